@@ -1,0 +1,113 @@
+"""The door before every page: the ASGI wrapper around all of Datasette and its plugins.
+
+Owns what a request must have before any route runs, so that a route that forgets to ask shows nothing: a login, or
+an administrator's for Datasette's own pages under ``/-/``. Also refuses large bodies, foreign host names where there
+is no login, and passwords in headers (each would be hashed on the event loop), and says to browsers that
+no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette itself.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from datasette.plugins import pm  # type: ignore[import-untyped]
+from datasette.utils import await_me_maybe  # type: ignore[import-untyped]
+from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
+
+from promptsync.browse.access import Actor, Need, may, needs
+from promptsync.browse.settings import BrowseSettings, loopback
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+REFUSED = "/-/refused"
+"""A route that says, as a page with everything around it, that this is for administrators."""
+
+_LARGEST_BODY = 16_384
+_POLICY = (
+    "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    b"content-security-policy": _POLICY.encode(),
+    b"referrer-policy": b"same-origin",
+    b"x-content-type-options": b"nosniff",
+    b"x-robots-tag": b"noindex, nofollow",
+}
+
+
+class Gate:
+    """Wraps ``app``; ``datasette`` must carry ``browse``, the settings."""
+
+    def __init__(self, app: App, datasette: Any) -> None:
+        self._app = app
+        self._datasette = datasette
+        self._settings: BrowseSettings = datasette.browse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Lets a request pass, or answers it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
+        scope = {**scope, "headers": headers}
+        refusal = _unfit(scope, self._settings) or await self._unwelcome(scope)
+        if isinstance(refusal, Response):
+            await refusal.asgi_send(_with_headers(send))
+        else:
+            await self._app({**scope, **(refusal or {})}, receive, _with_headers(send))
+
+    async def _unwelcome(self, scope: Scope) -> Response | Scope | None:
+        """None where the path is open to whoever asks; else the answer, or changes that lead to ``REFUSED``."""
+        path = Request(scope, None).path
+        need = needs(path)
+        actor = await self._actor(scope)
+        if need is Need.NOTHING or may(self._settings, actor, need.value):
+            return None
+        data = path.endswith((".json", ".csv")) or scope["method"] not in ("GET", "HEAD")
+        if not may(self._settings, actor, Need.READ.value):
+            if data:
+                return Response.json({"ok": False, "error": "Log in first.", "status": 403}, status=403)
+            return Response.redirect(self._datasette.urls.path("/-/login"))
+        if data:
+            return Response.json({"ok": False, "error": "Only for administrators.", "status": 403}, status=403)
+        return {"path": REFUSED, "raw_path": REFUSED.encode()}
+
+    async def _actor(self, scope: Scope) -> Actor:
+        for found in pm.hook.actor_from_request(datasette=self._datasette, request=Request(scope, None)):
+            actor: Actor = await await_me_maybe(found)
+            if actor:
+                return actor
+        return None
+
+
+def _unfit(scope: Scope, settings: BrowseSettings) -> Response | None:
+    """The answer to a request that no page should see."""
+    request = Request(scope, None)
+    host = re.sub(r":[0-9]*$", "", request.host)
+    if settings.anonymous and not loopback(host):  # a foreign page whose name was made to mean this machine
+        return Response.text("This address is not served here.", status=421)
+    if scope["method"] == "POST":
+        length = request.headers.get("content-length", "")
+        if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY:
+            return Response.text("The form is too large.", status=413)
+    return None
+
+
+def _with_headers(send: Send) -> Send:
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [(name, _http_only(name, value)) for name, value in message.get("headers", [])]
+            said = {name.lower() for name, _ in headers}
+            message = {**message, "headers": headers + [h for h in _HEADERS.items() if h[0] not in said]}
+        await send(message)
+
+    return answer
+
+
+def _http_only(name: bytes, value: bytes) -> bytes:
+    """No script ever needs a cookie of ours."""
+    return value + b"; HttpOnly" if name.lower() == b"set-cookie" and b"httponly" not in value.lower() else value

@@ -1,0 +1,82 @@
+"""The mirror's file, opened so that nothing can be written through it.
+
+Owns the read-only opening and the sentences for when it does not work. SQLite can read a WAL database in a folder it
+may not write only while the ``-wal`` and ``-shm`` files exist; the daemon leaves them in place when it stops.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from datasette.database import Database  # type: ignore[import-untyped]
+
+from promptsync.errors import ConfigError, Unavailable
+
+_FIRST = 'start "promptsync run" or load a file first'
+_TABLES = """
+SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' ORDER BY 1, c.cid
+"""
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """A connection that can neither write nor attach another file. Opens the file at the first statement."""
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    return connection
+
+
+def tables_of(path: Path) -> dict[str, tuple[str, ...]]:
+    """Every table of the mirror with its columns.
+
+    Raises Unavailable if there is nothing to read yet or the file cannot be read now, ConfigError if it is no mirror.
+    """
+    try:
+        if not path.is_file():
+            raise Unavailable(f"There is no mirror at {path} yet: {_FIRST}.")
+        if path.stat().st_size == 0:
+            raise Unavailable(f"The mirror at {path} is still empty: {_FIRST}.")
+        with path.open("rb"):
+            pass
+    except PermissionError as error:
+        raise Unavailable(f"This user may not read {path}: give its group the right to read it.") from error
+    connection = open_read_only(path)
+    try:
+        rows = connection.execute(_TABLES).fetchall()
+    except sqlite3.DatabaseError as error:
+        raise _translated(error, path) from error
+    finally:
+        connection.close()
+    if not rows:
+        raise Unavailable(f"The mirror at {path} has no tables yet: {_FIRST}.")
+    tables: dict[str, tuple[str, ...]] = {}
+    for table, column in rows:
+        tables[table] = (*tables.get(table, ()), column)
+    return tables
+
+
+def _translated(error: sqlite3.DatabaseError, path: Path) -> ConfigError | Unavailable:
+    if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+        return ConfigError(f"{path} is not a SQLite database: correct mirror.database.")
+    missing = [f"{path.name}{end}" for end in ("-wal", "-shm") if not path.with_name(path.name + end).exists()]
+    if missing:
+        return Unavailable(
+            f'{" and ".join(missing)} beside {path} cannot be made by this user: start "promptsync run" once, '
+            "it leaves them in place."
+        )
+    return Unavailable(f"The mirror at {path} cannot be read now ({error}): try again in a moment.")
+
+
+class MirrorDatabase(Database):  # type: ignore[misc]
+    """Datasette's view of the mirror: read-only connections, and no statement with people's data on standard error."""
+
+    def connect(self, write: bool = False) -> sqlite3.Connection:
+        """A read-only connection. Raises Unavailable when asked for one that writes."""
+        if write:
+            raise Unavailable("The mirror is read-only here: use the promptsync command to change anything.")
+        connection = open_read_only(Path(self.path))
+        self._all_file_connections.append(connection)
+        return connection
+
+    async def execute(self, sql: str, params: Any = None, **options: Any) -> Any:
+        """As Datasette's, but failed statements are not logged with their parameters."""
+        return await super().execute(sql, params, **{**options, "log_sql_errors": False})

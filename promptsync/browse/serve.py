@@ -1,0 +1,129 @@
+"""Datasette over the mirror, put together and run in a process of its own.
+
+Owns the assembly: settings, templates, accounts, the plugin's registration, the listening socket. Needs nothing but
+the mirror's file and ``BrowseSettings``: no daemon, no other section of the configuration.
+"""
+
+import asyncio
+import hashlib
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from datasette.app import Datasette  # type: ignore[import-untyped]
+from datasette.plugins import pm  # type: ignore[import-untyped]
+
+from promptsync.browse import plugin
+from promptsync.browse.metadata import PAGE_SIZE, metadata
+from promptsync.browse.mirror import MirrorDatabase, tables_of
+from promptsync.browse.settings import DATABASE, BrowseSettings
+from promptsync.errors import ConfigError, Unavailable
+from promptsync.model import Schema
+
+_HERE = Path(__file__).parent
+_SETTINGS = {
+    "allow_download": False,
+    "default_allow_sql": False,
+    "default_cache_ttl": 0,
+    "default_page_size": PAGE_SIZE,
+    "facet_time_limit_ms": 300,
+    "max_returned_rows": 2000,
+    "num_sql_threads": 3,
+    "sql_time_limit_ms": 2000,
+    "suggest_facets": False,
+    "truncate_cells_html": 400,
+}
+
+
+class MirrorDatasette(Datasette):  # type: ignore[misc]
+    """A Datasette that carries our settings (``browse``) and keeps password hashes out of its metadata pages."""
+
+    def __init__(self, browse: BrowseSettings, **options: Any) -> None:
+        self.browse = browse
+        super().__init__([], **options)
+
+    def plugin_config(self, plugin_name: str, *args: Any, **options: Any) -> Any:
+        """The accounts for datasette-auth-passwords; for other plugins what the metadata says."""
+        if plugin_name == "datasette-auth-passwords":
+            return {f"{name}_password_hash": hashed.strip() for name, hashed in self.browse.users.items()}
+        return super().plugin_config(plugin_name, *args, **options)
+
+
+def build_datasette(settings: BrowseSettings) -> MirrorDatasette:
+    """Datasette over the mirror, ready for requests.
+
+    Raises ConfigError for settings that cannot be right, Unavailable if the mirror cannot be read (yet).
+    """
+    problems = settings.problems()
+    if problems:
+        raise ConfigError(" ".join(problems))
+    tables = tables_of(settings.database)
+    if not pm.is_registered(plugin):
+        pm.register(plugin, "promptsync")
+    datasette = MirrorDatasette(
+        settings,
+        metadata=metadata(_searchable(settings.schema, tables), _undeclared(settings.schema, tables)),
+        template_dir=str(_HERE / "templates"),
+        static_mounts=[("-/assets", str(_HERE / "static"))],
+        settings=_SETTINGS,
+        secret=_secret(settings),
+    )
+    datasette.remove_database("_memory")
+    datasette.add_database(MirrorDatabase(datasette, str(settings.database)), name=DATABASE)
+    return datasette
+
+
+async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = None) -> None:
+    """Serves the pages until SIGINT, SIGTERM or cancellation. ``ready`` is told the address once it listens.
+
+    Port 0 takes any free one. Raises as ``build_datasette``, and Unavailable if the port cannot be listened on.
+    """
+    datasette = await asyncio.to_thread(build_datasette, settings)
+    await datasette.invoke_startup()
+    config = uvicorn.Config(
+        datasette.app(), log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=5
+    )
+    with _listen(settings.host, settings.port) as listener:
+        if ready:
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            ready(f"http://{host}:{listener.getsockname()[1]}/")
+        try:
+            await uvicorn.Server(config).serve(sockets=[listener])
+        finally:
+            close(datasette)
+
+
+def close(datasette: MirrorDatasette) -> None:
+    """Ends the threads and connections of a Datasette."""
+    datasette.executor.shutdown()
+    for database in datasette.databases.values():
+        database.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot listen on {host}, port {port} ({error.strerror}): choose another browse.port or end what uses it."
+        ) from error
+
+
+def _searchable(schema: Schema, tables: dict[str, tuple[str, ...]]) -> Schema:
+    """The schema, less the search of tables whose search index this mirror does not have."""
+    return Schema(table if f"{table.name}_fts" in tables else replace(table, search=()) for table in schema)
+
+
+def _undeclared(schema: Schema, tables: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    return {t.name: [name for name in tables.get(t.name, ()) if name not in t.by_name] for t in schema}
+
+
+def _secret(settings: BrowseSettings) -> str:
+    """Signs cookies. Made of the accounts too: whoever's password changes, every session ends."""
+    secret = settings.secret or secrets.token_hex(32)
+    return hashlib.sha256(repr((secret, sorted(settings.users.items()))).encode()).hexdigest()

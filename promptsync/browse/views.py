@@ -1,0 +1,193 @@
+"""Datasette's table, row and SQL pages, with three differences.
+
+- Columns that begin with ``_`` are promptsync's own, and columns of bytes are heavy: a table leaves both out unless
+  the address names them (``?_col=``, ``?_sort=``, a filter). Datasette asks ``columns_to_select`` for the columns of
+  a table page, of its JSON and of its CSV alike, so that is where it is done: addresses stay free of ``_nocol``.
+  ``_absent_since`` is selected, and shown on a page only where a row has it. Row pages hide the same columns when
+  they are displayed; a row's JSON is complete. A table page also leaves out columns that are blank in all its rows,
+  and says which.
+- CSV is guarded against formulas where its rows are made, so streamed pages are too.
+- A row page links to the rows it refers to, as table pages do.
+
+The classes take the place of Datasette 0.65's own through ``routes``, which come before the built-in ones.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from itertools import chain
+from typing import Any
+
+from datasette.utils import CustomRow, tilde_decode  # type: ignore[import-untyped]
+from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
+from datasette.views.database import DatabaseView  # type: ignore[import-untyped]
+from datasette.views.row import RowView  # type: ignore[import-untyped]
+from datasette.views.table import TableView  # type: ignore[import-untyped]
+
+from promptsync.browse.cells import ABSENT, guarded, yes_no
+from promptsync.browse.settings import DATABASE, BrowseSettings
+from promptsync.model import Column, Kind, Table
+
+Context = dict[str, Any]
+_NAMING = ("_col", "_sort", "_sort_desc", "_facet", "_label")
+
+
+def routes() -> list[tuple[str, Callable[..., Awaitable[Response]]]]:
+    """Our pages' patterns and views, for Datasette's ``register_routes``."""
+    table = rf"/(?P<database>{DATABASE})/(?P<table>[^\/\.]+)"
+    return [
+        (rf"/(?P<database>{DATABASE})(\.(?P<format>(?!db$)\w+))?$", _view(MirrorDatabaseView)),
+        (rf"{table}(\.(?P<format>\w+))?$", _view(MirrorTableView)),
+        (rf"/(?P<database>{DATABASE})/(?P<table>[^/]+?)/(?P<pks>[^/]+?)(\.(?P<format>\w+))?$", _view(MirrorRowView)),
+    ]
+
+
+def _view(view: Any) -> Callable[..., Awaitable[Response]]:
+    async def answer(request: Request, datasette: Any) -> Response:
+        return await view(datasette).dispatch_request(request)
+
+    return answer
+
+
+class _Guarded:
+    """Rows that leave as CSV are guarded. Put before a Datasette view among the base classes."""
+
+    async def data(self, request: Request, *args: Any, **options: Any) -> Any:
+        found = await super().data(request, *args, **options)  # type: ignore[misc]
+        if isinstance(found, tuple) and request.url_vars["format"] == "csv":
+            data = found[0]
+            names = list(data["columns"])
+            data["columns"] = [guarded(name) for name in names]
+            data["rows"] = [CustomRow(names, zip(names, map(guarded, row), strict=True)) for row in data["rows"]]
+        return found
+
+
+class MirrorDatabaseView(_Guarded, DatabaseView):  # type: ignore[misc]
+    """The list of tables, and the answer of an administrator's SQL."""
+
+
+class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
+    """A table, its JSON and its CSV, without hidden columns."""
+
+    async def columns_to_select(self, table_columns: list[str], pks: list[str], request: Request) -> list[str]:
+        """The columns that the address asks for; by default all but the hidden ones."""
+        columns: list[str] = await super().columns_to_select(table_columns, pks, request)
+        kept = {*pks, ABSENT, *_named(request)}
+        return [name for name in columns if name in kept or not _hidden(name, _declared(self.ds, request))]
+
+    async def data(self, request: Request, *args: Any, **options: Any) -> Any:
+        """Datasette's data; what the template shows is dressed."""
+        found = await super().data(request, *args, **options)
+        if not isinstance(found, tuple) or request.url_vars["format"] is not None:
+            return found
+        data, extra, *rest = found
+        table = _declared(self.ds, request)
+
+        async def dressed() -> Context:
+            context: Context = await extra()
+            if "display_columns" in context:  # not a canned query
+                kept = _named(request)
+                context["filter_columns"] = [c for c in context["filter_columns"] if c in kept or not _hidden(c, table)]
+                context["sorted_facet_results"] = _facets_in_words(context["sorted_facet_results"], table)
+                _drop(context, [c["name"] for c in context["display_columns"] if not _shown(c["name"], context, kept)])
+                context["blank"] = _blank(context, kept)
+                _drop(context, context["blank"])
+            return context
+
+        return data, dressed, *rest
+
+
+class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
+    """One row, with links to the rows it refers to."""
+
+    async def data(self, request: Request, *args: Any, **options: Any) -> Any:
+        """Datasette's data; for a page, with labels of foreign keys, and dressed."""
+        found = await super().data(request, *args, **options)
+        if not isinstance(found, tuple) or request.url_vars["format"] is not None:
+            return found
+        data, extra, *rest = found
+        await self._expand(data)
+
+        async def dressed() -> Context:
+            context: Context = await extra()
+            names, kept = data["columns"], _named(request)
+            _drop(context, [name for name in names if not _shown(name, context, kept)])
+            context["foreign_key_tables"] = [other for other in context["foreign_key_tables"] if other["count"]]
+            context["label"] = _label(self.ds, data)
+            return context
+
+        return data, dressed, *rest
+
+    async def _expand(self, data: Context) -> None:
+        """Labels in place of keys, within the very list that Datasette displays later."""
+        names, table = data["columns"], data["table"]
+        row = CustomRow(names, zip(names, data["rows"][0], strict=True))
+        for key in await self.ds.databases[DATABASE].foreign_keys_for_table(table):
+            column = key["column"]
+            value = row[column]
+            labels = await self.ds.expand_foreign_keys(DATABASE, table, column, [value])
+            if value is not None and (column, value) in labels:
+                row[column] = {"value": value, "label": labels[(column, value)]}
+        data["rows"][0] = row
+
+
+def _declared(datasette: Any, request: Request) -> Table | None:
+    return _table(datasette, tilde_decode(request.url_vars["table"]))
+
+
+def _table(datasette: Any, name: str) -> Table | None:
+    settings: BrowseSettings = datasette.browse
+    return next((table for table in settings.schema if table.name == name), None)
+
+
+def _named(request: Request) -> set[str]:
+    """The columns that an address names: as a value of ``?_col=`` and its like, or as a filter's key."""
+    values = chain.from_iterable(request.args.getlist(key) for key in _NAMING)
+    return {*values, *(key.rpartition("__")[0] for key in request.args if "__" in key)}
+
+
+def _hidden(name: str, table: Table | None) -> bool:
+    """Whether a table leaves a column out unless asked for it."""
+    column = _column(name, table)
+    return name.startswith("_") or (column is not None and column.kind is Kind.BLOB)
+
+
+def _column(name: str, table: Table | None) -> Column | None:
+    return table.by_name.get(name) if table else None
+
+
+def _shown(name: str, context: Context, named: set[str]) -> bool:
+    """Whether a page shows a column: ``_absent_since`` where some row has it, other hidden ones where named."""
+    if name == ABSENT and any(row[name] is not None for row in context["display_rows"]):
+        return True
+    return name in named or not name.startswith("_")
+
+
+def _blank(context: Context, named: set[str]) -> list[str]:
+    """The columns that no row of the page has a value in, and that the address does not name."""
+    rows = context["display_rows"]
+    filled = {cell["column"] for row in rows for cell in row if cell["raw"] not in (None, "")}
+    kept = filled | named | {context["sort"], context["sort_desc"]}
+    return [c["name"] for c in context["display_columns"] if rows and c["name"] not in kept]
+
+
+def _drop(context: Context, names: Collection[str]) -> None:
+    """Takes columns out of what the template shows."""
+    context["display_columns"] = [column for column in context["display_columns"] if column["name"] not in names]
+    for row in context["display_rows"]:
+        row.cells = [cell for cell in row.cells if cell["column"] not in names]
+
+
+def _facets_in_words(facets: list[Context], table: Table | None) -> list[Context]:
+    """The facets that found something, with yes and no for 1 and 0."""
+    for facet in facets:
+        column = _column(facet["name"], table)
+        if column and column.kind is Kind.BOOLEAN:
+            for result in facet["results"]:
+                if result["value"] in (0, 1):
+                    result["label"] = yes_no(result["value"])
+    return [facet for facet in facets if facet["results"]]
+
+
+def _label(datasette: Any, data: Context) -> object:
+    """What names the row to people, or nothing."""
+    table = _table(datasette, data["table"])
+    return data["rows"][0][table.label] if table and table.label in data["columns"] else None

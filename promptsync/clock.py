@@ -1,0 +1,48 @@
+"""Time: microseconds since the epoch inside, ISO 8601 UTC outside.
+
+Owns the two spellings and the one place that asks the operating system. Everything that decides takes a ``Clock``
+(or a number) as a parameter, so that a test can say what time it is.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+Clock = Callable[[], int]
+"""Returns the present as microseconds since the epoch, UTC."""
+
+MICROS = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_MICROS = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
+
+
+def system_clock() -> int:
+    """The machine's wall clock in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def iso_millis(micros: int) -> str:
+    """``2026-02-04T08:00:00.000Z``: how every time is written in the mirror (milliseconds, cut not rounded)."""
+    return _datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros // 1000 % 1000:03d}Z"
+
+
+def iso_micros(micros: int) -> str:
+    """``2026-02-04T08:00:00.000000Z``: how times of receipt are written."""
+    return _datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros % MICROS:06d}Z"
+
+
+def parse_iso(text: str) -> int:
+    """Microseconds of an ISO 8601 time; one without an offset is UTC. Raises ValueError."""
+    when = datetime.fromisoformat(text)
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return micros_of(when)
+
+
+def micros_of(when: datetime) -> int:
+    """Microseconds since the epoch of an aware datetime, exactly."""
+    return (when - _EPOCH) // timedelta(microseconds=1)
+
+
+def _datetime(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=min(max(micros, 0), MAX_MICROS))

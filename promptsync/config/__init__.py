@@ -1,0 +1,57 @@
+"""The configuration file: its models, finding and loading it, secrets.
+
+Owns everything between TOML and typed values; pydantic is used here and nowhere else. Knows no other part of promptsync
+but the error tree.
+"""
+
+from promptsync.config.access import WebhookAccess, open_access, require_authentication
+from promptsync.config.load import find_config, load_config
+from promptsync.config.problems import InvalidConfig, Problem
+from promptsync.config.schedules import Schedule
+from promptsync.config.secret import Secret
+from promptsync.config.sections import (
+    AlertsConfig,
+    BackupConfig,
+    BasicAuthConfig,
+    BrowseConfig,
+    Config,
+    CustomerioConfig,
+    DropConfig,
+    LoadConfig,
+    MirrorConfig,
+    NightlyConfig,
+    PluginsConfig,
+    QlaraConfig,
+    RemoteConfig,
+    RetentionConfig,
+    WebhookConfig,
+)
+from promptsync.config.values import is_loopback
+
+__all__ = [
+    "AlertsConfig",
+    "BackupConfig",
+    "BasicAuthConfig",
+    "BrowseConfig",
+    "Config",
+    "CustomerioConfig",
+    "DropConfig",
+    "InvalidConfig",
+    "LoadConfig",
+    "MirrorConfig",
+    "NightlyConfig",
+    "PluginsConfig",
+    "Problem",
+    "QlaraConfig",
+    "RemoteConfig",
+    "RetentionConfig",
+    "Schedule",
+    "Secret",
+    "WebhookAccess",
+    "WebhookConfig",
+    "find_config",
+    "is_loopback",
+    "load_config",
+    "open_access",
+    "require_authentication",
+]

@@ -1,0 +1,245 @@
+"""The configuration as models: every section, every key, every default.
+
+Owns the shape; the only place where a default stands (``config.example.toml`` repeats them and a test compares). Each
+value has its unit in its type: sizes are bytes, durations ``timedelta``, paths absolute. Unknown keys are refused.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
+from pydantic import ValidationInfo as Info
+
+from promptsync.config.places import (
+    AllowedHost,
+    LocalPath,
+    Location,
+    RequestPath,
+    WebAddress,
+    plain_http_problem,
+)
+from promptsync.config.schedules import Cron, Schedule
+from promptsync.config.secret import Secret, SecretField
+from promptsync.config.values import Duration, Host, Size, Zone, is_loopback, suggest
+
+Port = Annotated[StrictInt, Field(ge=0, le=65_535)]
+Share = Annotated[StrictFloat, Field(ge=0, le=1, allow_inf_nan=False)]
+Text = Annotated[StrictStr, Field(min_length=1)]
+
+_TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")
+
+
+class Section(BaseModel):
+    """One TOML table: immutable, unknown keys refused, its defaults checked like given values."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
+
+
+class MirrorConfig(Section):
+    """``[mirror]``: the database, and the zone of schedules and of exported times that name none."""
+
+    database: LocalPath = Path("data/mirror.db")
+    timezone: Zone = ZoneInfo("America/Los_Angeles")
+
+
+class BasicAuthConfig(Section):
+    """A user and a password for HTTP Basic authentication."""
+
+    user: Text
+    password: SecretField
+
+    @field_validator("user")
+    @classmethod
+    def _no_colon(cls, user: str) -> str:
+        if ":" in user:
+            raise ValueError("must not contain a colon")
+        return user
+
+
+class WebhookConfig(Section):
+    """``[webhook]``: the listener. Port 0 lets the system choose one."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8642
+    path: RequestPath = "/hooks/prompt"
+    secrets: tuple[SecretField, ...] = ()
+    basic_auth: BasicAuthConfig | None = None
+    headers: dict[str, SecretField] = {}
+    max_body: Size = 1 << 20
+    allow_unauthenticated: StrictBool = False
+    health: StrictBool = False
+
+    @field_validator("headers", mode="before")
+    @classmethod
+    def _header_names(cls, headers: Any) -> Any:
+        for name in headers if isinstance(headers, dict) else ():
+            if not name or not all(sign.isascii() and (sign.isalnum() or sign in _TOKEN_SIGNS) for sign in name):
+                raise ValueError(f"has a name that no HTTP header can have: '{name}'")
+        return headers
+
+
+class DropConfig(Section):
+    """``[drop]``: the watched folder. A file is taken once unchanged for ``settle``; ``rescan`` is the truth."""
+
+    folder: LocalPath = Path("drop")
+    settle: Duration = timedelta(seconds=2)
+    rescan: Duration = timedelta(seconds=10)
+
+
+class LoadConfig(Section):
+    """``[load]``: when a file is held for a person instead of merged.
+
+    ``min_rows_share``: of the rows of the file before it. ``max_bad_rows_share``: of its own rows. ``max_raw_bytes``:
+    of the decompressed content. ``max_ratio``: decompressed to compressed size.
+    """
+
+    min_rows_share: Share = 0.8
+    max_bad_rows_share: Share = 0.01
+    max_raw_bytes: Size = 64 << 30
+    max_ratio: Annotated[StrictFloat, Field(ge=1, allow_inf_nan=False)] = 400.0
+
+
+class RemoteConfig(Section):
+    """Where files are fetched from, and what opens the door there; shared by ``[[nightly]]`` and ``[[customerio]]``."""
+
+    allowed_hosts: tuple[AllowedHost, ...] = ()
+    location: Location
+    endpoint: WebAddress | None = None
+    region: Text | None = None
+    access_key: SecretField | None = None
+    secret_key: SecretField | None = None
+    password: SecretField | None = None
+    private_key: SecretField | None = None
+    known_hosts: LocalPath | None = None
+
+    @field_validator("location", "endpoint")
+    @classmethod
+    def _encrypted(cls, address: str | None, info: Info) -> str | None:
+        return _checked_http(address, info)
+
+
+class NightlyConfig(RemoteConfig):
+    """``[[nightly]]``: a place of nightly exports and when to look there."""
+
+    schedule: Cron = Schedule("30 2 * * *")
+
+
+class QlaraConfig(Section):
+    """``[qlara]``: the export API. An export without a schedule is made on request only."""
+
+    allowed_hosts: tuple[AllowedHost, ...] = ()
+    base_url: WebAddress = "https://lora-api.agiletelecom.com/api/partner-gateway/v1"
+    api_key: SecretField
+    contacts: Cron | None = None
+    delivery_reports: Cron | None = None
+    messages: Cron | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _encrypted(cls, address: str, info: Info) -> str:
+        return _checked_http(address, info) or address
+
+
+class CustomerioConfig(RemoteConfig):
+    """``[[customerio]]``: a place of Customer.io files, how often to look, and the tables to leave alone."""
+
+    every: Duration = timedelta(minutes=15)
+    skip: tuple[Text, ...] = ("delivery_content",)
+    delete_after_load: StrictBool = False
+
+
+class BrowseConfig(Section):
+    """``[browse]``: the pages. ``users`` holds password hashes; ``admins`` of them may run SQL."""
+
+    host: Host = "127.0.0.1"
+    port: Port = 8643
+    users: dict[Text, SecretField] = {}
+    admins: tuple[Text, ...] = ()
+    anonymous: StrictBool = False
+
+    @field_validator("admins")
+    @classmethod
+    def _are_users(cls, admins: tuple[str, ...], info: Info) -> tuple[str, ...]:
+        users: dict[str, Secret] | None = info.data.get("users")
+        for admin in admins:
+            if users is not None and admin not in users:
+                raise ValueError(f"names '{admin}', who is not in users{suggest(admin, users)}")
+        return admins
+
+    @field_validator("anonymous")
+    @classmethod
+    def _only_here(cls, anonymous: bool, info: Info) -> bool:
+        host = info.data.get("host")
+        if anonymous and host is not None and not is_loopback(host):
+            raise ValueError(f"may be true only on a loopback host, and {host} can be reached from elsewhere")
+        return anonymous
+
+
+class PluginsConfig(Section):
+    """``[plugins]``; a table ``[plugins.<name>]`` belongs to that plugin, which checks it itself."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, Any]] = Field(init=False)
+
+    folder: LocalPath = Path("plugins")
+    enabled: tuple[Text, ...] = ()
+
+    def settings(self, name: str) -> dict[str, Any]:
+        """The keys of ``[plugins.<name>]``; empty without such a table."""
+        return dict((self.__pydantic_extra__ or {}).get(name, {}))
+
+
+class BackupConfig(Section):
+    """``[backup]``: encrypted backups. Without ``key`` none are made."""
+
+    location: LocalPath = Path("backups")
+    schedule: Cron = Schedule("0 4 * * *")
+    key: SecretField | None = None
+
+
+class RetentionConfig(Section):
+    """``[retention]``: how long the inbox and the rejects are kept."""
+
+    events: Duration = timedelta(days=30)
+    rejects: Duration = timedelta(days=90)
+
+
+class AlertsConfig(Section):
+    """``[alerts]``: when the mirror counts as stale, and an address to call while it is not."""
+
+    stale_after: Duration = timedelta(hours=36)
+    healthcheck_url: SecretField | None = None
+
+
+class Config(Section):
+    """The whole configuration. A section that is not given has its defaults; ``qlara`` is None, the lists are empty."""
+
+    mirror: MirrorConfig = MirrorConfig()
+    webhook: WebhookConfig = WebhookConfig()
+    drop: DropConfig = DropConfig()
+    load: LoadConfig = LoadConfig()
+    nightly: tuple[NightlyConfig, ...] = ()
+    qlara: QlaraConfig | None = None
+    customerio: tuple[CustomerioConfig, ...] = ()
+    browse: BrowseConfig = BrowseConfig()
+    plugins: PluginsConfig = PluginsConfig()
+    backup: BackupConfig = BackupConfig()
+    retention: RetentionConfig = RetentionConfig()
+    alerts: AlertsConfig = AlertsConfig()
+
+    @classmethod
+    def read(cls, data: dict[str, Any], folder: Path) -> Self:
+        """The configuration of parsed TOML; relative paths start at ``folder``. Raises pydantic's ValidationError."""
+        given = {name: {} for name, field in cls.model_fields.items() if isinstance(field.default, Section)} | data
+        return cls.model_validate(given, context={"folder": folder})
+
+
+def _checked_http(address: str | None, info: Info) -> str | None:
+    problem = plain_http_problem(address, info.data.get("allowed_hosts", ())) if address else None
+    if problem:
+        raise ValueError(problem)
+    return address

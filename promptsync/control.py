@@ -1,0 +1,139 @@
+"""The control socket: how commands reach the daemon that holds the mirror.
+
+Owns both ends of it. One POST per operation (operations.py) on a Unix socket in the data folder; the answer is JSON
+Lines: progress as it happens, last either ``result`` or ``error`` with the error's type. Health is served beside it.
+"""
+
+import asyncio
+import json
+import queue
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from promptsync import errors
+from promptsync.engine import Engine
+from promptsync.operations import OPERATIONS, Emit
+
+_ENGINE = web.AppKey("engine", Engine)
+_MAX_REQUEST = 64 << 20
+
+
+def socket_path(database: Path) -> Path:
+    """Where the socket of the daemon that holds this mirror is."""
+    return database.parent / "control.sock"
+
+
+def build_control(engine: Engine) -> web.Application:
+    """The daemon's end."""
+    app = web.Application(client_max_size=_MAX_REQUEST)
+    app[_ENGINE] = engine
+    app.router.add_post("/operations/{name}", _operate)
+    return app
+
+
+async def start_control(app: web.Application, path: Path) -> web.AppRunner:
+    """Listen on the socket: the owner and the group may use it. A leftover of a killed daemon is replaced."""
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        path.unlink()
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    await web.UnixSite(runner, str(path)).start()
+    path.chmod(0o660)
+    return runner
+
+
+async def _operate(request: web.Request) -> web.StreamResponse:
+    operation = OPERATIONS.get(request.match_info["name"])
+    if operation is None:
+        raise web.HTTPNotFound
+    params = await request.json()
+    response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
+    await response.prepare(request)
+    lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            lines.put({"result": operation(request.app[_ENGINE], params, lines.put)})
+        except errors.PromptsyncError as error:
+            lines.put({"error": str(error), "type": type(error).__name__})
+        except Exception as error:  # noqa: BLE001  the command is told; the daemon goes on
+            lines.put({"error": f"{type(error).__name__}: {error}", "type": "PromptsyncError"})
+        finally:
+            lines.put(None)
+
+    work = asyncio.create_task(asyncio.to_thread(run))
+    latest: dict[str, Any] | None = None
+    while True:
+        try:
+            line = lines.get_nowait()
+        except queue.Empty:
+            if latest is not None:
+                await _send(response, latest)
+                latest = None
+            await asyncio.sleep(0.02)
+            continue
+        if line is None:
+            break
+        if "progress" in line:
+            latest = line
+            continue
+        await _send(response, line)
+    await work
+    return response
+
+
+async def _send(response: web.StreamResponse, line: dict[str, Any]) -> None:
+    try:
+        await response.write(json.dumps(line).encode() + b"\n")
+    except ConnectionError:
+        return  # the command has gone; the operation goes on
+
+
+def daemon_runs(database: Path) -> bool:
+    """Whether a daemon answers on the socket."""
+    return socket_path(database).exists() and asyncio.run(_alive(socket_path(database)))
+
+
+def ask_daemon(database: Path, name: str, params: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+    """Have the daemon run an operation. Raises the error that it raised, Unavailable if the daemon goes away."""
+    return asyncio.run(_ask(socket_path(database), name, params, emit))
+
+
+async def _alive(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _ask(path: Path, name: str, params: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+    timeout = aiohttp.ClientTimeout(total=None)
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
+            session.post(f"http://promptsync/operations/{name}", json=dict(params)) as response,
+        ):
+            async for raw in response.content:
+                line = json.loads(raw)
+                if "result" in line:
+                    return dict(line["result"])
+                if "error" in line:
+                    raise _error(line)
+                emit(line)
+    except (aiohttp.ClientError, OSError) as error:
+        raise errors.Unavailable(f"The daemon cannot be reached ({error}); is it stopping? Try again.") from error
+    raise errors.Unavailable("The daemon stopped before the work was done; start it again, it goes on by itself.")
+
+
+def _error(line: Mapping[str, str]) -> errors.PromptsyncError:
+    kind = getattr(errors, line["type"], errors.PromptsyncError)
+    if issubclass(kind, errors.InputRefused):
+        return kind("control", line["error"])
+    return kind(line["error"])  # type: ignore[no-any-return]

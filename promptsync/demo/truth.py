@@ -1,0 +1,49 @@
+"""The truth: every row the mirror must hold after what it was told, computed from the simulated world's own past.
+
+Owns the assembly. The values come from the world at the instants that ``Told`` names as the last word; no version is
+computed and no claim is merged here.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from promptsync.demo import truth_people, truth_traffic
+from promptsync.demo.snapshot import Value
+from promptsync.demo.told import Told
+from promptsync.demo.truth_rows import Key, Rows, keyed
+from promptsync.demo.world import World
+from promptsync.model import declared_schema
+
+HAPPENED = {
+    "message_status": ("message_id", "status", "at"),
+    "message_error": ("message_id", "error_message", "at"),
+    "opt_out_change": ("contact_id", "scope", "opted_out", "at", "channel_id"),
+    "broadcast_change": ("broadcast_id", "status", "status_message", "at"),
+}
+"""Tables of what happened and the columns by which their rows are counted (the key names the delivery)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """``rows``: table to key to column to value, as the mirror stores them (booleans 0 or 1, times as text).
+
+    ``happened``: table to the number of rows with each combination of the columns in ``HAPPENED``. Nothing is absent.
+    """
+
+    rows: dict[str, dict[Key, dict[str, Value]]]
+    happened: dict[str, Counter[tuple[Value, ...]]]
+
+
+def truth(world: World, told: Told) -> Truth:
+    """What the mirror must hold once everything told is merged, in any order."""
+    schema = declared_schema()
+    tables: dict[str, Rows] = {
+        **truth_people.exported(world, told),
+        **truth_people.contacts(world, told),
+        **truth_people.staff(world, told),
+        "message": truth_traffic.messages(world, told),
+        "broadcast": truth_traffic.broadcasts(world, told),
+        **truth_traffic.conversations(told),
+    }
+    rows = {name: keyed(schema[name], found, world.org_id) for name, found in tables.items()}
+    return Truth(rows, {table: told.happened.get(table, Counter()) for table in HAPPENED})

@@ -1,0 +1,54 @@
+"""The error tree: every way promptsync itself gives up.
+
+Owns the types and nothing else. Foreign exceptions are translated into these where they enter; whether to try
+again is decided by ``retryable``, never by a message's text; only ``cli/`` turns them into sentences and exit codes.
+
+    PromptsyncError
+    +-- ConfigError           wrong configuration or wrong use (exit 2)
+    +-- Unavailable           cannot be done now, try again later (exit 3, retryable)
+    |   +-- MirrorLocked      another process writes this mirror
+    |   +-- MirrorFull        no room, read-only, or the disk refuses to sync
+    +-- MirrorBroken          the database cannot be trusted any more: the process must end
+    +-- InputRefused          bytes that cannot be what they claim to be
+        +-- Held              a file that a person must look at before it is merged
+"""
+
+
+class PromptsyncError(Exception):
+    """Base of all. ``str(error)`` is one sentence that says what to do next."""
+
+    retryable = False
+
+
+class ConfigError(PromptsyncError):
+    """The configuration or the call is wrong; nothing was done."""
+
+
+class Unavailable(PromptsyncError):
+    """It cannot be done now, but nothing is wrong with the request."""
+
+    retryable = True
+
+
+class MirrorLocked(Unavailable):
+    """Another process holds the mirror's write lock."""
+
+
+class MirrorFull(Unavailable):
+    """The mirror cannot be made durable now: disk full, read-only or failing to sync."""
+
+
+class MirrorBroken(PromptsyncError):
+    """A fatal input/output or corruption error: the state is unknown, the process must end."""
+
+
+class InputRefused(PromptsyncError):
+    """Bytes from outside are not what they should be. ``reason`` is a short stable class name."""
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class Held(InputRefused):
+    """A file is kept back until a person has looked at it (``load --accept``)."""

@@ -1,0 +1,1 @@
+"""Bytes to typed Arrow batches, and file names to what they state. Knows neither store nor merge."""

@@ -1,0 +1,118 @@
+"""What the first record of a snapshot file says about its columns.
+
+Owns the step from header cells to the columns of a batch. Pure. A header that leaves doubt about what a cell means is
+refused; columns that the declaration lacks are kept.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptsync.errors import Held
+from promptsync.model import Column, Kind, Table
+
+_ORG = "org_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One column of a batch. ``position``: of its cell in a record, from 0; of a derived one, that of its source."""
+
+    name: str
+    kind: Kind
+    position: int
+    blank_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """``width``: cells of a record. ``fields``: key columns, value columns as declared, unknown ones as they come.
+
+    ``unknown``: name in the batch to the vendor's name. ``lacks``: declared columns that the file does not have.
+    ``org_position``: of a column ``org_id``, or -1.
+    """
+
+    width: int
+    fields: tuple[Field, ...]
+    unknown: dict[str, str]
+    lacks: tuple[str, ...]
+    org_position: int
+
+
+def read_header(cells: Sequence[bytes], table: Table, max_columns: int) -> Header:
+    """Matches header cells to the table's declaration, exactly or, failing that, whatever their case.
+
+    Raises Held ``header``: bytes that are no text, a blank or doubled name, no known name at all (then the header is
+    missing), no key column, more than ``max_columns``.
+    """
+    if len(cells) > max_columns:
+        raise _held(f"has {len(cells):,} columns, more than {max_columns:,}")
+    names = _names(cells)
+    declared = {column.name: column for column in table.file_columns}
+    if table.org_scoped:
+        declared[_ORG] = table.by_name.get(_ORG, Column(_ORG, Kind.INTEGER, ""))
+    folded = {name.casefold(): name for name in declared}
+    found: dict[str, int] = {}
+    strange: dict[int, str] = {}
+    for position, name in enumerate(names):
+        known = folded.get(name.casefold())
+        if known is None:
+            strange[position] = name
+        else:
+            found[known] = position
+    if not found:
+        raise _held(f"is missing: its first line has no column of the table {table.name}")
+    if missing := [name for name in table.key if name not in found]:
+        raise _held(f"lacks the key column {missing[0]}")
+    unknown = _unknown(strange, table)
+    fields = (*_known(table, found), *(Field(name, Kind.TEXT, at) for name, at in unknown.items()))
+    lacks = tuple(name for name in declared if name not in found and name != _ORG)
+    vendor = {name: strange[at] for name, at in unknown.items()}
+    return Header(len(names), fields, vendor, lacks, found.get(_ORG, -1))
+
+
+def _names(cells: Sequence[bytes]) -> list[str]:
+    try:
+        names = [cell.decode().strip() for cell in cells]
+    except UnicodeDecodeError:
+        raise _held("is no text in UTF-8") from None
+    if "" in names:
+        raise _held("has a column without a name")
+    if any(ord(letter) < 32 or ord(letter) == 127 for name in names for letter in name):
+        raise _held("has a column name with a control character")
+    seen: set[str] = set()
+    for name in names:
+        if name.casefold() in seen:
+            raise _held(f"has the column {name} twice")
+        seen.add(name.casefold())
+    return names
+
+
+def _known(table: Table, found: dict[str, int]) -> list[Field]:
+    fields = [Field(name, table.by_name[name].kind, found[name]) for name in table.key]
+    for column in table.columns:
+        if column.name in table.key or not column.exported:
+            continue
+        if column.blank_of and column.blank_of in found:
+            fields.append(Field(column.name, column.kind, found[column.blank_of], column.blank_of))
+        elif column.name in found and not column.blank_of:
+            fields.append(Field(column.name, column.kind, found[column.name]))
+    return fields
+
+
+def _unknown(strange: dict[int, str], table: Table) -> dict[str, int]:
+    """A name for each unknown column that clashes with none of the table's, whatever the case, nor with ours."""
+    taken = {name.casefold() for name in (*table.by_name, *(c.name for c in table.columns), _ORG)}
+    plain = {at: name for at, name in strange.items() if not name.startswith("_") and name.casefold() not in taken}
+    taken |= {name.casefold() for name in plain.values()}
+    renamed: dict[int, str] = {}
+    for at, name in strange.items():
+        chosen = name
+        while at not in plain and (chosen.startswith("_") or chosen.casefold() in taken):
+            chosen = f"x_{chosen}"
+        taken.add(chosen.casefold())
+        renamed[at] = chosen
+    return {name: at for at, name in renamed.items()}
+
+
+def _held(what: str) -> Held:
+    return Held("header", f"The header {what}.")

@@ -1,0 +1,73 @@
+"""Proof that a snapshot file arrived whole: one pass over its bytes, before any of it is believed.
+
+Owns the verdict on the container and on the file's end. What the records say is read by snapshot_csv.py. One pass in
+bounded memory: compressed bytes are hashed, decompressed to the very end, and the quotes of the CSV (RFC 4180) counted.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from promptsync.errors import Held
+from promptsync.formats.limits import Limits
+from promptsync.formats.records import blocks
+from promptsync.formats.stream import RawStream
+
+_QUOTE = ord('"')
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What is certain about a whole file. ``sha256``: hex, of the bytes as they came; ``size``: their number.
+
+    ``raw_bytes``: after decompression. ``members``: gzip members, 0 for a plain file.
+    """
+
+    sha256: str
+    size: int
+    raw_bytes: int
+    members: int
+    ends_with_newline: bool
+
+
+def prove(path: Path, limits: Limits, progress: Callable[[int], None] | None = None) -> Proof:
+    """Reads the file to its end and says what is certain about it.
+
+    ``progress`` is told the number of compressed bytes read so far. Raises Held: the reasons of stream.py,
+    ``encoding`` (UTF-16) and ``last_record_cut``; Unavailable if the file cannot be read.
+
+    A last record without its line end is trusted only if one gzip member with a good checksum is the whole file: a
+    plain file, or several members, can have been cut there.
+    """
+    digest = hashlib.sha256()
+    stream = RawStream(path, limits, digest.update)
+    quotes, head, last = 0, b"", b""
+    for piece in stream:
+        if len(head) < 2:
+            head += piece[:2]
+            _refuse_utf16(path, head)
+        quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
+        last = piece[-1:]
+        if progress:
+            progress(stream.size)
+    ended = last in (b"\n", b"\r")
+    if not ended and stream.members != 1:
+        raise Held("last_record_cut", f"{path.name} ends within a record: its last line has no end.")
+    if quotes % 2:
+        _refuse_open_quote(path, limits)
+    return Proof(digest.hexdigest(), stream.size, stream.raw_bytes, stream.members, ended)
+
+
+def _refuse_utf16(path: Path, head: bytes) -> None:
+    if head.startswith(_UTF16):
+        raise Held("encoding", f"{path.name} is UTF-16: it must be UTF-8.")
+
+
+def _refuse_open_quote(path: Path, limits: Limits) -> None:
+    """An odd number of quotes is a cut record, or a stray quote within a cell: only reading the records can tell."""
+    for _ in blocks(RawStream(path, limits), limits.max_record):
+        pass

@@ -1,0 +1,114 @@
+"""A proven nightly snapshot file as typed Arrow batches, rows that cannot be read set apart.
+
+Owns the reading of one file (Nightly Data Exports, Data Schema): block by block, in bounded memory. Does not prove the
+file (proof.py), does not judge how many bad rows are too many, writes nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from promptsync.errors import Held
+from promptsync.formats.buffers import Cells
+from promptsync.formats.csv_block import parse_block
+from promptsync.formats.header import Header, read_header
+from promptsync.formats.limits import Limits
+from promptsync.formats.names import FileName
+from promptsync.formats.records import Block, blocks, cells_of, first_record, line_ends
+from promptsync.formats.rejects import BadRow, bad_rows
+from promptsync.formats.row_typing import RowTyping
+from promptsync.formats.stream import RawStream
+from promptsync.model import Kind, Table
+
+__all__ = ["BadRow", "Batch", "SnapshotReader"]
+
+_BOM = b"\xef\xbb\xbf"
+_ARROW: dict[Kind, pa.DataType] = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.int64(), Kind.REAL: pa.float64()}
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """``rows``: schema ``SnapshotReader.schema``. ``rejects``: the other records. Both in the file's order."""
+
+    rows: pa.RecordBatch
+    rejects: list[BadRow]
+
+
+class SnapshotReader:
+    """Iterates once over the batches of ``path``, which states ``stated.table`` at ``stated.as_of``.
+
+    ``schema``: ``_n`` (number of the record from 1, rejected ones counted, header and empty lines not), key columns,
+    value columns that the file has, ``_at`` (observed at, microseconds since the epoch, 0 to 2**52 - 1).
+    ``unknown``: columns that are not declared, name in the batches to the vendor's name. ``lacks``: declared ones that
+    the file, and so the batches, do not have. ``records``, ``rejected``: how many so far.
+
+    Raises Held: ``header``, ``empty``, ``too_long``, ``last_record_cut``, ``quoting``, and the reasons of stream.py.
+    """
+
+    def __init__(self, path: Path, table: Table, stated: FileName, zone: ZoneInfo, limits: Limits) -> None:
+        self._limits = limits
+        self._blocks = blocks(RawStream(path, limits), limits.max_record)
+        self._header, self._first = self._open(table)
+        self._typing = RowTyping(table, self._header, stated, zone)
+        self.unknown, self.lacks = self._header.unknown, self._header.lacks
+        self.records = self.rejected = 0
+        typed = [(field.name, _ARROW.get(field.kind, pa.string())) for field in self._header.fields]
+        self.schema = pa.schema([("_n", pa.int64()), *typed, ("_at", pa.int64())])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the file. Reading to the end does so too."""
+        self._blocks.close()
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._first.data:
+            yield self._batch(self._first)
+            self._first = Block(b"", 0)
+        for block in self._blocks:
+            yield self._batch(block)
+
+    def _open(self, table: Table) -> tuple[Header, Block]:
+        """The header, and what follows it in the first block."""
+        try:
+            block = next(self._blocks)
+            data = block.data.removeprefix(_BOM)
+            record, end = first_record(data)
+            if not record:
+                raise Held("empty", "The file holds nothing but empty lines.")
+            header = read_header(cells_of(record), table, self._limits.max_columns)
+        except StopIteration:
+            raise Held("empty", "The file holds nothing.") from None
+        except Held:
+            self.close()
+            raise
+        return header, Block(data[end:], block.line + line_ends(data[:end]))
+
+    def _batch(self, block: Block) -> Batch:
+        parsed = parse_block(block, self._header.width)
+        if len(block.data) > self._limits.max_cell:
+            self._refuse_long_cells(parsed.columns)
+        typed = self._typing.run(parsed.columns)
+        numbers = pa.array(parsed.index + (self.records + 1), pa.int64())
+        columns = [numbers, *typed.arrays, pa.array(typed.observed, pa.int64())]
+        rows = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        rejects = bad_rows(block, parsed, typed, self._typing, self.records)
+        if typed.problems:
+            rows = rows.filter(pa.array(~typed.bad))
+        self.records += parsed.total
+        self.rejected += len(rejects)
+        return Batch(rows, rejects)
+
+    def _refuse_long_cells(self, columns: list[pa.BinaryArray]) -> None:
+        for column in columns:
+            if int(Cells.of(column).lengths.max(initial=0)) > self._limits.max_cell:
+                raise Held("too_long", f"A cell is longer than {self._limits.max_cell:,} bytes.")

@@ -1,0 +1,146 @@
+"""Applying the inbox: pending deliveries become rows, in batches, by the one writer.
+
+Owns the reading of a delivery's body and what becomes of it: applied, unknown_type or failed. Nothing a sender sends
+raises out of here; what could be read is applied and the rest is named in the delivery's ``error``.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from promptsync.clock import iso_millis
+from promptsync.ingest.claims import Claims
+from promptsync.ingest.fields import Fields
+from promptsync.ingest.merge_claims import ClaimMerger, Collision, Merged
+from promptsync.ingest.prompt_events import HANDLERS, Handler, observed_at
+from promptsync.store import search
+from promptsync.store.inbox import StoredEvent, mark, pending
+from promptsync.store.ledger import add_drift, add_reject
+from promptsync.store.mirror import Mirror
+
+_log = structlog.get_logger()
+_TARGET_SECONDS = 0.015
+_MAX_ERROR = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one delivery says. ``state``: applied, unknown_type or failed; ``claims`` only if applied."""
+
+    event: StoredEvent
+    state: str
+    org_id: int | None = None
+    at: int | None = None
+    error: str | None = None
+    claims: Claims | None = None
+
+
+def read(event: StoredEvent, handlers: Mapping[str, Handler]) -> Reading:
+    """Read a delivery. Pure; never raises for what a sender can send."""
+    try:
+        body = json.loads(event.body)
+    except (ValueError, RecursionError):
+        return Reading(event, "failed", error="the body is not JSON")
+    if not isinstance(body, dict):
+        return Reading(event, "failed", error="the body is not a JSON object")
+    problems: list[str] = []
+    fields = Fields(body, problems)
+    org_id = fields.identifier("orgId")
+    if org_id is None:
+        return Reading(event, "failed", error="orgId is missing or not a positive whole number")
+    at = observed_at(fields, event.received_at)
+    handler = handlers.get(event.type)
+    if handler is None:
+        return Reading(event, "unknown_type", org_id, at)
+    claims = Claims(event.id, org_id, at, problems)
+    handler(fields, claims)
+    return Reading(event, "applied", org_id, at, "; ".join(problems)[:_MAX_ERROR] or None, claims)
+
+
+class EventApplier:
+    """Applies pending deliveries batch by batch. ``touched`` is told which rows a batch claimed."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        handlers: Mapping[str, Handler] = HANDLERS,
+        touched: Callable[[Merged], None] = lambda _: None,
+    ) -> None:
+        self._mirror = mirror
+        self._handlers = handlers
+        self._merger = ClaimMerger(mirror)
+        self._touched = touched
+        self._size = 50
+
+    def apply_some(self, connection: sqlite3.Connection) -> int:
+        """Apply one batch inside the caller's transaction; returns how many deliveries it took. Sized by its time."""
+        started = time.perf_counter()
+        events = pending(connection, self._size)
+        if not events:
+            return 0
+        self._apply(connection, events)
+        spent = time.perf_counter() - started
+        wanted = int(len(events) * _TARGET_SECONDS / max(spent, 1e-6))
+        if len(events) == self._size:
+            self._size = min(max(wanted, 10, self._size // 2), 2 * self._size, 2_000)
+        return len(events)
+
+    def _apply(self, connection: sqlite3.Connection, events: list[StoredEvent]) -> None:
+        readings = [self._read(event) for event in events]
+        connection.execute("SAVEPOINT batch")
+        try:
+            self._merge(connection, readings)
+        except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, OverflowError, ValueError) as error:
+            connection.execute("ROLLBACK TO batch")
+            if len(events) == 1:
+                _log.warning("event_failed", event=events[0].id, type=events[0].type, error=type(error).__name__)
+                outcome = ("failed", readings[0].org_id, readings[0].at, f"could not be merged: {error}", events[0].id)
+                mark(connection, [outcome])
+            else:
+                for event in events:
+                    self._apply(connection, [event])
+        finally:
+            connection.execute("RELEASE batch")
+
+    def _read(self, event: StoredEvent) -> Reading:
+        try:
+            return read(event, self._handlers)
+        except Exception as error:  # noqa: BLE001  one delivery must never stop the others
+            _log.warning("event_failed", event=event.id, type=event.type, error=type(error).__name__)
+            return Reading(event, "failed", error=f"could not be read ({type(error).__name__})")
+
+    def _merge(self, connection: sqlite3.Connection, readings: list[Reading]) -> None:
+        merged = self._merger.merge(connection, [reading.claims for reading in readings if reading.claims is not None])
+        errors = {collision.event_id: _sentence(collision) for collision in merged.collisions}
+        received = {reading.event.id: reading.event for reading in readings}
+        for collision in merged.collisions:
+            _reject(connection, collision, received[collision.event_id])
+        for reading in readings:
+            if reading.state == "unknown_type":
+                now = iso_millis(reading.event.received_at)
+                add_drift(connection, "event type", "", reading.event.type, now, f"delivery {reading.event.id}")
+        mark(connection, [_outcome(reading, errors.get(reading.event.id)) for reading in readings])
+        for (table, _), keys in merged.keys.items():
+            if self._mirror.schema[table].search:
+                search.enter(connection, self._mirror.schema[table], [int(key[0] or 0) for key in keys])
+        self._touched(merged)
+
+
+def _reject(connection: sqlite3.Connection, collision: Collision, event: StoredEvent) -> None:
+    row = {"class": "org_collision", "table": collision.table, "event_id": collision.event_id}
+    row |= {"reason": _sentence(collision), "original": event.body.encode()}
+    add_reject(connection, row | {"rejected_at": iso_millis(event.received_at)})
+
+
+def _sentence(collision: Collision) -> str:
+    key = ", ".join(str(part) for part in collision.key)
+    return f"{collision.table} {key} belongs to another organization than {collision.org_id}"
+
+
+def _outcome(reading: Reading, collision: str | None) -> tuple[str, int | None, int | None, str | None, int]:
+    errors = "; ".join(text for text in (reading.error, collision) if text) or None
+    return reading.state, reading.org_id, reading.at, errors, reading.event.id

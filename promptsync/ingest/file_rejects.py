@@ -1,0 +1,61 @@
+"""What of a file could not be merged, kept with its original bytes.
+
+Owns the rows of ``sync_reject`` that a file leaves: unreadable rows, keys of another organization, keys that stood
+twice. Loading the same file again keeps each of them once.
+"""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from promptsync.formats.limits import Limits
+from promptsync.formats.records import blocks, split
+from promptsync.formats.rejects import BadRow
+from promptsync.formats.stream import RawStream
+from promptsync.ingest.snapshot_merge import Difference, Staged
+from promptsync.store import ledger
+from promptsync.store.mirror import Mirror
+
+_MOST = 10_000
+_CHUNK = 500
+
+
+def keep_rejects(
+    mirror: Mirror, path: Path, file_id: int, staged: Staged, found: tuple[list[BadRow], Difference], now: str
+) -> None:
+    """Write them down, the first 10,000 of each kind."""
+    bad, difference = found
+    rows = [_row(one.reason_class, one.line, one.reason, one.original) for one in bad[:_MOST]]
+    table = staged.layout.table.name
+    told = [
+        (n, "org_collision", f"{table} {', '.join(map(str, key))} belongs to another organization than {staged.org}")
+        for n, key in difference.foreign[:_MOST]
+    ]
+    told += [(n, "duplicate_key", f"{table} {key} stands in the file more than once") for n, key in difference.folded]
+    if told:
+        originals = _originals(path, {n for n, _, _ in told})
+        rows += [_row(kind, originals[n][0], why, originals[n][1]) for n, kind, why in told if n in originals]
+    common = {"table": table, "file_id": file_id, "rejected_at": now}
+    for start in range(0, len(rows), _CHUNK):
+        mirror.writer.run(lambda connection, some=rows[start : start + _CHUNK]: _keep(connection, some, common))  # type: ignore[misc]
+
+
+def _originals(path: Path, numbers: set[int]) -> dict[int, tuple[int, bytes]]:
+    """Line and bytes of records of a proven file, by their number (the header is record 0)."""
+    limits, found, first = Limits(), {}, 0
+    for block in blocks(RawStream(path, limits), limits.max_record):
+        records = split(block)
+        for index in range(len(records)):
+            if first + index in numbers:
+                found[first + index] = records.line(index), records.original(index)
+        first += len(records)
+    return found
+
+
+def _keep(connection: sqlite3.Connection, rows: list[dict[str, Any]], common: dict[str, Any]) -> None:
+    for row in rows:
+        ledger.add_reject(connection, row | common)
+
+
+def _row(kind: str, line: int, reason: str, original: bytes) -> dict[str, Any]:
+    return {"class": kind, "line": line, "reason": reason, "original": original}

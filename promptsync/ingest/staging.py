@@ -1,0 +1,140 @@
+"""The staging file: a snapshot's rows in a SQLite file of their own, before any of them is merged.
+
+Owns how batches get there (Arrow straight into SQLite by ADBC, no Python object per cell) and that every key stands
+there once. ADBC carries a SQLite library of its own, so it only ever touches the staging file and has closed it before
+anything else opens it.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from adbc_driver_sqlite import dbapi
+
+from promptsync.errors import MirrorFull
+from promptsync.merge.layout import Unit
+from promptsync.merge.sql import names, quote
+
+_SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL"}
+
+
+class Staging:
+    """Writes one staging file. Use as a context manager; closed when it ends. Raises MirrorFull if there is no room."""
+
+    def __init__(self, path: Path, key: Sequence[str]) -> None:
+        self.path = path
+        self._key = key
+        self._last: tuple[object, ...] | None = None
+        self._created = False
+        self.rows = 0
+        self.last_number = 0
+        self.ascending = True  # whether keys only ever grow, so that none can stand twice
+        path.parent.mkdir(parents=True, exist_ok=True)
+        discard(path)
+        self._connection = dbapi.connect(str(path), autocommit=True)
+        self._cursor = self._connection.cursor()
+        for pragma in ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -16384"):
+            self._cursor.execute(f"PRAGMA {pragma}")
+
+    def __enter__(self) -> "Staging":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._cursor.close()
+        self._connection.close()
+        if isinstance(error, dbapi.Error):
+            raise MirrorFull(f"The staging file {self.path} cannot be written: {error}") from error
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Append a batch: ``_n``, key, values, ``_at`` (formats/snapshot_csv.py)."""
+        if not self._created:
+            self._cursor.execute(_create(rows.schema))
+            self._created = True
+        if rows.num_rows == 0:
+            return
+        self._cursor.adbc_ingest("rows", rows, mode="append")
+        self.rows += rows.num_rows
+        self.last_number = rows.column("_n")[-1].as_py()
+        self.ascending = self.ascending and self._grows(rows)
+
+    def _grows(self, rows: pa.RecordBatch) -> bool:
+        if len(self._key) > 1 or not pa.types.is_integer(rows.column(self._key[0]).type):
+            return False
+        keys = rows.column(self._key[0])
+        first, before = keys[0].as_py(), self._last
+        self._last = (keys[-1].as_py(),)
+        steps = pc.all(pc.greater(keys.slice(1), keys.slice(0, len(keys) - 1))).as_py()
+        return steps is not False and (before is None or (first,) > before)
+
+
+@contextmanager
+def attached(connection: sqlite3.Connection, path: Path, *, writable: bool) -> Iterator[None]:
+    """Attach a closed staging file as ``staging`` and detach it again."""
+    attach(connection, path, writable=writable)
+    try:
+        yield
+    finally:
+        connection.execute("DETACH staging")
+
+
+def attach(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
+    """Attach a closed staging file as ``staging``."""
+    mode = "rw" if writable else "ro"
+    connection.execute("ATTACH ? AS staging", (f"{path.absolute().as_uri()}?mode={mode}",))
+
+
+def index_keys(connection: sqlite3.Connection, key: Sequence[str]) -> None:
+    """Make staged rows findable by key. The staging file is attached writable."""
+    connection.execute(f"CREATE INDEX IF NOT EXISTS staging.rows_key ON rows ({names(key)})")
+
+
+def fold_doubles(connection: sqlite3.Connection, key: Sequence[str], units: Sequence[Unit]) -> list[tuple[int, str]]:
+    """Leave one row per key: claims of the same time, of which each unit takes the greater value.
+
+    Returns the number and key of every row that was folded into another.
+    """
+    doubled = connection.execute(
+        f"SELECT {names(key)} FROM staging.rows GROUP BY {names(key)} HAVING count(*) > 1"
+    ).fetchall()
+    folded: list[tuple[int, str]] = []
+    same = " AND ".join(f"{quote(column)} = ?" for column in key)
+    for one in doubled:
+        cursor = connection.execute(f"SELECT * FROM staging.rows WHERE {same} ORDER BY _n", one)
+        columns = [column[0] for column in cursor.description]
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor]
+        latest = max(row["_at"] for row in rows)
+        newest = [row for row in rows if row["_at"] == latest]
+        kept = rows[0]["_n"]
+        result = {
+            column: value
+            for unit in units
+            for column, value in zip(unit.columns, max(_values(row, unit) for row in newest)[1], strict=True)
+        }
+        sets = ", ".join(f"{quote(column)} = ?" for column in (*result, "_at"))
+        connection.execute(f"UPDATE staging.rows SET {sets} WHERE _n = ?", (*result.values(), latest, kept))
+        connection.execute(f"DELETE FROM staging.rows WHERE {same} AND _n <> ?", (*one, kept))
+        folded += [(row["_n"], ", ".join(map(str, one))) for row in rows[1:]]
+    return folded
+
+
+def discard(path: Path) -> None:
+    """Remove a staging file and what may lie beside it."""
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _values(row: dict[str, object], unit: Unit) -> tuple[tuple[object, ...], tuple[object, ...]]:
+    values = tuple(row[column] for column in unit.columns)
+    return tuple((value is not None, value if value is not None else 0) for value in values), values
+
+
+def _create(schema: pa.Schema) -> str:
+    columns = [
+        f"{quote(field.name)} {_SQL_TYPES.get(field.type, 'TEXT')}{' PRIMARY KEY' if field.name == '_n' else ''}"
+        for field in schema
+    ]
+    return f"CREATE TABLE rows ({', '.join(columns)})"

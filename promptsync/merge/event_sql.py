@@ -1,0 +1,110 @@
+"""The statement that merges one row-wise claim (a webhook's, later an export line's).
+
+Owns its text and the order of its parameters. Executed once per claim, many times over with ``executemany``.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from promptsync.merge.layout import Layout
+from promptsync.merge.rule import Rule
+from promptsync.merge.sql import later, names, quote
+from promptsync.merge.version import PER_MICRO
+
+
+@dataclass(frozen=True)
+class EventStatements:
+    """Statements for one layout.
+
+    Parameters of ``upsert``, in order: key, org_id (if the table has it), a value for every column of
+    ``layout.values``, a version for every unit (0: not claimed), ``_rev``, then for exported tables ``_seen_at``
+    (microseconds), ``_absent_since`` (the first applied snapshot after that, or NULL), the version of the newest
+    applied snapshot and the same for each split column; for full-list tables only ``_seen_at``.
+    """
+
+    layout: Layout
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns inserted, in the order of the parameters."""
+        layout = self.layout
+        fixed = (*layout.key, *layout.owner, *layout.values, *(unit.at for unit in layout.units), "_rev")
+        if layout.table.exported:
+            return (*fixed, "_seen_at", "_absent_since")
+        return (*fixed, "_seen_at") if layout.table.full_list else fixed
+
+    @cached_property
+    def upsert(self) -> str:
+        """Insert, or let every unit take the claim that wins it; writes nothing when nothing is won."""
+        sets = self._sets()
+        slots = ", ".join(f"?{n}" for n in range(1, len(self.columns) + 1))
+        head = f"INSERT INTO {self._rule.old} ({names(self.columns)}) VALUES ({slots}) ON CONFLICT ({self._key})"
+        if not sets:
+            return f"{head} DO NOTHING"
+        changes = ", ".join(f"{quote(name)} = {value}" for name, value in sets.items())
+        return f"{head} DO UPDATE SET {changes} WHERE {self._rule.ours('excluded')} AND ({self._worth_writing()})"
+
+    @cached_property
+    def mention(self) -> str:
+        """A row with nothing but its key, if there is none. Parameters: key, org_id, ``_rev``."""
+        columns = (*self.layout.key, *self.layout.owner, "_rev")
+        slots = ", ".join("?" * len(columns))
+        return f"INSERT INTO {self._rule.old} ({names(columns)}) VALUES ({slots}) ON CONFLICT DO NOTHING"
+
+    def foreign(self, count: int) -> str:
+        """Which of ``count`` keys belong to another organization. Parameters: the keys, one after the other, org_id."""
+        row = "(" + ", ".join("?" * len(self.layout.key)) + ")"
+        wanted = ", ".join([row] * count)
+        return f"SELECT {self._key} FROM {self._rule.old} WHERE ({self._key}) IN (VALUES {wanted}) AND org_id <> ?"
+
+    @property
+    def _key(self) -> str:
+        return names(self.layout.key)
+
+    @cached_property
+    def _rule(self) -> Rule:
+        first = len(self.columns) + 1
+        split = [unit for unit in self.layout.units if unit.split]
+        return Rule(self.layout, f"?{first}", {unit.name: f"?{first + 1 + n}" for n, unit in enumerate(split)})
+
+    def _sets(self) -> dict[str, str]:
+        rule, old, sets = self._rule, self._rule.old, {}
+        for unit in self.layout.units:
+            won = f"excluded.{quote(unit.at)} > 0 AND {rule.takes(unit, 'excluded', f'excluded.{quote(unit.at)}')}"
+            for column in unit.columns:
+                sets[column] = f"CASE WHEN {won} THEN excluded.{quote(column)} ELSE {old}.{quote(column)} END"
+            have = rule.effective(unit) if unit.split else f"{old}.{quote(unit.at)}"
+            sets[unit.at] = later(f"excluded.{quote(unit.at)}", have)
+        if self._seen:
+            sets["_seen_at"] = later("excluded._seen_at", f"{old}._seen_at")
+        if sets:
+            sets["_rev"] = f"CASE WHEN {self._real_change()} THEN excluded._rev ELSE {old}._rev END"
+        if self.layout.table.exported:
+            sets["_absent_since"] = rule.absence("excluded._absent_since")
+        return sets
+
+    @property
+    def _seen(self) -> bool:
+        return self.layout.table.exported or bool(self.layout.table.full_list)
+
+    def _real_change(self) -> str:
+        won = [
+            f"excluded.{quote(unit.at)} > 0 AND {self._rule.changes(unit, 'excluded', f'excluded.{quote(unit.at)}')}"
+            for unit in self.layout.units
+        ]
+        if self.layout.table.exported:
+            won.append(f"({self._rule.absence('excluded._absent_since')}) IS DISTINCT FROM {self._rule.old}._absent_since")
+        return " OR ".join(f"({w})" for w in won) or "1 = 0"
+
+    def _worth_writing(self) -> str:
+        rule, old = self._rule, self._rule.old
+        tests = [
+            f"(excluded.{quote(unit.at)} > 0 AND {rule.takes(unit, 'excluded', f'excluded.{quote(unit.at)}')})"
+            for unit in self.layout.units
+        ]
+        if self._seen:
+            fresh = f"excluded._seen_at > {old}._seen_at"
+            if self.layout.table.exported:
+                fresh += f" AND {rule.beyond_cover(f'(excluded._seen_at * {PER_MICRO})')}"
+            tests.append(f"({fresh})")
+        return " OR ".join(tests)

@@ -1,0 +1,89 @@
+"""The units of a table that are versioned, and its hidden columns.
+
+Owns the step from a declaration to what a mirror's table really looks like. A unit is a column group, or a single
+column that not every file of the table has (added by the vendor over time, dropped, or unknown to us): such a split
+column has a version of its own, so that a file without it leaves it alone whatever the order.
+
+Hidden columns of a versioned table:
+
+    _<group>_at     version of the newest row-wise claim of that group (0: none)
+    _col_<name>_at  version of the newest claim of a split column; NULL: the row has not been written since the
+                    column was split, and the column shares its group's version
+    _snap_at        version of the newest snapshot claim that had to be written for this row
+    _in_snapshot    1 while the newest applied snapshot of the table and organization holds the row; its claims then
+                    count as made at that snapshot's instant without being written again night after night
+    _seen_at        when a row-wise claim last mentioned the row, microseconds
+    _absent_since   ISO instant of the first snapshot after the row was last seen that lacks it
+    _rev            revision of the last real change
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from promptsync.model import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Columns that are always claimed together. ``exported``: snapshots claim it. ``group``: "" if born split."""
+
+    name: str
+    columns: tuple[str, ...]
+    exported: bool
+    split: bool = False
+    group: str = ""
+
+    @property
+    def at(self) -> str:
+        """The name of its version column. Split columns have a prefix, so that no vendor's name meets a group's."""
+        return f"_col_{self.name}_at" if self.split else f"_{self.name}_at"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A declared table plus the split and unknown columns that its mirror has."""
+
+    table: Table
+    split: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+
+    @cached_property
+    def units(self) -> tuple[Unit, ...]:
+        """Every unit: groups as declared less their split columns, then split columns, then unknown ones."""
+        split = set(self.split)
+        groups, singles = [], []
+        for name, columns in self.table.groups.items():
+            exported = any(column.exported for column in columns)
+            rest = tuple(column.name for column in columns if column.name not in split)
+            if rest:
+                groups.append(Unit(name, rest, exported))
+            singles += [Unit(c.name, (c.name,), exported, True, name) for c in columns if c.name in split]
+        return (*groups, *singles, *(Unit(name, (name,), True, True) for name in self.extra))
+
+    @cached_property
+    def values(self) -> tuple[str, ...]:
+        """Every column that claims compete for, unit by unit."""
+        return tuple(column for unit in self.units for column in unit.columns)
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """The primary key columns."""
+        return self.table.key
+
+    @property
+    def owner(self) -> tuple[str, ...]:
+        """The columns that say whose a row is."""
+        return ("org_id",) if self.table.org_scoped else ()
+
+    def hidden(self) -> Iterable[tuple[str, str]]:
+        """Name and SQL type of every hidden column, split columns' versions apart."""
+        yield from ((f"_{group}_at", "INTEGER NOT NULL DEFAULT 0") for group in self.table.groups)
+        yield "_rev", "INTEGER NOT NULL DEFAULT 0"
+        if self.table.exported:
+            yield "_snap_at", "INTEGER NOT NULL DEFAULT 0"
+            yield "_in_snapshot", "INTEGER NOT NULL DEFAULT 0"
+        if self.table.exported or self.table.full_list:
+            yield "_seen_at", "INTEGER NOT NULL DEFAULT 0"
+        if self.table.exported:
+            yield "_absent_since", "TEXT"

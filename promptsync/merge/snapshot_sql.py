@@ -1,0 +1,207 @@
+"""The statements that merge one snapshot file set-wise, from a staging file attached as ``staging``.
+
+Owns their text: which staged rows differ (``compare``), how they are merged (``merge``), which rows of the mirror the
+snapshot no longer has (``gone``, ``absent``). ``staging.rows`` holds the file (formats/snapshot_csv.py), one row per
+key; ``staging.delta (_n, kind)`` and ``staging.gone`` (keys) are filled by the comparison on a read-only connection.
+
+Named parameters: ``org``, ``rev``, ``newest`` (1 if no applied snapshot is later), ``asserted`` (version of the newest
+applied snapshot), ``implied`` (the version that this file's rows have without being written, or -1), ``at`` and
+``as_of`` (the file's instant, microseconds and ISO), ``first`` and ``last`` (bounds of a slice); for the n-th split
+column ``asserted_n`` and ``implied_n``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cached_property
+
+from promptsync.merge.layout import Layout, Unit
+from promptsync.merge.rule import Rule
+from promptsync.merge.sql import later, names, quote
+from promptsync.merge.version import PER_MICRO
+
+
+class Delta(IntEnum):
+    """What the comparison found out about a staged row that is not as the mirror has it."""
+
+    NEW = 1
+    CHANGED = 2
+    UNMARKED = 3  # same values, but the row must learn that a snapshot holds it
+    FOREIGN = 4  # the key belongs to another organization
+
+
+@dataclass(frozen=True)
+class SnapshotStatements:
+    """Statements for one layout and the columns that the file has (``present``: value columns, derived ones too)."""
+
+    layout: Layout
+    present: frozenset[str]
+
+    @cached_property
+    def compare(self) -> str:
+        """Fills ``staging.delta`` with the rows that must be written, numbered as the file has them."""
+        rule, old = self._rule, self._rule.old
+        change = " OR ".join(rule.changes(unit, "s", _VERSION) for unit in self._claimed) or "1 = 0"
+        foreign = f"WHEN {old}.org_id <> :org THEN {Delta.FOREIGN:d} " if self.layout.owner else ""
+        kind = (
+            f"CASE WHEN {old}.{quote(self.layout.key[0])} IS NULL THEN {Delta.NEW:d} {foreign}"
+            f"WHEN {change} THEN {Delta.CHANGED:d} WHEN {self._unmarked('s', 's._at * 256')} THEN {Delta.UNMARKED:d} END"
+        )
+        return (
+            f"INSERT INTO staging.delta SELECT _n, kind FROM (SELECT s._n, {kind} AS kind "
+            f"FROM staging.rows s LEFT JOIN {old} ON {self._on('s')} ORDER BY s._n) "
+            "WHERE kind IS NOT NULL"
+        )
+
+    def merge(self, which: str) -> str:
+        """Merges the staged rows ``s`` that the condition ``which`` names."""
+        rule, layout = self._rule, self.layout
+        values = [column for unit in self._claimed for column in unit.columns]
+        split = [unit for unit in layout.units if unit.split]
+        claimed = {unit.name for unit in self._claimed}
+        columns = (*layout.key, *layout.owner, *values, *(u.at for u in split), *_ROW_MARKS)
+        picked = [
+            *(f"s.{quote(c)}" for c in layout.key),
+            *(":org" for _ in layout.owner),
+            *(f"s.{quote(c)}" for c in values),
+            *(_VERSION if unit.name in claimed else "0" for unit in split),
+            *(_VERSION, ":newest", _NEXT_SNAPSHOT, ":rev"),
+        ]
+        sets = ", ".join(f"{quote(name)} = {value}" for name, value in self._sets().items())
+        worth = " OR ".join([*(rule.changes(u, "excluded", "excluded._snap_at") for u in self._claimed), self._mark])
+        return (
+            f"INSERT INTO {rule.old} ({names(columns)}) SELECT {', '.join(picked)} FROM staging.rows s WHERE {which} "
+            f"ON CONFLICT ({names(layout.key)}) DO UPDATE SET {sets} WHERE {rule.ours('excluded')} AND ({worth})"
+        )
+
+    @cached_property
+    def merge_slice(self) -> str:
+        """Merges the ``first`` to the ``last`` row of the delta."""
+        wanted = f"SELECT _n FROM staging.delta WHERE rowid BETWEEN :first AND :last AND kind <> {Delta.FOREIGN:d}"
+        return self.merge(f"s._n IN ({wanted}) ORDER BY s._n")
+
+    @cached_property
+    def merge_range(self) -> str:
+        """Merges the staged rows numbered ``first`` to ``last`` without a comparison: for a table still empty."""
+        return self.merge("s._n BETWEEN :first AND :last ORDER BY s._n")
+
+    def merge_keys(self, count: int) -> str:
+        """Merges the staged rows with these keys again. Parameters ``k0``, ``k1`` ...: the keys, one after the other."""
+        return self.merge(f"({self._key('s')}) IN ({self._listed(count)})")
+
+    @cached_property
+    def gone(self) -> str:
+        """Fills ``staging.gone`` with the keys of rows that the snapshot, if applied, makes absent or lets go."""
+        return (
+            f"INSERT INTO staging.gone SELECT {self._key(self._rule.old)} FROM {self._rule.old} WHERE {self._lost()} "
+            f"AND NOT EXISTS (SELECT 1 FROM staging.rows s WHERE {self._on('s')})"
+        )
+
+    @cached_property
+    def absent_slice(self) -> str:
+        """Makes the rows of ``staging.gone`` with rowid ``first`` to ``last`` absent."""
+        return self._absent(
+            f"({self._key('')}) IN (SELECT {self._key('g')} FROM staging.gone g WHERE g.rowid BETWEEN :first AND :last)"
+        )
+
+    def absent_keys(self, count: int) -> str:
+        """Makes those of these keys that the file lacks absent. Parameters as of ``merge_keys``."""
+        lacking = f"NOT EXISTS (SELECT 1 FROM staging.rows s WHERE {self._on('s')})"
+        return self._absent(f"({self._key('')}) IN ({self._listed(count)}) AND {lacking}")
+
+    @cached_property
+    def settle_dropped(self) -> str:
+        """Before a newest snapshot that lacks split columns is applied: write down what the one before asserted."""
+        split = [unit for unit in self.layout.units if unit.split and unit.name not in self.present]
+        sets = ", ".join(f"{quote(unit.at)} = {self._rule.effective(unit)}" for unit in split)
+        return f"UPDATE {self._rule.old} SET {sets} WHERE _in_snapshot = 1 AND {self._owned}" if sets else ""
+
+    @property
+    def _rule(self) -> Rule:
+        split = [unit for unit in self.layout.units if unit.split]
+        return Rule(self.layout, ":asserted", {unit.name: f":asserted_{n}" for n, unit in enumerate(split)})
+
+    @cached_property
+    def _claimed(self) -> Sequence[Unit]:
+        return [unit for unit in self.layout.units if unit.exported and set(unit.columns) <= self.present]
+
+    @property
+    def _owned(self) -> str:
+        return f"{self._rule.old}.org_id = :org" if self.layout.owner else "1 = 1"
+
+    @property
+    def _mark(self) -> str:
+        return self._unmarked("excluded", "excluded._snap_at")
+
+    def _unmarked(self, new: str, version: str) -> str:
+        """Whether the row's marks must be written although no value changes."""
+        rule, old = self._rule, self._rule.old
+        tests = [
+            f"{old}._in_snapshot < :newest",
+            f"({rule.beyond_cover(version)} AND ({old}._in_snapshot = 0 OR {version} <> :implied))",
+        ]
+        for n, unit in enumerate(unit for unit in self.layout.units if unit.split):
+            if unit in self._claimed:
+                tests.append(f"({rule.above(unit, version)} AND {version} <> :implied_{n})")
+        return "(" + " OR ".join(tests) + ")"
+
+    def _sets(self) -> dict[str, str]:
+        rule, old, sets = self._rule, self._rule.old, {}
+        for unit in self._claimed:
+            won = rule.takes(unit, "excluded", "excluded._snap_at")
+            for column in unit.columns:
+                sets[column] = f"CASE WHEN {won} THEN excluded.{quote(column)} ELSE {old}.{quote(column)} END"
+        for unit in self.layout.units:
+            if unit.split:
+                sets[unit.at] = later(f"excluded.{quote(unit.at)}", rule.effective(unit))
+        sets["_snap_at"] = later("excluded._snap_at", f"{old}._snap_at")
+        sets["_in_snapshot"] = f"CASE WHEN :newest = 1 THEN 1 ELSE {old}._in_snapshot END"
+        absent = rule.absence("excluded._absent_since")
+        sets["_absent_since"] = absent
+        real = [rule.changes(unit, "excluded", "excluded._snap_at") for unit in self._claimed]
+        real.append(f"({absent}) IS DISTINCT FROM {old}._absent_since")
+        sets["_rev"] = f"CASE WHEN {' OR '.join(real)} THEN :rev ELSE {old}._rev END"
+        return sets
+
+    def _lost(self) -> str:
+        """Rows last seen before this snapshot that it, lacking them, makes absent (or, held by an older one, lets go)."""
+        old = self._rule.old
+        held = f"({old}._in_snapshot = 1 AND :newest = 1 AND :asserted < :at * {PER_MICRO})"
+        loose = (
+            f"({old}._in_snapshot = 0 AND NOT {self._rule.unseen()} AND {old}._seen_at < :at "
+            f"AND {old}._snap_at < :at * {PER_MICRO} AND ({old}._absent_since IS NULL OR {old}._absent_since > :as_of))"
+        )
+        return f"{self._owned} AND ({held} OR {loose})"
+
+    def _absent(self, which: str) -> str:
+        rule, old = self._rule, self._rule.old
+        unseen_since = f"{old}._seen_at < :at AND {old}._snap_at < :at * {PER_MICRO}"
+        since = f"CASE WHEN {unseen_since} THEN :as_of ELSE NULL END"
+        sets = {unit.at: rule.effective(unit) for unit in self.layout.units if unit.split}
+        sets |= {
+            "_snap_at": rule.covered(),
+            "_in_snapshot": "0",
+            "_absent_since": since,
+            "_rev": f"CASE WHEN {unseen_since} THEN :rev ELSE {old}._rev END",
+        }
+        changes = ", ".join(f"{quote(name)} = {value}" for name, value in sets.items())
+        return f"UPDATE {old} SET {changes} WHERE {which} AND {self._lost()}"
+
+    def _key(self, alias: str) -> str:
+        return ", ".join(f"{alias}.{quote(c)}" if alias else quote(c) for c in self.layout.key)
+
+    def _on(self, alias: str) -> str:
+        return " AND ".join(f"{self._rule.old}.{quote(c)} = {alias}.{quote(c)}" for c in self.layout.key)
+
+    def _listed(self, count: int) -> str:
+        width = len(self.layout.key)
+        rows = (", ".join(f":k{row * width + n}" for n in range(width)) for row in range(count))
+        return "VALUES " + ", ".join(f"({row})" for row in rows)
+
+
+_VERSION = f"s._at * {PER_MICRO}"
+_ROW_MARKS = ("_snap_at", "_in_snapshot", "_absent_since", "_rev")
+_NEXT_SNAPSHOT = (
+    'CASE WHEN :newest = 1 THEN NULL ELSE (SELECT x.as_of FROM sync_snapshot x WHERE x."table" = :table '
+    "AND x.org_id = :org AND x.at > s._at ORDER BY x.at LIMIT 1) END"
+)

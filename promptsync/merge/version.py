@@ -1,0 +1,55 @@
+"""The version of a claim: one integer that orders all claims about one column group.
+
+Owns the layout, from the highest bit down, so that a plain integer comparison IS the rule:
+
+    terminal   1 bit    a message status that nothing later can undo
+    time       52 bits  observed_at, microseconds since the epoch, UTC
+    rank       4 bits   webhook 2, async export 1, snapshot 0
+    stage      4 bits   the later delivery stage wins a tie
+
+0 means "never claimed". What is still equal is decided by the greater value, in merge/upsert.py.
+"""
+
+from enum import IntEnum
+
+_STAGE_BITS = 4
+_TIME_SHIFT = 8
+_TIME_MAX = (1 << 52) - 1
+TERMINAL = 1 << 61
+PER_MICRO = 1 << _TIME_SHIFT
+"""``version // PER_MICRO`` is the time of a version that is not terminal."""
+
+
+class Rank(IntEnum):
+    """Which source wins when two claims are of the same instant."""
+
+    SNAPSHOT = 0
+    ASYNC_EXPORT = 1
+    WEBHOOK = 2
+
+
+STAGES = ("NA", "QUEUED", "SENT", "RECEIVED", "DELIVERED", "READ", "FAILED", "UNDELIVERED", "OPTED_OUT", "ABORTED")
+"""Delivery states of a message, earliest first (Event Endpoint specification, MessageModel.status)."""
+
+_FIRST_TERMINAL = STAGES.index("RECEIVED")
+_SUCCESSFUL = {"SENT": 1, "DELIVERED": 1, "READ": 1, "FAILED": 0, "UNDELIVERED": 0, "OPTED_OUT": 0, "ABORTED": 0}
+
+
+def version(observed_at: int, rank: Rank) -> int:
+    """The version of a claim observed at so many microseconds since the epoch. Never 0."""
+    return max(min(max(observed_at, 0), _TIME_MAX) << _TIME_SHIFT | rank << _STAGE_BITS, 1)
+
+
+def status_version(observed_at: int, status: str) -> int:
+    """The version of a webhook's claim about delivery: terminal before the rest, then time, then stage.
+
+    A status that the specification does not list counts as the earliest stage.
+    """
+    stage = STAGES.index(status) if status in STAGES else 0
+    plain = version(observed_at, Rank.WEBHOOK) | stage
+    return plain | TERMINAL if stage >= _FIRST_TERMINAL else plain
+
+
+def outcome_of(status: str) -> int | None:
+    """What a status says about ``is_successful``: 1, 0 or nothing."""
+    return _SUCCESSFUL.get(status)

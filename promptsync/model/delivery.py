@@ -1,0 +1,25 @@
+"""What a webhook delivery is while it travels from a source to the inbox.
+
+Owns the shape and the intake that sources hand bytes to; a source knows neither store nor merge.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One webhook request that was let in.
+
+    ``path``: below the configured base path. ``body``: the exact text received. ``headers``: kept ones, no credentials.
+    ``received_at``: microseconds since the epoch, UTC; 0 lets the inbox say when (an import keeps the line's own).
+    """
+
+    path: str
+    body: str
+    headers: dict[str, str] = field(default_factory=dict)
+    received_at: int = 0
+
+
+Intake = Callable[[Delivery], Awaitable[int]]
+"""Stores a delivery; returns its id once it is durable. Raises ``Unavailable`` when it cannot be made durable now."""

@@ -1,0 +1,184 @@
+"""promptsync's own tables, as data: what arrived, what came of it, what could not be merged.
+
+Names and columns are a contract with people and plugins. None of them ever holds a credential.
+"""
+
+from promptsync.model.table import Column, Kind, Role, Table
+
+_INT, _TEXT, _REAL, _TIME, _JSON, _BLOB = Kind.INTEGER, Kind.TEXT, Kind.REAL, Kind.TIME, Kind.JSON, Kind.BLOB
+
+
+def _own(name: str, about: str, columns: tuple[Column, ...], key: tuple[str, ...] = ("id",), **more: object) -> Table:
+    return Table(name, about, key, columns, Role.OWN, org_scoped=False, **more)  # type: ignore[arg-type]
+
+
+SYNC_EVENT = _own(
+    "sync_event",
+    "Every delivery received by webhook, as it came.",
+    (
+        Column("id", _INT, "Number of the delivery, in order of receipt"),
+        Column("type", _TEXT, "Event type, contactAction without its suffix"),
+        Column("path", _TEXT, "Path below the configured one"),
+        Column("org_id", _INT, "Organization", references="org"),
+        Column("received_at", _TEXT, "When it was received, UTC with microseconds; strictly increasing"),
+        Column("observed_at", _INT, "When what it says was so", unit="microseconds since 1970, UTC"),
+        Column("state", _TEXT, "pending, applied, unknown_type or failed"),
+        Column("attempts", _INT, "How often it was applied"),
+        Column("error", _TEXT, "What could not be read, in words"),
+        Column("digest", _TEXT, "SHA-256 of the body; a label, never a reason to drop a delivery"),
+        Column("headers", _JSON, "Headers kept; never credentials"),
+        Column("body", _TEXT, "The exact text received"),
+    ),
+    label="type",
+    sort="id",
+    facets=("type", "state"),
+    indexes=(("type",), ("received_at",)),
+    partial_indexes=(("id", "state <> 'applied'"),),
+)
+
+SYNC_FILE = _own(
+    "sync_file",
+    "Every file seen and what came of it.",
+    (
+        Column("id", _INT, "Number of the file"),
+        Column("source", _TEXT, "Where it came from"),
+        Column("name", _TEXT, "File name"),
+        Column("path", _TEXT, "Where it lay"),
+        Column("size", _INT, "Size", unit="bytes"),
+        Column("sha256", _TEXT, "SHA-256 of the file as it came"),
+        Column("table", _TEXT, "Table it states"),
+        Column("org_id", _INT, "Organization", references="org"),
+        Column("as_of", _TIME, "Instant it states the table at"),
+        Column("state", _TEXT, "staged, merged, unchanged, held, failed or ignored"),
+        Column("rows", _INT, "Rows in the file"),
+        Column("inserted", _INT, "Rows that were new"),
+        Column("updated", _INT, "Rows that changed"),
+        Column("unchanged", _INT, "Rows that were as they are"),
+        Column("absent", _INT, "Rows that it no longer has"),
+        Column("rejected", _INT, "Rows that could not be merged"),
+        Column("seconds", _REAL, "Time it took", unit="seconds"),
+        Column("error", _TEXT, "Why it was held, failed or ignored"),
+        Column("seen_at", _TIME, "When it was last worked on"),
+    ),
+    label="name",
+    sort="id",
+    facets=("state", "table"),
+    indexes=(("sha256",), ("state",), ("table", "org_id", "as_of")),
+)
+
+SYNC_SNAPSHOT = _own(
+    "sync_snapshot",
+    "Snapshots that have been applied.",
+    (
+        Column("id", _INT, "Number of the snapshot"),
+        Column("table", _TEXT, "Table"),
+        Column("org_id", _INT, "Organization (0 for the table of organizations)"),
+        Column("as_of", _TIME, "Instant it states the table at"),
+        Column("at", _INT, "The same instant as a number", unit="microseconds since 1970, UTC"),
+        Column("rows", _INT, "Rows in it"),
+        Column("lacks", _JSON, "Columns of the table that its file did not have"),
+        Column("file_id", _INT, "The file", references="sync_file"),
+        Column("applied_at", _TIME, "When it was applied"),
+        Column("blocks", _BLOB, "Digests of its blocks, so that the next night need not be read whole"),
+    ),
+    sort="as_of",
+    facets=("table",),
+    indexes=(("table", "org_id", "at"),),
+)
+
+SYNC_REJECT = _own(
+    "sync_reject",
+    "Rows and deliveries that could not be merged.",
+    (
+        Column("id", _INT, "Number of the reject"),
+        Column("class", _TEXT, "Kind of problem"),
+        Column("table", _TEXT, "Table it was meant for"),
+        Column("file_id", _INT, "File it came in", references="sync_file"),
+        Column("event_id", _INT, "Delivery it came in", references="sync_event"),
+        Column("line", _INT, "Line in the file, from 1"),
+        Column("reason", _TEXT, "What is wrong with it"),
+        Column("original", _BLOB, "The bytes as they came"),
+        Column("rejected_at", _TIME, "When"),
+    ),
+    label="reason",
+    sort="id",
+    facets=("class", "table"),
+    indexes=(("file_id",), ("event_id",), ("class",)),
+)
+
+SYNC_DRIFT = _own(
+    "sync_drift",
+    "Columns, event types and file names never seen before.",
+    (
+        Column("kind", _TEXT, "column, event type or file name"),
+        Column("table", _TEXT, "Table, where it is a column"),
+        Column("name", _TEXT, "The name"),
+        Column("first_seen", _TIME, "When it was first seen"),
+        Column("seen_in", _TEXT, "Where it was first seen"),
+    ),
+    key=("kind", "table", "name"),
+    sort="first_seen",
+)
+
+SYNC_FULL_LIST = _own(
+    "sync_full_list",
+    "When a webhook restated the whole of a contact's lists.",
+    (
+        Column("contact_id", _INT, "The contact", references="contact"),
+        Column("list", _TEXT, "channels, tags, identities or contactLists"),
+        Column("at", _INT, "When", unit="microseconds since 1970, UTC"),
+    ),
+    key=("contact_id", "list", "at"),
+)
+
+SYNC_JOB = _own(
+    "sync_job",
+    "Asynchronous export jobs.",
+    (
+        Column("id", _INT, "Number of the job"),
+        Column("type", _TEXT, "What is exported"),
+        Column("range", _TEXT, "Range asked for"),
+        Column("vendor_id", _TEXT, "The vendor's ID of the job"),
+        Column("state", _TEXT, "requested, pending, available, downloaded, loaded, expired, failed or refused"),
+        Column("attempts", _INT, "How often it was tried"),
+        Column("requested_at", _TIME, "When it was asked for"),
+        Column("changed_at", _TIME, "When its state last changed"),
+        Column("file_id", _INT, "The file", references="sync_file"),
+        Column("error", _TEXT, "What went wrong"),
+    ),
+    sort="id",
+)
+
+SYNC_RUN = _own(
+    "sync_run",
+    "Runs of scheduled tasks.",
+    (
+        Column("id", _INT, "Number of the run"),
+        Column("task", _TEXT, "The task"),
+        Column("started_at", _TIME, "When it started"),
+        Column("finished_at", _TIME, "When it ended"),
+        Column("outcome", _TEXT, "done, problem or failed"),
+        Column("message", _TEXT, "What came of it"),
+    ),
+    sort="id",
+    indexes=(("task", "id"),),
+)
+
+SYNC_STATE = _own(
+    "sync_state",
+    "Counters and marks of promptsync itself.",
+    (Column("name", _TEXT, "Name of the mark"), Column("value", _TEXT, "Its value")),
+    key=("name",),
+)
+
+TABLES = (
+    SYNC_EVENT,
+    SYNC_FILE,
+    SYNC_SNAPSHOT,
+    SYNC_REJECT,
+    SYNC_DRIFT,
+    SYNC_FULL_LIST,
+    SYNC_JOB,
+    SYNC_RUN,
+    SYNC_STATE,
+)

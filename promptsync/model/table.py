@@ -1,0 +1,137 @@
+"""What a table, a column and a column group ARE.
+
+Owns the vocabulary in which every table is declared once, as data. DDL, file reading, merge SQL, Datasette metadata
+and the schema page are all derived from these declarations elsewhere; this module knows nothing of SQL or files.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from functools import cached_property
+
+
+class Kind(Enum):
+    """What a column holds."""
+
+    INTEGER = "integer"
+    REAL = "real"
+    TEXT = "text"
+    BOOLEAN = "yes/no"  # stored as 0 or 1
+    TIME = "time"  # ISO 8601 UTC with milliseconds, 2026-02-04T08:00:00.000Z
+    JSON = "json"  # a JSON document
+    BLOB = "bytes"
+
+    @property
+    def storage(self) -> str:
+        """The SQLite type name in a STRICT table."""
+        return _STORAGE.get(self, "TEXT")
+
+
+_STORAGE = {Kind.INTEGER: "INTEGER", Kind.BOOLEAN: "INTEGER", Kind.REAL: "REAL", Kind.BLOB: "BLOB"}
+
+
+class Role(Enum):
+    """How rows of a table come to be."""
+
+    MIRROR = "mirror"  # state: claims compete, column group by column group
+    HAPPENED = "happened"  # one row per item of an event, written once
+    OWN = "own"  # promptsync's book-keeping
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``exported``: every nightly snapshot of the table states it. ``group``: see merge/layout.py.
+
+    ``blank_of``: not a cell of the file, but 1 where that other column's cell is blank, else 0.
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    group: str = ""
+    references: str = ""  # "table": the row it points to, by that table's single key column
+    exported: bool = False
+    unit: str = ""
+    blank_of: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table, whole. ``key`` names the primary key columns, in order.
+
+    ``org_scoped``: carries ``org_id``. ``full_list``: rows of one parent (the first key column) that a full list of
+    that name restates; what such a list lacks gets ``removed_at``. ``label``: the column that names a row to people.
+    """
+
+    name: str
+    about: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    role: Role = Role.MIRROR
+    label: str = ""
+    sort: str = ""  # column to sort by, newest first where it is a time
+    facets: tuple[str, ...] = ()
+    search: tuple[str, ...] = ()
+    indexes: tuple[tuple[str, ...], ...] = ()
+    partial_indexes: tuple[tuple[str, str], ...] = ()  # (column, SQL condition)
+    full_list: str = ""
+    observed_column: str = ""  # exported time column that can be later than the snapshot's own as_of
+    org_scoped: bool = field(default=True)
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Column name to column."""
+        return {column.name: column for column in self.columns}
+
+    @cached_property
+    def exported(self) -> bool:
+        """Whether nightly snapshots of this table exist."""
+        return any(column.exported for column in self.columns)
+
+    @cached_property
+    def values(self) -> tuple[Column, ...]:
+        """The columns that claims compete for: all but the key, ``org_id`` and ``removed_at``."""
+        fixed = {*self.key, "org_id", "removed_at"} if self.role is Role.MIRROR else set(self.key)
+        return tuple(column for column in self.columns if column.name not in fixed)
+
+    @cached_property
+    def groups(self) -> dict[str, tuple[Column, ...]]:
+        """Group name to its columns, in order of declaration."""
+        groups: dict[str, list[Column]] = {}
+        for column in self.values:
+            if column.group:
+                groups.setdefault(column.group, []).append(column)
+        return {name: tuple(columns) for name, columns in groups.items()}
+
+    @property
+    def file_columns(self) -> tuple[Column, ...]:
+        """The columns of a nightly snapshot file, in the specification's order."""
+        return tuple(column for column in self.columns if column.exported and not column.blank_of)
+
+
+class Schema:
+    """Every declared table, by name, in order of declaration."""
+
+    def __init__(self, tables: Iterable[Table]) -> None:
+        self._tables: dict[str, Table] = {}
+        for table in tables:
+            if table.name in self._tables:
+                raise ValueError(f"table {table.name} is declared twice")
+            self._tables[table.name] = table
+
+    def __getitem__(self, name: str) -> Table:
+        return self._tables[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tables
+
+    def __iter__(self) -> Iterator[Table]:
+        return iter(self._tables.values())
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    @property
+    def nightly(self) -> tuple[Table, ...]:
+        """The tables that nightly snapshots fill."""
+        return tuple(table for table in self if table.exported)

@@ -1,0 +1,99 @@
+"""What the command line can have done to a mirror, by name, whether or not a daemon holds it.
+
+Owns the list and the plain-data form of parameters and results, so that the same call runs in this process or, through
+the control socket, in the daemon's. Each operation is blocking and tells its progress to ``emit``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from promptsync.clock import parse_iso
+from promptsync.engine import Engine
+from promptsync.errors import ConfigError
+from promptsync.formats.names import FileName
+from promptsync.ingest.files import LoadRequest
+from promptsync.model.delivery import Delivery
+from promptsync.store import rejects
+from promptsync.store.inbox import import_event, select_for_replay
+
+Params = Mapping[str, Any]
+Emit = Callable[[dict[str, Any]], None]
+Operation = Callable[[Engine, Params, Emit], dict[str, Any]]
+
+
+def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """``paths``; optional ``table``, ``org``, ``as_of``, ``accept``, ``dry_run``. Emits ``progress`` and ``file``."""
+    stated = None
+    if params.get("table"):
+        stated = FileName(params["table"], params.get("org"), parse_iso(params["as_of"]))
+        if stated.table not in {table.name for table in engine.mirror.schema.nightly}:
+            raise ConfigError(f"There is no export table {stated.table}; 'promptsync schema' lists them.")
+    requests = [
+        LoadRequest(path, "load", stated, bool(params.get("accept")), bool(params.get("dry_run")))
+        for path in engine.in_order(Path(path) for path in params["paths"])
+    ]
+    reports = []
+    for report in engine.load(requests, lambda step, done, total: emit({"progress": [step, done, total]})):
+        reports.append(asdict(report))
+        emit({"file": reports[-1]})
+    return {"files": reports}
+
+
+def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Apply stored deliveries again: those with ``id``, ``failed``, of ``type``, received ``since``."""
+    chosen = engine.mirror.writer.run(
+        lambda connection: select_for_replay(
+            connection, params.get("id"), bool(params.get("failed")), params.get("type"), params.get("since")
+        )
+    )
+    engine.apply_pending()
+    with engine.mirror.reading() as connection:
+        failed = connection.execute(
+            "SELECT count(*) FROM sync_event WHERE state = 'failed' AND state <> 'applied' AND id >= ?",
+            (params.get("id") or 0,),
+        ).fetchone()[0]
+    emit({"replayed": chosen})
+    return {"replayed": chosen, "failed": failed}
+
+
+def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
+    """``lines``: objects with received_at, path, body. Stores those that are new, and applies them."""
+    deliveries = [Delivery(line["path"], line["body"], {}, parse_iso(line["received_at"])) for line in params["lines"]]
+
+    def store(connection: Any) -> int:
+        return sum(import_event(connection, delivery) for delivery in deliveries)
+
+    new = engine.mirror.writer.run(store)
+    engine.apply_pending()
+    return {"imported": new, "known": len(deliveries) - new}
+
+
+def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Try what was rejected once more: deliveries are replayed, files loaded again. Optional ``ids``."""
+    with engine.mirror.reading() as connection:
+        events, files = rejects.origins(connection, params.get("ids"))
+    engine.mirror.writer.run(lambda connection: rejects.take(connection, params.get("ids"), events))
+    engine.apply_pending()
+    gone = [str(path) for path in files if not path.is_file()]
+    there = [LoadRequest(path, "retry", again=True) for path in files if path.is_file()]
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    reports = [asdict(report) for report in engine.load(there, progress)]
+    with engine.mirror.reading() as connection:
+        left = connection.execute("SELECT count(*) FROM sync_reject").fetchone()[0]
+    return {"deliveries": len(events), "files": reports, "gone": gone, "left": left}
+
+
+def discard_rejects(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
+    """Delete rejects for good: ``ids``, or all."""
+    return {"discarded": engine.mirror.writer.run(lambda connection: rejects.discard(connection, params.get("ids")))}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "load": load,
+    "replay": replay,
+    "import-events": import_events,
+    "retry-rejects": retry_rejects,
+    "discard-rejects": discard_rejects,
+}

@@ -1,0 +1,183 @@
+"""The webhook listener: HTTP in, deliveries handed to an intake, an answer only once they are durable.
+
+Owns the order of the checks (path, method, length, Content-Encoding, authentication, body) and what is counted. Knows
+neither store nor merge. Nothing that a sender can send gives a 500: whatever is not foreseen becomes a 503, logged
+without the body.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from aiohttp import web
+from multidict import istr
+
+from promptsync.errors import MirrorBroken, Unavailable
+from promptsync.model.delivery import Delivery, Intake
+from promptsync.sources import listener_answers as answers
+from promptsync.sources.listener_answers import Refusal, Refused
+from promptsync.sources.listener_body import JsonText, read_body
+from promptsync.sources.listener_log import protocol_logger, where_raised
+from promptsync.sources.listener_path import event_path, types_agree
+from promptsync.sources.signature import Authenticator
+
+_CONTENT_ENCODING: Final = istr("Content-Encoding")
+_EVENT_TYPE: Final = istr("Prompt-EventType")
+KEPT_HEADERS: Final = (_EVENT_TYPE, istr("Content-Type"), istr("User-Agent"))
+"""Stored with a delivery; never one that could carry a credential."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSettings:
+    """``path``: the configured base path. ``max_body``: bytes. ``body_deadline``: seconds for a whole body."""
+
+    path: str
+    authenticator: Authenticator
+    max_body: int = 1 << 20
+    body_deadline: float = 10.0
+
+
+@dataclass(slots=True)
+class ListenerState:
+    """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason."""
+
+    stored: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    stopping: bool = False
+
+
+STATE = web.AppKey("listener_state", ListenerState)
+"""Where the application keeps its ``ListenerState``."""
+
+
+def build_listener(settings: ListenerSettings, intake: Intake) -> web.Application:
+    """The listener as an application; other routes (health) may be added to its router before it runs.
+
+    Run it with ``listener_runner`` only: with aiohttp's own settings bodies are decompressed before they are verified.
+    """
+    state = ListenerState()
+    app = web.Application()
+    app[STATE] = state
+    handle = _Listener(settings, intake, state).handle
+    app.router.add_route("*", "/{path:.*}", handle, expect_handler=_expect_later)
+    return app
+
+
+def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web.AppRunner:
+    """A runner with the limits of a public listener: 8 KiB of request line, 16 KiB a header, 75 s of idleness.
+
+    ``shutdown_timeout``: seconds that ``cleanup`` gives to requests under way. Heads that aiohttp itself refuses
+    (malformed, oversized) are answered 400 and counted as ``malformed``.
+    """
+    return web.AppRunner(
+        app,
+        auto_decompress=False,
+        access_log=None,
+        logger=protocol_logger(app[STATE].refused),
+        shutdown_timeout=shutdown_timeout,
+        keepalive_timeout=75.0,
+        lingering_time=2.0,
+        max_line_size=8_190,
+        max_field_size=16_380,
+        max_headers=100,
+    )
+
+
+def stop_accepting(app: web.Application) -> None:
+    """From now on deliveries are answered 503; those already with the intake are finished."""
+    app[STATE].stopping = True
+
+
+class _Listener:
+    """Takes one request at a time through the checks; what it keeps between them is only counted."""
+
+    __slots__ = ("_base", "_failing", "_intake", "_json_text", "_log", "_settings", "_state")
+
+    def __init__(self, settings: ListenerSettings, intake: Intake, state: ListenerState) -> None:
+        self._settings = settings
+        self._intake = intake
+        self._state = state
+        self._base = settings.path.rstrip("/") + "/"
+        self._json_text = JsonText()
+        self._log = structlog.get_logger("promptsync.listener")
+        self._failing = False
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answers any request, whatever its path and method, and counts it."""
+        try:
+            delivery_id = await self._store(await self._checked(request))
+        except Refused as refused:
+            return self._refuse(refused.refusal)
+        except Exception as error:  # noqa: BLE001 - the last resort: a sender never sees a 500
+            self._log.error("request_failed", error=type(error).__name__, where=where_raised(error))
+            return self._refuse(answers.UNEXPECTED)
+        self._state.stored += 1
+        return answers.stored(delivery_id)
+
+    async def _checked(self, request: web.Request) -> Delivery:
+        """The delivery in a request that passes every check, in their order. Raises Refused by the first that fails."""
+        settings, headers = self._settings, request.headers
+        path = event_path(request.rel_url.raw_path, self._base)
+        if path is None:
+            raise Refused(answers.NOT_FOUND)
+        if request.method != "POST":
+            raise Refused(answers.WRONG_METHOD)
+        if (request.content_length or 0) > settings.max_body:
+            raise Refused(answers.TOO_LARGE)
+        if not _plain(headers.getall(_CONTENT_ENCODING, ())):
+            raise Refused(answers.ENCODED)
+        body = await read_body(request, settings.max_body, settings.body_deadline)
+        if not settings.authenticator.check(headers, body):
+            raise Refused(answers.UNAUTHENTICATED)
+        if not types_agree(headers.getall(_EVENT_TYPE, ()), path):
+            raise Refused(answers.TYPE_DISAGREES)
+        return Delivery(path, self._json_text(body), _kept(headers))
+
+    async def _store(self, delivery: Delivery) -> int:
+        """The delivery's id once it is durable. Raises Refused when it cannot be made so."""
+        if self._state.stopping:
+            raise Refused(answers.STOPPING)
+        try:
+            delivery_id = await self._intake(delivery)
+        except (Unavailable, MirrorBroken) as error:
+            if not self._failing:
+                self._log.warning("deliveries_not_stored", error=type(error).__name__, reason=str(error))
+            self._failing = True
+            raise Refused(answers.UNAVAILABLE) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise Refused(answers.STOPPING) from None
+        if self._failing:
+            self._log.info("deliveries_stored_again")
+            self._failing = False
+        return delivery_id
+
+    def _refuse(self, refusal: Refusal) -> web.Response:
+        self._state.refused[refusal.reason] += 1
+        return refusal.response()
+
+
+async def _expect_later(_request: web.Request) -> None:
+    """Leaves ``Expect: 100-continue`` unanswered until the checks that need no body have passed."""
+
+
+def _plain(encodings: Sequence[str]) -> bool:
+    """Whether a body is sent as it is."""
+    return all(encoding.strip().lower() in ("", "identity") for encoding in encodings) if encodings else True
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers worth storing; bytes that are not UTF-8 are replaced."""
+    kept = {}
+    for name in KEPT_HEADERS:
+        value = headers.get(name)
+        if value is not None:
+            if not value.isascii():
+                value = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            kept[str(name)] = value
+    return kept

@@ -1,0 +1,39 @@
+"""What the listener may say about failures without repeating what was sent.
+
+Owns the logger that aiohttp's protocol writes to, and the place of an error. A message of a foreign exception can quote
+a request's header or body, so it is never logged: its type and the line that raised it are.
+"""
+
+import logging
+import traceback
+from collections import Counter
+
+import structlog
+from aiohttp.http import HttpProcessingError
+
+
+def protocol_logger(refused: Counter[str]) -> logging.Logger:
+    """A logger for one listener; heads that aiohttp refused are counted in ``refused`` as ``malformed``."""
+    logger = logging.Logger("promptsync.listener.protocol", logging.ERROR)
+    logger.addHandler(_ProtocolHandler(refused))
+    return logger
+
+
+def where_raised(error: BaseException) -> str:
+    """``file:line`` of the code that raised ``error``, folders left out; empty when it was not raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
+
+
+class _ProtocolHandler(logging.Handler):
+    def __init__(self, refused: Counter[str]) -> None:
+        super().__init__()
+        self._refused = refused
+        self._log = structlog.get_logger("promptsync.listener")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None or isinstance(error, HttpProcessingError):
+            self._refused["malformed"] += 1
+        else:
+            self._log.error("connection_failed", error=type(error).__name__, where=where_raised(error))

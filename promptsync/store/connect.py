@@ -1,0 +1,110 @@
+"""Opening SQLite: one connection that writes, any number that only read, one lock.
+
+Owns the pragmas, the translation of SQLite's errors and the lock file. Exactly one connection of one process writes
+and checkpoints the mirror (before SQLite 3.51.3 two could corrupt it); every other one is ``mode=ro``. Nothing here
+touches the database file, its ``-wal`` or its ``-shm`` with plain file calls while a connection is open: closing such
+a descriptor would drop SQLite's locks.
+"""
+
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+from typing import IO
+
+from promptsync.errors import MirrorBroken, MirrorFull, MirrorLocked, PromptsyncError, Unavailable
+
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_BROKEN = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def translate(error: sqlite3.Error) -> PromptsyncError | None:
+    """What a SQLite error means for the mirror, by its code; None if it is about the statement alone."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return None
+    primary = code & 0xFF
+    if primary in _FULL:
+        return MirrorFull(f"The mirror cannot be written ({error}); make room or make it writable, then try again.")
+    if primary in _BROKEN:
+        return MirrorBroken(f"The mirror's storage fails ({error}); check the disk, then start again.")
+    if primary in _BUSY:
+        return Unavailable(f"The mirror is busy ({error}); try again.")
+    return None
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The connection that writes: WAL, explicit transactions, checkpoints only when told. Used by one thread."""
+    try:
+        connection = sqlite3.connect(
+            path.absolute().as_uri(), uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except sqlite3.Error as error:
+        raise translate(error) or MirrorFull(f"The mirror {path} cannot be opened: {error}.") from error
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only read the mirror. May be used by any thread, one at a time."""
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA busy_timeout = 5000")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise translate(error) or Unavailable(f"The mirror {path} cannot be read: {error}.") from error
+    return connection
+
+
+class WriteLock:
+    """An exclusive ``flock`` beside the database. Raises MirrorLocked if another process holds it."""
+
+    def __init__(self, database: Path) -> None:
+        self.path = database.with_name(database.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, or say at once who holds it."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            file = self.path.open("a+")
+        except OSError as error:
+            raise MirrorFull(f"The folder {self.path.parent} cannot be written ({error.strerror}).") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            holder = file.read().strip()
+            file.close()
+            raise MirrorLocked(
+                f"Another process{f' ({holder})' if holder else ''} is writing this mirror; stop it or try again later."
+            ) from error
+        file.truncate(0)
+        file.write(f"pid {os.getpid()}")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock back. Calling it twice is harmless."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def leave_for_readers(database: Path) -> None:
+    """Once no connection is open: leave an empty ``-wal`` and ``-shm``, without which a pure reader cannot open it."""
+    mode = database.stat().st_mode & 0o777
+    for suffix in ("-wal", "-shm"):
+        path = database.with_name(database.name + suffix)
+        if not path.exists():
+            path.touch(mode=mode)
+            path.chmod(mode)

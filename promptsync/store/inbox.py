@@ -1,0 +1,173 @@
+"""The inbox: every delivery as it came, stored before it is answered.
+
+Owns the table ``sync_event`` and group commit: deliveries that arrive while one transaction is being made durable
+share the next one. Times of receipt are strictly increasing, so that a replay knows the same order.
+"""
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from promptsync.clock import Clock, iso_micros, parse_iso
+from promptsync.errors import Unavailable
+from promptsync.model.delivery import Delivery
+from promptsync.model.event_types import type_of_path
+from promptsync.store.connect import translate
+from promptsync.store.mirror import Mirror
+from promptsync.store.writer import Lane
+
+_INSERT = (
+    "INSERT INTO sync_event (type, path, received_at, state, attempts, digest, headers, body) "
+    "VALUES (?, ?, ?, 'pending', 0, ?, ?, ?)"
+)
+_MAX_WAITING = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A delivery in the inbox. ``received_at``: microseconds."""
+
+    id: int
+    type: str
+    path: str
+    body: str
+    received_at: int
+
+
+class Inbox:
+    """Stores deliveries. ``stored`` is called, on the loop, after each commit that stored some."""
+
+    def __init__(self, mirror: Mirror, clock: Clock, stored: Callable[[], None] = lambda: None) -> None:
+        self._mirror = mirror
+        self._clock = clock
+        self._stored = stored
+        self._waiting: list[tuple[Delivery, asyncio.Future[int]]] = []
+        self._flushing = False
+        self._last = mirror.writer.run(_last_receipt, Lane.DELIVERY)
+
+    async def store(self, delivery: Delivery) -> int:
+        """Store one delivery; returns its id once it is on disk. Raises Unavailable if that cannot be done now."""
+        if len(self._waiting) >= _MAX_WAITING:
+            raise Unavailable("Too many deliveries wait for the disk; try again in a moment.")
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[int] = loop.create_future()
+        self._waiting.append((delivery, future))
+        if not self._flushing:
+            self._flush(loop)
+        return await future
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch, self._waiting = self._waiting, []
+        self._flushing = True
+        try:
+            done = self._mirror.writer.submit(
+                lambda connection: self._insert(connection, [delivery for delivery, _ in batch]), Lane.DELIVERY
+            )
+        except Exception as error:  # noqa: BLE001  whoever waits is told
+            self._settle(batch, None, error)
+            return
+        done.add_done_callback(lambda future: loop.call_soon_threadsafe(self._committed, loop, batch, future))
+
+    def _committed(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        batch: list[tuple[Delivery, asyncio.Future[int]]],
+        done: "asyncio.Future[list[int]]",
+    ) -> None:
+        error = done.exception()
+        self._settle(batch, None if error else done.result(), error)
+        if error is None:
+            self._stored()
+        if self._waiting:
+            self._flush(loop)
+
+    def _settle(
+        self,
+        batch: list[tuple[Delivery, asyncio.Future[int]]],
+        ids: list[int] | None,
+        error: BaseException | None,
+    ) -> None:
+        self._flushing = False
+        for n, (_, future) in enumerate(batch):
+            if future.done():
+                continue
+            if ids is not None:
+                future.set_result(ids[n])
+            else:
+                future.set_exception(error or Unavailable("The delivery could not be stored; try again."))
+
+    def _insert(self, connection: sqlite3.Connection, batch: Iterable[Delivery]) -> list[int]:
+        ids = []
+        for delivery in batch:
+            self._last = max(self._clock(), self._last + 1)
+            ids.append(insert_event(connection, delivery, delivery.received_at or self._last))
+        return ids
+
+
+def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at: int) -> int:
+    """Write one delivery into the inbox, pending, inside the caller's transaction. Returns its id."""
+    digest = hashlib.sha256(delivery.body.encode()).hexdigest()
+    headers = json.dumps(delivery.headers, separators=(",", ":")) if delivery.headers else None
+    cells = (type_of_path(delivery.path), delivery.path, iso_micros(received_at), digest, headers, delivery.body)
+    return connection.execute(_INSERT, cells).lastrowid or 0
+
+
+def import_event(connection: sqlite3.Connection, delivery: Delivery) -> bool:
+    """Write a delivery that keeps its time of receipt, unless the very same is there. Returns whether it was new."""
+    there = connection.execute(
+        "SELECT 1 FROM sync_event WHERE received_at = ? AND path = ? AND body = ?",
+        (iso_micros(delivery.received_at), delivery.path, delivery.body),
+    ).fetchone()
+    if there is None:
+        insert_event(connection, delivery, delivery.received_at)
+    return there is None
+
+
+def pending(connection: sqlite3.Connection, limit: int) -> list[StoredEvent]:
+    """The next deliveries to apply, oldest first."""
+    rows = connection.execute(
+        "SELECT id, type, path, body, received_at FROM sync_event WHERE state = 'pending' AND state <> 'applied' "
+        "ORDER BY id LIMIT ?",
+        (limit,),
+    )
+    return [StoredEvent(id_, type_, path, body, parse_iso(at)) for id_, type_, path, body, at in rows]
+
+
+def mark(connection: sqlite3.Connection, outcomes: Iterable[tuple[str, int | None, int | None, str | None, int]]) -> None:
+    """Record what came of deliveries: (state, org_id, observed_at, error, id) each."""
+    connection.executemany(
+        "UPDATE sync_event SET state = ?, org_id = ?, observed_at = ?, error = ?, attempts = attempts + 1 WHERE id = ?",
+        outcomes,
+    )
+
+
+def _last_receipt(connection: sqlite3.Connection) -> int:
+    try:
+        row = connection.execute("SELECT max(received_at) FROM sync_event").fetchone()
+    except sqlite3.Error as error:
+        raise translate(error) or Unavailable(f"The inbox cannot be read: {error}") from error
+    return parse_iso(row[0]) if row and row[0] else 0
+
+
+def select_for_replay(
+    connection: sqlite3.Connection, id_: int | None, failed: bool, type_: str | None, since: str | None
+) -> int:
+    """Set deliveries back to pending: one, or all that failed or were unknown, of a type, received since."""
+    where: list[str] = []
+    values: list[object] = []
+    if id_ is not None:
+        where.append("id = ?")
+        values.append(id_)
+    if failed:
+        where.append("state IN ('failed', 'unknown_type')")
+    if type_ is not None:
+        where.append("type = ?")
+        values.append(type_)
+    if since is not None:
+        where.append("received_at >= ?")
+        values.append(iso_micros(parse_iso(since)))
+    sql = f"UPDATE sync_event SET state = 'pending' WHERE {' AND '.join(where) or '1 = 1'}"
+    return connection.execute(sql, values).rowcount

@@ -1,0 +1,61 @@
+"""The ledger: files seen, snapshots applied, rejects, drift.
+
+Owns the statements on promptsync's own tables but the inbox's. Everything runs inside the caller's transaction.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from promptsync.merge.sql import names, quote
+
+
+def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
+    """Insert one row; returns its id."""
+    slots = ", ".join("?" * len(row))
+    sql = f"INSERT INTO {quote(table)} ({names(row)}) VALUES ({slots})"
+    return connection.execute(sql, tuple(row.values())).lastrowid or 0
+
+
+def update(connection: sqlite3.Connection, table: str, row_id: int, changes: Mapping[str, Any]) -> None:
+    """Change one row by its id."""
+    sets = ", ".join(f"{quote(name)} = ?" for name in changes)
+    connection.execute(f"UPDATE {quote(table)} SET {sets} WHERE id = ?", (*changes.values(), row_id))
+
+
+def add_reject(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
+    """Keep what could not be merged; the very same from the same place is kept once."""
+    same = connection.execute(
+        'SELECT 1 FROM sync_reject WHERE "class" = ? AND file_id IS ? AND event_id IS ? AND line IS ? AND reason = ?',
+        (row["class"], row.get("file_id"), row.get("event_id"), row.get("line"), row["reason"]),
+    ).fetchone()
+    if same is None:
+        insert(connection, "sync_reject", row)
+
+
+def add_drift(connection: sqlite3.Connection, kind: str, table: str, name: str, now: str, seen_in: str) -> None:
+    """Note something never seen before, once."""
+    connection.execute(
+        "INSERT INTO sync_drift VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", (kind, table, name, now, seen_in)
+    )
+
+
+def merged_before(connection: sqlite3.Connection, sha256: str, table: str, org: int, as_of: str) -> bool:
+    """Whether a file of the same content that states the same has been merged."""
+    sql = (
+        'SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND "table" = ? AND org_id = ? AND as_of = ? '
+        "AND state = 'merged')"
+    )
+    return bool(connection.execute(sql, (sha256, table, org, as_of)).fetchone()[0])
+
+
+def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
+    """The ledger's row of a file, new or, if the very same was seen before and not merged, taken up again."""
+    seen = connection.execute(
+        "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? AND state <> 'merged' ORDER BY id DESC",
+        (row["name"], row.get("size"), row.get("sha256")),
+    ).fetchone()
+    if seen is None:
+        return insert(connection, "sync_file", row)
+    update(connection, "sync_file", seen[0], {"error": None, **row})
+    return int(seen[0])

@@ -1,0 +1,116 @@
+"""The mirror: one SQLite database, its one writer, its readers.
+
+Owns opening and closing in the right order, the layout each table really has, and the revision counter. What is
+written, and by which rule, is decided elsewhere and handed to the writer as functions.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptsync.errors import PromptsyncError
+from promptsync.merge.layout import Layout
+from promptsync.merge.sql import quote
+from promptsync.model import Role, Schema
+from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
+from promptsync.store.migrations import migrate, tables_of
+from promptsync.store.snapshots import AppliedSnapshots
+from promptsync.store.writer import Writer
+
+
+class Mirror:
+    """An open mirror. ``path``: the database file. Raises MirrorLocked if another process writes it."""
+
+    def __init__(self, path: Path, schema: Schema, on_fatal: Callable[[Exception], None] | None = None) -> None:
+        self.path = path
+        self.schema = schema
+        self.snapshots = AppliedSnapshots()
+        self._layouts: dict[str, Layout] = {}
+        self._revision = 0
+        self._lock = WriteLock(path)
+        self._lock.acquire()
+        try:
+            self.writer = Writer(path, on_fatal)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            self.writer.run(self._prepare, bare=True)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise translate(error) or PromptsyncError(f"{path} is not a mirror of promptsync: {error}.") from error
+            raise
+
+    @property
+    def folder(self) -> Path:
+        """Where the database, its staging files and the control socket live."""
+        return self.path.parent
+
+    def layout(self, table: str) -> Layout:
+        """The units that a table is merged by. Raises KeyError."""
+        return self._layouts[table]
+
+    def relayout(self, connection: sqlite3.Connection, table: str) -> Layout:
+        """Read a table's layout again after a column was split off or added."""
+        self._layouts[table] = _layout_of(self.schema, table, tables_of(connection)[table])
+        return self._layouts[table]
+
+    def next_revision(self, connection: sqlite3.Connection) -> int:
+        """A new revision, recorded in the same transaction as what it marks."""
+        self._revision += 1
+        connection.execute(
+            "INSERT INTO sync_state VALUES ('revision', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (str(self._revision),),
+        )
+        return self._revision
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A read-only connection of one's own."""
+        connection = open_reader(self.path)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Finish accepted work, close, leave what pure readers need. Calling it twice is harmless."""
+        self.writer.close()
+        if self.path.exists():
+            leave_for_readers(self.path)
+        self._lock.release()
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        migrate(connection, self.schema)
+        os.chmod(self.path, 0o640)  # noqa: PTH101  Path.chmod is the same call; the file is not opened
+        columns = tables_of(connection)
+        for table in self.schema:
+            if table.role is Role.MIRROR:
+                self._layouts[table.name] = _layout_of(self.schema, table.name, columns[table.name])
+        self.snapshots.load(connection)
+        row = connection.execute("SELECT value FROM sync_state WHERE name = 'revision'").fetchone()
+        self._revision = int(row[0]) if row else 0
+
+
+def _layout_of(schema: Schema, name: str, columns: set[str]) -> Layout:
+    table = schema[name]
+    declared = table.by_name
+    versioned = sorted(c[5:-3] for c in columns if c.startswith("_col_") and c.endswith("_at"))
+    split = tuple(column.name for column in table.columns if column.name in versioned)
+    extra = tuple(column for column in versioned if column not in declared)
+    return Layout(table, split, extra)
+
+
+def split_column(connection: sqlite3.Connection, layout: Layout, column: str) -> None:
+    """Version a declared column on its own from now on: a file of its table lacks it."""
+    connection.execute(f"ALTER TABLE {quote(layout.table.name)} ADD COLUMN {quote(f'_col_{column}_at')} INTEGER")
+
+
+def add_column(connection: sqlite3.Connection, layout: Layout, column: str) -> None:
+    """Add a column that the vendor's files have and the declaration has not."""
+    table = quote(layout.table.name)
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)} TEXT")
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(f'_col_{column}_at')} INTEGER NOT NULL DEFAULT 0")

@@ -1,0 +1,81 @@
+"""What snapshots have been applied, kept in memory for the writer.
+
+Owns the questions that every merge asks: which applied snapshot of a table and organization is the newest, which is
+the first after an instant, which split columns the newest one had. Loaded at start, told of each new one.
+"""
+
+import json
+import sqlite3
+from bisect import bisect_right, insort
+from dataclasses import dataclass, field
+
+from promptsync.clock import iso_millis
+from promptsync.merge.layout import Layout
+from promptsync.merge.version import Rank, version
+
+
+@dataclass(slots=True)
+class _Applied:
+    instants: list[int] = field(default_factory=list)
+    lacks: set[str] = field(default_factory=set)  # of the newest
+    rows: dict[int, int] = field(default_factory=dict)
+
+
+class AppliedSnapshots:
+    """Applied snapshots by table and organization (0 for the table of organizations). Instants in microseconds."""
+
+    def __init__(self) -> None:
+        self._applied: dict[tuple[str, int], _Applied] = {}
+
+    def load(self, connection: sqlite3.Connection) -> None:
+        """Read what the mirror knows."""
+        self._applied.clear()
+        for table, org, at, rows, lacks in connection.execute(
+            'SELECT "table", org_id, at, rows, lacks FROM sync_snapshot ORDER BY at, id'
+        ):
+            self.add(table, org, at, rows, json.loads(lacks))
+
+    def add(self, table: str, org: int, at: int, rows: int, lacks: list[str]) -> None:
+        """One more snapshot has been applied."""
+        applied = self._applied.setdefault((table, org), _Applied())
+        newest = applied.instants[-1] if applied.instants else -1
+        if at > newest:
+            applied.lacks = set(lacks)
+        elif at == newest:
+            applied.lacks |= set(lacks)
+        if at not in applied.rows:
+            insort(applied.instants, at)
+        applied.rows[at] = rows
+
+    def newest(self, table: str, org: int) -> int | None:
+        """The instant of the newest one."""
+        applied = self._applied.get((table, org))
+        return applied.instants[-1] if applied else None
+
+    def lacks_at_newest(self, table: str, org: int) -> set[str]:
+        """The columns that the newest one did not have."""
+        applied = self._applied.get((table, org))
+        return applied.lacks if applied else set()
+
+    def next_after(self, table: str, org: int, at: int) -> str | None:
+        """The first one later than an instant, as ISO text."""
+        applied = self._applied.get((table, org))
+        if not applied or applied.instants[-1] <= at:
+            return None
+        return iso_millis(applied.instants[bisect_right(applied.instants, at)])
+
+    def rows_before(self, table: str, org: int, at: int) -> int | None:
+        """How many rows the newest one not later than an instant had."""
+        applied = self._applied.get((table, org))
+        if not applied:
+            return None
+        place = bisect_right(applied.instants, at)
+        return applied.rows[applied.instants[place - 1]] if place else None
+
+    def asserted(self, layout: Layout, org: int) -> tuple[int, tuple[int, ...]]:
+        """The version that rows in the newest one have without being written, and the same per split column."""
+        newest = self.newest(layout.table.name, org)
+        whole = version(newest, Rank.SNAPSHOT) if newest is not None else 0
+        lacks = self.lacks_at_newest(layout.table.name, org)
+        split = tuple(0 if unit.name in lacks else whole for unit in layout.units if unit.split)
+        return whole, split

@@ -1,0 +1,167 @@
+"""The one writer: a thread that owns the write connection; callers hand it functions.
+
+Owns the transaction around every write and the order of waiting work: deliveries first, then their rows, then bulk.
+A function gets the connection inside ``BEGIN IMMEDIATE``; it commits if the function returns and is rolled back if it
+raises. Nobody else ever sees the connection. A fatal error ends the writer: nothing more is accepted.
+"""
+
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from promptsync.errors import MirrorBroken, Unavailable
+from promptsync.store.connect import open_writer, translate
+
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
+
+_CHECKPOINT_WEIGHT = 64
+_CHECKPOINT_SECONDS = 1.0
+
+
+class Lane(IntEnum):
+    """Who goes first."""
+
+    DELIVERY = 0
+    APPLY = 1
+    BULK = 2
+    IDLE = 3
+
+
+@dataclass(slots=True)
+class _Task:
+    work: Work[Any]
+    future: "Future[Any]"
+    lane: Lane
+    durable: bool
+    bare: bool
+
+
+class Writer:
+    """Runs functions on the write connection, one at a time. ``on_fatal`` is told, from the thread, of a broken mirror."""
+
+    def __init__(self, path: Path, on_fatal: Callable[[Exception], None] | None = None) -> None:
+        self._connection = open_writer(path)
+        self._on_fatal = on_fatal
+        self._lanes: tuple[deque[_Task], ...] = tuple(deque() for _ in Lane)
+        self._wake = threading.Condition()
+        self._closing = False
+        self._broken: MirrorBroken | None = None
+        self._synchronous = "FULL"
+        self._unsaved = 0  # weight of what was committed since the last checkpoint
+        self._checkpointed_at = time.monotonic()
+        self.last_turn = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Work[T], lane: Lane = Lane.BULK, *, durable: bool = True, bare: bool = False) -> "Future[T]":
+        """Queue a function. ``durable``: its commit is on disk when the future resolves; otherwise with the next one
+        that is. ``bare``: run outside a transaction (ATTACH, VACUUM). Raises Unavailable once closing.
+        """
+        future: Future[T] = Future()
+        with self._wake:
+            if self._broken is not None:
+                raise self._broken
+            if self._closing:
+                raise Unavailable("promptsync is stopping; try again in a moment.")
+            self._lanes[lane].append(_Task(work, future, lane, durable, bare))
+            self._wake.notify()
+        return future
+
+    def run(self, work: Work[T], lane: Lane = Lane.BULK, *, durable: bool = True, bare: bool = False) -> T:
+        """Queue a function and wait for its result. Not for the event loop's thread."""
+        return self.submit(work, lane, durable=durable, bare=bare).result()
+
+    def waiting(self) -> int:
+        """How many functions wait."""
+        return sum(len(lane) for lane in self._lanes)
+
+    def close(self) -> None:
+        """Finish what was accepted, checkpoint, close the connection. Calling it twice is harmless."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (task := self._next()) is not None:
+            self._execute(task)
+            self._checkpoint_if_due()
+            self.last_turn = time.monotonic()
+        if self._broken is None:
+            self._checkpoint("TRUNCATE")
+        self._connection.close()
+
+    def _next(self) -> _Task | None:
+        while True:
+            with self._wake:
+                for lane in self._lanes:
+                    if lane:
+                        return lane.popleft()
+                if self._closing:
+                    return None
+                self._wake.wait(timeout=_CHECKPOINT_SECONDS)
+            self.last_turn = time.monotonic()
+            self._checkpoint_if_due()
+
+    def _execute(self, task: _Task) -> None:
+        if self._broken is not None:
+            task.future.set_exception(self._broken)
+            return
+        try:
+            result = task.work(self._connection) if task.bare else self._in_transaction(task)
+        except sqlite3.Error as error:
+            known = translate(error)
+            if isinstance(known, MirrorBroken):
+                self._break(known)
+            task.future.set_exception(known or error)
+        except BaseException as error:  # noqa: BLE001  the caller gets it; the writer goes on
+            task.future.set_exception(error)
+        else:
+            task.future.set_result(result)
+            self._unsaved += 0 if task.bare else 16 if task.lane >= Lane.BULK else 1
+
+    def _in_transaction(self, task: _Task) -> Any:
+        wanted = "FULL" if task.durable else "NORMAL"
+        if wanted != self._synchronous:
+            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            result = task.work(self._connection)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        return result
+
+    def _checkpoint_if_due(self) -> None:
+        """Copy the WAL back in small pieces while busy, and soon after work has stopped: never inside a commit."""
+        if not self._unsaved:
+            return
+        rested = time.monotonic() - self._checkpointed_at > _CHECKPOINT_SECONDS and not any(self._lanes)
+        if self._unsaved >= _CHECKPOINT_WEIGHT or rested:
+            self._unsaved = 0
+            self._checkpoint("PASSIVE")
+            self._checkpointed_at = time.monotonic()
+
+    def _checkpoint(self, mode: str) -> None:
+        try:
+            self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.Error as error:
+            known = translate(error)
+            if isinstance(known, MirrorBroken):
+                self._break(known)
+
+    def _break(self, error: MirrorBroken) -> None:
+        self._broken = error
+        if self._on_fatal is not None:
+            self._on_fatal(error)

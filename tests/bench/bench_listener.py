@@ -1,0 +1,142 @@
+"""Requests per second of the listener beside an aiohttp handler that does nothing, in one run on one machine.
+
+Run by hand: ``python tests/bench/bench_listener.py --seconds 5``. The client is a process of its own with 64 keep-alive
+connections, lean enough (bare asyncio) that the server is what is measured; both servers get the same signed request
+in turn. Prints both figures and their ratio (at least 0.5).
+"""
+
+import argparse
+import asyncio
+import hmac
+import multiprocessing
+import statistics
+import time
+from multiprocessing.connection import Connection
+
+from aiohttp import web
+
+from promptsync.model.delivery import Delivery
+from promptsync.sources.listener import ListenerSettings, build_listener, listener_runner
+from promptsync.sources.signature import Authenticator
+
+END = "\r\n"
+SECRET = b"It's a Secret to Everybody"
+PATH = "/hooks/prompt/message/added"
+BODY = (
+    b'{"orgId":1234,"message":{"id":987654321,"body":"Thanks, see you on Tuesday at 6!","direction":"INBOUND",'
+    b'"createdTimestamp":1711114892361,"createdDate":"2024-03-22T15:21:32.361Z","status":"RECEIVED"},"interaction":'
+    b'{"id":5551,"lastUpdatedTimestamp":1711114892361},"customer":{"id":3,"displayName":"Jane Doe","channels":'
+    b'[{"identityType":"SMS","key":"+15551234567"}],"tags":[],"globalOptOut":false}}'
+)
+HEADERS = {
+    "Content-Type": "application/json",
+    "Prompt-EventType": "message/added",
+    "X-Hub-Signature": "sha1=" + hmac.digest(SECRET, BODY, "sha1").hex(),
+    "Content-Length": str(len(BODY)),
+    "Host": "127.0.0.1",
+    "User-Agent": "bench",
+}
+REQUEST = f"POST {PATH} HTTP/1.1\r\n{''.join(f'{name}: {value}{END}' for name, value in HEADERS.items())}\r\n".encode()
+REQUEST += BODY
+
+
+async def take_at_once(delivery: Delivery) -> int:
+    """An intake that costs nothing: what is left is the listener itself."""
+    return len(delivery.path)
+
+
+async def serve(runner: web.AppRunner) -> int:
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    return int(runner.addresses[0][1])
+
+
+def nothing_runner() -> web.AppRunner:
+    async def nothing(_request: web.Request) -> web.Response:
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post(PATH, nothing)
+    return web.AppRunner(app, access_log=None)
+
+
+def listening_runner() -> web.AppRunner:
+    settings = ListenerSettings("/hooks/prompt", Authenticator(secrets=(SECRET,)))
+    return listener_runner(build_listener(settings, take_at_once))
+
+
+class Sender(asyncio.Protocol):
+    """Sends the request again as soon as it was answered; counts the answers."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(REQUEST)
+
+    def data_received(self, data: bytes) -> None:
+        if not data.startswith(b"HTTP/1.1 200 "):
+            raise RuntimeError(f"answered {data[:60]!r}")
+        self.answered += 1
+        self.transport.write(REQUEST)
+
+
+async def load(port: int, seconds: float, connections: int) -> float:
+    """Requests per second over ``connections`` keep-alive connections."""
+    loop = asyncio.get_running_loop()
+    start = time.perf_counter()
+    senders = [(await loop.create_connection(Sender, "127.0.0.1", port))[1] for _ in range(connections)]
+    await asyncio.sleep(seconds)
+    rate = sum(sender.answered for sender in senders) / (time.perf_counter() - start)
+    for sender in senders:
+        sender.transport.abort()
+    return rate
+
+
+def client(pipe: Connection, connections: int) -> None:
+    """Works off (port, seconds) until None comes, answering each with a rate."""
+    while (job := pipe.recv()) is not None:
+        pipe.send(asyncio.run(load(*job, connections)))
+
+
+async def measure(seconds: float, rounds: int, connections: int) -> None:
+    """Runs the two servers in turn, so that a busy machine hits both alike."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=client, args=(there, connections))
+    process.start()
+    runners = {"nothing": nothing_runner(), "listener": listening_runner()}
+    ports = {name: await serve(runner) for name, runner in runners.items()}
+    rates: dict[str, list[float]] = {name: [] for name in runners}
+    cpu: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(rounds):
+        for name, port in ports.items():
+            here.send((port, seconds))
+            before = time.process_time()
+            rate = await asyncio.to_thread(here.recv)
+            rates[name].append(rate)
+            cpu[name].append((time.process_time() - before) / (rate * seconds) * 1e6)
+    here.send(None)
+    await asyncio.to_thread(process.join)
+    for runner in runners.values():
+        await runner.cleanup()
+    middle = {name: statistics.median(values) for name, values in rates.items()}
+    for name, rate in middle.items():
+        print(f"{name:10} {rate:8.0f} requests/s   {statistics.median(cpu[name]):5.0f} us of CPU a request")
+    print(f"{'ratio':10} {middle['listener'] / middle['nothing']:8.2f}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--connections", type=int, default=64)
+    options = parser.parse_args()
+    asyncio.run(measure(options.seconds, options.rounds, options.connections))
+
+
+if __name__ == "__main__":
+    main()

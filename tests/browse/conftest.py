@@ -1,0 +1,53 @@
+"""Datasette over the sample mirror, with a login and without."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from browse_sample import PASSWORD, make_mirror
+from datasette_auth_passwords.utils import hash_password
+
+from promptsync.browse.serve import MirrorDatasette, build_datasette, close
+from promptsync.browse.settings import BrowseSettings
+from promptsync.model import Schema, declared_schema
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    return declared_schema()
+
+
+@pytest.fixture(scope="session")
+def mirror(schema: Schema) -> Iterator[Path]:
+    """A mirror that its daemon has open, in a folder that another user may be let into."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "any name.db"
+        daemon = make_mirror(path, schema)
+        yield path
+        daemon.close()
+
+
+@pytest.fixture(scope="session")
+def settings(mirror: Path, schema: Schema) -> BrowseSettings:
+    users = {name: hash_password(PASSWORD, iterations=10) for name in ("ana", "sam")}
+    zone = ZoneInfo("America/Los_Angeles")
+    return BrowseSettings(mirror, schema, zone, users=users, admins=frozenset({"ana"}))
+
+
+@pytest.fixture(scope="session")
+def site(settings: BrowseSettings) -> Iterator[MirrorDatasette]:
+    """Datasette with two users: ana administers, sam reads."""
+    datasette = build_datasette(settings)
+    yield datasette
+    close(datasette)
+
+
+@pytest.fixture(scope="session")
+def open_site(settings: BrowseSettings) -> Iterator[MirrorDatasette]:
+    """Datasette without a login, on a loopback host."""
+    datasette = build_datasette(replace(settings, anonymous=True, users={}, admins=frozenset()))
+    yield datasette
+    close(datasette)

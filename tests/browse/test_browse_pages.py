@@ -1,0 +1,179 @@
+"""What the pages show: hidden columns, hostile text, labels, search, CSV."""
+
+import csv
+import io
+import re
+
+import pytest
+from browse_sample import EMOJI, FORMULA, LONG, SCRIPT, ask
+
+from promptsync.browse.serve import MirrorDatasette
+from promptsync.errors import Unavailable
+
+
+async def page(site: MirrorDatasette, path: str, user: str = "sam") -> str:
+    answer = await ask(site, path, user)
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+async def rows(site: MirrorDatasette, path: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(await page(site, path))))
+
+
+@pytest.mark.parametrize("path", ["/mirror/message", "/mirror/message.json?_shape=array", "/mirror/message/10", "/mirror"])
+async def test_hidden_columns_stay_hidden(site: MirrorDatasette, path: str) -> None:
+    text = await page(site, path)
+    assert not re.search("_rev|_facts_at|987654321", text)
+    assert "_nocol" not in text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/mirror/message?_col=_facts_at",
+        "/mirror/message?_sort_desc=_facts_at&_size=2",
+        "/mirror/message?_facts_at__gt=1",
+        "/mirror/message.csv?_col=_facts_at",
+        "/mirror/message/10?_col=_facts_at",
+        "/mirror/message/10.json",
+    ],
+)
+async def test_hidden_columns_show_when_asked_for(site: MirrorDatasette, path: str) -> None:
+    assert "987654321" in await page(site, path)
+
+
+async def test_csv_has_no_hidden_columns(site: MirrorDatasette) -> None:
+    assert {name for name in (await rows(site, "/mirror/message.csv"))[0] if name.startswith("_")} == {"_absent_since"}
+
+
+async def test_absence_is_said_in_words_where_it_is_so(site: MirrorDatasette) -> None:
+    words = "no longer in the export since"
+    assert words in await page(site, "/mirror/contact")
+    assert words in await page(site, "/mirror/contact/3")
+    assert words not in await page(site, "/mirror/contact/1")
+    assert "_absent_since" not in re.sub("(?s)<dl>.*</dl>", "", await page(site, "/mirror/message"))
+
+
+async def test_blank_columns_are_left_out_and_named(site: MirrorDatasette) -> None:
+    text = await page(site, "/mirror/contact")
+    assert re.search("Blank in all of these rows and not shown: [^<]*timezone", text)
+    assert 'data-column="timezone"' not in text
+    assert "col-timezone" not in text
+    assert "col-timezone" in await page(site, "/mirror/contact?_col=timezone")
+
+
+@pytest.mark.parametrize("path", ["/mirror/message", "/mirror/message/11", "/mirror/contact/2", "/mirror/sync_event/1"])
+async def test_hostile_text_is_escaped(site: MirrorDatasette, path: str) -> None:
+    text = await page(site, path)
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    assert "<b>" not in text
+
+
+async def test_hostile_text_in_addresses_is_escaped(site: MirrorDatasette) -> None:
+    for path in (f"/mirror/message?_search={SCRIPT}", f"/mirror/message?content={SCRIPT}"):
+        assert SCRIPT not in await page(site, path)
+    for path in (f"/mirror/{SCRIPT}", f"/mirror/message/{SCRIPT}", f"/mirror/message?_sort={SCRIPT}"):
+        assert SCRIPT not in (await ask(site, path, "sam", follow_redirects=True)).text
+
+
+async def test_long_text_is_cut_in_tables_only(site: MirrorDatasette) -> None:
+    assert LONG not in await page(site, "/mirror/message")
+    assert LONG in await page(site, "/mirror/message/13")
+    assert EMOJI in await page(site, "/mirror/message")
+
+
+@pytest.mark.parametrize("query", ["", "?_stream=on", "?_stream=on&_size=2", "?_labels=on"])
+async def test_csv_guards_formulas_and_leaves_phones(site: MirrorDatasette, query: str) -> None:
+    found = {row["id"]: row for row in await rows(site, f"/mirror/message.csv{query}")}
+    texts = [found[str(key)]["content"] for key in (12, 15, 16, 17)]
+    assert texts == ["'" + FORMULA, "+14155550123", "'@SUM(1)", "'-2+3"]
+    assert found["10"]["contact_phone"] == "+14155550123"
+    assert len(found) == 8
+
+
+async def test_csv_of_a_row_and_of_sql_is_guarded_too(site: MirrorDatasette) -> None:
+    assert (await rows(site, "/mirror/message/12.csv"))[0]["content"] == "'" + FORMULA
+    found = await page(site, "/mirror.csv?sql=select+content+as+'=x'+from+message+where+id=12", "ana")
+    assert list(csv.reader(io.StringIO(found))) == [["'=x"], ["'" + FORMULA]]
+
+
+async def test_csv_of_bytes_is_an_address(site: MirrorDatasette) -> None:
+    found = await rows(site, "/mirror/sync_reject.csv?_col=original")
+    assert found[0]["original"].endswith("/mirror/sync_reject/1.blob?_blob_column=original")
+
+
+async def test_bytes_are_left_to_the_row_page_and_never_dumped(site: MirrorDatasette) -> None:
+    assert "original" not in re.sub("(?s)<dl>.*</dl>", "", await page(site, "/mirror/sync_reject"))
+    assert "Binary:&nbsp;7&nbsp;bytes" in await page(site, "/mirror/sync_reject/1")
+
+
+async def test_search_finds_words(site: MirrorDatasette) -> None:
+    found = (await ask(site, "/mirror/message.json?_search=hello&_shape=array", "sam")).json()
+    assert [row["id"] for row in found] == [10]
+    assert 'name="_search"' in await page(site, "/mirror/message")
+    assert 'name="_search"' not in await page(site, "/mirror/contact")  # this mirror has no contact_fts
+
+
+async def test_rows_link_by_name_and_newest_come_first(site: MirrorDatasette) -> None:
+    text = await page(site, "/mirror/message")
+    assert '<a href="/mirror/contact/1" title="1">Ana Lima</a>' in text
+    assert '<a href="/mirror/contact/3" title="3">3</a>' in text  # no name
+    assert text.index("/mirror/message/17") < text.index("/mirror/message/10")
+    row = await page(site, "/mirror/message/10")
+    assert '<a href="/mirror/contact/1" title="1">Ana Lima</a>' in row
+    assert "8 rows of message" not in row
+    assert "3 rows of message" in await page(site, "/mirror/contact/1")
+
+
+async def test_cells_and_facets_read_as_words(site: MirrorDatasette) -> None:
+    text = await page(site, "/mirror/message")
+    assert 'title="2026-02-04 08:00:07.500 UTC">4 Feb 2026, 00:00</time>' in text
+    assert "+1 (415) 555-0123" in text
+    assert re.search(r">yes</a> 4\s*</li>", text)
+
+
+async def test_tables_are_grouped_and_internal_ones_left_out(site: MirrorDatasette) -> None:
+    text = await page(site, "/mirror")
+    assert text.index("People, messages and broadcasts") < text.index("How this copy is kept")
+    assert text.count('href="/mirror/message"') == 1
+    for name in ("sync_state", "message_fts", "_sqlite_migrations", "message_fts_data"):
+        assert f"/mirror/{name}" not in text
+
+
+async def test_pages_have_headings_labels_and_a_language(site: MirrorDatasette) -> None:
+    for path in ("/", "/mirror", "/mirror/message", "/mirror/message/10"):
+        text = await page(site, path)
+        assert '<html lang="en">' in text
+        assert text.count("<h1>") == 1
+        for control in re.findall("<(?:select|input)[^>]*>", text):
+            labelled = "aria-label" in control or re.search('type="(hidden|submit|checkbox)"', control)
+            identifier = re.search(' id="([^"]+)"', control)
+            assert labelled or (identifier and f'for="{identifier[1]}"' in text), control
+
+
+async def test_failures_are_words_and_leave_nothing_on_standard_error(
+    site: MirrorDatasette, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone = await ask(site, "/mirror/message/999?who=Ana", "sam")
+    wrong = await ask(site, "/mirror.json?sql=select+no_such_thing&who=Ana", "ana")
+    assert (gone.status_code, "Not found" in gone.text) == (404, True)
+    assert wrong.status_code == 400
+    assert capfd.readouterr() == ("", "")
+
+
+async def test_a_mirror_that_cannot_be_read_is_said(site: MirrorDatasette, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_args: object, **_options: object) -> None:
+        raise Unavailable("Ana's phone")
+
+    monkeypatch.setattr(site.databases["mirror"], "execute", fail)
+    answer = await ask(site, "/mirror/message", "sam")
+    assert (answer.status_code, "Ana" in answer.text) == (503, False)
+
+
+async def test_nothing_writes(site: MirrorDatasette) -> None:
+    with pytest.raises(Exception, match="read-only"):
+        await site.get_database("mirror").execute_write("delete from contact")
+    answer = await ask(site, "/mirror.json?sql=delete+from+contact", "ana")
+    assert answer.status_code == 400
