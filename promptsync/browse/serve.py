@@ -19,7 +19,7 @@ from datasette.plugins import pm  # type: ignore[import-untyped]
 
 from promptsync.browse import plugin
 from promptsync.browse.metadata import PAGE_SIZE, metadata
-from promptsync.browse.mirror import MirrorDatabase, tables_of
+from promptsync.browse.mirror import PAGING, MirrorDatabase, tables_of
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.model import Schema
@@ -31,6 +31,7 @@ _SETTINGS = {
     "default_cache_ttl": 0,
     "default_page_size": PAGE_SIZE,
     "facet_time_limit_ms": 300,
+    "max_csv_mb": 0,
     "max_returned_rows": 2000,
     "num_sql_threads": 3,
     "sql_time_limit_ms": 2000,
@@ -51,6 +52,14 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
         if plugin_name == "datasette-auth-passwords":
             return {f"{name}_password_hash": hashed.strip() for name, hashed in self.browse.users.items()}
         return super().plugin_config(plugin_name, *args, **options)
+
+    def table_metadata(self, database: str, table: str) -> dict[str, Any]:
+        """What the metadata says of a table; without its usual sort while rows are paged by key."""
+        entry: dict[str, Any] = super().table_metadata(database, table)
+        paging = PAGING.get()
+        if paging and paging.by_key:
+            return {key: value for key, value in entry.items() if key not in ("sort", "sort_desc")}
+        return entry
 
 
 def build_datasette(settings: BrowseSettings) -> MirrorDatasette:

@@ -6,7 +6,7 @@
   ``_absent_since`` is selected, and shown on a page only where a row has it. Row pages hide the same columns when
   they are displayed; a row's JSON is complete. A table page also leaves out columns that are blank in all its rows,
   and says which.
-- CSV is guarded against formulas where its rows are made, so streamed pages are too.
+- CSV is guarded against formulas where its rows are made, so streamed pages are too; and no row is lost between pages.
 - A row page links to the rows it refers to, as table pages do.
 
 The classes take the place of Datasette 0.65's own through ``routes``, which come before the built-in ones.
@@ -16,13 +16,14 @@ from collections.abc import Awaitable, Callable, Collection
 from itertools import chain
 from typing import Any
 
-from datasette.utils import CustomRow, tilde_decode  # type: ignore[import-untyped]
+from datasette.utils import CustomRow, escape_sqlite, tilde_decode  # type: ignore[import-untyped]
 from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
 from datasette.views.database import DatabaseView  # type: ignore[import-untyped]
 from datasette.views.row import RowView  # type: ignore[import-untyped]
 from datasette.views.table import TableView  # type: ignore[import-untyped]
 
 from promptsync.browse.cells import ABSENT, guarded, yes_no
+from promptsync.browse.mirror import PAGING, Paging
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.model import Column, Kind, Table
 
@@ -75,7 +76,7 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
 
     async def data(self, request: Request, *args: Any, **options: Any) -> Any:
         """Datasette's data; what the template shows is dressed."""
-        found = await super().data(request, *args, **options)
+        found = await self._paged(request, *args, **options)
         if not isinstance(found, tuple) or request.url_vars["format"] is not None:
             return found
         data, extra, *rest = found
@@ -93,6 +94,18 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
             return context
 
         return data, dressed, *rest
+
+    async def _paged(self, request: Request, *args: Any, **options: Any) -> Any:
+        """Datasette's data with ties ordered. A stream of CSV goes by key, in the largest pages there are."""
+        streamed = request.url_vars["format"] == "csv" and "_stream" in request.args
+        if streamed:
+            options["_size"] = "max"
+        keys = await self.ds.databases[DATABASE].primary_keys(tilde_decode(request.url_vars["table"]))
+        token = PAGING.set(Paging(", ".join(map(escape_sqlite, keys)), by_key=streamed))
+        try:
+            return await super().data(request, *args, **options)
+        finally:
+            PAGING.reset(token)
 
 
 class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]

@@ -38,6 +38,7 @@ class World:
         self.start = self.end = start
         self.book = Chronicle(self._found(start - 900 * DAY), self._rng)
         self._welcome(int(contacts * _OLD), start - 800 * DAY, start)
+        self._past_consents(start)
         self.advance(start + HISTORY_DAYS * DAY, messages, contacts - len(self.book.contacts))
         self.present = self.end
 
@@ -83,6 +84,15 @@ class World:
         span = (end - begin) // MILLI
         for created in sorted(begin + self._rng.randrange(span) * MILLI for _ in range(count)):
             self.book.add_contact(self._contact(created))
+
+    def _past_consents(self, start: int) -> None:
+        """Some of the first contacts opted out before the history begins; every other of them came back."""
+        known = [contact for contact in self.book.contacts if contact.created < start - 40 * DAY]
+        leaving = self._rng.sample(known, min(len(known), 1 + len(known) // 40))
+        for turn, contact in enumerate(leaving):
+            self.book.set_consent(start - 40 * DAY + (turn + 1) * 977 * MILLI, (contact,), True, None)
+        for turn, contact in enumerate(leaving[::2]):
+            self.book.set_consent(start - 20 * DAY + (turn + 1) * 977 * MILLI, (contact,), False, None)
 
     def _contact(self, created: int) -> Contact:
         rng, staff = self._rng, self.book.staff

@@ -55,11 +55,11 @@ class Cells:
         return self.data[self.starts[row] : self.starts[row] + self.lengths[row]].tobytes()
 
     def matrix(self, rows: Ints, width: int) -> Bytes:
-        """Cells that are all ``width`` long, shape (rows, width). No copy if they lie side by side."""
+        """Cells, ``rows`` ascending, that are all ``width`` long: shape (rows, width). No copy if they lie side by side."""
         if not len(rows):
             return np.zeros((0, width), np.uint8)
         starts = self.starts[rows]
-        if starts[-1] - starts[0] == (len(rows) - 1) * width and bool((np.diff(starts) == width).all()):
+        if starts[-1] - starts[0] == (len(rows) - 1) * width:
             return self.data[starts[0] : starts[-1] + width].reshape(-1, width)
         view = np.lib.stride_tricks.sliding_window_view(self.data, width)
         return np.ascontiguousarray(view[starts])

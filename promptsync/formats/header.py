@@ -101,7 +101,7 @@ def _known(table: Table, found: dict[str, int]) -> list[Field]:
 
 def _unknown(strange: dict[int, str], table: Table) -> dict[str, int]:
     """A name for each unknown column that clashes with none of the table's, whatever the case, nor with ours."""
-    taken = {name.casefold() for name in (*table.by_name, *(c.name for c in table.columns), _ORG)}
+    taken = {name.casefold() for name in (*table.by_name, *([_ORG] if table.org_scoped else []))}
     plain = {at: name for at, name in strange.items() if not name.startswith("_") and name.casefold() not in taken}
     taken |= {name.casefold() for name in plain.values()}
     renamed: dict[int, str] = {}

@@ -10,7 +10,7 @@ class Limits:
     """Bounds on one file; beyond any of them it is held. Sizes in bytes.
 
     ``max_ratio``: decompressed to compressed size, looked at once more than ``ratio_free`` bytes have come out.
-    ``max_record``: one record with its quotes, delimiters and line end.
+    ``max_record``: one record with its quotes, delimiters and line end. ``block``: about how much is parsed at once.
     """
 
     max_raw_bytes: int = 64 << 30
@@ -19,3 +19,4 @@ class Limits:
     max_columns: int = 2000
     max_cell: int = 16 * _MIB
     max_record: int = 64 * _MIB
+    block: int = 4 * _MIB

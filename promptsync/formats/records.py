@@ -15,7 +15,6 @@ from promptsync.errors import Held
 
 Positions = npt.NDArray[np.int64]
 
-BLOCK = 4 << 20
 _COMMA, _LF, _CR, _QUOTE = b',\n\r"'
 _CELL = rb'(?:"(?:[^"]++|"")*+"[^,\r\n]*+|(?!")[^,\r\n]*+)'
 _RECORD = re.compile(rb"(?:%b,)*+%b(\r\n|\n|\r|\Z)" % (_CELL, _CELL))
@@ -30,11 +29,11 @@ class Block:
     line: int
 
 
-def blocks(pieces: Iterable[bytes], max_record: int, size: int = BLOCK) -> Generator[Block, None, None]:
+def blocks(pieces: Iterable[bytes], size: int, max_record: int) -> Generator[Block, None, None]:
     """Cuts a stream into blocks of about ``size`` bytes, longer only where one record is.
 
     The last record may lack its line end. Raises Held ``last_record_cut`` if the stream ends within quotes and
-    ``too_long`` if a record has more than ``max_record`` bytes.
+    ``too_long`` if a record has more than ``max_record`` bytes, give or take two pieces.
     """
     line, wanted, have = 1, size, 0
     pending: list[bytes] = []
@@ -51,7 +50,7 @@ def blocks(pieces: Iterable[bytes], max_record: int, size: int = BLOCK) -> Gener
         elif have > max_record:
             raise Held("too_long", f"The record at line {line:,} is longer than {max_record:,} bytes.")
         else:
-            wanted = 2 * have
+            wanted = min(2 * have, max_record + 1)
         pending, have = [data], len(data)
     yield from _last_block(b"".join(pending), line, max_record)
 
@@ -97,21 +96,19 @@ def _last_outside(data: bytes, line_end: bytes, quotes: Positions, limit: int) -
 
 
 def well_placed(data: bytes) -> Positions | None:
-    """Positions of all quotes, if each opens at a cell's start or closes at its end, so that parity says which.
+    """Positions of all quotes, if each that opens by parity stands at a cell's start, so that parity says which do.
 
-    By induction: an opening quote must follow a delimiter, a line end or (an escaped quote) a closing one, and a
-    closing quote must be followed by one of these. None: some quote is elsewhere, only a scan can tell what it means.
+    By induction: an opening quote must follow a delimiter, a line end or a closing quote (the two are then an escaped
+    one). Text after a closing quote is part of the cell, and a quote in it fails the test as it follows text. None: only
+    a scan can tell what the quotes mean.
     """
     array = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(array == _QUOTE)
-    if not len(quotes):
-        return quotes
-    opening, closing = quotes[0::2], quotes[1::2]
-    before = array[np.maximum(opening - 1, 0)]
-    after = array[np.minimum(closing + 1, len(array) - 1)]
+    opening = quotes[0::2]
+    before = array[opening[opening > 0] - 1]
     good = np.zeros(256, bool)
     good[[_COMMA, _LF, _CR, _QUOTE]] = True
-    return quotes if bool((good[before] | (opening == 0)).all()) and bool(good[after].all()) else None
+    return quotes if bool(good[before].all()) else None
 
 
 def _scan(data: bytes) -> Iterator[re.Match[bytes]]:
@@ -155,7 +152,7 @@ def split(block: Block) -> Records:
     """Finds the records of a block."""
     quotes = well_placed(block.data)
     array = np.frombuffer(block.data, np.uint8)
-    if quotes is None or (array == _CR).any():
+    if not len(array) or quotes is None or not _only_before_lf(array, _outside(array, _CR, quotes)):
         return _split_by_scan(block)
     ends = _outside(array, _LF, quotes) + 1
     if not len(ends) or ends[-1] != len(array):
@@ -163,7 +160,7 @@ def split(block: Block) -> Records:
     starts = np.concatenate(([0], ends[:-1]))
     commas = _outside(array, _COMMA, quotes)
     cells = np.searchsorted(commas, ends) - np.searchsorted(commas, starts) + 1
-    real = (ends - starts > 1) | (array[starts] != _LF)
+    real = (array[starts] != _LF) & (array[starts] != _CR)
     return Records(block, starts[real], ends[real], cells[real])
 
 
@@ -171,6 +168,11 @@ def _outside(array: npt.NDArray[np.uint8], byte: int, quotes: Positions) -> Posi
     at = np.flatnonzero(array == byte)
     outside: Positions = at[np.searchsorted(quotes, at) % 2 == 0]
     return outside
+
+
+def _only_before_lf(array: npt.NDArray[np.uint8], carriages: Positions) -> bool:
+    after = carriages + 1
+    return not len(after) or bool(after[-1] < len(array) and (array[after] == _LF).all())
 
 
 def _split_by_scan(block: Block) -> Records:

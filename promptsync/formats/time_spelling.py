@@ -97,7 +97,7 @@ def offset_at(wall: int, zone: ZoneInfo) -> int:
 def _epoch(number: int) -> int | None:
     if number < FIRST_EPOCH_SECOND:
         return None
-    return _in_range(number * (SECOND if number < FIRST_EPOCH_MILLI else 1000))
+    return number * (SECOND if number < FIRST_EPOCH_MILLI else 1000)
 
 
 def _in_range(micros: int) -> int | None:

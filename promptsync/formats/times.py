@@ -122,7 +122,7 @@ def _read(cells: Bytes, layout: Layout, zone: ZoneInfo) -> tuple[Ints, Bools]:
 def _epoch(number: Ints, good: Bools) -> tuple[Ints, Bools]:
     seconds = number < time_spelling.FIRST_EPOCH_MILLI
     micros = np.where(seconds, number * SECOND, number * 1000)
-    return micros, good & (number >= time_spelling.FIRST_EPOCH_SECOND) & (micros <= MAX_MICROS)
+    return micros, good & (number >= time_spelling.FIRST_EPOCH_SECOND)
 
 
 def _wall_clock(columns: Bytes, layout: Layout) -> tuple[Ints, Bools]:

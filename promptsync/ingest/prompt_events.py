@@ -13,7 +13,6 @@ from promptsync.ingest.prompt_models import (
     channel,
     conversation,
     customer,
-    customer_channel,
     message,
     placed,
     user,
@@ -57,7 +56,7 @@ def _channel_opt_out(body: Fields, claims: Claims) -> None:
     contact_id = customer(model, claims) if model is not None else None
     channel_id = channel(org_channel, claims) if org_channel is not None else None
     reached = body.object("customerChannel")
-    key = customer_channel(reached, claims, contact_id) if reached is not None and contact_id is not None else None
+    key = reached.text("key") if reached is not None else None
     opted_out, at = body.flag("optOut"), iso_millis(claims.at)
     if contact_id is None or not isinstance(opted_out, int):
         return

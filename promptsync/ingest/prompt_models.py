@@ -193,11 +193,6 @@ def channel(model: Fields, claims: Claims) -> int | None:
     return channel_id
 
 
-def customer_channel(model: Fields, claims: Claims, contact_id: int) -> str | None:
-    """CustomerChannelModel of a contact. Returns its key."""
-    return _keyed(claims, "contact_channel", contact_id, model, "identityType")
-
-
 def as_json(value: Any) -> str | None | Missing:
     """A JSON document as text, compact, in the sender's order; null stays empty."""
     if value is MISSING or value is None:
@@ -207,7 +202,7 @@ def as_json(value: Any) -> str | None | Missing:
 
 def _lists(model: Fields, claims: Claims, contact_id: int) -> None:
     for item in model.objects("channels"):
-        customer_channel(item, claims, contact_id)
+        _keyed(claims, "contact_channel", contact_id, item, "identityType")
     for item in model.objects("identities"):
         _keyed(claims, "contact_identity", contact_id, item, "type")
     for item in model.objects("tags"):
@@ -223,12 +218,10 @@ def _lists(model: Fields, claims: Claims, contact_id: int) -> None:
             link.told("facts", claims.at, item.time("addedTimestamp"))
 
 
-def _keyed(claims: Claims, table: str, owner_id: int, item: Fields, kind_field: str) -> str | None:
+def _keyed(claims: Claims, table: str, owner_id: int, item: Fields, kind_field: str) -> None:
     kind, key = item.text(kind_field), item.text("key")
     if isinstance(kind, str) and isinstance(key, str):
         claims.row(table, owner_id, kind, key)
-        return key
-    return None
 
 
 def _only_number(model: Fields) -> str | None:

@@ -28,7 +28,7 @@ from promptsync.store.writer import Lane
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
-_LOCK_SECONDS = 0.018
+_LOCK_SECONDS = 0.5
 _CHUNK = 200
 
 
@@ -172,7 +172,7 @@ class SnapshotMerge:
                 durable=False,
             )
             self._progress(step, last, total)
-            self._slice = max(100, min(int(self._slice * min(2.0, _LOCK_SECONDS / max(spent, 1e-5))), 50_000))
+            self._slice = max(100, min(int(self._slice * min(2.0, _LOCK_SECONDS / max(spent, 1e-5))), 500_000))
             first = last + 1
 
     def _one(self, connection: sqlite3.Connection, sql: str, first: int, last: int) -> float:

@@ -25,8 +25,11 @@ class Content:
 
 
 def reason_to_hold(content: Content, rows_before: int | None, guards: Guards) -> str | None:
-    """A sentence why a person should look at the file first, or None. ``rows_before``: of the snapshot before it."""
-    if content.rows == 0:
+    """A sentence why a person should look at the file first, or None. ``rows_before``: of the snapshot before it.
+
+    A table that was accepted as empty once may stay empty: a young organization has no opt-ins for months.
+    """
+    if content.rows == 0 and rows_before != 0:
         return "It has no rows."
     if content.keyless:
         return f"{content.keyless:,} of its rows have no readable key, so nobody can tell which rows it lacks."

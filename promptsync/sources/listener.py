@@ -22,6 +22,7 @@ from promptsync.sources.listener_answers import Refusal, Refused
 from promptsync.sources.listener_body import JsonText, read_body
 from promptsync.sources.listener_log import protocol_logger, where_raised
 from promptsync.sources.listener_path import event_path, types_agree
+from promptsync.sources.listener_route import EveryPath
 from promptsync.sources.signature import Authenticator
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
@@ -61,8 +62,7 @@ def build_listener(settings: ListenerSettings, intake: Intake) -> web.Applicatio
     state = ListenerState()
     app = web.Application()
     app[STATE] = state
-    handle = _Listener(settings, intake, state).handle
-    app.router.add_route("*", "/{path:.*}", handle, expect_handler=_expect_later)
+    app.router.register_resource(EveryPath(_Listener(settings, intake, state).handle))
     return app
 
 
@@ -160,10 +160,6 @@ class _Listener:
     def _refuse(self, refusal: Refusal) -> web.Response:
         self._state.refused[refusal.reason] += 1
         return refusal.response()
-
-
-async def _expect_later(_request: web.Request) -> None:
-    """Leaves ``Expect: 100-continue`` unanswered until the checks that need no body have passed."""
 
 
 def _plain(encodings: Sequence[str]) -> bool:

@@ -40,7 +40,6 @@ async def _invite(request: web.Request) -> None:
     """Asks for the body where the sender waits to be asked (RFC 9110, 10.1.1)."""
     if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
 
 
 async def _read_on(request: web.Request, limit: int) -> bytes:

@@ -14,7 +14,7 @@ from aiohttp.http import HttpProcessingError
 
 def protocol_logger(refused: Counter[str]) -> logging.Logger:
     """A logger for one listener; heads that aiohttp refused are counted in ``refused`` as ``malformed``."""
-    logger = logging.Logger("promptsync.listener.protocol", logging.ERROR)
+    logger = logging.Logger("promptsync.listener.protocol", logging.DEBUG)
     logger.addHandler(_ProtocolHandler(refused))
     return logger
 
@@ -33,7 +33,9 @@ class _ProtocolHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if error is None or isinstance(error, HttpProcessingError):
+        if isinstance(error, HttpProcessingError):
             self._refused["malformed"] += 1
-        else:
+        elif error is not None:
             self._log.error("connection_failed", error=type(error).__name__, where=where_raised(error))
+        elif record.levelno >= logging.ERROR:
+            self._log.error("connection_failed", error="", where=f"{record.filename}:{record.lineno}")

@@ -69,6 +69,7 @@ def make_mirror(path: Path, schema: Schema) -> sqlite3.Connection:
         for row in ROWS.get(name, ()):
             marks = ", ".join("?" * len(row))
             daemon.execute(f"INSERT INTO {quote(name)} ({names(row)}) VALUES ({marks})", tuple(row.values()))
+    daemon.execute("CREATE INDEX message_segments ON message (segments)")
     daemon.execute("CREATE TABLE _sqlite_migrations (name TEXT PRIMARY KEY)")
     daemon.execute('CREATE VIRTUAL TABLE message_fts USING fts5(content, content="message", content_rowid="id")')
     daemon.execute("INSERT INTO message_fts(message_fts) VALUES ('rebuild')")

@@ -3,10 +3,13 @@
 import csv
 import io
 import re
+import sqlite3
+from pathlib import Path
 
 import pytest
 from browse_sample import EMOJI, FORMULA, LONG, SCRIPT, ask
 
+from promptsync.browse.mirror import open_read_only
 from promptsync.browse.serve import MirrorDatasette
 from promptsync.errors import Unavailable
 
@@ -21,7 +24,9 @@ async def rows(site: MirrorDatasette, path: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(await page(site, path))))
 
 
-@pytest.mark.parametrize("path", ["/mirror/message", "/mirror/message.json?_shape=array", "/mirror/message/10", "/mirror"])
+@pytest.mark.parametrize(
+    "path", ["/mirror/message", "/mirror/message.json?_shape=array", "/mirror/message/10", "/mirror"]
+)
 async def test_hidden_columns_stay_hidden(site: MirrorDatasette, path: str) -> None:
     text = await page(site, path)
     assert not re.search("_rev|_facts_at|987654321", text)
@@ -84,7 +89,7 @@ async def test_long_text_is_cut_in_tables_only(site: MirrorDatasette) -> None:
     assert EMOJI in await page(site, "/mirror/message")
 
 
-@pytest.mark.parametrize("query", ["", "?_stream=on", "?_stream=on&_size=2", "?_labels=on"])
+@pytest.mark.parametrize("query", ["", "?_stream=on", "?_labels=on"])
 async def test_csv_guards_formulas_and_leaves_phones(site: MirrorDatasette, query: str) -> None:
     found = {row["id"]: row for row in await rows(site, f"/mirror/message.csv{query}")}
     texts = [found[str(key)]["content"] for key in (12, 15, 16, 17)]
@@ -125,6 +130,27 @@ async def test_rows_link_by_name_and_newest_come_first(site: MirrorDatasette) ->
     assert '<a href="/mirror/contact/1" title="1">Ana Lima</a>' in row
     assert "8 rows of message" not in row
     assert "3 rows of message" in await page(site, "/mirror/contact/1")
+
+
+async def test_no_row_is_lost_between_pages_of_equal_values(site: MirrorDatasette) -> None:
+    for order in ("_sort_desc=segments", "_sort=segments", "_sort_desc=created_timestamp"):
+        found, following = [], ""
+        while following is not None:
+            answer = (await ask(site, f"/mirror/message.json?_size=3&{order}&_next={following}", "sam")).json()
+            found += [row[answer["columns"].index("id")] for row in answer["rows"]]
+            following = answer["next"]
+        assert sorted(found) == list(range(10, 18))
+        assert [row["id"] for row in await rows(site, f"/mirror/message.csv?_stream=on&{order}")] == list(
+            map(str, found)
+        )
+
+
+async def test_a_stream_of_csv_goes_by_key_in_large_pages(
+    site: MirrorDatasette, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(site, "max_returned_rows", 3)
+    found = await rows(site, "/mirror/message.csv?_stream=on&_size=1")
+    assert [row["id"] for row in found] == [str(key) for key in range(10, 18)]
 
 
 async def test_cells_and_facets_read_as_words(site: MirrorDatasette) -> None:
@@ -177,3 +203,12 @@ async def test_nothing_writes(site: MirrorDatasette) -> None:
         await site.get_database("mirror").execute_write("delete from contact")
     answer = await ask(site, "/mirror.json?sql=delete+from+contact", "ana")
     assert answer.status_code == 400
+
+
+def test_a_connection_can_neither_write_nor_attach(mirror: Path) -> None:
+    connection = open_read_only(mirror)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        connection.execute("CREATE TABLE x (y)")
+    with pytest.raises(sqlite3.OperationalError, match="too many attached"):
+        connection.execute("ATTACH ':memory:' AS other")
+    connection.close()

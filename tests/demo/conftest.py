@@ -7,4 +7,4 @@ from promptsync.demo.world import World
 
 @pytest.fixture(scope="session")
 def world() -> World:
-    return World(7, contacts=300, messages=4_000)
+    return World(9, contacts=300, messages=4_000)

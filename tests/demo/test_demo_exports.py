@@ -147,4 +147,6 @@ def test_bulk_rows_are_about_as_wide_as_real_ones(tmp_path: Path) -> None:
     path = tmp_path / "a.gz"
     write_message_file(path, 5_000)
     assert 180 <= len(gzip.decompress(path.read_bytes())) / 5_000 <= 240
-    assert all(int(row["segments"]) >= 1 for row in csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode())))
+    assert all(
+        int(row["segments"]) >= 1 for row in csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
+    )

@@ -1,0 +1,150 @@
+"""Checks of what the mirror holds: that it is whole, that the clock runs forward, what the vendors turned out to do.
+
+Owns the questions that are put to a reading connection. Where the vendors' pages leave something open (facts beside
+the specifications), promptsync is tolerant; here it says what has been observed.
+"""
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+
+from promptsync.checks.finding import Finding, note, ok, problem
+from promptsync.clock import MICROS, iso_millis, parse_iso
+from promptsync.model.event_types import EVENT_TYPES
+
+_MOST_ERRORS = 10
+_STEPS = 10_000
+_AHEAD = 5 * MICROS
+_FEWEST_DIGITS = 7
+_MOST_NAMES = 8
+_SPELLINGS = {"bad_boolean": "yes/no", "bad_time": "time", "bad_number": "number"}
+_NUMBERS = (
+    "SELECT c.id, c.phone, k.key FROM contact c JOIN contact_channel k ON k.contact_id = c.id "
+    "WHERE k.identity_type = 'SMS' AND k.removed_at IS NULL AND c.phone IS NOT NULL ORDER BY c.id"
+)
+
+
+def check_integrity(connection: sqlite3.Connection, *, deep: bool, seconds: float = 10.0) -> Finding:
+    """SQLite's own check of the file: the quick one for at most ``seconds``, or all of it with ``deep``."""
+    until = time.monotonic() + seconds
+    if not deep:
+        connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
+    try:
+        sql = f"PRAGMA {'integrity_check' if deep else 'quick_check'}({_MOST_ERRORS})"
+        said = [row[0] for row in connection.execute(sql)]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            return _broken(str(error))
+        return note("integrity", f"Nothing wrong in {seconds:.0f} seconds of looking; --deep looks at everything.")
+    except sqlite3.DatabaseError as error:
+        return _broken(str(error))
+    finally:
+        connection.set_progress_handler(None, 0)
+    if said != ["ok"]:
+        return _broken(said[0])
+    return ok("integrity", "The database is whole." if deep else "The database is whole (quick check).")
+
+
+def _broken(why: str) -> Finding:
+    return problem("integrity", f"The database is damaged ({why}); stop the daemon, check the disk, restore a backup.")
+
+
+def newest_mark(connection: sqlite3.Connection) -> int | None:
+    """The newest time at which something was received or loaded, in microseconds."""
+    row = connection.execute(
+        "SELECT max(at) FROM (SELECT max(received_at) AS at FROM sync_event UNION ALL SELECT max(seen_at) FROM sync_file)"
+    ).fetchone()
+    return parse_iso(row[0]) if row[0] else None
+
+
+def check_clock(newest: int | None, now: int) -> Finding:
+    """The machine's time ``now`` against the newest thing that happened; both in microseconds."""
+    if newest is not None and newest > now + _AHEAD:
+        return problem(
+            "clock",
+            f"It is {iso_millis(now)} by this machine, but something arrived at {iso_millis(newest)}: the clock was "
+            "set back; put it right (NTP), or newer news lose against older ones.",
+        )
+    return ok("clock", f"It is {iso_millis(now)}, later than anything that arrived.")
+
+
+def check_vendors(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """What has been observed of what the vendors leave open."""
+    yield check_ids(*count_numbers(connection.execute(_NUMBERS)))
+    yield from _drift(connection)
+    yield from _spellings(connection)
+    yield from _received(connection)
+    yield note(
+        "vendors", "Not recorded: whether signatures come as sha1=<hex> or bare, and how a boolean or time that could "
+        "be read was spelt; all known forms are accepted."
+    )
+
+
+def count_numbers(rows: Iterable[tuple[int, str, str]]) -> tuple[int, int]:
+    """Of rows (contact, exported number, number told by webhook): how many contacts can be compared, how many differ.
+
+    A contact with several numbers is the same if any is.
+    """
+    same: dict[int, bool] = {}
+    for contact, exported, told in rows:
+        same[contact] = same.get(contact, False) or _same_number(exported, told)
+    return len(same), sum(not agrees for agrees in same.values())
+
+
+def _same_number(a: str, b: str) -> bool:
+    """Equal digits, or one lacks the country's."""
+    short, long = sorted((re.sub("[^0-9]", "", a), re.sub("[^0-9]", "", b)), key=len)
+    return short == long or (len(short) >= _FEWEST_DIGITS and long.endswith(short))
+
+
+def check_ids(compared: int, differ: int) -> Finding:
+    """That a customer of the webhooks and the contact of the exports with the same id are the same person."""
+    if differ:
+        return problem(
+            "ids",
+            f"{differ:,} of {compared:,} contacts have another number in the exports than in webhooks about the same "
+            "id: a few are changed numbers, many mean that the ids are not the same; ask the vendor before trusting "
+            "names beside messages.",
+        )
+    if not compared:
+        return note("ids", "Whether ids mean the same in exports and webhooks is not known yet: no contact in both.")
+    return ok("ids", f"{compared:,} contacts have the same number in exports and webhooks: the ids mean the same.")
+
+
+def _drift(connection: sqlite3.Connection) -> Iterator[Finding]:
+    names: dict[str, list[str]] = {}
+    for kind, table, name in connection.execute('SELECT kind, "table", name FROM sync_drift ORDER BY 1, 2, 3'):
+        names.setdefault(kind, []).append(f"{table}.{name}" if table else name)
+    for kind, found in names.items():
+        yield note("vendors", f"New to us, {kind}: {_some(found)}; everything of it is kept.")
+
+
+def _spellings(connection: sqlite3.Connection) -> Iterator[Finding]:
+    for kind, words in _SPELLINGS.items():
+        count = connection.execute('SELECT count(*) FROM sync_reject WHERE "class" = ?', (kind,)).fetchone()[0]
+        if count:
+            yield problem(
+                "vendors",
+                f"{count:,} rows have a {words} spelt in a way we cannot read: look at them with 'promptsync rejects "
+                f"list --class {kind}'.",
+            )
+
+
+def _received(connection: sqlite3.Connection) -> Iterator[Finding]:
+    counts = dict(connection.execute("SELECT type, count(*) FROM sync_event GROUP BY 1").fetchall())
+    if not counts:
+        yield note("vendors", "No webhook delivery has been received yet.")
+        return
+    known = sorted(counts.keys() & EVENT_TYPES.keys())
+    yield note("vendors", f"Deliveries of {len(known)} of the {len(EVENT_TYPES)} event types have been received.")
+    failed = connection.execute("SELECT count(*) FROM sync_event WHERE state = 'failed'").fetchone()[0]
+    if failed:
+        yield problem(
+            "vendors", f"{failed:,} deliveries could not be applied: see 'promptsync events list --failed'."
+        )
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more

@@ -1,0 +1,79 @@
+"""The command ``promptsync`` and its error boundary.
+
+Owns the group of commands and the one place where an error becomes a sentence and an exit code. A traceback is shown
+only with ``-v -v``.
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptsync import __version__
+from promptsync.cli.browse import browse
+from promptsync.cli.context import App, exit_code
+from promptsync.cli.demo import demo
+from promptsync.cli.doctor import doctor
+from promptsync.cli.events import events
+from promptsync.cli.init import init
+from promptsync.cli.load import load
+from promptsync.cli.rejects import rejects
+from promptsync.cli.run import run
+from promptsync.cli.schema import schema
+from promptsync.cli.status import status
+from promptsync.errors import PromptsyncError
+from promptsync.logs import set_up_logs
+
+_UMASK = 0o027  # files 0640, folders 0750
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except PromptsyncError as error:
+            if _verbosity(ctx) >= 2:
+                raise
+            click.echo(f"promptsync: {error}", err=True)
+            raise SystemExit(exit_code(error)) from None
+        except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
+            raise
+        except BrokenPipeError:
+            sys.stderr.close()
+            raise SystemExit(0) from None
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        except Exception as error:
+            if _verbosity(ctx) >= 2:
+                raise
+            click.echo(
+                f"promptsync: this should not have happened ({type(error).__name__}: {error}); "
+                "run it again with -v -v and report what it prints.",
+                err=True,
+            )
+            raise SystemExit(3) from None
+
+
+def _verbosity(ctx: click.Context) -> int:
+    app = ctx.find_object(App)
+    return app.verbosity if app else 0
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="promptsync")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration file.")
+@click.option("-v", "--verbose", count=True, help="Say more; twice: with tracebacks.")
+@click.option("--quiet", is_flag=True, help="Say only what went wrong.")
+@click.pass_context
+def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool) -> None:
+    """Keep a local, always current mirror of your texting account in one SQLite database."""
+    verbosity = -1 if quiet else verbose
+    os.umask(_UMASK)
+    set_up_logs(verbosity)
+    ctx.obj = App(config_path, verbosity)
+
+
+for command in (init, demo, run, load, events, rejects, status, doctor, browse, schema):
+    main.add_command(command)

@@ -1,0 +1,164 @@
+"""``promptsync events``: the inbox of webhook deliveries."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.clock import iso_micros, parse_iso
+from promptsync.errors import ConfigError
+
+_BATCH = 500
+
+
+@click.group()
+def events() -> None:
+    """Deliveries received by webhook: list, show, apply again, export, import."""
+
+
+@events.command("list")
+@click.option("--state", type=click.Choice(["pending", "applied", "unknown_type", "failed"]))
+@click.option("--failed", is_flag=True, help="The same as --state failed.")
+@click.option("--type", "type_", help="Only this event type.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def list_(app: App, state: str | None, failed: bool, type_: str | None, limit: int, as_json: bool) -> None:
+    """The newest deliveries."""
+    where, values = ["1 = 1"], []
+    if failed or state:
+        where.append("state = ?")
+        values.append("failed" if failed else state)
+    if type_:
+        where.append("type = ?")
+        values.append(type_)
+    columns = ["id", "received_at", "type", "org_id", "state", "error"]
+    sql = f"SELECT {', '.join(columns)} FROM sync_event WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+    with app.reading() as connection:
+        rows = connection.execute(sql, (*values, limit)).fetchall()
+    if as_json:
+        print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        print_table(columns, [[str(row[0]), *row[1:3], str(row[3] or ""), *row[4:]] for row in rows])
+
+
+@events.command()
+@click.argument("id_", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def show(app: App, id_: int, as_json: bool) -> None:
+    """One delivery, whole."""
+    with app.reading() as connection:
+        cursor = connection.execute("SELECT * FROM sync_event WHERE id = ?", (id_,))
+        row = cursor.fetchone()
+        names = [column[0] for column in cursor.description]
+    if row is None:
+        raise ConfigError(f"There is no delivery {id_}; 'promptsync events list' shows the newest.")
+    found = dict(zip(names, row, strict=True))
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if name != "body" and value is not None:
+            click.echo(f"{name}: {value}")
+    click.echo(_pretty(found["body"]))
+
+
+@events.command()
+@click.option("--id", "id_", type=int, help="Only this one.")
+@click.option("--failed", is_flag=True, help="Only those that failed or were of an unknown type.")
+@click.option("--type", "type_", help="Only this event type.")
+@click.option("--since", help="Only those received since (ISO 8601).")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def replay(app: App, since: str | None, as_json: bool, **chosen: Any) -> None:
+    """Apply stored deliveries again; without options, all of them. The rows end up the same."""
+    since = _time(since)
+    params = {"id": chosen["id_"], "failed": chosen["failed"], "type": chosen["type_"], "since": since}
+    result = app.operate("replay", params, lambda _: None)
+    if as_json:
+        print_json(result)
+    else:
+        app.say(f"{result['replayed']:,} deliveries applied again, {result['failed']:,} failed.")
+    finish(bool(result["failed"]))
+
+
+@events.command()
+@click.argument("file", type=click.File("w", encoding="utf-8"))
+@click.pass_obj
+def export(app: App, file: TextIO) -> None:
+    """Write the whole inbox as JSON Lines (FILE or - for standard output)."""
+    count = 0
+    with app.reading() as connection:
+        for received_at, type_, path, body in connection.execute(
+            "SELECT received_at, type, path, body FROM sync_event ORDER BY id"
+        ):
+            line = {"received_at": received_at, "type": type_, "path": path, "body": body}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            count += 1
+    click.echo(f"{count:,} deliveries written.", err=True)
+
+
+@events.command("import")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def import_(app: App, file: Path, as_json: bool) -> None:
+    """Read deliveries from JSON Lines, as export writes them, and apply them. The same line twice is one delivery."""
+    total = {"imported": 0, "known": 0}
+    try:
+        with click.open_file(str(file), encoding="utf-8") as stream:
+            for lines in _batches(stream):
+                result = app.operate("import-events", {"lines": lines}, lambda _: None)
+                total = {name: total[name] + result[name] for name in total}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read as UTF-8 text ({error}).") from error
+    if as_json:
+        print_json(total)
+    else:
+        app.say(f"{total['imported']:,} deliveries imported, {total['known']:,} were there already.")
+
+
+def _batches(stream: Any) -> Iterator[list[dict[str, str]]]:
+    batch: list[dict[str, str]] = []
+    for number, text in enumerate(stream, 1):
+        if text.strip():
+            batch.append(_line(number, text))
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _line(number: int, text: str) -> dict[str, str]:
+    try:
+        line = json.loads(text)
+        path = line.get("path") or line["type"]
+        received_at = iso_micros(parse_iso(line["received_at"]))
+        if not isinstance(path, str) or not isinstance(line["body"], str):
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise ConfigError(
+            f"Line {number} is no delivery: it needs received_at (ISO 8601), type or path, and body (the text received)."
+        ) from None
+    return {"received_at": received_at, "path": path, "body": line["body"]}
+
+
+def _time(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return iso_micros(parse_iso(text))
+    except ValueError:
+        raise ConfigError(f"--since {text} is not a time like 2026-02-04T08:00:00Z or 2026-02-04.") from None
+
+
+def _pretty(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body

@@ -1,0 +1,64 @@
+"""``promptsync load``: merge files or folders now."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.clock import parse_iso
+from promptsync.errors import ConfigError
+
+_GOOD = ("merged", "unchanged", "would merge")
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--table", help="The table it states, if the name does not say.")
+@click.option("--org", type=click.IntRange(min=0), help="The organization, if the name does not say.")
+@click.option("--as-of", help="The instant it states (ISO 8601), if the name does not say.")
+@click.option("--accept", is_flag=True, help="Merge a held file: a person has looked at it.")
+@click.option("--dry-run", is_flag=True, help="Count what would change, write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def load(app: App, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> None:
+    """Merge nightly export files, or folders of them, now. Loading anything twice changes nothing."""
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise ConfigError(f"There is no file or folder {', '.join(missing)}; check the spelling.")
+    _check(stated)
+    params = {**stated, "paths": [str(path.absolute()) for path in paths]}
+    with app.progress() as progress:
+        result = app.operate("load", params, progress.told)
+    files = result["files"]
+    if as_json:
+        print_json(files)
+    else:
+        _show(app, files)
+    finish(not files or any(file["state"] not in _GOOD or file["rejected"] for file in files))
+
+
+def _check(stated: dict[str, Any]) -> None:
+    if stated["as_of"] is not None:
+        try:
+            parse_iso(stated["as_of"])
+        except ValueError:
+            raise ConfigError(f"--as-of {stated['as_of']} is not a time like 2026-02-04T08:00:00Z.") from None
+    if bool(stated["table"]) != bool(stated["as_of"]):
+        raise ConfigError("Give --table and --as-of together (and --org, unless it is the table of organizations).")
+    if stated["table"] and stated["table"] != "org" and stated["org"] is None:
+        raise ConfigError("Give --org too: rows belong to an organization.")
+
+
+def _show(app: App, files: list[dict[str, Any]]) -> None:
+    if not files:
+        app.say("There was no file to load.")
+        return
+    columns = ["name", "state", "rows", "inserted", "updated", "unchanged", "absent", "rejected", "seconds"]
+    if app.verbosity >= 0:
+        print_table(columns, [[file[column] for column in columns] for file in files])
+    for file in files:
+        if file["error"]:
+            click.echo(f"{file['name']}: {file['error']}", err=True)
+    if any(file["rejected"] for file in files):
+        click.echo("'promptsync rejects list' shows the rows that could not be merged.", err=True)

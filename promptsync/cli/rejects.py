@@ -1,0 +1,94 @@
+"""``promptsync rejects``: rows and deliveries that could not be merged."""
+
+import click
+
+from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.errors import ConfigError
+
+_COLUMNS = ["id", "class", "table", "file", "event_id", "line", "reason", "rejected_at"]
+
+
+@click.group()
+def rejects() -> None:
+    """Rows and deliveries that could not be merged: list, show, try again, throw away."""
+
+
+@rejects.command("list")
+@click.option("--class", "class_", help="Only this kind.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def list_(app: App, class_: str | None, limit: int, as_json: bool) -> None:
+    """The newest rejects. Exit 1 if there are any."""
+    sql = (
+        'SELECT r.id, r."class", r."table", f.name, r.event_id, r.line, r.reason, r.rejected_at FROM sync_reject r '
+        'LEFT JOIN sync_file f ON f.id = r.file_id WHERE ? IS NULL OR r."class" = ? ORDER BY r.id DESC LIMIT ?'
+    )
+    with app.reading() as connection:
+        rows = connection.execute(sql, (class_, class_, limit)).fetchall()
+    if as_json:
+        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+    elif rows:
+        print_table(_COLUMNS[:-1], [[_text(cell) for cell in row[:-1]] for row in rows])
+    else:
+        app.say("There are none.")
+    finish(bool(rows))
+
+
+@rejects.command()
+@click.argument("id_", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def show(app: App, id_: int, as_json: bool) -> None:
+    """One reject with its original bytes."""
+    with app.reading() as connection:
+        cursor = connection.execute("SELECT * FROM sync_reject WHERE id = ?", (id_,))
+        row = cursor.fetchone()
+        names = [column[0] for column in cursor.description]
+    if row is None:
+        raise ConfigError(f"There is no reject {id_}; 'promptsync rejects list' shows them.")
+    found = dict(zip(names, row, strict=True))
+    if as_json:
+        print_json(found)
+        return
+    for name, value in found.items():
+        if value is not None:
+            click.echo(f"{name}: {value.decode('utf-8', 'backslashreplace') if isinstance(value, bytes) else value}")
+
+
+@rejects.command()
+@click.argument("ids", nargs=-1, type=int)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def retry(app: App, ids: tuple[int, ...], as_json: bool) -> None:
+    """Try them again (all, or these IDS): deliveries are applied, files loaded once more."""
+    with app.progress() as progress:
+        result = app.operate("retry-rejects", {"ids": list(ids) or None}, progress.told)
+    if as_json:
+        print_json(result)
+    else:
+        app.say(f"{result['deliveries']:,} deliveries and {len(result['files']):,} files tried again.")
+        for path in result["gone"]:
+            app.say(f"{path} is no longer there: put it back, or discard its rejects.")
+        app.say(f"{result['left']:,} rejects are left.")
+    finish(bool(result["left"]))
+
+
+@rejects.command()
+@click.argument("ids", nargs=-1, type=int)
+@click.option("--all", "all_", is_flag=True, help="Every one of them.")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def discard(app: App, ids: tuple[int, ...], all_: bool, as_json: bool) -> None:
+    """Throw rejects away for good: these IDS, or --all."""
+    if bool(ids) == all_:
+        raise ConfigError("Say which: IDS, or --all for every one of them.")
+    result = app.operate("discard-rejects", {"ids": None if all_ else list(ids)}, lambda _: None)
+    if as_json:
+        print_json(result)
+    else:
+        app.say(f"{result['discarded']:,} rejects thrown away.")
+
+
+def _text(cell: object) -> object:
+    return str(cell) if isinstance(cell, int) else cell

@@ -1,0 +1,54 @@
+"""``promptsync status``: is it up to date, and what needs a person."""
+
+import click
+
+from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.clock import system_clock
+from promptsync.control import daemon_runs
+from promptsync.model import declared_schema
+from promptsync.status import Expectations, Status, read_status
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def status(app: App, as_json: bool) -> None:
+    """Is the mirror up to date? Exit 0 fresh, 1 something needs a person."""
+    config = app.config
+    expected = Expectations(config.alerts.stale_after, config.mirror.timezone)
+    with app.reading() as connection:
+        found = read_status(connection, declared_schema(), expected, system_clock())
+    runs = daemon_runs(config.mirror.database)
+    if as_json:
+        print_json(found.as_dict() | {"daemon": runs})
+    elif app.verbosity >= 0:
+        _show(found, runs)
+    finish(bool(found.problems))
+
+
+def _show(found: Status, runs: bool) -> None:
+    click.echo("The mirror is up to date." if not found.problems else "Something needs a person:")
+    for problem in found.problems:
+        click.echo(f"  - {problem}")
+    click.echo("")
+    if found.tables:
+        columns = ["table", "org", "newest", "rows", "snapshots", "nights missing"]
+        rows = [[t.table, str(t.org_id), t.newest, t.rows, t.snapshots, _nights(t.missing)] for t in found.tables]
+        print_table(columns, rows)
+        click.echo("")
+    events = found.events
+    newest = f", the newest at {events['newest']}" if events["newest"] else ""
+    click.echo(f"Deliveries: {events['received']:,} received{newest}.")
+    waiting = [f"{events[name]:,} {name.replace('_', ' of ')}" for name in ("pending", "unknown_type") if events[name]]
+    if waiting:
+        click.echo(f"  {', '.join(waiting)}.")
+    lagging = {table: lag for table, lag in found.search_lag.items() if lag}
+    if lagging:
+        click.echo("Search lags behind by " + ", ".join(f"{lag:,} rows of {table}" for table, lag in lagging.items()) + ".")
+    for drift in found.drift:
+        click.echo(f"New to us: {drift['kind']} {drift['name']}{' in ' + drift['table'] if drift['table'] else ''}.")
+    click.echo("The daemon is running." if runs else "The daemon is not running.")
+
+
+def _nights(missing: tuple[str, ...]) -> str:
+    return ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")

@@ -1,0 +1,190 @@
+"""The daemon: one process, one event loop, one writer.
+
+Owns the assembly of listener, applier, drop folder, schedule and control socket, and the order of starting and
+draining: what was accepted is finished, what was stored is applied, then the mirror is closed.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
+
+from promptsync.clock import Clock, system_clock
+from promptsync.config import Config, open_access
+from promptsync.control import build_control, socket_path, start_control
+from promptsync.engine import Engine
+from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.health import Health, health_routes
+from promptsync.ingest.files import LoadRequest
+from promptsync.schedule import Schedule, Task
+from promptsync.sources.drop import DropFolder, DropSettings, Outcome
+from promptsync.sources.listener import ListenerSettings, build_listener, listener_runner, stop_accepting
+from promptsync.sources.signature import Authenticator
+from promptsync.store.inbox import Inbox
+from promptsync.store.writer import Lane
+
+_log = structlog.get_logger()
+_DRAIN_SECONDS = 20.0
+
+
+@dataclass(slots=True)
+class Daemon:
+    """A daemon that is up. ``address``: of the webhook. ``stopped``: set when it should end, or has to."""
+
+    engine: Engine
+    address: str = ""
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    failure: Exception | None = None
+
+
+async def run_daemon(
+    config: Config, *, clock: Clock = system_clock, ready: Callable[[Daemon], None] = lambda _: None
+) -> None:
+    """Run until SIGTERM or SIGINT (drains within 20 s, a second signal ends it at once), or until the mirror breaks.
+
+    ``ready`` is told once everything listens. Raises the PromptsyncError that kept it from starting or ended it.
+    """
+    access = open_access(config.webhook)
+    loop = asyncio.get_running_loop()
+    daemon_box: list[Daemon] = []
+
+    def broken(error: Exception) -> None:
+        loop.call_soon_threadsafe(_fail, daemon_box, error)
+
+    engine = await asyncio.to_thread(Engine, config, clock, broken)
+    daemon = Daemon(engine)
+    daemon_box.append(daemon)
+    _on_signals(loop, daemon)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            parts = _Parts(daemon, config, clock, tasks)
+            await parts.start(Authenticator(access.secrets, access.basic, access.headers, access.open_to_all))
+            ready(daemon)
+            await daemon.stopped.wait()
+            await parts.stop()
+    finally:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            await asyncio.to_thread(engine.close)
+    if daemon.failure is not None:
+        raise daemon.failure
+
+
+class _Parts:
+    """Everything that runs on the loop."""
+
+    def __init__(self, daemon: Daemon, config: Config, clock: Clock, tasks: asyncio.TaskGroup) -> None:
+        self._daemon = daemon
+        self._config = config
+        self._engine = daemon.engine
+        self._tasks = tasks
+        self._work = asyncio.Event()
+        self._work.set()
+        self._inbox = Inbox(self._engine.mirror, clock, self._work.set)
+        self._schedule = Schedule(self._engine.mirror, clock)
+        self._drop = DropFolder(_drop_settings(config), self._dropped, clock, self._engine.age)
+        self._background: list[asyncio.Task[None]] = []
+        self._runners: list[web.AppRunner] = []
+
+    async def start(self, authenticator: Authenticator) -> None:
+        webhook = self._config.webhook
+        app = build_listener(ListenerSettings(webhook.path, authenticator, webhook.max_body), self._inbox.store)
+        self._app = app
+        health = Health(self._engine, app, self._drop)
+        control = build_control(self._engine)
+        control.add_routes(health_routes(health))
+        if webhook.health:
+            app.add_routes(health_routes(health))
+        runner = listener_runner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, webhook.host, webhook.port, backlog=1024).start()
+        except OSError as error:
+            raise Unavailable(
+                f"Cannot listen on {webhook.host}, port {webhook.port} ({error.strerror}): choose another webhook.port "
+                "or end what uses it."
+            ) from error
+        port = runner.addresses[0][1]
+        host = f"[{webhook.host}]" if ":" in webhook.host else webhook.host
+        self._daemon.address = f"http://{host}:{port}{webhook.path}"
+        path = socket_path(self._config.mirror.database)
+        self._runners = [runner, await start_control(control, path)]
+        self._background = [self._tasks.create_task(self._apply()), self._tasks.create_task(self._drop.run())]
+        self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search))
+        self._schedule.start()
+        _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))
+
+    async def stop(self) -> None:
+        """Refuse new deliveries, finish what is under way, apply what is stored."""
+        _log.info("draining")
+        stop_accepting(self._app)
+        self._schedule.close()
+        for task in self._background:
+            task.cancel()
+        for runner in self._runners:
+            await runner.cleanup()
+        socket_path(self._config.mirror.database).unlink(missing_ok=True)
+        if self._daemon.failure is None:
+            await asyncio.to_thread(self._engine.apply_pending)
+
+    async def _apply(self) -> None:
+        """Apply stored deliveries as they come, a batch at a time."""
+        writer = self._engine.mirror.writer
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            try:
+                while await asyncio.wrap_future(
+                    writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False)
+                ):
+                    pass
+            except PromptsyncError as error:
+                _log.warning("apply_failed", error=str(error))
+                if not error.retryable:
+                    return
+                await asyncio.sleep(1.0)
+                self._work.set()
+
+    async def _dropped(self, path: Path) -> Outcome:
+        """Load one file from the drop folder."""
+        report = await asyncio.to_thread(self._engine.loader.load, LoadRequest(path, "drop"))
+        if report.state == "merged" and report.inserted + report.updated and report.table:
+            await asyncio.to_thread(self._engine.loader.enter_search, report.table)
+        if report.state in ("merged", "unchanged"):
+            return Outcome("done")
+        return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")
+
+    async def _search(self) -> str | None:
+        """Enter into full-text search what a killed process had not entered yet."""
+        tables = [table.name for table in self._engine.mirror.schema if table.search]
+        entered = 0
+        for table in tables:
+            entered += await asyncio.to_thread(self._engine.loader.enter_search, table)
+        return f"{entered:,} rows entered" if entered else None
+
+
+def _drop_settings(config: Config) -> DropSettings:
+    drop = config.drop
+    return DropSettings(drop.folder, drop.settle.total_seconds(), drop.rescan.total_seconds())
+
+
+def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
+    def stop(number: signal.Signals) -> None:
+        if daemon.stopped.is_set():
+            _log.warning("ended_at_once", signal=number.name)
+            raise SystemExit(1)
+        daemon.stopped.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+
+
+def _fail(daemons: list[Daemon], error: Exception) -> None:
+    _log.error("mirror_broken", error=str(error))
+    for daemon in daemons:
+        daemon.failure = error
+        daemon.stopped.set()

@@ -1,0 +1,124 @@
+"""The demonstration's folder and processes: a configuration, a daemon, pages to browse.
+
+Owns what is started and stopped. The daemon and the pages are the real commands in processes of their own, so that
+what is shown, and what is killed, is what a user runs.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import shutil
+import signal
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from promptsync.errors import ConfigError, Unavailable
+
+_MARK = "demo.json"
+_START_SECONDS = 20.0
+_CONFIG = """\
+# Written by 'promptsync demo'; the next run in this folder writes it anew.
+[webhook]
+port = {port}
+secrets = [{{ file = "webhook.secret" }}]
+
+[drop]
+settle = "0.3 seconds"
+rescan = "1 second"
+
+[browse]
+port = {browse_port}
+anonymous = true
+"""
+
+
+@dataclass(slots=True)
+class Home:
+    """A demonstration's folder. ``webhook`` and ``pages``: addresses, once started."""
+
+    folder: Path
+    secret: bytes = b""
+    webhook: str = ""
+    pages: str = ""
+    _running: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
+    _readers: list["asyncio.Task[None]"] = field(default_factory=list)
+
+    @property
+    def config_file(self) -> Path:
+        """The configuration of both processes."""
+        return self.folder / "promptsync.toml"
+
+    @property
+    def database(self) -> Path:
+        """The mirror."""
+        return self.folder / "data" / "mirror.db"
+
+    @property
+    def drop(self) -> Path:
+        """The watched folder."""
+        return self.folder / "drop"
+
+    def prepare(self, seed: int, port: int, browse_port: int) -> None:
+        """A fresh folder. One that holds anything but an earlier demonstration is left alone: ConfigError."""
+        if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / _MARK).exists():
+            raise ConfigError(f"{self.folder} is not empty and no demonstration; name another folder.")
+        try:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.drop.mkdir(parents=True)
+            (self.folder / _MARK).write_text(json.dumps({"seed": seed}))
+            self.config_file.write_text(_CONFIG.format(port=port, browse_port=browse_port))
+            secret = self.folder / "webhook.secret"
+            secret.touch(mode=0o600)
+            self.secret = secrets.token_hex(20).encode()
+            secret.write_bytes(self.secret)
+        except OSError as error:
+            raise Unavailable(f"The folder {self.folder} cannot be written ({error.strerror}).") from error
+
+    async def start_daemon(self) -> None:
+        """Start ``promptsync run`` and wait until it listens."""
+        line = await self._start("run", "Listening for webhooks at ")
+        self.webhook = line
+
+    async def start_pages(self) -> None:
+        """Start ``promptsync browse`` and wait until it serves."""
+        self.pages = await self._start("browse", "Open ")
+
+    async def kill_daemon(self) -> None:
+        """SIGKILL, as a power failure would."""
+        daemon = self._running.pop("run")
+        daemon.kill()
+        await daemon.wait()
+
+    async def stop(self) -> None:
+        """Let both end in an orderly way."""
+        for process in self._running.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+        for process in self._running.values():
+            await process.wait()
+        await asyncio.gather(*self._readers)
+        self._running.clear()
+
+    async def _start(self, command: str, announces: str) -> str:
+        arguments = [sys.executable, "-m", "promptsync", "--config", str(self.config_file.absolute()), command]
+        process = await asyncio.create_subprocess_exec(
+            *arguments, stdout=asyncio.subprocess.PIPE, stderr=None, start_new_session=True
+        )
+        self._running[command] = process
+        assert process.stdout is not None  # noqa: S101  asked for above
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                while line := (await process.stdout.readline()).decode():
+                    if line.startswith(announces):
+                        self._readers.append(asyncio.create_task(_drain(process.stdout)))
+                        return line.removeprefix(announces).strip()
+        except TimeoutError:
+            process.kill()
+        raise Unavailable(f"'promptsync {command}' did not start; what it said is above.")
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    while await stream.readline():
+        pass

@@ -1,0 +1,203 @@
+"""The demonstration: a simulated organisation lives, the mirror follows, both are compared.
+
+Owns the course of it. Everything travels the way it would in earnest: files appear in the watched folder, webhooks are
+posted, signed, to the listener of a real daemon; the mirror is read like any reader would.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from promptsync.clock import MICROS, parse_iso, system_clock
+from promptsync.demo.compare import TableResult, compare
+from promptsync.demo.days import EVERYTHING, Night, happenings, simulate
+from promptsync.demo.events import Event
+from promptsync.demo.exports import write_night
+from promptsync.demo.home import Home
+from promptsync.demo.nights import RUN_DELAY, midnight, midnight_before
+from promptsync.demo.post import Posted, Poster
+from promptsync.demo.told import Told
+from promptsync.demo.truth import truth
+from promptsync.demo.world import DAY, HISTORY_DAYS, World
+from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.store.connect import open_reader
+
+_LIVE_DAYS = 4
+_SETTLE_SECONDS = 120.0
+_BEAT_SECONDS = 4.0
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSettings:
+    """``today``: the day that is the simulated present; the same seed, sizes and day give the same organisation.
+
+    ``crash``: kill the daemon in the middle of it and start it again.
+    """
+
+    folder: Path
+    contacts: int = 5_000
+    messages: int = 50_000
+    seed: int = 1
+    port: int = 0
+    browse_port: int = 0
+    today: date | None = None
+    crash: bool = False
+    pages: bool = True
+
+
+class Demo:
+    """One demonstration. ``say`` is told, in sentences, what happens."""
+
+    def __init__(self, settings: DemoSettings, say: Say) -> None:
+        self._settings = settings
+        self._say = say
+        self.home = Home(settings.folder)
+        self._posted = Posted()
+        self._nights: list[Night] = []
+        self._files: list[Path] = []
+
+    async def play(self) -> list[TableResult]:
+        """Let the days pass, wait until all of it is merged, compare. The daemon is left running."""
+        settings = self._settings
+        self.home.prepare(settings.seed, settings.port, settings.browse_port)
+        self._say(f"A make-believe organisation, {settings.contacts:,} contacts and {settings.messages:,} messages ...")
+        today = midnight(settings.today) if settings.today else midnight_before(system_clock() - RUN_DELAY)
+        end = today + 2 * RUN_DELAY
+        starting = asyncio.create_task(self.home.start_daemon())
+        self._world = await asyncio.to_thread(self._create, end)
+        await starting
+        begin = end - _LIVE_DAYS * DAY
+        actions = await asyncio.to_thread(lambda: list(simulate(self._world, begin, end, EVERYTHING)))
+        events = [action for action in actions if isinstance(action, Event)]
+        self._nights = [action for action in actions if isinstance(action, Night)]
+        self._say(f"Nightly exports of {len(self._nights)} nights are dropped, {len(events):,} webhooks are posted ...")
+        self._poster = Poster(self.home.webhook, self.home.secret, self._posted)
+        dropping = asyncio.create_task(asyncio.to_thread(self._drop_nights))
+        if settings.crash:
+            await self._post_through_a_crash(events)
+        else:
+            await self._poster.post_all(events)
+        await dropping
+        return await self.settle()
+
+    async def settle(self) -> list[TableResult]:
+        """Wait until everything sent is merged, then hold the mirror against the truth."""
+        try:
+            async with asyncio.timeout(_SETTLE_SECONDS):
+                while waiting := await asyncio.to_thread(self._waiting):
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise Unavailable(f"The daemon did not finish in {_SETTLE_SECONDS:.0f} s: {waiting}.") from None
+        return await asyncio.to_thread(self._compare)
+
+    async def live(self) -> None:
+        """Go on living until cancelled: a few messages, replies and changes every few seconds."""
+        last = self._world.end
+        speed = 60  # simulated seconds per second, so that there is something to see
+        while True:
+            await asyncio.sleep(_BEAT_SECONDS)
+            until = min(last + int(_BEAT_SECONDS * speed * MICROS), system_clock())
+            if until - last >= MICROS:
+                events = await asyncio.to_thread(self._beat, last, until)
+                await self._poster.post_all(events)
+                last = until
+
+    async def stop(self) -> None:
+        """Stop what was started."""
+        await self.home.stop()
+
+    def _create(self, end: int) -> World:
+        settings = self._settings
+        return World(settings.seed, settings.contacts, settings.messages, end - HISTORY_DAYS * DAY)
+
+    def _beat(self, begin: int, end: int) -> list[Event]:
+        self._world.advance(end, messages=2, contacts=0)
+        return happenings(self._world, begin, end)
+
+    async def _post_through_a_crash(self, events: list[Event]) -> None:
+        half = len(events) // 2
+        posting = asyncio.create_task(self._poster.post_all(events[:half]))
+        while self._posted.sent < half // 2:
+            await asyncio.sleep(0.01)
+        await self.home.kill_daemon()
+        self._say("The daemon was killed (SIGKILL); it is started again ...")
+        await self.home.start_daemon()
+        self._poster.address = self.home.webhook
+        await posting
+        await self._poster.post_all(events[half:])
+
+    def _drop_nights(self) -> None:
+        for night in self._nights:
+            self._files += write_night(self._world, self.home.drop, night.as_of)
+
+    def _waiting(self) -> str:
+        """What is not merged yet, in words; empty when nothing is."""
+        left = [path for path in self._files if path.exists()]
+        if left:
+            return f"{len(left)} files in the drop folder"
+        with self._reading() as connection:
+            pending = connection.execute(
+                "SELECT count(*) FROM sync_event WHERE state = 'pending' AND state <> 'applied'"
+            ).fetchone()[0]
+        return f"{pending} deliveries" if pending else ""
+
+    def _compare(self) -> list[TableResult]:
+        with self._reading() as connection:
+            received = {
+                id_: (parse_iso(at), path, body)
+                for id_, at, path, body in connection.execute("SELECT id, received_at, path, body FROM sync_event")
+            }
+            told = Told()
+            for night in self._nights:
+                told.night(night.as_of)
+            for id_, event in sorted(self._known(received).items()):
+                event.says(told, received[id_][0])
+            lost = TableResult("sync_event", self._posted.sent, len(self._posted.stored.keys() & received.keys()))
+            if lost.found != lost.expected:
+                lost.missing.extend([(id_,) for id_ in self._posted.stored if id_ not in received][:5])
+            return [*compare(truth(self._world, told), connection), lost]
+
+    def _known(self, received: dict[int, tuple[int, str, str]]) -> dict[int, Event]:
+        """Every stored delivery with its event: the acknowledged ones, and those whose answer was lost."""
+        known = {id_: event for id_, event in self._posted.stored.items() if id_ in received}
+        unanswered = {(event.path, event.text): event for event in self._posted.unanswered}
+        for id_, (_, path, body) in received.items():
+            if id_ not in known and (path, body) in unanswered:
+                known[id_] = unanswered[path, body]
+        return known
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        connection = open_reader(self.home.database)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+async def run_demo(settings: DemoSettings, *, once: bool, say: Say, show: Callable[[list[TableResult]], None]) -> bool:
+    """Play, show the comparison, and unless ``once`` go on living with pages to open until interrupted.
+
+    Returns whether the mirror was equal to the truth.
+    """
+    demo = Demo(settings, say)
+    try:
+        results = await demo.play()
+        show(results)
+        equal = all(result.equal for result in results)
+        if not once:
+            await demo.home.start_pages()
+            say(f"Open {demo.home.pages} in a browser. New messages keep coming; Ctrl-C ends it.")
+            with contextlib.suppress(asyncio.CancelledError):
+                await demo.live()
+        return equal
+    except* PromptsyncError as group:
+        raise group.exceptions[0] from None
+    finally:
+        await demo.stop()

@@ -1,0 +1,250 @@
+"""The drop folder: files that people and programs put there are handed, complete and once, to an injected intake.
+
+Owns the order of things: look, wait until a file is stable, hand it over, move it to ``done`` or ``held``. The rescan
+is the truth, the watcher only wakes. Knows neither formats nor the mirror; never reads content. All file system work
+is done on worker threads.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import structlog
+
+from promptsync.clock import MICROS, Clock
+from promptsync.errors import InputRefused, MirrorBroken, PromptsyncError, Unavailable
+from promptsync.sources.drop_shelf import shelve
+from promptsync.sources.drop_stability import Mark, StabilityTracker
+from promptsync.sources.drop_survey import confirm, make_folder, printable, survey
+from promptsync.sources.drop_watch import FolderWatch
+
+_SHORTEST_REST: Final = 0.02  # seconds between two looks
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file. ``reason``: a sentence for people; for a held file it is written beside it.
+
+    ``done`` and ``held`` are moved; ``ignored`` stays and is not offered again until it changes; ``later`` stays and
+    is offered again at the next rescan.
+    """
+
+    state: Literal["done", "held", "ignored", "later"]
+    reason: str = ""
+
+
+Intake = Callable[[Path], Awaitable[Outcome]]
+"""Takes in one file that nobody writes to any more.
+
+It was a regular file inside the folder just before; whoever opens it should still not follow a link (O_NOFOLLOW).
+Raising a retryable PromptsyncError means ``later``; after anything else the file is left and offered again, after a
+delay that grows. MirrorBroken is passed on.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DropSettings:
+    """``settle``: seconds a file must stay unchanged. ``rescan``: seconds between two looks at the whole folder.
+
+    ``force_polling``: for file systems that report no changes.
+    """
+
+    folder: Path
+    settle: float = 2.0
+    rescan: float = 10.0
+    force_polling: bool = False
+
+
+def _by_name(path: Path) -> tuple[Any, ...]:
+    return (path.name, str(path))
+
+
+class DropFolder:
+    """One drop folder. ``order`` sorts the files that are ready at the same time; it must not raise."""
+
+    def __init__(
+        self,
+        settings: DropSettings,
+        intake: Intake,
+        clock: Clock,
+        order: Callable[[Path], tuple[Any, ...]] = _by_name,
+    ) -> None:
+        self._settings = settings
+        self._intake = intake
+        self._clock = clock
+        self._order = order
+        self._rescan = round(settings.rescan * MICROS)
+        self._tracker = StabilityTracker(round(settings.settle * MICROS))
+        self._changed = asyncio.Event()
+        self._one_scan = asyncio.Lock()
+        self._watch = FolderWatch(settings.folder, self._changed.set, polling=settings.force_polling)
+        self._identity: tuple[int, int] | None = None
+        self._refused: dict[str, str] = {}
+        self._troubles: dict[str, str] = {}
+        self._ignored: dict[str, str] = {}
+        self._unmoved: dict[str, tuple[Mark, Outcome]] = {}
+        self._said: dict[str, str] = {}
+        self._log = structlog.get_logger("promptsync.drop")
+
+    async def run(self) -> None:
+        """Takes files until cancelled. Raises MirrorBroken when the intake does.
+
+        A first cancellation lets the file that is being taken in be finished and moved; a second one reaches the
+        intake. Either way a file that was not moved is offered again at the next start.
+        """
+        with suppress(Unavailable):  # the scan says so
+            await asyncio.to_thread(make_folder, self._settings.folder)
+        watching = asyncio.create_task(self._watch.run())
+        try:
+            while True:
+                self._changed.clear()
+                try:
+                    await self.scan_once()
+                except Unavailable as error:
+                    self._say("", "drop_folder_unavailable", str(error))
+                await self._pause()
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    async def scan_once(self) -> None:
+        """Looks at the whole folder and takes the files that are ready, one by one.
+
+        Raises Unavailable if the folder cannot be read, MirrorBroken when the intake does.
+        """
+        async with self._one_scan:
+            found = await asyncio.to_thread(survey, self._settings.folder)
+            self._said.pop("", None)
+            if self._identity not in (None, found.folder):
+                self._watch.renew()
+            self._identity = found.folder
+            self._note(found.files, found.refused)
+            ready = self._tracker.ready(self._clock())
+            for name in sorted(ready, key=lambda name: self._order(self._settings.folder / name)):
+                await _to_the_end(self._take(name, ready[name]))
+
+    def waiting(self) -> int:
+        """How many files of the last scan are still to be taken: settling, put off, or failing."""
+        return len(self._tracker.pending() - self._troubles.keys())
+
+    def refused(self) -> dict[str, str]:
+        """What was not taken and needs a person: its name below the folder, and why."""
+        return self._refused | self._troubles
+
+    def ignored(self) -> dict[str, str]:
+        """Files whose names say nothing, with the intake's reason; they stay where they are."""
+        return {name: reason for name, reason in self._ignored.items() if name not in self._tracker.pending()}
+
+    def _note(self, files: dict[str, Mark], refused: dict[str, str]) -> None:
+        now = self._clock()
+        for name, mark in files.items():
+            self._tracker.see(name, mark, now)
+        self._tracker.keep_only(files.keys())
+        self._refused = refused
+        for memory in (self._troubles, self._ignored, self._unmoved):
+            for name in memory.keys() - files.keys():
+                memory.pop(name)
+        for name in self._said.keys() - files.keys() - refused.keys():
+            del self._said[name]
+        for name, reason in refused.items():
+            self._say(name, "drop_refused", reason)
+
+    async def _take(self, name: str, mark: Mark) -> None:
+        """Hands over one ready file, unless that was done and only the move failed, and puts it where it belongs."""
+        known, outcome = self._unmoved.get(name, (None, None))
+        if outcome is None or known != mark:
+            if not await self._still(name, mark):
+                return
+            outcome = await self._ask(name)
+        self._troubles.pop(name, None)
+        if outcome is None:
+            self._tracker.fail(name, self._clock(), self._rescan)
+        elif outcome.state == "later":
+            self._say(name, "drop_put_off", outcome.reason)
+            self._tracker.put_off(name, self._clock(), self._rescan)
+        elif outcome.state == "ignored":
+            self._ignored[name] = outcome.reason
+            self._tracker.rest(name)
+        else:
+            await self._shelve(name, mark, outcome)
+
+    async def _still(self, name: str, mark: Mark) -> bool:
+        """Whether the file can be read and is in the state that was found ready."""
+        try:
+            found = await asyncio.to_thread(confirm, self._settings.folder, name)
+        except InputRefused as error:
+            self._troubles[name] = str(error)
+            self._say(name, "drop_refused", str(error))
+            self._tracker.put_off(name, self._clock(), self._rescan)
+            return False
+        if found is not None and found != mark:
+            self._tracker.see(name, found, self._clock())
+        elif found is None:
+            self._tracker.forget(name)
+        return found == mark
+
+    async def _ask(self, name: str) -> Outcome | None:
+        """The intake's answer; None: it failed."""
+        try:
+            return await self._intake(self._settings.folder / name)
+        except MirrorBroken:
+            raise
+        except PromptsyncError as error:
+            if error.retryable:
+                return Outcome("later", str(error))
+            self._say(name, "drop_intake_failed", f"{type(error).__name__}: {error}")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return Outcome("later", "The intake gave up.")
+        except Exception as error:  # noqa: BLE001 - no file stops the others; a foreign message could quote its content
+            self._say(name, "drop_intake_failed", type(error).__name__)
+        return None
+
+    async def _shelve(self, name: str, mark: Mark, outcome: Outcome) -> None:
+        """Moves a finished file; if it changed meanwhile, it is offered again."""
+        reason = outcome.reason if outcome.state == "held" else None
+        folder, now = self._settings.folder, self._clock
+        try:
+            moved = await asyncio.to_thread(shelve, folder, name, mark, outcome.state, reason)
+        except Unavailable as error:
+            self._unmoved[name] = (mark, outcome)
+            self._troubles[name] = str(error)
+            self._say(name, "drop_not_moved", str(error))
+            self._tracker.fail(name, now(), self._rescan)
+            return
+        self._unmoved.pop(name, None)
+        if moved:
+            self._tracker.forget(name)
+        else:
+            self._log.info("drop_changed_while_loading", file=name)
+            self._tracker.put_off(name, now(), round(self._settings.settle * MICROS))
+
+    async def _pause(self) -> None:
+        """Until something changed, the next file is due, or it is time to rescan."""
+        seconds, due = self._settings.rescan, self._tracker.due()
+        if due is not None:
+            seconds = min(seconds, max((due - self._clock()) / MICROS, _SHORTEST_REST))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    def _say(self, name: str, event: str, reason: str) -> None:
+        """Logs a reason once, until the file is gone or the reason is another."""
+        if self._said.get(name) != reason:
+            self._said[name] = reason
+            self._log.warning(event, file=printable(name), reason=reason)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finishes ``work`` although the caller is cancelled meanwhile; a second cancellation reaches it."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

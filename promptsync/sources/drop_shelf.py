@@ -1,0 +1,147 @@
+"""Moving a finished file onto a shelf: ``done``, or ``held`` with the reason beside it.
+
+Owns the names there and that nothing is ever overwritten: a name is reserved with an empty file (O_EXCL) and the
+rename replaces that alone. A file that is not what was handed over goes back. Blocking: for a worker thread.
+"""
+
+import errno
+import itertools
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from promptsync.errors import Unavailable
+from promptsync.sources.drop_stability import Mark
+from promptsync.sources.drop_survey import open_folder, step_into, top_folder
+
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def shelve(root: Path, name: str, mark: Mark, shelf: str, reason: str | None = None) -> bool:
+    """Moves ``root/name`` to the same subfolder of ``root/shelf``; with a reason, ``<name>.reason.txt`` beside it.
+
+    False: it is not in the state ``mark`` any more, and stays. Raises Unavailable if it cannot be moved.
+    """
+    *parents, last = name.split("/")
+    try:
+        with (
+            top_folder(root) as top,
+            open_folder(top, tuple(parents)) as source,
+            _made_folder(top, shelf, parents) as target,
+        ):
+            if _mark(source, last) != mark:
+                return False
+            return _move(source, target, last, mark, reason)
+    except OSError as error:
+        raise Unavailable(f"It cannot be moved to {shelf}: {error.strerror}.") from error
+
+
+def _move(source: int, target: int, name: str, mark: Mark, reason: str | None) -> bool:
+    shelved = _reserve(target, name, reason)
+    moved = False
+    try:
+        os.rename(name, shelved, src_dir_fd=source, dst_dir_fd=target)
+        moved = _mark(target, shelved) == mark
+        if not moved:  # another file took the name, or it was written to, since the last look
+            _put_back(source, target, name, shelved)
+    finally:
+        if not moved:
+            _unreserve(target, shelved, reason)
+    return moved
+
+
+def _reserve(target: int, name: str, reason: str | None) -> str:
+    """A free name: ``name``, else ``name.1`` and so on. Leaves an empty file of it, and the reason's file."""
+    for candidate in _numbered(name):
+        try:
+            _write(target, candidate, b"")
+        except FileExistsError:
+            continue
+        try:
+            if reason is not None:
+                _write(target, _reason_name(candidate), f"{reason}\n".encode("utf-8", "replace"))
+        except OSError as error:
+            os.unlink(candidate, dir_fd=target)
+            if isinstance(error, FileExistsError):
+                continue
+            raise
+        return candidate
+    raise AssertionError  # the numbers do not end
+
+
+def _unreserve(target: int, shelved: str, reason: str | None) -> None:
+    """Takes back what ``_reserve`` made, where the file itself did not stay; never removes content."""
+    with suppress(FileNotFoundError):
+        if os.stat(shelved, dir_fd=target, follow_symlinks=False).st_size == 0:
+            os.unlink(shelved, dir_fd=target)
+    if reason is not None:
+        with suppress(FileNotFoundError):
+            os.unlink(_reason_name(shelved), dir_fd=target)
+
+
+def _put_back(source: int, target: int, name: str, shelved: str) -> None:
+    """Back where it came from; if a still newer file has taken its name, under a numbered one."""
+    for candidate in _numbered(name):
+        try:
+            os.link(shelved, candidate, src_dir_fd=target, dst_dir_fd=source, follow_symlinks=False)
+        except FileExistsError:
+            continue
+        except OSError:  # no hard links here, or none to the files of other users
+            os.rename(shelved, _reserve(source, candidate, None), src_dir_fd=target, dst_dir_fd=source)
+        else:
+            os.unlink(shelved, dir_fd=target)
+        return
+
+
+@contextmanager
+def _made_folder(top: int, shelf: str, parents: list[str]) -> Iterator[int]:
+    """A descriptor of ``shelf/parents``, made where missing (0750); a part that a file has taken is numbered."""
+    opened = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
+    try:
+        opened = _step_into_made(opened, shelf)
+        for part in parents:
+            opened = next(inner for name in _numbered(part) if (inner := _step_unless_taken(opened, name)) is not None)
+        yield opened
+    finally:
+        os.close(opened)
+
+
+def _step_unless_taken(folder: int, name: str) -> int | None:
+    try:
+        return _step_into_made(folder, name)
+    except OSError as error:
+        if error.errno in (errno.ENOTDIR, errno.ELOOP):
+            return None
+        raise
+
+
+def _step_into_made(folder: int, name: str) -> int:
+    with suppress(FileExistsError):
+        os.mkdir(name, 0o750, dir_fd=folder)
+    return step_into(folder, name)
+
+
+def _write(folder: int, name: str, content: bytes) -> None:
+    opened = os.open(name, _NEW_FILE, 0o640, dir_fd=folder)
+    with os.fdopen(opened, "wb") as file:
+        file.write(content)
+
+
+def _mark(folder: int, name: str) -> Mark | None:
+    try:
+        found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return Mark.of(found) if stat.S_ISREG(found.st_mode) else None
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in itertools.count(1):
+        yield f"{name}.{number}"
+
+
+def _reason_name(name: str) -> str:
+    return f"{name}.reason.txt"

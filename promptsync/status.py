@@ -1,0 +1,157 @@
+"""Is the mirror up to date? Read from the mirror alone, by anyone who may read it.
+
+Owns the questions and what counts as needing a person. Opens nothing: it is handed a reading connection.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from promptsync.clock import iso_millis, parse_iso
+from promptsync.merge.sql import quote
+from promptsync.model import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class TableState:
+    """One table of one organization. ``newest``: ISO instant of its newest snapshot; ``missing``: dates of nights."""
+
+    table: str
+    org_id: int
+    newest: str
+    rows: int
+    snapshots: int
+    missing: tuple[str, ...]
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `promptsync status` says. ``problems``: sentences, each for a person to act on; none means fresh."""
+
+    checked_at: str
+    tables: tuple[TableState, ...]
+    events: dict[str, Any]
+    held: tuple[dict[str, Any], ...]
+    unfinished: tuple[dict[str, Any], ...]
+    rejects: dict[str, int]
+    drift: tuple[dict[str, Any], ...]
+    search_lag: dict[str, int]
+    problems: tuple[str, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return asdict(self) | {"fresh": not self.problems}
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """``stale_after``: how old the newest snapshot may be. ``zone``: in which nights have dates."""
+
+    stale_after: timedelta
+    zone: ZoneInfo
+
+
+def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expectations, now: int) -> Status:
+    """Look at a mirror. ``now``: microseconds."""
+    status = Status(
+        checked_at=iso_millis(now),
+        tables=tuple(_tables(connection, expected, now)),
+        events=_events(connection),
+        held=tuple(_rows(connection, _FILES.format("'held', 'failed', 'ignored'"))),
+        unfinished=tuple(_rows(connection, _FILES.format("'staged'"))),
+        rejects=dict(connection.execute('SELECT "class", count(*) FROM sync_reject GROUP BY 1 ORDER BY 1').fetchall()),
+        drift=tuple(_rows(connection, 'SELECT kind, "table", name, first_seen, seen_in FROM sync_drift ORDER BY 4')),
+        search_lag=dict(_search_lag(connection, schema)),
+    )
+    return Status(**{**{name: getattr(status, name) for name in Status.__slots__}, "problems": tuple(_problems(status))})
+
+
+_FILES = (
+    'SELECT id, name, "table", org_id, as_of, state, rows, error, seen_at FROM sync_file '
+    "WHERE state IN ({}) ORDER BY id"
+)
+
+
+def _tables(connection: sqlite3.Connection, expected: Expectations, now: int) -> Iterator[TableState]:
+    found: dict[tuple[str, int], list[tuple[int, int]]] = {}
+    for table, org, at, rows in connection.execute(
+        'SELECT "table", org_id, at, max(rows) FROM sync_snapshot GROUP BY 1, 2, 3 ORDER BY 1, 2, 3'
+    ):
+        found.setdefault((table, org), []).append((at, rows))
+    oldest = now - int(expected.stale_after.total_seconds() * 1_000_000)
+    for (table, org), snapshots in found.items():
+        newest, rows = snapshots[-1]
+        nights = [_local_date(at, expected.zone) for at, _ in snapshots]
+        yield TableState(
+            table, org, iso_millis(newest), rows, len(snapshots), tuple(_gaps(nights)), stale=newest < oldest
+        )
+
+
+def _local_date(at: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(at // 1_000_000, UTC).astimezone(zone).date()
+
+
+def _gaps(nights: list[date]) -> Iterator[str]:
+    """Dates between the first and the last night that have none."""
+    have = set(nights)
+    day = min(have)
+    while day < max(have):
+        day += timedelta(days=1)
+        if day not in have:
+            yield day.isoformat()
+
+
+def _events(connection: sqlite3.Connection) -> dict[str, Any]:
+    open_states = dict(
+        connection.execute("SELECT state, count(*) FROM sync_event WHERE state <> 'applied' GROUP BY 1").fetchall()
+    )
+    newest = connection.execute("SELECT max(received_at), max(id) FROM sync_event").fetchone()
+    return {
+        "newest": newest[0],
+        "received": newest[1] or 0,
+        "pending": open_states.get("pending", 0),
+        "failed": open_states.get("failed", 0),
+        "unknown_type": open_states.get("unknown_type", 0),
+    }
+
+
+def _search_lag(connection: sqlite3.Connection, schema: Schema) -> Iterator[tuple[str, int]]:
+    for table in schema:
+        if table.search:
+            rows = connection.execute(f"SELECT count(*) FROM {quote(table.name)}").fetchone()[0]
+            entered = connection.execute(f"SELECT count(*) FROM {quote(f'{table.name}_fts_docsize')}").fetchone()[0]
+            yield table.name, rows - entered
+
+
+def _rows(connection: sqlite3.Connection, sql: str) -> Iterator[dict[str, Any]]:
+    cursor = connection.execute(sql)
+    names = [column[0] for column in cursor.description]
+    for row in cursor:
+        yield dict(zip(names, row, strict=True))
+
+
+def _problems(status: Status) -> Iterator[str]:
+    if not status.tables and not status.events["received"]:
+        yield "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
+    for table in status.tables:
+        if table.stale:
+            yield f"{table.table} of organization {table.org_id} is as of {table.newest}: newer exports are missing."
+    for file in status.held:
+        action = "look at it, then load it again" if file["state"] != "ignored" else "rename it or say what it is"
+        yield f"{file['name']} is {file['state']} ({file['error']}); {action}."
+    for file in status.unfinished:
+        yield f"{file['name']} was not finished; load it again."
+    if status.rejects:
+        total = sum(status.rejects.values())
+        yield f"{total:,} rejected rows or deliveries wait: 'promptsync rejects list' shows them."
+    if status.events["failed"]:
+        yield f"{status.events['failed']:,} deliveries failed: 'promptsync events list --failed' shows them."
+
+
+def age_of(iso: str | None, now: int) -> timedelta | None:
+    """How old an ISO instant is."""
+    return None if iso is None else timedelta(microseconds=now - parse_iso(iso))

@@ -1,0 +1,20 @@
+"""Every benchmark at a small size: they run to their end. Figures of this size mean nothing."""
+
+import subprocess
+import sys
+
+BENCHMARKS = (
+    ("tests.bench.bench_load", "--rows", "20000"),
+    ("tests.bench.bench_formats", "--rows", "20000"),
+    ("tests.bench.bench_listener", "--seconds", "1"),
+)
+
+
+def main() -> None:
+    for module, *arguments in BENCHMARKS:
+        print(f"-- {module}", flush=True)
+        subprocess.run([sys.executable, "-m", module, *arguments], check=True, timeout=120)
+
+
+if __name__ == "__main__":
+    main()
