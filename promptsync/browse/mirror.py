@@ -25,7 +25,7 @@ SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHE
 def open_read_only(path: Path) -> sqlite3.Connection:
     """A connection that can neither write nor attach another file. Opens the file at the first statement."""
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
-    pass
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     return connection
 
 

@@ -52,10 +52,11 @@ def _broken(why: str) -> Finding:
 
 def newest_mark(connection: sqlite3.Connection) -> int | None:
     """The newest time at which something was received or loaded, in microseconds."""
-    row = connection.execute(
-        "SELECT max(at) FROM (SELECT max(received_at) AS at FROM sync_event UNION ALL SELECT max(seen_at) FROM sync_file)"
-    ).fetchone()
-    return parse_iso(row[0]) if row[0] else None
+    marks = [
+        connection.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]
+        for table, column in (("sync_event", "received_at"), ("sync_file", "seen_at"))
+    ]
+    return max((parse_iso(mark) for mark in marks if mark), default=None)
 
 
 def check_clock(newest: int | None, now: int) -> Finding:
@@ -138,11 +139,6 @@ def _received(connection: sqlite3.Connection) -> Iterator[Finding]:
         return
     known = sorted(counts.keys() & EVENT_TYPES.keys())
     yield note("vendors", f"Deliveries of {len(known)} of the {len(EVENT_TYPES)} event types have been received.")
-    failed = connection.execute("SELECT count(*) FROM sync_event WHERE state = 'failed'").fetchone()[0]
-    if failed:
-        yield problem(
-            "vendors", f"{failed:,} deliveries could not be applied: see 'promptsync events list --failed'."
-        )
 
 
 def _some(names: list[str]) -> str:

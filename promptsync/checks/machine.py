@@ -79,7 +79,7 @@ def check_companions(database: Path) -> Finding:
     if lacking:
         names = " and ".join(f"{database.name}{suffix}" for suffix in lacking)
         return note(
-            "wal", f"{names} is not there: a 'browse' under a user of its own cannot read until the daemon has run once."
+            "wal", f"{names} is not there: 'browse' under a user of its own cannot read until the daemon has run once."
         )
     return ok("wal", f"{database.name}-wal and -shm are there, so that others can read.")
 
@@ -92,7 +92,7 @@ def check_webhook_port(host: str, port: int, state: Port, *, daemon: bool) -> Fi
     if port == 0:
         return note("port", "webhook.port is 0: every start takes another port, and no proxy can know it.")
     if daemon and state is Port.FREE:
-        return problem("port", f"The daemon runs, but nothing listens on {place}; restart it to take up a changed port.")
+        return problem("port", f"The daemon runs, but nothing listens on {place}; restart it after changing the port.")
     if not daemon and state is Port.TAKEN:
         return problem("port", f"Another program has {place}; end it or choose another webhook.port.")
     return ok("port", f"The daemon listens on {place}." if daemon else f"{place} is free for the daemon.")

@@ -4,7 +4,6 @@ import asyncio
 
 import click
 
-from promptsync.browse.serve import serve
 from promptsync.browse.settings import BrowseSettings
 from promptsync.cli.context import App
 from promptsync.config import Config
@@ -17,6 +16,8 @@ from promptsync.model import declared_schema
 @click.pass_obj
 def browse(app: App, host: str | None, port: int | None) -> None:
     """Serve the mirror to people, read-only. Works while the daemon runs and while it is stopped."""
+    from promptsync.browse.serve import serve  # here: it takes longer to import than every other command
+
     settings = browse_settings(app.config, host, port)
     asyncio.run(serve(settings, lambda address: app.say(f"Open {address}")))
 

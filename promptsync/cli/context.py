@@ -6,13 +6,13 @@ something needs a person, 2 wrong use or configuration, 3 cannot be done now.
 
 import json
 import os
+import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from sqlite3 import Connection
 from typing import Any, NoReturn
 
 import click
@@ -23,7 +23,7 @@ from promptsync.control import ask_daemon, daemon_runs
 from promptsync.engine import Engine
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.operations import OPERATIONS, Emit
-from promptsync.store.connect import open_reader
+from promptsync.store.connect import open_reader, translate
 
 NEEDS_PERSON, WRONG, NOT_NOW = 1, 2, 3
 
@@ -59,14 +59,18 @@ class App:
             return OPERATIONS[name](engine, params, emit)
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A read-only connection to the mirror. Raises Unavailable if there is none yet."""
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A read-only connection to the mirror. Raises Unavailable if there is none yet or it is of another version."""
         database = self.config.mirror.database
         if not database.exists():
             raise Unavailable(f"There is no mirror at {database} yet; 'promptsync run' or 'promptsync load' makes it.")
         connection = open_reader(database)
         try:
             yield connection
+        except sqlite3.Error as error:
+            raise translate(error) or Unavailable(
+                f"{database} cannot be read as a mirror ({error}); 'promptsync doctor' says more."
+            ) from error
         finally:
             connection.close()
 
@@ -82,7 +86,7 @@ def print_json(value: Any) -> None:
 
 def print_table(headers: list[str], rows: list[list[Any]]) -> None:
     """Columns for people, numbers to the right."""
-    texts = [["" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    texts = [[_cell(cell) for cell in row] for row in rows]
     widths = [max(len(line[n]) for line in [headers, *texts]) for n in range(len(headers))]
     right = [all(isinstance(row[n], int) or row[n] is None for row in rows) and bool(rows) for n in range(len(headers))]
     for line in [headers, ["-" * width for width in widths], *texts]:
@@ -91,6 +95,10 @@ def print_table(headers: list[str], rows: list[list[Any]]) -> None:
             for cell, width, to_right in zip(line, widths, right, strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def _cell(cell: object) -> str:
+    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
 def finish(needs_person: bool) -> NoReturn:

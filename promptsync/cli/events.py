@@ -1,15 +1,16 @@
 """``promptsync events``: the inbox of webhook deliveries."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.clock import iso_micros, parse_iso
-from promptsync.errors import ConfigError
+from promptsync.errors import ConfigError, Unavailable
 
 _BATCH = 500
 
@@ -74,7 +75,7 @@ def show(app: App, id_: int, as_json: bool) -> None:
 @click.option("--since", help="Only those received since (ISO 8601).")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def replay(app: App, since: str | None, as_json: bool, **chosen: Any) -> None:
+def replay(app: App, /, since: str | None, as_json: bool, **chosen: Any) -> None:
     """Apply stored deliveries again; without options, all of them. The rows end up the same."""
     since = _time(since)
     params = {"id": chosen["id_"], "failed": chosen["failed"], "type": chosen["type_"], "since": since}
@@ -87,19 +88,33 @@ def replay(app: App, since: str | None, as_json: bool, **chosen: Any) -> None:
 
 
 @events.command()
-@click.argument("file", type=click.File("w", encoding="utf-8"))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
 @click.pass_obj
-def export(app: App, file: TextIO) -> None:
+def export(app: App, file: Path) -> None:
     """Write the whole inbox as JSON Lines (FILE or - for standard output)."""
-    count = 0
     with app.reading() as connection:
-        for received_at, type_, path, body in connection.execute(
-            "SELECT received_at, type, path, body FROM sync_event ORDER BY id"
-        ):
-            line = {"received_at": received_at, "type": type_, "path": path, "body": body}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-            count += 1
-    click.echo(f"{count:,} deliveries written.", err=True)
+        try:
+            stream = click.open_file(str(file), "w", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{file} cannot be written ({error.strerror}); name another file.") from error
+        try:
+            with stream:
+                count = _write(connection, stream)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unavailable(f"{file} is not complete ({error.strerror}); make room or name another file.") from error
+    if app.verbosity >= 0:
+        click.echo(f"{count:,} deliveries written.", err=True)
+
+
+def _write(connection: sqlite3.Connection, stream: IO[str]) -> int:
+    count = 0
+    for row in connection.execute("SELECT received_at, type, path, body FROM sync_event ORDER BY id"):
+        line = dict(zip(("received_at", "type", "path", "body"), row, strict=True))
+        stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+        count += 1
+    return count
 
 
 @events.command("import")
@@ -114,8 +129,10 @@ def import_(app: App, file: Path, as_json: bool) -> None:
             for lines in _batches(stream):
                 result = app.operate("import-events", {"lines": lines}, lambda _: None)
                 total = {name: total[name] + result[name] for name in total}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read as UTF-8 text ({error}).") from error
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read ({error.strerror}); check the name.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8 text (byte {error.start}); import what export wrote.") from error
     if as_json:
         print_json(total)
     else:
@@ -143,7 +160,7 @@ def _line(number: int, text: str) -> dict[str, str]:
             raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError):
         raise ConfigError(
-            f"Line {number} is no delivery: it needs received_at (ISO 8601), type or path, and body (the text received)."
+            f"Line {number} is no delivery: it needs received_at (ISO 8601), type or path, and body (text)."
         ) from None
     return {"received_at": received_at, "path": path, "body": line["body"]}
 

@@ -21,7 +21,7 @@ _GOOD = ("merged", "unchanged", "would merge")
 @click.option("--dry-run", is_flag=True, help="Count what would change, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def load(app: App, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> None:
+def load(app: App, /, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> None:
     """Merge nightly export files, or folders of them, now. Loading anything twice changes nothing."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:

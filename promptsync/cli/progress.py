@@ -35,8 +35,9 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if self._console.is_terminal and not self._quiet:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-            self._bars = Bars(*columns, TimeRemainingColumn(), console=self._console, transient=True)
+            words, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}")
+            columns = (words, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+            self._bars = Bars(*columns, console=self._console, transient=True)
             self._bars.start()
         return self
 

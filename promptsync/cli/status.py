@@ -33,18 +33,19 @@ def _show(found: Status, runs: bool) -> None:
     click.echo("")
     if found.tables:
         columns = ["table", "org", "newest", "rows", "snapshots", "nights missing"]
-        rows = [[t.table, str(t.org_id), t.newest, t.rows, t.snapshots, _nights(t.missing)] for t in found.tables]
+        rows = [[t.table, str(t.org_id or ""), t.newest, t.rows, t.snapshots, _nights(t.missing)] for t in found.tables]
         print_table(columns, rows)
         click.echo("")
     events = found.events
     newest = f", the newest at {events['newest']}" if events["newest"] else ""
     click.echo(f"Deliveries: {events['received']:,} received{newest}.")
-    waiting = [f"{events[name]:,} {name.replace('_', ' of ')}" for name in ("pending", "unknown_type") if events[name]]
+    states = {"pending": "not applied yet", "unknown_type": "of unknown type", "failed": "failed"}
+    waiting = [f"{events[state]:,} {words}" for state, words in states.items() if events[state]]
     if waiting:
         click.echo(f"  {', '.join(waiting)}.")
     lagging = {table: lag for table, lag in found.search_lag.items() if lag}
     if lagging:
-        click.echo("Search lags behind by " + ", ".join(f"{lag:,} rows of {table}" for table, lag in lagging.items()) + ".")
+        click.echo(f"Search lags behind by {', '.join(f'{lag:,} rows of {table}' for table, lag in lagging.items())}.")
     for drift in found.drift:
         click.echo(f"New to us: {drift['kind']} {drift['name']}{' in ' + drift['table'] if drift['table'] else ''}.")
     click.echo("The daemon is running." if runs else "The daemon is not running.")

@@ -55,7 +55,7 @@ class Cells:
         return self.data[self.starts[row] : self.starts[row] + self.lengths[row]].tobytes()
 
     def matrix(self, rows: Ints, width: int) -> Bytes:
-        """Cells, ``rows`` ascending, that are all ``width`` long: shape (rows, width). No copy if they lie side by side."""
+        """Cells that are all ``width`` long, shape (rows, width); ``rows`` ascend. No copy if they lie side by side."""
         if not len(rows):
             return np.zeros((0, width), np.uint8)
         starts = self.starts[rows]

@@ -99,8 +99,8 @@ def well_placed(data: bytes) -> Positions | None:
     """Positions of all quotes, if each that opens by parity stands at a cell's start, so that parity says which do.
 
     By induction: an opening quote must follow a delimiter, a line end or a closing quote (the two are then an escaped
-    one). Text after a closing quote is part of the cell, and a quote in it fails the test as it follows text. None: only
-    a scan can tell what the quotes mean.
+    one). Text after a closing quote is part of the cell, and a quote in it fails the test as it follows text. None:
+    only a scan can tell what the quotes mean.
     """
     array = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(array == _QUOTE)

@@ -71,9 +71,9 @@ class SnapshotReader:
         self._blocks.close()
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._first.data:
-            yield self._batch(self._first)
-            self._first = Block(b"", 0)
+        first, self._first = self._first, Block(b"", 0)
+        if first.data:
+            yield self._batch(first)
         for block in self._blocks:
             yield self._batch(block)
 

@@ -149,8 +149,17 @@ async def test_a_stream_of_csv_goes_by_key_in_large_pages(
     site: MirrorDatasette, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "max_returned_rows", 3)
+    database, asked = site.databases["mirror"], []
+    execute = database.execute
+
+    async def listening(sql: str, *args: object, **options: object) -> object:
+        asked.append(sql)
+        return await execute(sql, *args, **options)
+
+    monkeypatch.setattr(database, "execute", listening)
     found = await rows(site, "/mirror/message.csv?_stream=on&_size=1")
     assert [row["id"] for row in found] == [str(key) for key in range(10, 18)]
+    assert len([sql for sql in asked if sql.endswith(" limit 4")]) == 3
 
 
 async def test_cells_and_facets_read_as_words(site: MirrorDatasette) -> None:

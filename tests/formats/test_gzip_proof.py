@@ -166,3 +166,10 @@ def test_members_and_pieces_at_every_boundary(tmp_path: Path) -> None:
         stream = RawStream(written(tmp_path, data), Limits())
         assert b"".join(stream) == noise + b"\n"
         assert (stream.members, stream.size) == (3, len(data))
+
+
+def test_what_follows_is_seen_across_the_border_of_two_reads(tmp_path: Path) -> None:
+    noise = random.Random(6).randbytes(300_000)
+    length = next(n for n in range(262_000, 262_144) if len(gzip.compress(noise[:n], 0)) == 262_143)
+    assert reason(tmp_path, gzip.compress(noise[:length], 0) + b"\x1fx") == "trailing_bytes"
+    assert reason(tmp_path, gzip.compress(noise[:length], 0) + b"\x1f\x8b") == "truncated"

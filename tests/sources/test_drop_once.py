@@ -61,12 +61,6 @@ async def _play(drop: Drop, steps: list[tuple[str, int]]) -> None:
         drop.clock.forward(1.5)
 
     acts: dict[str, Act] = {"begin": begin, "finish": finish, "rename": rename, "scan": scan, "wait": wait}
-        "begin": begin,
-        "finish": finish,
-        "rename": rename,
-        "scan": scan,
-        "wait": wait,
-    }
     for act, place in steps:
         await acts[act](place)
     while being_written:

@@ -1,0 +1,143 @@
+"""``promptsync doctor``: what is wrong on this machine and with this configuration, and what to do about it.
+
+Owns the order of the checks and the exit code; the checks themselves are in promptsync/checks. Reads only.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from promptsync.browse.settings import BrowseSettings
+from promptsync.checks import Finding, Level, contents, machine, settings
+from promptsync.checks.finding import note, ok, problem
+from promptsync.cli.context import WRONG, App, finish, print_json
+from promptsync.clock import system_clock
+from promptsync.config import Config, InvalidConfig, Secret
+from promptsync.control import daemon_runs
+from promptsync.errors import ConfigError, PromptsyncError
+from promptsync.model import declared_schema
+from promptsync.store.connect import open_reader
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Check the whole database, however long it takes.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def doctor(app: App, deep: bool, as_json: bool) -> None:
+    """Check configuration, permissions, disk, clock, secrets and the mirror; say what to do.
+
+    Exit 0 without a problem, 1 if something needs a person, 2 if the configuration is wrong.
+    """
+    findings: list[Finding] = []
+    wrong = False
+    try:
+        config = app.config
+    except ConfigError as error:
+        wrong = True
+        findings += _wrong(error)
+    else:
+        findings += [ok("configuration", f"{app.config_file} is valid."), *_of(app.config_file, config, deep)]
+    findings.insert(1, machine.check_sqlite(sqlite3.sqlite_version_info))
+    problems = sum(finding.level is Level.PROBLEM for finding in findings)
+    if as_json:
+        print_json({"problems": problems, "findings": [finding.as_dict() for finding in findings]})
+    else:
+        _show(app, findings, problems)
+    if wrong:
+        raise SystemExit(WRONG)
+    finish(bool(problems))
+
+
+def _wrong(error: ConfigError) -> Iterator[Finding]:
+    if isinstance(error, InvalidConfig):
+        for one in error.problems:
+            yield problem("configuration", f"{error.path}: {one}.")
+    else:
+        yield problem("configuration", f"{error}.")
+
+
+def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
+    """Everything that a valid configuration lets us look at."""
+    database, webhook, browse = config.mirror.database, config.webhook, config.browse
+    daemon = daemon_runs(database)
+    yield from settings.check_secrets(config, daemon=daemon)
+    yield settings.check_authentication(config)
+    yield from settings.check_browse(config, _browse_problems(config))
+    if browse.port:
+        yield machine.check_browse_port(browse.host, browse.port, machine.look_at_port(browse.host, browse.port))
+    yield from machine.check_files(config_file, database)
+    yield machine.check_folder("data folder", database.parent, "the first 'run' or 'load'")
+    yield machine.check_folder("drop folder", config.drop.folder, "'promptsync run'")
+    yield _room(database)
+    port = machine.look_at_port(webhook.host, webhook.port)
+    yield machine.check_webhook_port(webhook.host, webhook.port, port, daemon=daemon)
+    if daemon:
+        yield ok("daemon", "The daemon is running.")
+    else:
+        yield note("daemon", "The daemon is not running: nothing is received until 'promptsync run'.")
+    yield from _mirror(database, deep)
+
+
+def _browse_problems(config: Config) -> tuple[str, ...]:
+    browse = config.browse
+    users = {name: text for name, secret in browse.users.items() if (text := _opened(secret)) is not None}
+    found = BrowseSettings(
+        database=config.mirror.database,
+        schema=declared_schema(),
+        zone=config.mirror.timezone,
+        host=browse.host,
+        users=users,
+        admins=frozenset(browse.admins) & users.keys(),
+        anonymous=browse.anonymous or len(users) < len(browse.users),
+    )
+    return found.problems()
+
+
+def _opened(secret: Secret) -> str | None:
+    """None if it does not open, which the check of the secrets says."""
+    try:
+        return secret.reveal().decode("utf-8", "replace")
+    except ConfigError:
+        return None
+
+
+def _room(database: Path) -> Finding:
+    there = next(folder for folder in database.absolute().parents if folder.is_dir())
+    used = database.stat().st_size if database.exists() else 0
+    return machine.check_room(there, shutil.disk_usage(there).free, used)
+
+
+def _mirror(database: Path, deep: bool) -> Iterator[Finding]:
+    if not database.exists():
+        yield note("mirror", f"There is no mirror at {database} yet; 'promptsync run' or 'promptsync load' makes it.")
+        return
+    try:
+        connection = open_reader(database)
+    except PromptsyncError as error:
+        yield problem("mirror", str(error))
+        return
+    try:
+        whole = contents.check_integrity(connection, deep=deep)
+        yield whole
+        if whole.level is not Level.PROBLEM:
+            yield contents.check_clock(contents.newest_mark(connection), system_clock())
+            yield from contents.check_vendors(connection)
+    except sqlite3.Error as error:
+        yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")
+    finally:
+        connection.close()
+
+
+def _show(app: App, findings: list[Finding], problems: int) -> None:
+    for finding in findings:
+        if app.verbosity >= 0 or finding.level is Level.PROBLEM:
+            colour = {Level.OK: "green", Level.NOTE: "cyan", Level.PROBLEM: "red"}[finding.level]
+            click.echo(f"{click.style(f'{finding.level.value:<7}', fg=colour)}  {finding.check}: {finding.says}")
+    app.say("")
+    if problems:
+        app.say("One problem needs a person." if problems == 1 else f"{problems} problems need a person.")
+    else:
+        app.say("No problem found.")

@@ -1,0 +1,194 @@
+"""``promptsync init``: a configuration, a fresh webhook secret, the folders, and what to do next.
+
+Owns the text of a first configuration. Never overwrites anything: an existing configuration ends it before anything is
+written, an existing secret is kept and used.
+"""
+
+import os
+import secrets
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from promptsync.cli.context import App, print_json
+from promptsync.config import Config, Secret, load_config
+from promptsync.config.load import FILE_NAME, VARIABLE
+from promptsync.errors import ConfigError, Unavailable
+
+_SECRET_NAME = "webhook.secret"  # noqa: S105  the file's name
+_SECRET_BYTES = 32
+_PRIVATE, _FOLDER = 0o600, 0o750
+_PLACEHOLDER = "YOUR-HOST"
+
+CONFIGURATION = """\
+# promptsync: what to receive, where to keep it, who may look at it. 'promptsync doctor' checks it.
+#
+# Relative paths start at the folder of this file. A secret never stands here, only where it is kept:
+# { file = "path" }, { env = "NAME" } or { credential = "name" } (systemd).
+
+[mirror]
+database = "data/mirror.db"
+timezone = "America/Los_Angeles"  # of schedules, and of exported times that name no zone
+
+[webhook]                         # a proxy with TLS in front of it is what the vendor reaches
+host = "127.0.0.1"
+port = 8642
+path = "/hooks/prompt"            # the address entered at the vendor ends with this
+secrets = [{ file = "webhook.secret" }]
+#basic_auth = { user = "prompt", password = { file = "webhook.password" } }
+
+[drop]                            # nightly exports put here are merged; done ones move to drop/done
+folder = "drop"
+
+[browse]                          # the pages of 'promptsync browse'
+host = "127.0.0.1"
+port = 8643
+anonymous = true                  # no password: only possible on a loopback host, fine on your own machine
+# For other people, or a machine that others use: a password for everyone, and anonymous = false.
+# 'datasette hash-password' asks for a password and prints its hash; put that line into ana.hash.
+#users = { ana = { file = "ana.hash" } }
+#admins = ["ana"]                  # may run SQL
+
+#[alerts]
+#stale_after = "36 hours"          # 'promptsync status' complains when the newest export is older
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What init has left behind. ``kept``: the secret was there before."""
+
+    path: Path
+    config: Config
+    secret: str
+    kept: bool
+
+    @property
+    def address(self) -> str:
+        """What to enter at the vendor."""
+        return f"https://{_PLACEHOLDER}{self.config.webhook.path}"
+
+    @property
+    def secret_file(self) -> Path:
+        """Where the secret is kept."""
+        return self.path.with_name(_SECRET_NAME)
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def init(app: App, folder: Path, as_json: bool) -> None:
+    """Write a first configuration with a fresh webhook secret into DIR, and say what to do next.
+
+    Overwrites nothing.
+    """
+    if app.config_path is not None:
+        raise ConfigError(f"init writes DIR/{FILE_NAME}: name the folder, and leave --config out.")
+    made = make(folder.absolute())
+    steps = _commands(made.path)
+    if as_json:
+        print_json(_plain(made, steps))
+    else:
+        app.say(_words(made, steps))
+
+
+def make(folder: Path) -> Made:
+    """Write everything into a folder, which is made if need be.
+
+    Raises ConfigError if there is a configuration or an unusable secret, Unavailable if the folder cannot be written.
+    """
+    path = folder / FILE_NAME
+    if os.path.lexists(path):
+        raise ConfigError(f"{path} is there already and stays as it is; edit it, or name another folder.")
+    try:
+        _make_folder(folder)
+        secret, kept = _make_secret(folder)
+        _write_new(path, CONFIGURATION)
+        config = load_config(path)
+        for inner in (config.mirror.database.parent, config.drop.folder):
+            _make_folder(inner)
+    except FileExistsError as error:
+        raise ConfigError(f"{error.filename} is in the way; move it, or name another folder.") from error
+    except OSError as error:
+        raise Unavailable(f"{error.filename} cannot be written ({error.strerror}); name another folder.") from error
+    return Made(path, config, secret, kept)
+
+
+def _make_folder(folder: Path) -> None:
+    """Parents as usual, the folder itself closed to others; one that is there stays as it is."""
+    if not folder.is_dir():
+        folder.mkdir(parents=True, mode=_FOLDER)
+
+
+def _make_secret(folder: Path) -> tuple[str, bool]:
+    path = folder / _SECRET_NAME
+    if os.path.lexists(path):
+        return _kept_secret(path), True
+    secret = secrets.token_hex(_SECRET_BYTES)
+    _write_new(path, secret)
+    return secret, False
+
+
+def _kept_secret(path: Path) -> str:
+    kept = Secret("file", path.name, path.parent)
+    for says in kept.problems():
+        raise ConfigError(f"A secret is there already, but {says}.")
+    text = kept.reveal().decode("utf-8", "replace")
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ConfigError(f"{path} is there already and is no line of plain characters; move it away and try again.")
+    return text
+
+
+def _write_new(path: Path, text: str) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _PRIVATE)
+    with os.fdopen(file, "w", encoding="utf-8") as stream:
+        os.fchmod(file, _PRIVATE)
+        stream.write(text)
+
+
+def _commands(path: Path) -> dict[str, str]:
+    """The next commands, as they have to be typed where we are."""
+    here = path.parent == Path.cwd() and not os.environ.get(VARIABLE)
+    start = "promptsync" if here else f"promptsync --config {shlex.quote(str(path))}"
+    return {name: f"{start} {name}" for name in ("run", "browse", "doctor")}
+
+
+def _plain(made: Made, steps: dict[str, str]) -> dict[str, object]:
+    return {
+        "config": str(made.path),
+        "webhook": {"url": made.address, "header": "X-Hub-Signature", "secret": made.secret},
+        "secret_file": str(made.secret_file),
+        "secret_kept": made.kept,
+        "listens": f"{made.config.webhook.host}:{made.config.webhook.port}",
+        "data": str(made.config.mirror.database.parent),
+        "drop": str(made.config.drop.folder),
+        "next": steps,
+    }
+
+
+def _words(made: Made, steps: dict[str, str]) -> str:
+    webhook, browse = made.config.webhook, made.config.browse
+    secret = "as it was before" if made.kept else "not shown again"
+    return f"""\
+Written: {made.path}
+
+At Prompt, enter the event endpoint:
+  URL     {made.address}
+          ({_PLACEHOLDER}: your server's name, with a proxy that passes https on to {webhook.host}:{webhook.port})
+  Signature, header X-Hub-Signature: enable it, with this secret:
+          {made.secret}
+          (kept in {made.secret_file}, {secret})
+
+Next:
+  {steps["run"]}
+      receives deliveries, and merges nightly exports put into {made.config.drop.folder}
+  {steps["browse"]}
+      shows the mirror at http://{browse.host}:{browse.port}/, without a password, on this machine only
+  {steps["doctor"]}
+      checks everything
+
+A password for the pages: 'datasette hash-password' asks for one and prints its hash. Put that line into a file, name it
+in [browse] users, and set anonymous = false."""
