@@ -37,10 +37,9 @@ def doctor(app: App, deep: bool, as_json: bool) -> None:
         config = app.config
     except ConfigError as error:
         wrong = True
-        findings += _wrong(error)
+        findings += [*_wrong(error), machine.check_sqlite(sqlite3.sqlite_version_info)]
     else:
-        findings += [ok("configuration", f"{app.config_file} is valid."), *_of(app.config_file, config, deep)]
-    findings.insert(1, machine.check_sqlite(sqlite3.sqlite_version_info))
+        findings += _of(app.config_file, config, deep)
     problems = sum(finding.level is Level.PROBLEM for finding in findings)
     if as_json:
         print_json({"problems": problems, "findings": [finding.as_dict() for finding in findings]})
@@ -63,6 +62,8 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     """Everything that a valid configuration lets us look at."""
     database, webhook, browse = config.mirror.database, config.webhook, config.browse
     daemon = daemon_runs(database)
+    yield ok("configuration", f"{config_file} is valid.")
+    yield machine.check_sqlite(sqlite3.sqlite_version_info)
     yield from settings.check_secrets(config, daemon=daemon)
     yield settings.check_authentication(config)
     yield from settings.check_browse(config, _browse_problems(config))

@@ -7,13 +7,14 @@ written, an existing secret is kept and used.
 import os
 import secrets
 import shlex
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from promptsync.cli.context import App, print_json
-from promptsync.config import Config, Secret, load_config
+from promptsync.config import Config, Secret
 from promptsync.config.load import FILE_NAME, VARIABLE
 from promptsync.errors import ConfigError, Unavailable
 
@@ -106,10 +107,10 @@ def make(folder: Path) -> Made:
     try:
         _make_folder(folder)
         secret, kept = _make_secret(folder)
-        _write_new(path, CONFIGURATION)
-        config = load_config(path)
+        config = Config.read(tomllib.loads(CONFIGURATION), folder)
         for inner in (config.mirror.database.parent, config.drop.folder):
             _make_folder(inner)
+        _write_new(path, CONFIGURATION)
     except FileExistsError as error:
         raise ConfigError(f"{error.filename} is in the way; move it, or name another folder.") from error
     except OSError as error:

@@ -6,6 +6,7 @@ import click
 
 from promptsync.cli.context import App
 from promptsync.daemon import Daemon, run_daemon
+from promptsync.errors import PromptsyncError
 
 
 @click.command()
@@ -18,4 +19,16 @@ def run(app: App) -> None:
         app.say(f"Listening for webhooks at {daemon.address}")
         app.say(f"Watching {config.drop.folder} for files; the mirror is {config.mirror.database}")
 
-    asyncio.run(run_daemon(config, ready=ready))
+    try:
+        asyncio.run(run_daemon(config, ready=ready))
+    except ExceptionGroup as group:
+        raise _cause(group) from group
+
+
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """The first error of ours among those that ended the daemon's tasks, else the group itself."""
+    ours = group.subgroup(PromptsyncError)
+    if ours is None:
+        return group
+    first = ours.exceptions[0]
+    return _cause(first) if isinstance(first, ExceptionGroup) else first

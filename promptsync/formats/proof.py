@@ -69,5 +69,5 @@ def _refuse_utf16(path: Path, head: bytes) -> None:
 
 def _refuse_open_quote(path: Path, limits: Limits) -> None:
     """An odd number of quotes is a cut record, or a stray quote within a cell: only reading the records can tell."""
-    for _ in blocks(RawStream(path, limits), limits.block, limits.max_record):
+    for _ in blocks(RawStream(path, limits), limits.max_record, limits.block):
         pass

@@ -29,7 +29,7 @@ class Block:
     line: int
 
 
-def blocks(pieces: Iterable[bytes], size: int, max_record: int) -> Generator[Block, None, None]:
+def blocks(pieces: Iterable[bytes], max_record: int, size: int = 4 << 20) -> Generator[Block, None, None]:
     """Cuts a stream into blocks of about ``size`` bytes, longer only where one record is.
 
     The last record may lack its line end. Raises Held ``last_record_cut`` if the stream ends within quotes and

@@ -52,7 +52,7 @@ class SnapshotReader:
 
     def __init__(self, path: Path, table: Table, stated: FileName, zone: ZoneInfo, limits: Limits) -> None:
         self._limits = limits
-        self._blocks = blocks(RawStream(path, limits), limits.block, limits.max_record)
+        self._blocks = blocks(RawStream(path, limits), limits.max_record, limits.block)
         self._header, self._first = self._open(table)
         self._typing = RowTyping(table, self._header, stated, zone)
         self.unknown, self.lacks = self._header.unknown, self._header.lacks

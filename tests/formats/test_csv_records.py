@@ -42,10 +42,10 @@ def test_blocks_hold_whole_records_and_all_bytes(data: bytes, size: int) -> None
     pieces = [data[at : at + 3] for at in range(0, len(data), 3)]
     if not whole(data):
         with pytest.raises(Held) as held:
-            list(blocks(pieces, size, 1000))
+            list(blocks(pieces, 1000, size))
         assert held.value.reason == "last_record_cut"
         return
-    cut = list(blocks(pieces, size, 1000))
+    cut = list(blocks(pieces, 1000, size))
     assert b"".join(block.data for block in cut) == data
     one = split(Block(data, 1))
     several = [split(block) for block in cut]
@@ -97,13 +97,13 @@ def test_arrow_sees_the_same_records(data: bytes) -> None:
 
 def test_long_records_grow_the_block_up_to_the_limit() -> None:
     data = b"1,2\n" + b'3,"' + b"x\n" * 5000 + b'"\n4,5\n'
-    cut = list(blocks([data[at : at + 7] for at in range(0, len(data), 7)], 16, 20_000))
+    cut = list(blocks([data[at : at + 7] for at in range(0, len(data), 7)], 20_000, 16))
     assert b"".join(block.data for block in cut) == data
     with pytest.raises(Held) as held:
-        list(blocks([data[at : at + 7] for at in range(0, len(data), 7)], 16, 1000))
+        list(blocks([data[at : at + 7] for at in range(0, len(data), 7)], 1000, 16))
     assert held.value.reason == "too_long"
     with pytest.raises(Held):
-        list(blocks([b"1," + b"x" * 5000], 1 << 20, 1000))
+        list(blocks([b"1," + b"x" * 5000], 1000, 1 << 20))
 
 
 def test_physical_lines() -> None:

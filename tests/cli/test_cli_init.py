@@ -1,0 +1,117 @@
+"""The first command: files with the right permissions that work at once, and nothing ever overwritten."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import run
+
+from promptsync.cli.browse import browse_settings
+from promptsync.config import load_config, open_access
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_files_and_folders_with_their_permissions(tmp_path: Path) -> None:
+    result = run("init", tmp_path / "new" / "account")
+    assert result.exit_code == 0
+    folder = tmp_path / "new" / "account"
+    found = {str(path.relative_to(folder)): mode(path) for path in folder.rglob("*")}
+    assert found == {"promptsync.toml": 0o600, "webhook.secret": 0o600, "data": 0o750, "drop": 0o750}
+    assert mode(folder) == 0o750
+
+
+def test_the_written_file_works_as_it_is(tmp_path: Path) -> None:
+    run("init", tmp_path)
+    config = load_config(tmp_path / "promptsync.toml")
+    assert open_access(config.webhook).secrets == ((tmp_path / "webhook.secret").read_bytes(),)
+    assert browse_settings(config).problems() == ()
+    assert browse_settings(config).anonymous
+    assert config.mirror.database == tmp_path / "data" / "mirror.db"
+    assert config.drop.folder == tmp_path / "drop"
+
+
+def test_it_says_what_to_enter_at_the_vendor(tmp_path: Path) -> None:
+    said = run("init", tmp_path).stdout
+    secret = (tmp_path / "webhook.secret").read_text()
+    assert len(secret) >= 32 and secret.isalnum()
+    assert said.count(secret) == 1
+    for expected in ("https://YOUR-HOST/hooks/prompt", "X-Hub-Signature", "run", "browse", "datasette hash-password"):
+        assert expected in said
+
+
+def test_secrets_are_fresh(tmp_path: Path) -> None:
+    assert {run("init", tmp_path / name).exit_code for name in "ab"} == {0}
+    assert (tmp_path / "a" / "webhook.secret").read_text() != (tmp_path / "b" / "webhook.secret").read_text()
+
+
+def test_the_same_for_programs(tmp_path: Path) -> None:
+    told = json.loads(run("init", tmp_path, "--json").stdout)
+    assert told["webhook"]["url"] == "https://YOUR-HOST/hooks/prompt"
+    assert told["webhook"]["secret"] == (tmp_path / "webhook.secret").read_text()
+    assert told["secret_kept"] is False
+    assert Path(told["config"]).is_file() and Path(told["drop"]).is_dir() and Path(told["data"]).is_dir()
+
+
+def test_quiet_keeps_the_secret_to_its_file(tmp_path: Path) -> None:
+    result = run("--quiet", "init", tmp_path)
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
+    run("init", tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    result = run("init", tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("promptsync: ") and result.stderr.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_not_even_a_link_to_nowhere_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "promptsync.toml").symlink_to(tmp_path / "elsewhere")
+    assert run("init", tmp_path).exit_code == 2
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_secret_that_is_there_is_kept(tmp_path: Path) -> None:
+    secret = tmp_path / "webhook.secret"
+    secret.write_text("entered at the vendor long ago\n")
+    secret.chmod(0o600)
+    told = json.loads(run("init", tmp_path, "--json").stdout)
+    assert (told["secret_kept"], told["webhook"]["secret"]) == (True, "entered at the vendor long ago")
+    assert secret.read_text() == "entered at the vendor long ago\n"
+
+
+@pytest.mark.parametrize(("content", "permissions"), [("", 0o600), ("known to all", 0o644), ("a\nb", 0o600)])
+def test_an_unusable_secret_is_not_used(tmp_path: Path, content: str, permissions: int) -> None:
+    (tmp_path / "webhook.secret").write_text(content)
+    (tmp_path / "webhook.secret").chmod(permissions)
+    result = run("init", tmp_path)
+    assert result.exit_code == 2 and "webhook.secret" in result.stderr
+    assert not content or content not in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["webhook.secret"]
+
+
+def test_something_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    result = run("init", tmp_path)
+    assert result.exit_code == 2 and str(tmp_path / "data") in result.stderr
+    assert not (tmp_path / "promptsync.toml").exists()
+
+
+def test_a_folder_that_cannot_be_made() -> None:
+    result = run("init", "/proc/nowhere/account")
+    assert result.exit_code == 3 and "cannot be written" in result.stderr
+
+
+def test_the_next_commands_work_where_they_are_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(run("init", "--json").stdout)["next"]["run"] == "promptsync run"
+    told = json.loads(run("init", "an account", "--json").stdout)
+    assert told["next"]["run"] == f"promptsync --config '{tmp_path}/an account/promptsync.toml' run"
+    monkeypatch.setenv("PROMPTSYNC_CONFIG", "other.toml")
+    (tmp_path / "promptsync.toml").unlink()
+    assert "--config" in json.loads(run("init", "--json").stdout)["next"]["run"]
+    assert run("--config", "x.toml", "init", "z").exit_code == 2

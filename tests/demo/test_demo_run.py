@@ -1,0 +1,31 @@
+"""The whole thing from outside: the demonstration ends with a mirror that is equal to what was sent."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("more", [(), ("--crash",)], ids=["in peace", "killed in the middle"])
+def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "promptsync", "demo", str(tmp_path / "demo"), "--once", "--json"]
+    sizes = ["--contacts", "400", "--messages", "4000", "--seed", "11"]
+    done = subprocess.run([*command, *sizes, *more], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = {table["table"]: table for table in json.loads(done.stdout)}
+    assert tables["message"]["mirror"] > 3_900
+    assert tables["sync_event"]["sent"] > 100
+    assert all(table["equal"] for table in tables.values())
+    assert ("SIGKILL" in done.stderr) == bool(more)
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    done = subprocess.run(
+        [sys.executable, "-m", "promptsync", "demo", str(tmp_path), "--once"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
