@@ -23,12 +23,12 @@ def system_clock() -> int:
 
 def iso_millis(micros: int) -> str:
     """``2026-02-04T08:00:00.000Z``: how every time is written in the mirror (milliseconds, cut not rounded)."""
-    return _datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros // 1000 % 1000:03d}Z"
+    return _datetime(micros).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def iso_micros(micros: int) -> str:
     """``2026-02-04T08:00:00.000000Z``: how times of receipt are written."""
-    return _datetime(micros).strftime("%Y-%m-%dT%H:%M:%S.") + f"{micros % MICROS:06d}Z"
+    return _datetime(micros).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def parse_iso(text: str) -> int:

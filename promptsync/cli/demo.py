@@ -4,6 +4,7 @@ import asyncio
 import signal
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,7 +27,7 @@ _MIN_CONTACTS, _MIN_MESSAGES = 50, 100
 @click.option("--crash", is_flag=True, help="Kill the daemon in the middle of it and start it again.")
 @click.option("--json", "as_json", is_flag=True, help="The comparison for programs (with --once).")
 @click.pass_obj
-def demo(app: App, folder: Path, today: datetime | None, once: bool, as_json: bool, **sizes: int) -> None:
+def demo(app: App, /, folder: Path, today: datetime | None, once: bool, as_json: bool, **sizes: Any) -> None:
     """Simulate a texting account through the real code paths, compare the mirror with the truth, then browse it.
 
     Writes into DIR (promptsync-demo). Without --once it keeps living until Ctrl-C.

@@ -24,8 +24,11 @@ class RowClaim:
 
     def group(self, name: str, claimed: int, *values: object) -> "RowClaim":
         """Claim a group at a version. It is claimed if any value could be read; what could not is NULL in it."""
-        if any(value is not MISSING for value in values):
-            self.groups[name] = (claimed, tuple(None if v is MISSING else v for v in values))  # type: ignore[misc]
+        if MISSING in values:
+            if values.count(MISSING) == len(values):
+                return self
+            values = tuple(None if value is MISSING else value for value in values)
+        self.groups[name] = (claimed, values)  # type: ignore[assignment]
         return self
 
     def told(self, name: str, at: int, *values: object) -> "RowClaim":
@@ -35,12 +38,17 @@ class RowClaim:
 
 @dataclass(slots=True)
 class Claims:
-    """Everything one delivery says. ``at``: its observed_at in microseconds; ``event_id``: its number in the inbox."""
+    """Everything one delivery says. ``at``: its observed_at in microseconds; ``event_id``: its number in the inbox.
+
+    ``type``, ``path``: its event type, and the path it came by, which may say more.
+    """
 
     event_id: int
     org_id: int
     at: int
     problems: list[str]
+    type: str = ""
+    path: str = ""
     rows: list[RowClaim] = field(default_factory=list)
     mentions: list[tuple[str, Key]] = field(default_factory=list)
     happened: list[tuple[str, tuple[Value, ...]]] = field(default_factory=list)

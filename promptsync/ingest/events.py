@@ -56,7 +56,7 @@ def read(event: StoredEvent, handlers: Mapping[str, Handler]) -> Reading:
     handler = handlers.get(event.type)
     if handler is None:
         return Reading(event, "unknown_type", org_id, at)
-    claims = Claims(event.id, org_id, at, problems)
+    claims = Claims(event.id, org_id, at, problems, event.type, event.path)
     handler(fields, claims)
     return Reading(event, "applied", org_id, at, "; ".join(problems)[:_MAX_ERROR] or None, claims)
 
@@ -97,7 +97,7 @@ class EventApplier:
         except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, OverflowError, ValueError) as error:
             connection.execute("ROLLBACK TO batch")
             if len(events) == 1:
-                _log.warning("event_failed", event=events[0].id, type=events[0].type, error=type(error).__name__)
+                _log.warning("event_failed", delivery=events[0].id, type=events[0].type, error=type(error).__name__)
                 outcome = ("failed", readings[0].org_id, readings[0].at, f"could not be merged: {error}", events[0].id)
                 mark(connection, [outcome])
             else:
@@ -110,7 +110,7 @@ class EventApplier:
         try:
             return read(event, self._handlers)
         except Exception as error:  # noqa: BLE001  one delivery must never stop the others
-            _log.warning("event_failed", event=event.id, type=event.type, error=type(error).__name__)
+            _log.warning("event_failed", delivery=event.id, type=event.type, error=type(error).__name__)
             return Reading(event, "failed", error=f"could not be read ({type(error).__name__})")
 
     def _merge(self, connection: sqlite3.Connection, readings: list[Reading]) -> None:

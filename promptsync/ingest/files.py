@@ -31,6 +31,7 @@ from promptsync.merge.layout import Layout
 from promptsync.model import Table
 from promptsync.store import ledger, search
 from promptsync.store.mirror import Mirror, add_column, split_column
+from promptsync.store.snapshots import record_lacks
 from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
@@ -193,7 +194,7 @@ class _Load:
         if self._request.dry_run:
             return layout
         unknown = [column for column in reader.unknown if column not in layout.extra]
-        lacking = [column for column in reader.lacks if column not in layout.split]
+        lacking = [column for column in _lacks(table, reader) if column not in layout.split]
         if not unknown and not lacking:
             return layout
 
@@ -203,15 +204,21 @@ class _Load:
                 ledger.add_drift(connection, "column", layout.table.name, column, self._now, self._report.name)
             for column in lacking:
                 split_column(connection, layout, column)
-            return self._mirror.relayout(connection, layout.table.name)
+            record_lacks(connection, table.name, unknown)
+            return self._mirror.relayout(connection, table.name)
 
-        return self._mirror.writer.run(change)
+        def adopt(layout: Layout) -> None:
+            self._mirror.adopt(layout)
+            self._mirror.snapshots.lack(table.name, unknown)
+
+        return self._mirror.writer.run(change, committed=adopt)
 
     def _stage(
         self, reader: SnapshotReader, layout: Layout, path: Path, stated: tuple[int, int]
     ) -> tuple[Staged, list[BadRow]]:
         bad: list[BadRow] = []
         with Staging(path, layout.key) as staging:
+            staging.create(reader.schema)
             for batch in reader:
                 staging.add(batch.rows)
                 bad += batch.rejects
@@ -223,7 +230,7 @@ class _Load:
             org=stated[0],
             at=stated[1],
             present=frozenset(layout.values) & frozenset(reader.schema.names),
-            lacks=(*reader.lacks, *(column for column in layout.extra if column not in reader.unknown)),
+            lacks=(*_lacks(layout.table, reader), *(column for column in layout.extra if column not in reader.unknown)),
             rows=staging.rows,
             last_number=staging.last_number,
             ascending=staging.ascending,
@@ -278,6 +285,11 @@ class _Load:
             return self._request.path.stat().st_size
         except OSError:
             return None
+
+
+def _lacks(table: Table, reader: SnapshotReader) -> tuple[str, ...]:
+    """Declared columns that the file does not have, those derived from such a column included."""
+    return (*reader.lacks, *(column.name for column in table.columns if column.blank_of in reader.lacks))
 
 
 def _as_row(report: FileReport) -> dict[str, Any]:

@@ -9,14 +9,8 @@ from collections.abc import Callable
 from promptsync.clock import iso_millis
 from promptsync.ingest.claims import Claims
 from promptsync.ingest.fields import Fields
-from promptsync.ingest.prompt_models import (
-    channel,
-    conversation,
-    customer,
-    message,
-    placed,
-    user,
-)
+from promptsync.ingest.prompt_models import channel, conversation, message
+from promptsync.ingest.prompt_people import customer, user
 
 Handler = Callable[[Fields, Claims], None]
 
@@ -75,15 +69,14 @@ def _message_added(body: Fields, claims: Claims) -> None:
     if model is None:
         return
     at = model.instant("createdTimestamp") or claims.at
-    message_id = message(model, claims, at)
-    if message_id is None:
+    row = message(model, claims, at)
+    if row is None:
         return
-    row = claims.row("message", message_id, seen=at)
     row.told("phones", at, body.text("customerChannel"), body.text("orgChannel"))
     inbound = model.text("userType") == "CUSTOMER"
     row.told("broadcast", at, broadcast_id, int(broadcast_id is not None and not inbound))
-    if interaction is not None and place is not None:
-        placed(claims, message_id, at, place[0], interaction.integer("orgChannelId"))
+    if place is not None:
+        row.told("place", at, place[0], place[2])
         if place[1] is not None:
             row.told("contact", at, place[1])
 
@@ -92,19 +85,19 @@ def _message_status(body: Fields, claims: Claims) -> None:
     single = body.object("message")
     models = [single] if single is not None else list(_objects(body, "messages"))
     for item, model in enumerate(models):
-        message_id = message(model, claims, claims.at)
-        if message_id is not None:
-            claims.event("message_status", item, message_id, model.text("status"), iso_millis(claims.at))
+        row = message(model, claims, claims.at)
+        if row is not None:
+            claims.event("message_status", item, row.key[0], model.text("status"), iso_millis(claims.at))
 
 
 def _message_error(body: Fields, claims: Claims) -> None:
     model = _object(body, "message")
-    message_id = message(model, claims, claims.at) if model is not None else None
-    if message_id is None:
+    row = message(model, claims, claims.at) if model is not None else None
+    if row is None:
         return
     why = body.text("errorMessage")
-    claims.row("message", message_id).told("reason", claims.at, why)
-    claims.event("message_error", 0, message_id, why, iso_millis(claims.at))
+    row.told("reason", claims.at, why)
+    claims.event("message_error", 0, row.key[0], why, iso_millis(claims.at))
 
 
 def _broadcast_state(body: Fields, claims: Claims) -> None:
@@ -118,7 +111,7 @@ def _broadcast_state(body: Fields, claims: Claims) -> None:
 
 def _object(body: Fields, name: str) -> Fields | None:
     found = body.object(name)
-    if found is None and not body.raw(name):
+    if found is None and not body.present(name):
         body.problems.append(f"{name} is missing")
     return found
 

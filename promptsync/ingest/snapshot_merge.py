@@ -23,12 +23,14 @@ from promptsync.merge.sql import quote
 from promptsync.merge.version import Rank, version
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
+from promptsync.store.snapshots import record_lacks
 from promptsync.store.writer import Lane
 
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
 _LOCK_SECONDS = 0.5
+_ROWS_FIRST, _ROWS_LEAST, _ROWS_MOST = 1_000, 100, 500_000  # of a slice
 _CHUNK = 200
 
 
@@ -60,6 +62,7 @@ class Difference:
     folded: list[tuple[int, str]] = field(default_factory=list)
     delta: int = 0
     gone: int = 0
+    settle: int = 0
     whole: bool = False
 
 
@@ -74,7 +77,7 @@ class SnapshotMerge:
         self._table = staged.layout.table
         self._sql = SnapshotStatements(staged.layout, staged.present)
         self._parameters = self._bind()
-        self._slice = 1_000
+        self._slice = _ROWS_FIRST
 
     def compare(self) -> Difference:
         """Find what differs, without writing to the mirror."""
@@ -86,6 +89,7 @@ class SnapshotMerge:
             connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")
             columns = ", ".join(quote(column) for column in key)
             connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns})")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
             found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[0]
             if not (found.whole and self._staged.ascending):
                 index_keys(connection, key)
@@ -101,10 +105,12 @@ class SnapshotMerge:
 
     def apply(self, found: Difference, counts: Mapping[str, Any]) -> None:
         """Merge it. ``counts``: what the ledger's row of the file says once this has committed."""
-        writer = self._mirror.writer
+        writer, snapshots, staged = self._mirror.writer, self._mirror.snapshots, self._staged
+        applied = (self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
         writer.run(lambda connection: attach(connection, self._staged.path, writable=False), bare=True)
         try:
-            self._settle_before()
+            self._settle_dropped(found)
+            self._spare()
             if found.whole:
                 self._slices("merging", self._sql.merge_range, self._staged.last_number)
             else:
@@ -115,11 +121,11 @@ class SnapshotMerge:
             while len(self._touched) > _CHUNK:
                 some = [self._touched.pop() for _ in range(_CHUNK)]
                 writer.run(lambda connection, keys=some: self._again(connection, keys), durable=False)  # type: ignore[misc]
-            writer.run(lambda connection: self._finish(connection, counts), durable=True)
+            writer.run(
+                lambda connection: self._finish(connection, counts), committed=lambda _: snapshots.add(*applied)
+            )
         finally:
             writer.run(lambda connection: connection.execute("DETACH staging") and None, bare=True)
-        snapshots = self._mirror.snapshots
-        snapshots.add(self._table.name, self._staged.org, self._staged.at, self._staged.rows, list(self._staged.lacks))
 
     def _index(self) -> None:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
@@ -140,12 +146,33 @@ class SnapshotMerge:
         ]
         connection.execute(self._sql.gone, self._parameters)
         found.gone = connection.execute("SELECT count(*) FROM staging.gone").fetchone()[0]
+        if self._newly_dropped():
+            connection.execute(self._sql.settle, self._parameters)
+            found.settle = connection.execute("SELECT count(*) FROM staging.settle").fetchone()[0]
 
-    def _settle_before(self) -> None:
-        """What must be written before the first slice: columns this newest snapshot drops, rows it could not say."""
+    def _newly_dropped(self) -> list[str]:
+        """Columns that the newest applied snapshot speaks for and this one, if it becomes the newest, does not."""
+        known = self._mirror.snapshots.lacks_at_newest(self._table.name, self._staged.org)
+        return [unit.name for unit in self._sql.dropped if self._parameters["newest"] and unit.name not in known]
+
+    def _settle_dropped(self, found: Difference) -> None:
+        """Write down what the newest applied snapshot asserts of columns that this one drops.
+
+        Before the first slice: rows that a slice marks as held must not count as held by that one.
+        """
+        table, org, dropped = self._table.name, self._staged.org, self._newly_dropped()
+        if not dropped:
+            return
+        self._slices("settling", self._sql.settle_slice, found.settle)
+        self._mirror.writer.run(
+            lambda connection: record_lacks(connection, table, dropped, org),
+            committed=lambda _: self._mirror.snapshots.lack(table, dropped, org),
+        )
+        self._parameters = self._bind()
+
+    def _spare(self) -> None:
+        """Rows that the file has but could not say: they were there."""
         staged, mirror = self._staged, self._mirror
-        if self._parameters["newest"] and self._sql.settle_dropped:
-            mirror.writer.run(lambda connection: connection.execute(self._sql.settle_dropped, self._parameters) and None)
         if not staged.spared:
             return
         statements = EventStatements(staged.layout)
@@ -172,7 +199,8 @@ class SnapshotMerge:
                 durable=False,
             )
             self._progress(step, last, total)
-            self._slice = max(100, min(int(self._slice * min(2.0, _LOCK_SECONDS / max(spent, 1e-5))), 500_000))
+            wanted = int(self._slice * min(2.0, _LOCK_SECONDS / max(spent, 1e-5)))
+            self._slice = max(_ROWS_LEAST, min(wanted, _ROWS_MOST))
             first = last + 1
 
     def _one(self, connection: sqlite3.Connection, sql: str, first: int, last: int) -> float:

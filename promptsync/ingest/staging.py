@@ -29,7 +29,6 @@ class Staging:
         self.path = path
         self._key = key
         self._last: tuple[object, ...] | None = None
-        self._created = False
         self.rows = 0
         self.last_number = 0
         self.ascending = True  # whether keys only ever grow, so that none can stand twice
@@ -49,11 +48,12 @@ class Staging:
         if isinstance(error, dbapi.Error):
             raise MirrorFull(f"The staging file {self.path} cannot be written: {error}") from error
 
+    def create(self, schema: pa.Schema) -> None:
+        """Make the table, before the first batch and even if none comes: ``_n``, key, values, ``_at``."""
+        self._cursor.execute(_create(schema))
+
     def add(self, rows: pa.RecordBatch) -> None:
-        """Append a batch: ``_n``, key, values, ``_at`` (formats/snapshot_csv.py)."""
-        if not self._created:
-            self._cursor.execute(_create(rows.schema))
-            self._created = True
+        """Append a batch (formats/snapshot_csv.py)."""
         if rows.num_rows == 0:
             return
         self._cursor.adbc_ingest("rows", rows, mode="append")
@@ -73,16 +73,20 @@ class Staging:
 
 @contextmanager
 def attached(connection: sqlite3.Connection, path: Path, *, writable: bool) -> Iterator[None]:
-    """Attach a closed staging file as ``staging`` and detach it again."""
+    """Attach a closed staging file as ``staging`` and detach it again; what is not committed by then is undone."""
     attach(connection, path, writable=writable)
     try:
         yield
     finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         connection.execute("DETACH staging")
 
 
 def attach(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
-    """Attach a closed staging file as ``staging``."""
+    """Attach a closed staging file as ``staging``, in place of one that an interrupted merge left."""
+    if any(name == "staging" for _, name, _ in connection.execute("PRAGMA database_list").fetchall()):
+        connection.execute("DETACH staging")
     mode = "rw" if writable else "ro"
     connection.execute("ATTACH ? AS staging", (f"{path.absolute().as_uri()}?mode={mode}",))
 

@@ -59,7 +59,7 @@ class Layout:
             if rest:
                 groups.append(Unit(name, rest, exported))
             singles += [Unit(c.name, (c.name,), exported, True, name) for c in columns if c.name in split]
-        return (*groups, *singles, *(Unit(name, (name,), True, True) for name in self.extra))
+        return (*groups, *singles, *(Unit(name, (name,), self.table.exported, True) for name in self.extra))
 
     @cached_property
     def values(self) -> tuple[str, ...]:

@@ -38,6 +38,11 @@ class Rule:
         """The version that a claim on the unit has to beat."""
         return later(*self._versions(unit))
 
+    def settled(self, unit: Unit) -> str:
+        """Whether a split column's version is written down, not only asserted by the newest applied snapshot."""
+        own, asserted = self._versions(unit)
+        return f"{own} >= {asserted}"
+
     def above(self, unit: Unit, version: str) -> str:
         """Whether that version is greater than the effective one."""
         return " AND ".join(f"{version} > {have}" for have in self._versions(unit))
@@ -60,9 +65,12 @@ class Rule:
         own = f"{self.old}.{quote(unit.at)}"
         if not unit.split:
             return (own, *self._cover) if unit.exported else (own,)
+        exported = self.layout.table.exported
         if unit.group:
             group = f"{self.old}.{quote(f'_{unit.group}_at')}"
-            own = f"COALESCE({own}, {later(group, f'{self.old}._snap_at')})"
+            own = f"COALESCE({own}, {later(group, f'{self.old}._snap_at') if exported else group})"
+        if not exported:
+            return (own,)  # no snapshot speaks for these rows
         return own, f"({self.old}._in_snapshot * {self.asserted_split[unit.name]})"
 
     def changes(self, unit: Unit, new: str, version: str) -> str:

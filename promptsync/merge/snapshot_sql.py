@@ -2,7 +2,8 @@
 
 Owns their text: which staged rows differ (``compare``), how they are merged (``merge``), which rows of the mirror the
 snapshot no longer has (``gone``, ``absent``). ``staging.rows`` holds the file (formats/snapshot_csv.py), one row per
-key; ``staging.delta (_n, kind)`` and ``staging.gone`` (keys) are filled by the comparison on a read-only connection.
+key; ``staging.delta (_n, kind)``, ``staging.gone`` and ``staging.settle`` (keys) are filled by the comparison on a
+read-only connection.
 
 Named parameters: ``org``, ``rev``, ``newest`` (1 if no applied snapshot is later), ``asserted`` (version of the newest
 applied snapshot), ``implied`` (the version that this file's rows have without being written, or -1), ``at`` and
@@ -100,9 +101,7 @@ class SnapshotStatements:
     @cached_property
     def absent_slice(self) -> str:
         """Makes the rows of ``staging.gone`` with rowid ``first`` to ``last`` absent."""
-        return self._absent(
-            f"({self._key('')}) IN (SELECT {self._key('g')} FROM staging.gone g WHERE g.rowid BETWEEN :first AND :last)"
-        )
+        return self._absent(self._listed_in("gone"))
 
     def absent_keys(self, count: int) -> str:
         """Makes those of these keys that the file lacks absent. Parameters as of ``merge_keys``."""
@@ -110,11 +109,25 @@ class SnapshotStatements:
         return self._absent(f"({self._key('')}) IN ({self._listed(count)}) AND {lacking}")
 
     @cached_property
-    def settle_dropped(self) -> str:
-        """Before a newest snapshot that lacks split columns is applied: write down what the one before asserted."""
-        split = [unit for unit in self.layout.units if unit.split and unit.name not in self.present]
-        sets = ", ".join(f"{quote(unit.at)} = {self._rule.effective(unit)}" for unit in split)
-        return f"UPDATE {self._rule.old} SET {sets} WHERE _in_snapshot = 1 AND {self._owned}" if sets else ""
+    def dropped(self) -> Sequence[Unit]:
+        """The split columns that the file does not have."""
+        return [unit for unit in self.layout.units if unit.split and unit.name not in self.present]
+
+    @cached_property
+    def settle(self) -> str:
+        """Fills ``staging.settle`` with the keys of rows of whose dropped columns the newest applied snapshot asserts
+        more than is written down."""
+        less = " OR ".join(f"NOT ({self._rule.settled(unit)})" for unit in self.dropped)
+        return (
+            f"INSERT INTO staging.settle SELECT {self._key(self._rule.old)} FROM {self._rule.old} "
+            f"WHERE _in_snapshot = 1 AND {self._owned} AND ({less})"
+        )
+
+    @cached_property
+    def settle_slice(self) -> str:
+        """Writes it down for the rows of ``staging.settle`` with rowid ``first`` to ``last``."""
+        sets = ", ".join(f"{quote(unit.at)} = {self._rule.effective(unit)}" for unit in self.dropped)
+        return f"UPDATE {self._rule.old} SET {sets} WHERE {self._listed_in('settle')}"
 
     @property
     def _rule(self) -> Rule:
@@ -189,6 +202,10 @@ class SnapshotStatements:
 
     def _key(self, alias: str) -> str:
         return ", ".join(f"{alias}.{quote(c)}" if alias else quote(c) for c in self.layout.key)
+
+    def _listed_in(self, list_: str) -> str:
+        keys = f"SELECT {self._key('g')} FROM staging.{list_} g WHERE g.rowid BETWEEN :first AND :last"
+        return f"({self._key('')}) IN ({keys})"
 
     def _on(self, alias: str) -> str:
         return " AND ".join(f"{self._rule.old}.{quote(c)} = {alias}.{quote(c)}" for c in self.layout.key)

@@ -37,7 +37,9 @@ _SUCCESSFUL = {"SENT": 1, "DELIVERED": 1, "READ": 1, "FAILED": 0, "UNDELIVERED":
 
 def version(observed_at: int, rank: Rank) -> int:
     """The version of a claim observed at so many microseconds since the epoch. Never 0."""
-    return max(min(max(observed_at, 0), _TIME_MAX) << _TIME_SHIFT | rank << _STAGE_BITS, 1)
+    if not 0 < observed_at < _TIME_MAX:
+        observed_at = min(max(observed_at, 0), _TIME_MAX)
+    return observed_at << _TIME_SHIFT | rank << _STAGE_BITS or 1
 
 
 def status_version(observed_at: int, status: str) -> int:

@@ -54,9 +54,12 @@ class Mirror:
         return self._layouts[table]
 
     def relayout(self, connection: sqlite3.Connection, table: str) -> Layout:
-        """Read a table's layout again after a column was split off or added."""
-        self._layouts[table] = _layout_of(self.schema, table, tables_of(connection)[table])
-        return self._layouts[table]
+        """A table's layout read again after a column was split off or added; ``adopt`` it once that has committed."""
+        return _layout_of(self.schema, table, tables_of(connection)[table])
+
+    def adopt(self, layout: Layout) -> None:
+        """From now on merge the table by this layout."""
+        self._layouts[layout.table.name] = layout
 
     def next_revision(self, connection: sqlite3.Connection) -> int:
         """A new revision, recorded in the same transaction as what it marks."""

@@ -1,12 +1,14 @@
 """What snapshots have been applied, kept in memory for the writer.
 
 Owns the questions that every merge asks: which applied snapshot of a table and organization is the newest, which is
-the first after an instant, which split columns the newest one had. Loaded at start, told of each new one.
+the first after an instant, for which split columns the newest one speaks. Loaded at start, told of each change once
+that has committed.
 """
 
 import json
 import sqlite3
 from bisect import bisect_right, insort
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from promptsync.clock import iso_millis
@@ -47,6 +49,12 @@ class AppliedSnapshots:
             insort(applied.instants, at)
         applied.rows[at] = rows
 
+    def lack(self, table: str, columns: Iterable[str], org: int | None = None) -> None:
+        """What ``record_lacks`` has written down."""
+        for (name, owner), applied in self._applied.items():
+            if name == table and org in (None, owner):
+                applied.lacks.update(columns)
+
     def newest(self, table: str, org: int) -> int | None:
         """The instant of the newest one."""
         applied = self._applied.get((table, org))
@@ -79,3 +87,15 @@ class AppliedSnapshots:
         lacks = self.lacks_at_newest(layout.table.name, org)
         split = tuple(0 if unit.name in lacks else whole for unit in layout.units if unit.split)
         return whole, split
+
+
+def record_lacks(connection: sqlite3.Connection, table: str, columns: Iterable[str], org: int | None = None) -> None:
+    """Write down that the snapshots applied so far, of one organization or of all, do not speak for these columns:
+    their files did not have them, or what they said of them now stands in the rows.
+    """
+    rows = connection.execute('SELECT id, org_id, lacks FROM sync_snapshot WHERE "table" = ?', (table,)).fetchall()
+    more = set(columns)
+    connection.executemany(
+        "UPDATE sync_snapshot SET lacks = ? WHERE id = ?",
+        [(json.dumps(sorted(more.union(json.loads(lacks)))), id_) for id_, owner, lacks in rows if org in (None, owner)],
+    )

@@ -42,6 +42,7 @@ class _Task:
     lane: Lane
     durable: bool
     bare: bool
+    committed: Callable[[Any], None]
 
 
 class Writer:
@@ -61,9 +62,19 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    def submit(self, work: Work[T], lane: Lane = Lane.BULK, *, durable: bool = True, bare: bool = False) -> "Future[T]":
+    def submit(
+        self,
+        work: Work[T],
+        lane: Lane = Lane.BULK,
+        *,
+        durable: bool = True,
+        bare: bool = False,
+        committed: Callable[[T], None] = lambda _: None,
+    ) -> "Future[T]":
         """Queue a function. ``durable``: its commit is on disk when the future resolves; otherwise with the next one
-        that is. ``bare``: run outside a transaction (ATTACH, VACUUM). Raises Unavailable once closing.
+        that is. ``bare``: run outside a transaction (ATTACH, VACUUM). ``committed`` gets the result, on the writer's
+        thread, after the commit and before any other function: for what is kept in memory of what was written.
+        Raises Unavailable once closing.
         """
         future: Future[T] = Future()
         with self._wake:
@@ -71,13 +82,21 @@ class Writer:
                 raise self._broken
             if self._closing:
                 raise Unavailable("promptsync is stopping; try again in a moment.")
-            self._lanes[lane].append(_Task(work, future, lane, durable, bare))
+            self._lanes[lane].append(_Task(work, future, lane, durable, bare, committed))
             self._wake.notify()
         return future
 
-    def run(self, work: Work[T], lane: Lane = Lane.BULK, *, durable: bool = True, bare: bool = False) -> T:
+    def run(
+        self,
+        work: Work[T],
+        lane: Lane = Lane.BULK,
+        *,
+        durable: bool = True,
+        bare: bool = False,
+        committed: Callable[[T], None] = lambda _: None,
+    ) -> T:
         """Queue a function and wait for its result. Not for the event loop's thread."""
-        return self.submit(work, lane, durable=durable, bare=bare).result()
+        return self.submit(work, lane, durable=durable, bare=bare, committed=committed).result()
 
     def waiting(self) -> int:
         """How many functions wait."""
@@ -117,6 +136,7 @@ class Writer:
             return
         try:
             result = task.work(self._connection) if task.bare else self._in_transaction(task)
+            task.committed(result)
         except sqlite3.Error as error:
             known = translate(error)
             if isinstance(known, MirrorBroken):

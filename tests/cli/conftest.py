@@ -1,52 +1,16 @@
-"""The command line over a real folder, in this process: what it says, where, and its exit code."""
+"""What the tests of the command line share: folders, a night's files, and a process left as it was."""
 
 import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import structlog
-from click.testing import CliRunner, Result
+from cli_place import Place, run
 
-from promptsync.cli import main
-from promptsync.config import Config, load_config
 from promptsync.demo.exports import write_night
 from promptsync.demo.nights import midnight_before
 from promptsync.demo.world import World
-
-
-def run(*args: object, stdin: str | None = None) -> Result:
-    return CliRunner().invoke(main, [str(arg) for arg in args], input=stdin, catch_exceptions=False)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A folder that ``init`` has made; commands run with its configuration."""
-
-    folder: Path
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "promptsync.toml"
-
-    @property
-    def config(self) -> Config:
-        return load_config(self.file)
-
-    @property
-    def database(self) -> Path:
-        return self.config.mirror.database
-
-    def run(self, *args: object, stdin: str | None = None) -> Result:
-        return run("--config", self.file, *args, stdin=stdin)
-
-    def edit(self, pattern: str, text: str) -> None:
-        content, count = re.subn(pattern, text, self.file.read_text(), flags=re.MULTILINE)
-        assert count
-        self.file.write_text(content)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +24,7 @@ def undisturbed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def make_place(tmp_path: Path) -> Any:
+def make_place(tmp_path: Path) -> Callable[..., Place]:
     def make(name: str = "account") -> Place:
         assert run("init", tmp_path / name).exit_code == 0
         place = Place(tmp_path / name)
@@ -71,10 +35,9 @@ def make_place(tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def place(make_place: Any) -> Place:
+def place(make_place: Callable[..., Place]) -> Place:
     """A fresh folder; both ports are any free one."""
-    made: Place = make_place()
-    return made
+    return make_place()
 
 
 @pytest.fixture(scope="session")

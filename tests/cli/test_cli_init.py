@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import run
+from cli_place import run
 
 from promptsync.cli.browse import browse_settings
 from promptsync.config import load_config, open_access
@@ -67,6 +67,20 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith("promptsync: ") and result.stderr.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_configuration_without_its_secret_gets_none(tmp_path: Path) -> None:
+    (tmp_path / "promptsync.toml").write_text("")
+    assert run("init", tmp_path).exit_code == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["promptsync.toml"]
+
+
+def test_a_file_that_appears_meanwhile_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "promptsync.toml").write_text("somebody else's")
+    monkeypatch.setattr("os.path.lexists", lambda _: False)
+    result = run("init", tmp_path)
+    assert result.exit_code == 2 and "is in the way" in result.stderr
+    assert (tmp_path / "promptsync.toml").read_text() == "somebody else's"
 
 
 def test_not_even_a_link_to_nowhere_is_followed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import run
+from cli_place import run
 
 from promptsync.cli.schema import as_markdown, filled_from
 from promptsync.model import Column, Kind, Role, Table, declared_schema

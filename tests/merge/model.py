@@ -78,7 +78,27 @@ KINDS = {
     ),
     "broadcast": Kind(
         ("id",),
-        (("description", "num_sent", "is_p2p", "contact_list_ids"), ("status", "status_message")),
+        (
+            (
+                "description",
+                "created_timestamp",
+                "start_timestamp",
+                "finish_timestamp",
+                "num_contacts",
+                "num_sent",
+                "num_errors",
+                "num_opt_outs",
+                "num_responded",
+                "num_replied_to_reply",
+                "num_skipped",
+                "num_canceled",
+                "is_p2p",
+                "is_scrub",
+                "is_advanced_targeting",
+                "contact_list_ids",
+            ),
+            ("status", "status_message"),
+        ),
         snapshots=True,
     ),
     "conversation": Kind(
@@ -136,9 +156,9 @@ class Claimed:
         self.mention(table, key, org)
         self.seen[table, key].append(at)
 
-    def say(self, table: str, key: Key, version: Version, **values: Any) -> None:
+    def say(self, table: str, key: Key, version: Version, values: Mapping[str, Any]) -> None:
         """These columns had these values."""
-        self.claims[table, key].append((version, values))
+        self.claims[table, key].append((version, dict(values)))
 
 
 def add_file(claimed: Claimed, file: File) -> None:
@@ -160,7 +180,7 @@ def add_file(claimed: Claimed, file: File) -> None:
             row["deleted"] = int(row["value"] is None)
         at = max(file.as_of, micros(row.get(kind.observed)) if row.get(kind.observed) else 0)
         claimed.see(file.table, key, file.org, at)
-        claimed.say(file.table, key, (0, at, SNAPSHOT, 0), **row)
+        claimed.say(file.table, key, (0, at, SNAPSHOT, 0), row)
 
 
 _WEBHOOK_ONLY = {

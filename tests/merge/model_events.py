@@ -67,11 +67,11 @@ class _Reading:
         self.claimed.see(table, key, self.org, at)
 
     def say(self, table: str, key: tuple[Any, ...], version: Version, **values: Any) -> None:
-        self.claimed.say(table, key, version, **values)
+        self.claimed.say(table, key, version, values)
 
-    def tell(self, table: str, key: tuple[Any, ...], at: int, **values: Any) -> None:
-        self.see(table, key, at)
-        self.say(table, key, hook(at), **values)
+    def tell(self, table: str, key: tuple[Any, ...], when: int, **values: Any) -> None:
+        self.see(table, key, when)
+        self.claimed.say(table, key, hook(when), values)
 
     def happened(self, table: str, *cells: Any) -> None:
         self.claimed.happened[table].add((self.org, *cells))
@@ -124,7 +124,6 @@ class _Reading:
         contact, channel = self.customer(body["customer"]), body["orgChannel"]
         self.tell("channel", (channel["id"],), self.at, name=channel["name"], active=int(channel["active"]))
         reached = body["customerChannel"]
-        self.see("contact_channel", (contact, reached["identityType"], reached["key"]), self.at)
         told = {"opted_out": out, "at": iso(self.at), "contact_key": reached["key"]}
         self.tell("channel_opt_out", (contact, channel["id"]), self.at, **told)
         self.happened("opt_out_change", contact, "PHONE_PROVIDER", out, iso(self.at), channel["id"])
@@ -184,4 +183,6 @@ class _Reading:
             first_at = first["createdTimestamp"] * 1000
             first_id = self.message(first, first_at)
             self.say("conversation", key, hook(at), first_message_id=first_id)
-            self.say("message", (first_id,), hook(first_at), conversation_id=talk["id"], channel_id=talk["orgChannelId"])
+            self.say(
+                "message", (first_id,), hook(first_at), conversation_id=talk["id"], channel_id=talk["orgChannelId"]
+            )

@@ -8,7 +8,6 @@ import pytest
 from drop_stage import Drop
 
 from promptsync.errors import Unavailable
-from promptsync.sources import drop_shelf
 from promptsync.sources.drop_shelf import shelve
 from promptsync.sources.drop_stability import Mark
 from promptsync.sources.drop_survey import confirm, survey
@@ -25,7 +24,7 @@ def test_a_file_that_replaces_the_loaded_one_at_the_last_moment_goes_back(
     rename = os.rename
 
     def late(*names: Any, **folders: Any) -> None:
-        monkeypatch.setattr(drop_shelf.os, "rename", rename)
+        monkeypatch.setattr("os.rename", rename)
         other = tmp_path / "other"
         other.write_text("newer")
         other.rename(path)
@@ -36,9 +35,9 @@ def test_a_file_that_replaces_the_loaded_one_at_the_last_moment_goes_back(
     def refuse(*_names: Any, **_folders: Any) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(drop_shelf.os, "rename", late)
+    monkeypatch.setattr("os.rename", late)
     if not linkable:
-        monkeypatch.setattr(drop_shelf.os, "link", refuse)
+        monkeypatch.setattr("os.link", refuse)
     assert shelve(tmp_path, "x.csv", mark, "held", "Why.") is False
     found = {str(file.relative_to(tmp_path)): file.read_text() for file in tmp_path.rglob("*") if file.is_file()}
     assert found == ({"x.csv": "newest", "x.csv.1": "newer"} if taken_again else {"x.csv": "newer"})

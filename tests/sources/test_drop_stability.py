@@ -89,6 +89,14 @@ def test_a_file_that_is_gone_is_forgotten() -> None:
     assert tracker.ready(NOW).keys() == {"a", "b"}
 
 
+def test_a_clock_set_back_delays_a_file_by_no_more_than_its_delay() -> None:
+    tracker = StabilityTracker(SETTLE)
+    tracker.see("a", mark(NOW), NOW)
+    earlier = NOW - 3600 * MICROS
+    tracker.see("a", mark(NOW), earlier)
+    assert tracker.due() == earlier + SETTLE
+
+
 class Writers(RuleBasedStateMachine):
     """Files written in pieces, renamed into place and replaced, seen at any time; true time only goes forward."""
 
@@ -131,6 +139,7 @@ class Writers(RuleBasedStateMachine):
 
     @rule(by=st.integers(1, 100 * SETTLE))
     def set_clock_back(self, by: int) -> None:
+        self.look()
         self.set_back += by
 
     @rule(name=names)
@@ -159,4 +168,4 @@ class Writers(RuleBasedStateMachine):
 
 
 TestWriters = Writers.TestCase
-TestWriters.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestWriters.settings = settings(max_examples=80, stateful_step_count=25, deadline=None)

@@ -1,0 +1,120 @@
+"""The block index of a snapshot: which stretches of a file are as they were the night before.
+
+Owns the arrays and what follows from them; pure. A block is a run of whole records from one content-defined boundary
+to the next, in a file sorted by one integer key. It needs no reading if its digest is known from the newest applied
+snapshot and no other source has claimed a row in its range of keys since. Correctness never depends on it: without the
+index everything is read, with the same result.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+
+DIGEST = 16
+_MAGIC = b"blocks1\0"
+_LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class BlockIndex:
+    """Blocks in the file's order. ``identity``: 16 bytes that stand for header, zone and how cells are read.
+
+    ``digests``: of each block's bytes. ``first``, ``last``: its keys. ``rows``: its records; ``lines``: physical lines.
+    """
+
+    identity: bytes
+    digests: tuple[bytes, ...]
+    first: Ints
+    last: Ints
+    rows: Ints
+    lines: Ints
+
+    def dump(self) -> bytes:
+        """As one BLOB."""
+        arrays = (self.first, self.last, self.rows, self.lines)
+        return b"".join((_MAGIC, self.identity, *self.digests, *(array.tobytes() for array in arrays)))
+
+    @classmethod
+    def load(cls, blob: bytes) -> "BlockIndex | None":
+        """From a BLOB; None if it is not one."""
+        head = len(_MAGIC) + DIGEST
+        count, rest = divmod(len(blob) - head, DIGEST + 4 * 8)
+        if not blob.startswith(_MAGIC) or rest or count < 0:
+            return None
+        digests = tuple(blob[at : at + DIGEST] for at in range(head, head + count * DIGEST, DIGEST))
+        numbers = np.frombuffer(blob, np.int64, offset=head + count * DIGEST).reshape(4, count)
+        return cls(blob[len(_MAGIC) : head], digests, *numbers)
+
+    def known(self, claimed: Iterable[int]) -> dict[bytes, int]:
+        """Digest to place of the blocks in which nobody else has ``claimed`` a key since."""
+        keys = np.fromiter(claimed, np.int64)
+        place = np.searchsorted(self.first, keys, side="right") - 1
+        within = (place >= 0) & (keys <= self.last[place])
+        touched = set(place[within].tolist())
+        return {digest: n for n, digest in enumerate(self.digests) if n not in touched}
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a new file falls into blocks. ``old``: place in the old index of each block that is as it was, else -1."""
+
+    identity: bytes
+    digests: tuple[bytes, ...]
+    first: Ints
+    lines: Ints
+    old: Ints
+
+    @property
+    def orderly(self) -> bool:
+        """Whether the first keys only grow."""
+        return bool((np.diff(self.first) > 0).all())
+
+
+class BlockCount:
+    """Learns, batch by batch, which keys of a new file lie in which of its blocks."""
+
+    def __init__(self, cut: Cut, before: BlockIndex | None) -> None:
+        self._cut = cut
+        count = len(cut.first)
+        same = cut.old >= 0
+        self._same = same
+        self._rows = np.zeros(count, np.int64)
+        self._last = np.full(count, _LOWEST, np.int64)
+        self._read = np.zeros(count, np.int64)
+        if before is not None:
+            self._rows[same] = before.rows[cut.old[same]]
+            self._last[same] = before.last[cut.old[same]]
+
+    @property
+    def skipped(self) -> int:
+        """Rows in blocks that need no reading."""
+        return int(self._rows[self._same].sum())
+
+    def add(self, keys: Ints) -> None:
+        """Keys of rows that were read, ascending."""
+        place = np.searchsorted(self._cut.first, keys, side="right") - 1
+        np.add.at(self._read, place, 1)
+        self._last[place] = keys
+
+    def index(self) -> BlockIndex | None:
+        """The index of the new file; None if its blocks are not what they seemed (then it has to be read whole)."""
+        fresh = ~self._same
+        if self._read[self._same].any() or not self._read[fresh].all():
+            return None
+        if not (self._last[:-1] < self._cut.first[1:]).all():
+            return None
+        rows = np.where(self._same, self._rows, self._read)
+        cut = self._cut
+        return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows, cut.lines)
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """Ranges of keys, both ends included, that lie in no block that is as it was."""
+        first, last = self._cut.first[self._same], self._last[self._same]
+        low = np.concatenate(([_LOWEST], last + 1))
+        high = np.concatenate((first - 1, [_HIGHEST]))
+        some = low <= high
+        return list(zip(low[some].tolist(), high[some].tolist(), strict=True))

@@ -1,0 +1,29 @@
+"""The few kinds of column that tables filled by webhooks are made of.
+
+Owns their shapes only: a key, a fact of some group, the end of a link, what a model says beyond its description.
+"""
+
+from promptsync.model.table import Column, Kind
+
+ORG_ID = Column("org_id", Kind.INTEGER, "Organization the row belongs to", references="org")
+
+
+def key(name: str, about: str, references: str = "", kind: Kind = Kind.INTEGER) -> Column:
+    """A column of the key."""
+    return Column(name, kind, about, references=references)
+
+
+def fact(name: str, kind: Kind, about: str, group: str = "facts", references: str = "") -> Column:
+    """A column that claims compete for, in its group."""
+    return Column(name, kind, about, group, references)
+
+
+def extra(model: str, group: str = "facts") -> Column:
+    """What a vendor's model says in fields that its specification does not describe."""
+    return Column("extra", Kind.JSON, f"Fields of {model} that the specification does not describe, by name", group)
+
+
+def removed(list_name: str) -> Column:
+    """When a link ended."""
+    about = f"When a full list of {list_name} first lacked it; blank while it is on the list"
+    return Column("removed_at", Kind.TIME, about)

@@ -1,0 +1,135 @@
+"""What a plugin can declare, as data: the shapes that hooks return and that its functions are given.
+
+Owns shapes and their own checks. Everything here is part of the contract with plugin authors, who import it from
+``promptsync``.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+Schedule = str | timedelta
+"""When: five cron fields in the configuration's time zone (``"30 2 * * *"``), or how often."""
+
+
+class PluginError(Exception):
+    """Raised by a plugin to fail with a sentence of its own; of every other exception only the class is shown, since
+    its text may hold what people wrote."""
+
+
+class ReadOnly:
+    """The mirror, for reading only. Each call opens a connection of its own and closes it."""
+
+    def __init__(self, reading: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
+        self._reading = reading
+
+    def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """The rows of a SELECT, column name to value. Raises sqlite3.Error for anything that writes."""
+        with self._reading() as connection:
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+            cursor = connection.execute(sql, parameters)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row that changed. ``key``: its primary key, in the table's order. ``revision``: its ``_rev``, or None where
+    rows are written once and have none."""
+
+    table: str
+    key: tuple[Any, ...]
+    revision: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Is told of changes after they were committed, at least once each, oldest first.
+
+    ``tables``: table to the columns whose changes count (none named: any). ``told(changes, mirror)`` gets up to
+    ``batch`` of them; raising means all of them will be told again. ``schedule``: tell only then. ``limit``: seconds.
+    """
+
+    name: str
+    tables: Mapping[str, Sequence[str]]
+    told: Callable[[list[Change], ReadOnly], None]
+    batch: int = 500
+    schedule: Schedule | None = None
+    limit: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileKind:
+    """A kind of file. ``pattern``: of names, as in a shell (``"orders_*.parquet"``).
+
+    ``decode(path)`` yields ``Claims``; it is run twice, first to see that the whole file can be read, and must yield
+    the same both times. ``limit``: seconds for each 500 of them.
+    """
+
+    name: str
+    pattern: str
+    decode: Callable[[Path], Iterable[Any]]
+    limit: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A place that files come from. ``fetch(folder)`` puts them into an empty folder; what it leaves there is loaded.
+
+    ``limit``: seconds.
+    """
+
+    name: str
+    schedule: Schedule
+    fetch: Callable[[Path], None]
+    limit: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Looks at claims before they are merged, and may change or drop them.
+
+    ``claims(type, claims)``: of one delivery; change ``claims.rows`` and so on in place. ``rows(table, batch)``: of a
+    nightly file, a pyarrow.RecordBatch; returns one of the same columns. Every batch of a file must be treated alike.
+    """
+
+    claims: Callable[[str, Any], None] | None = None
+    rows: Callable[[str, Any], Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the browser at ``/plugins/<plugin>/<path>``. ``html(query, mirror)`` gives what stands below the title;
+    it must escape what people wrote."""
+
+    path: str
+    title: str
+    html: Callable[[Mapping[str, str], ReadOnly], str]
+
+
+EventHandler = Callable[[Any, Any], None]
+"""Takes ``Fields`` (the delivery's body) and ``Claims`` (to be filled). Pure."""
+
+Check = Callable[[ReadOnly], Iterable[Any]]
+"""Gives ``Finding`` objects; the problems among them make ``status`` and ``doctor`` exit 1."""
+
+
+@dataclass(slots=True)
+class Declared:
+    """Everything one plugin declares, by hook."""
+
+    tables: list[Any] = field(default_factory=list)
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    event_handlers: dict[str, EventHandler] = field(default_factory=dict)
+    file_kinds: list[FileKind] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+    observers: list[Observer] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    commands: list[Any] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
+    metadata: dict[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -1,0 +1,131 @@
+"""Object stores as places: S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage, through obstore.
+
+Owns the translation between the configuration's keys and each store's, and of obstore's errors, by their type: their
+texts quote requests and answers and are never passed on. Retries are not made here but around the whole step.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import obstore
+from obstore import exceptions as foreign
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from promptsync.clock import micros_of
+from promptsync.errors import ConfigError, Unavailable
+from promptsync.sources.places.place import Item, PlaceSettings, public_name
+from promptsync.sources.safe_http import Gone
+
+if TYPE_CHECKING:
+    from obstore import GetOptions
+
+_CHUNK: Final = 1 << 20
+_REFUSED: Final = (foreign.PermissionDeniedError, foreign.UnauthenticatedError, foreign.UnknownConfigurationKeyError)
+_Store = S3Store | GCSStore | AzureStore
+
+
+class ObjectPlace:
+    """Objects below a prefix. A tag is the store's ETag: reading asks for that version and no other."""
+
+    ranged = True
+    settles = False
+
+    def __init__(self, store: _Store, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    async def items(self) -> list[Item]:
+        """Every object below the prefix; markers of folders (empty, ending in a slash) are none."""
+        found = []
+        with _translated(self._name, missing=ConfigError(f"{self._name} does not exist; check its name.")):
+            async for some in obstore.list(self._store, chunk_size=1000):
+                found += [_item(entry) for entry in some]
+        return [item for item in found if item.key]
+
+    async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
+        """The object's bytes; Gone too if it was replaced since it was listed."""
+        if item.size is not None and offset >= item.size:
+            return
+        options: GetOptions = {"if_match": item.tag} if item.tag.startswith('"') else {}
+        if offset:
+            options["range"] = {"offset": offset}
+        with _translated(self._name, missing=Gone(f"{item.key} is not at {self._name} any more, or has changed.")):
+            answer = await obstore.get_async(self._store, item.key, options=options)
+            async for piece in answer.stream(min_chunk_size=_CHUNK):
+                yield bytes(piece)
+
+
+def open_objects(settings: PlaceSettings) -> ObjectPlace:
+    """The place that an ``s3://``, ``gs://`` or ``az://`` location names. Raises ConfigError.
+
+    ``access_key`` and ``secret_key``: of S3 the pair, of Azure the account and its key. ``private_key``: of Google the
+    service account's key file (JSON). Without them the machine's own identity is used, as each vendor defines it.
+    """
+    parts = urlsplit(settings.location)
+    prefix = parts.path.strip("/") or None
+    make = {"s3": _s3, "gs": _gcs, "az": _azure}[parts.scheme]
+    name = public_name(settings.location)
+    try:
+        return ObjectPlace(make(settings, parts.netloc, prefix), name)
+    except (foreign.BaseError, ValueError, TypeError):
+        raise ConfigError(f"{name} cannot be opened with these keys; check endpoint, region and keys.") from None
+
+
+def _s3(settings: PlaceSettings, bucket: str, prefix: str | None) -> S3Store:
+    config: dict[str, Any] = _given(
+        endpoint=settings.endpoint,
+        region=settings.region or ("us-east-1" if settings.endpoint else None),
+        access_key_id=settings.access_key,
+        secret_access_key=settings.secret_key,
+    )
+    return S3Store(bucket, prefix=prefix, **config, **_transport(settings))
+
+
+def _gcs(settings: PlaceSettings, bucket: str, prefix: str | None) -> GCSStore:
+    key = settings.private_key.decode() if settings.private_key else None
+    config: dict[str, Any] = _given(service_account_key=key, base_url=settings.endpoint)
+    return GCSStore(bucket, prefix=prefix, **config, **_transport(settings))
+
+
+def _azure(settings: PlaceSettings, container: str, prefix: str | None) -> AzureStore:
+    config: dict[str, Any] = _given(
+        account_name=settings.access_key, account_key=settings.secret_key, endpoint=settings.endpoint
+    )
+    return AzureStore(container, prefix=prefix, **config, **_transport(settings))
+
+
+def _transport(settings: PlaceSettings) -> dict[str, Any]:
+    return {
+        "client_options": {
+            "allow_http": (settings.endpoint or "").startswith("http://"),
+            "connect_timeout": timedelta(seconds=15),
+            "read_timeout": timedelta(seconds=settings.stall_seconds),
+            "timeout": timedelta(hours=6),
+        },
+        "retry_config": {"max_retries": 0},
+    }
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _item(entry: Any) -> Item:
+    modified = micros_of(entry["last_modified"])
+    tag = entry["e_tag"] or f"{entry['size']}-{modified}"
+    return Item(entry["path"], tag, entry["size"], modified)
+
+
+@contextmanager
+def _translated(name: str, missing: Exception) -> Iterator[None]:
+    try:
+        yield
+    except (foreign.NotFoundError, foreign.PreconditionError, FileNotFoundError):
+        raise missing from None
+    except _REFUSED:
+        raise ConfigError(f"{name} refuses the keys; check them and what they may read.") from None
+    except (foreign.BaseError, OSError) as error:
+        raise Unavailable(f"{name} cannot be reached or fails ({type(error).__name__}); try again later.") from None

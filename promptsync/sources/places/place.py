@@ -1,0 +1,95 @@
+"""What a place is: it lists items and reads one in chunks, from an offset where it can.
+
+Owns the contract that every adapter keeps, what is needed to open one, and how a place is named in public: without
+user, password, query or fragment. tests/fetch/place_contract.py is the contract as tests.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One file at a place. ``key``: its name there, parts separated by ``/``; never joined to a path of this machine.
+
+    ``tag``: changes when the content does (an ETag, else made of size and time). ``size``: bytes, None if not known.
+    ``modified``: microseconds since the epoch. ``sha256``: hex, where the place states it. ``name``: the file name that
+    it goes by, if the key's last part is not one.
+    """
+
+    key: str
+    tag: str
+    size: int | None = None
+    modified: int | None = None
+    sha256: str | None = None
+    name: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """The name that says what is in it. From outside: to be parsed, not to be trusted."""
+        return self.name or self.key.rsplit("/", 1)[-1]
+
+
+class Place(Protocol):
+    """An open place.
+
+    Both calls raise Unavailable if it cannot be reached now, ConfigError if it refuses us, InputRefused if what it says
+    makes no sense; ``read`` raises Gone if the item is not there any more.
+    """
+
+    ranged: bool
+    """Whether ``read`` can start in the middle, of the same version."""
+    settles: bool
+    """Whether a file can be seen before all of it is written."""
+
+    async def items(self) -> list[Item]:
+        """Every file there, in no certain order."""
+        ...
+
+    def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
+        """The item's bytes from ``offset`` on, in pieces of at most a few MiB."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceSettings:
+    """What opens a place. ``location``: as configured. ``expected``: values of ``{table} {org} {date}``, each with the
+    file name that the result goes by, for a location that is a pattern."""
+
+    location: str
+    endpoint: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    private_key: bytes | None = field(default=None, repr=False)
+    known_hosts: Path | None = None
+    allowed_hosts: frozenset[str] = frozenset()
+    expected: tuple["Expected", ...] = ()
+    stall_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One file that should exist. ``date``: ISO, of the night. ``name``: the vendor's name of such a file."""
+
+    table: str
+    org: str
+    date: str
+    name: str
+
+
+def public_name(location: str) -> str:
+    """How a place is called in the ledger, in logs and by people: nothing that could open a door.
+
+    >>> public_name("sftp://ana@files.example.com/out?token=1")
+    'sftp://files.example.com/out'
+    """
+    if "://" not in location:
+        return location
+    parts = urlsplit(location)
+    host = parts.netloc.rsplit("@", 1)[-1]
+    return urlunsplit((parts.scheme, host, parts.path, "", ""))

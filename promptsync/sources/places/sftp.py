@@ -1,0 +1,155 @@
+"""SFTP servers as places, through asyncssh.
+
+Owns the connection: the server must show a key that known_hosts holds, and we show the configured key or password and
+nothing else (no agent, no keys or settings of the user's home). Links on the server are not followed.
+"""
+
+import asyncio
+import stat
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import asyncssh
+
+from promptsync.errors import ConfigError, InputRefused, Unavailable
+from promptsync.sources.places.place import Item, PlaceSettings, public_name
+from promptsync.sources.safe_http import Gone
+
+_CHUNK: Final = 1 << 18
+_DEEPEST: Final = 8
+_MOST: Final = 1_000_000
+_CONNECT_SECONDS: Final = 20.0
+
+
+class SftpPlace:
+    """Files below a folder of an SFTP server."""
+
+    ranged = True
+    settles = True
+
+    def __init__(self, client: asyncssh.SFTPClient, root: str, settings: PlaceSettings) -> None:
+        self._client = client
+        self._root = root
+        self._name = public_name(settings.location)
+        self._stall = settings.stall_seconds
+
+    async def items(self) -> list[Item]:
+        """Every regular file, subfolders included; names that begin with a dot are left out."""
+        found: list[Item] = []
+        folders = [("", 0)]
+        missing = ConfigError(f"{self._name} has no such folder; check the path.")
+        with _translated(self._name, missing):
+            while folders:
+                prefix, depth = folders.pop()
+                async for entry in self._entries(prefix):
+                    name, kind = _text(entry.filename), (entry.attrs.permissions or 0)
+                    if name is None or name.startswith("."):
+                        continue
+                    if stat.S_ISDIR(kind) and depth < _DEEPEST:
+                        folders.append((f"{prefix}{name}/", depth + 1))
+                    elif stat.S_ISREG(kind):
+                        found.append(_item(prefix + name, entry.attrs))
+                    if len(found) + len(folders) > _MOST:
+                        raise InputRefused("too_many", f"{self._name} lists more than {_MOST:,} files.")
+        return found
+
+    async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
+        """The file's bytes; Gone too if another file has taken its place."""
+        path = self._path(item.key)
+        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+            async with asyncio.timeout(self._stall):
+                file = await self._client.open(path, "rb")
+            async with file:
+                if _item(item.key, await file.stat()).tag != item.tag:
+                    raise Gone(f"{item.key} has changed since it was listed.")
+                while True:
+                    async with asyncio.timeout(self._stall):
+                        piece = await file.read(_CHUNK, offset)
+                    if not piece:
+                        return
+                    offset += len(piece)
+                    yield bytes(piece)
+
+    def _entries(self, prefix: str) -> AsyncIterator[Any]:
+        return self._client.scandir(self._path(prefix.rstrip("/")))
+
+    def _path(self, key: str) -> str:
+        return f"{self._root.rstrip('/')}/{key}" if key else self._root
+
+
+@asynccontextmanager
+async def open_sftp(settings: PlaceSettings) -> AsyncIterator[SftpPlace]:
+    """Connect. Raises ConfigError (keys, password, host key), Unavailable."""
+    parts = urlsplit(settings.location)
+    name = public_name(settings.location)
+    with _translated(name, ConfigError(f"{name} has no such folder; check the path.")):
+        options = {
+            "port": parts.port or 22,
+            "username": unquote(parts.username) if parts.username else (),
+            "known_hosts": str(_known_hosts(settings)),
+            "client_keys": _keys(settings),
+            "password": settings.password,
+            "agent_path": None,
+            "config": None,
+            "gss_auth": False,
+            "gss_kex": False,
+            "connect_timeout": _CONNECT_SECONDS,
+            "login_timeout": _CONNECT_SECONDS,
+            "keepalive_interval": 15,
+        }
+        connection = await asyncssh.connect(parts.hostname or "", **options)
+    async with connection:
+        with _translated(name, ConfigError(f"{name} offers no SFTP.")):
+            client = await connection.start_sftp_client()
+        async with client:
+            yield SftpPlace(client, unquote(parts.path) or ".", settings)
+
+
+def _known_hosts(settings: PlaceSettings) -> Path:
+    """The file to check the server's key against: there must be one, or anyone could be the server."""
+    path = settings.known_hosts or Path.home() / ".ssh" / "known_hosts"
+    if not path.is_file():
+        host = urlsplit(settings.location).hostname
+        raise ConfigError(f"There is no {path} to know {host} by; make it: ssh-keyscan {host} > {path}, and check it.")
+    return path
+
+
+def _keys(settings: PlaceSettings) -> list[asyncssh.SSHKey] | None:
+    if settings.private_key is None:
+        return None
+    try:
+        return [asyncssh.import_private_key(settings.private_key.decode("ascii") + "\n")]
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError, UnicodeDecodeError):
+        raise ConfigError("private_key is no SSH key without a passphrase; make one with ssh-keygen.") from None
+
+
+def _item(key: str, attrs: asyncssh.SFTPAttrs) -> Item:
+    modified = None if attrs.mtime is None else attrs.mtime * 1_000_000 + (attrs.mtime_ns or 0) // 1000
+    return Item(key, f"{attrs.size}-{modified}", attrs.size, modified)
+
+
+def _text(name: str | bytes) -> str | None:
+    """A file's name, if it is one that can be written down."""
+    if isinstance(name, bytes):
+        try:
+            name = name.decode()
+        except UnicodeDecodeError:
+            return None
+    return name if name.isprintable() and "/" not in name else None
+
+
+@contextmanager
+def _translated(name: str, missing: Exception) -> Iterator[None]:
+    try:
+        yield
+    except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+        raise missing from None
+    except asyncssh.HostKeyNotVerifiable:
+        raise ConfigError(f"{name} shows a host key that known_hosts does not have; find out why first.") from None
+    except (asyncssh.PermissionDenied, asyncssh.SFTPPermissionDenied):
+        raise ConfigError(f"{name} refuses us; check the user, the key or password, and what they may read.") from None
+    except (asyncssh.Error, TimeoutError, OSError) as error:
+        raise Unavailable(f"{name} cannot be reached ({type(error).__name__}); try again later.") from None

@@ -1,0 +1,117 @@
+"""Applying deliveries to rows: a burst of mixed webhooks lies in the inbox, how fast does it become rows?
+
+The deliveries are the simulated organisation's own, every event type in the proportions of a busy account (most are
+message/added and message/status). Prints deliveries a second, beside the time that merely decoding the same bodies takes.
+
+    python -m tests.bench.bench_apply --rows 100000
+"""
+
+import argparse
+import cProfile
+import json
+import pstats
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import structlog
+
+from promptsync.demo.days import happenings
+from promptsync.demo.world import World
+from promptsync.ingest.events import EventApplier
+from promptsync.model import declared_schema
+from promptsync.model.delivery import Delivery
+from promptsync.store.inbox import insert_event
+from promptsync.store.mirror import Mirror
+from promptsync.store.writer import Lane
+
+_PER_MESSAGE = 2.5
+"""About so many deliveries come of one message."""
+
+
+def deliveries(rows: int) -> list[Delivery]:
+    """So many deliveries in order of time, as the simulated organisation's vendor makes them."""
+    messages = int(rows / _PER_MESSAGE) + 600
+    while True:
+        world = World(5, contacts=max(messages // 10, 200), messages=messages)
+        events = happenings(world, world.start, world.present)
+        if len(events) >= rows:
+            return [Delivery(e.path, e.text, received_at=e.at + n) for n, e in enumerate(islice(events, rows))]
+        messages = int(messages * 1.05 * rows / len(events)) + 100
+
+
+def store(mirror: Mirror, burst: Sequence[Delivery]) -> None:
+    """Put them all into the inbox."""
+
+    def insert(connection: sqlite3.Connection) -> None:
+        for delivery in burst:
+            insert_event(connection, delivery, delivery.received_at)
+
+    mirror.writer.run(insert, Lane.DELIVERY)
+
+
+def apply_all(mirror: Mirror) -> tuple[float, int, float]:
+    """Apply whatever is pending as the daemon does. Seconds, batches, and the longest batch in seconds."""
+    applier = EventApplier(mirror)
+    longest, batches, started = 0.0, 0, time.perf_counter()
+    while True:
+        begun = time.perf_counter()
+        if not mirror.writer.run(applier.apply_some, Lane.APPLY, durable=False):
+            return time.perf_counter() - started, batches, longest
+        longest = max(longest, time.perf_counter() - begun)
+        batches += 1
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=20_000, help="deliveries in the burst")
+    parser.add_argument("--profile", action="store_true", help="say where the time goes instead")
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    burst = deliveries(arguments.rows)
+    started = time.perf_counter()
+    for delivery in burst:
+        json.loads(delivery.body)
+    decoding = time.perf_counter() - started
+    folder = Path(tempfile.mkdtemp(prefix="promptsync-bench-"))
+    try:
+        mirror = Mirror(folder / "mirror.db", declared_schema())
+        store(mirror, burst)
+        if arguments.profile:
+            _profile(mirror)
+            return
+        seconds, batches, longest = apply_all(mirror)
+        with mirror.reading() as connection:
+            states = dict(connection.execute("SELECT state, count(*) FROM sync_event GROUP BY state"))
+        mirror.close()
+    finally:
+        shutil.rmtree(folder)
+    if states != {"applied": len(burst)}:
+        sys.exit(f"not all were applied: {states}")
+    types = Counter(delivery.path for delivery in burst)
+    share = sum(types[name] for name in ("message/added", "message/status")) / len(burst)
+    print(f"{len(burst):,} deliveries of {len(types)} paths, {share:.0%} message/added or message/status")
+    print(f"applied {len(burst) / seconds:,.0f}/s in {seconds:.2f} s, {seconds / decoding:.1f} times decoding alone")
+    print(f"{batches:,} batches, {seconds / batches * 1000:.1f} ms on average, the longest {longest * 1000:.0f} ms")
+
+
+def _profile(mirror: Mirror) -> None:
+    applier, profile = EventApplier(mirror), cProfile.Profile()
+
+    def work(connection: sqlite3.Connection) -> int:
+        return profile.runcall(applier.apply_some, connection)
+
+    while mirror.writer.run(work, Lane.APPLY, durable=False):
+        pass
+    mirror.close()
+    pstats.Stats(profile).sort_stats("tottime").print_stats(35)
+
+
+if __name__ == "__main__":
+    main()

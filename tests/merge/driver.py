@@ -1,0 +1,173 @@
+"""Driving a real mirror through a world of claims: any order, batches, repetitions, interruptions and restarts.
+
+Files are real gzipped files loaded by the real loader; deliveries are applied by the real applier. What happens while
+a file merges is hung onto the writer: after every piece of work of the loader, other work can go first, or all can end.
+"""
+
+import csv
+import gzip
+import io
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from promptsync.ingest.events import EventApplier
+from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
+from promptsync.merge.guards import Guards
+from promptsync.model import Schema, declared_schema
+from promptsync.model.delivery import Delivery
+from promptsync.store.inbox import insert_event
+from promptsync.store.mirror import Mirror
+from promptsync.store.writer import Lane
+
+from .model import BAD, File
+from .model_events import Event
+from .world import FLAGS
+
+SETTINGS = LoadSettings(ZoneInfo("UTC"), Guards(0.0, 1.0))
+
+
+class Killed(BaseException):
+    """The process ends here, as far as the loader can tell."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load a file. ``amid``: after how many pieces of the loader's work which deliveries arrive and are applied.
+
+    ``killed_after``: after so many pieces the loading ends; -1: never.
+    """
+
+    file: int
+    amid: Mapping[int, tuple[int, ...]]
+    killed_after: int = -1
+    again: bool = False
+
+
+class Driver:
+    """One mirror in ``folder``, begun as a copy of an empty one."""
+
+    def __init__(self, folder: Path, empty: Path, schema: Schema | None = None) -> None:
+        self.folder = folder
+        self.schema = schema or declared_schema()
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(empty, folder / "mirror.db")
+        self.open()
+
+    def open(self) -> None:
+        """Open the mirror, as a new process does."""
+        self.mirror = Mirror(self.folder / "mirror.db", self.schema)
+        self.loader = FileLoader(self.mirror, SETTINGS, lambda: 1_800_000_000_000_000)
+        self.applier = EventApplier(self.mirror, touched=self.loader.touched)
+        self._submit = self.mirror.writer.submit
+
+    def close(self) -> None:
+        """Close it."""
+        self.mirror.close()
+
+    def restart(self) -> None:
+        """Close and open."""
+        self.close()
+        self.open()
+
+    def store(self, events: Sequence[Event]) -> None:
+        """Put deliveries into the inbox."""
+
+        def insert(connection: Any) -> None:
+            for event in events:
+                insert_event(connection, Delivery(event.type, event.body), event.received_at)
+
+        self._submit(insert, Lane.DELIVERY).result()
+
+    def apply(self, size: int = 50) -> int:
+        """Apply one batch of at most ``size`` deliveries."""
+        self.applier._size = size
+        return self._submit(self.applier.apply_some, Lane.APPLY, durable=False).result()
+
+    def apply_all(self, size: int = 50) -> None:
+        """Apply whatever is pending."""
+        while self.apply(size):
+            pass
+
+    def load(self, path: Path, *, again: bool = False, dry_run: bool = False) -> FileReport:
+        """Load a file."""
+        return self.loader.load(LoadRequest(path, "test", accept=True, again=again, dry_run=dry_run))
+
+    def load_amid(self, path: Path, load: Load, events: Sequence[Event]) -> FileReport | None:
+        """Load a file while other things happen; None if it was killed."""
+        self.mirror.writer.submit = _Interrupted(self, load, events)  # type: ignore[method-assign]
+        try:
+            return self.load(path, again=load.again)
+        except Killed:
+            return None
+        finally:
+            self.mirror.writer.submit = self._submit  # type: ignore[method-assign]
+
+    def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
+        """All rows of a table."""
+        with self.mirror.reading() as connection:
+            return connection.execute(f'SELECT {columns} FROM "{table}" ORDER BY 1, 2').fetchall()
+
+    def dump(self, *, without: Sequence[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table, hidden columns included."""
+        with self.mirror.reading() as connection:
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall()
+            return {
+                name: connection.execute(f'SELECT * FROM "{name}" ORDER BY 1, 2').fetchall()
+                for (name,) in names
+                if name not in without
+            }
+
+
+class _Interrupted:
+    """Stands in for ``Writer.submit`` while a file is loaded."""
+
+    def __init__(self, driver: Driver, load: Load, events: Sequence[Event]) -> None:
+        self.driver, self.load, self.events = driver, load, events
+        self.done = 0
+        self.dead = False
+
+    def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future[Any]":
+        future = self.driver._submit(work, *args, **kwargs)
+        if self.dead:
+            return future
+        future.exception()
+        self.done += 1
+        arrived = self.load.amid.get(self.done, ())
+        if arrived:
+            self.driver.store([self.events[n] for n in arrived])
+            self.driver.apply_all()
+        if self.done == self.load.killed_after:
+            self.dead = True
+            raise Killed
+        return future
+
+
+def write_file(folder: Path, file: File) -> Path:
+    """Write a snapshot as the vendor names and packs it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp = datetime.fromtimestamp(file.as_of // 1_000_000, UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    name = f"{file.table}_{stamp}" if file.table == "org" else f"{file.table}_{file.org}_{stamp}"
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(file.columns)
+    for row in file.rows:
+        writer.writerow([_cell(file.table, *cell) for cell in zip(file.columns, row, strict=True)])
+    path = folder / f"{name}.csv.gz"
+    path.write_bytes(gzip.compress(text.getvalue().encode(), 1, mtime=0))
+    return path
+
+
+def _cell(table: str, column: str, value: Any) -> str:
+    if value is BAD:
+        return "neither"
+    if value is None:
+        return ""
+    if column in FLAGS[table]:
+        return "true" if value else "false"
+    return str(value)

@@ -1,0 +1,132 @@
+"""Any order, duplication, batching, interruption and restart of the same claims gives the same mirror."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from promptsync.ingest import merge_claims, snapshot_merge
+from promptsync.model import declared_schema
+from promptsync.store.mirror import Mirror
+
+from .driver import Driver, Load, write_file
+from .model import KINDS, Claimed, add_file, expected
+from .model_events import add_event
+from .world import World, worlds
+
+settings.register_profile("ci", max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+settings.register_profile("hunt", max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
+_PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "mirror.db"
+    Mirror(path, declared_schema()).close()
+    return path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_slices() -> Iterator[None]:
+    """A slice of one row and chunks of two keys, so that a file of four rows is cut everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(snapshot_merge, "_ROWS_FIRST", 1)
+        patch.setattr(snapshot_merge, "_ROWS_LEAST", 1)
+        patch.setattr(snapshot_merge, "_ROWS_MOST", 1)
+        patch.setattr(snapshot_merge, "_CHUNK", 2)
+        patch.setattr(merge_claims, "_CHUNK", 2)
+        yield
+
+
+@contextmanager
+def driven(empty: Path, base: Path) -> Iterator[Driver]:
+    folder = Path(tempfile.mkdtemp(dir=base))
+    driver = Driver(folder, empty)
+    try:
+        yield driver
+    finally:
+        driver.close()
+        shutil.rmtree(folder)
+
+
+@st.composite
+def plans(draw: st.DrawFn, world: World) -> list[Any]:
+    """Everything at least once, some of it more often, in any order, with interruptions."""
+    n_files, n_events = len(world.files), len(world.events)
+    which_events = st.lists(st.integers(0, n_events - 1), min_size=1, max_size=2).map(tuple)
+    amid = st.dictionaries(st.integers(1, 20), which_events, max_size=2) if n_events else st.just({})
+    steps: list[Any] = [("event", n) for n in range(n_events)]
+    steps += [Load(n, draw(amid)) for n in range(n_files)]
+    if n_files:
+        which = st.integers(0, n_files - 1)
+        killed = st.builds(Load, which, amid, st.integers(3, 20), st.booleans())
+        steps += draw(st.lists(killed, max_size=3))
+        steps += draw(st.lists(st.builds(Load, which, amid, again=st.booleans()), max_size=1))
+    if n_events:
+        steps += draw(st.lists(st.tuples(st.just("event"), st.integers(0, n_events - 1)), max_size=2))
+    steps += draw(st.lists(st.sampled_from([("apply", 1), ("apply", 3), ("apply", 50), ("restart", 0)]), max_size=5))
+    return draw(st.permutations(steps))
+
+
+def run(driver: Driver, world: World, plan: list[Any]) -> None:
+    paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(world.files)]
+    for step in plan:
+        if isinstance(step, Load):
+            report = driver.load_amid(paths[step.file], step, world.events)
+            assert report is None or report.state in ("merged", "unchanged"), report
+        elif step[0] == "event":
+            driver.store([world.events[step[1]]])
+        elif step[0] == "apply":
+            driver.apply(step[1])
+        else:
+            driver.restart()
+    driver.apply_all()
+
+
+def check(driver: Driver, world: World) -> None:
+    claimed = Claimed()
+    for file in world.files:
+        add_file(claimed, file)
+    for event in world.events:
+        add_event(claimed, event)
+    for table, rows in expected(claimed).items():
+        assert found(driver, table, rows) == rows, table
+    with driver.mirror.reading() as connection:
+        assert (
+            connection.execute(
+                "SELECT * FROM sync_event WHERE state <> 'applied' OR error LIKE '%could not%'"
+            ).fetchall()
+            == []
+        )
+        for table in ("message_status", "message_error", "opt_out_change", "broadcast_change"):
+            cursor = connection.execute(f"SELECT * FROM {table}")
+            assert {row[2:] for row in cursor} == claimed.happened[table], table
+
+
+def found(driver: Driver, table: str, rows: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
+    """The mirror's rows, reduced to the columns that the model speaks of."""
+    key = KINDS[table].key
+    with driver.mirror.reading() as connection:
+        cursor = connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in cursor.description]
+        have = [dict(zip(names, row, strict=True)) for row in cursor]
+    wanted = next(iter(rows.values()), {})
+    return {tuple(row[c] for c in key): {name: row[name] for name in wanted} for row in have}
+
+
+@settings(_PROFILE)
+@given(data=st.data(), world=worlds())
+def test_same_claims_same_mirror(
+    data: st.DataObject, world: World, empty: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    plan = data.draw(plans(world))
+    with driven(empty, tmp_path_factory.getbasetemp()) as driver:
+        run(driver, world, plan)
+        check(driver, world)
