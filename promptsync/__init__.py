@@ -1,3 +1,71 @@
-"""promptsync: a local, always current SQLite mirror of a text messaging account."""
+"""promptsync: a local, always current SQLite mirror of a text messaging account.
+
+Owns the names that plugins use: ``promptsync`` is the only module a plugin imports (its tests import
+``promptsync.testing`` too). They are looked up when asked for, so that importing a part of promptsync imports that part.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from promptsync.checks.finding import note, ok, problem
+    from promptsync.clock import iso_millis, parse_iso
+    from promptsync.errors import ConfigError
+    from promptsync.hookspecs import hookimpl
+    from promptsync.ingest.claims import Claims, RowClaim
+    from promptsync.ingest.fields import MISSING, Fields, known
+    from promptsync.model import Column, Kind, Role, Table
+    from promptsync.plugins.declared import Change, FileKind, Filter, Observer, Page, PluginError, ReadOnly, Source
+    from promptsync.plugins.settings import Settings
+
+_HOMES = {
+    "promptsync.checks.finding": ("note", "ok", "problem"),
+    "promptsync.clock": ("iso_millis", "parse_iso"),
+    "promptsync.errors": ("ConfigError",),
+    "promptsync.hookspecs": ("hookimpl",),
+    "promptsync.ingest.claims": ("Claims", "RowClaim"),
+    "promptsync.ingest.fields": ("MISSING", "Fields", "known"),
+    "promptsync.model": ("Column", "Kind", "Role", "Table"),
+    "promptsync.plugins.declared": (
+        *("Change", "FileKind", "Filter", "Observer", "Page", "PluginError", "ReadOnly", "Source"),
+    ),
+    "promptsync.plugins.settings": ("Settings",),
+}
+
+__all__ = [
+    "MISSING",
+    "Change",
+    "Claims",
+    "Column",
+    "ConfigError",
+    "Fields",
+    "FileKind",
+    "Filter",
+    "Kind",
+    "Observer",
+    "Page",
+    "PluginError",
+    "ReadOnly",
+    "Role",
+    "RowClaim",
+    "Settings",
+    "Source",
+    "Table",
+    "__version__",
+    "hookimpl",
+    "iso_millis",
+    "known",
+    "note",
+    "ok",
+    "parse_iso",
+    "problem",
+]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'promptsync' has no attribute {name!r}")

@@ -19,8 +19,11 @@ from promptsync.config import Config, open_access
 from promptsync.control import build_control, socket_path, start_control
 from promptsync.engine import Engine
 from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.export_tasks import export_tasks
+from promptsync.fetch_schedule import fetch_tasks
 from promptsync.health import Health, health_routes
 from promptsync.ingest.files import LoadRequest
+from promptsync.plugin_tasks import plugin_tasks
 from promptsync.schedule import Schedule, Task
 from promptsync.sources.drop import DropFolder, DropSettings, Outcome
 from promptsync.sources.listener import ListenerSettings, build_listener, listener_runner, stop_accepting
@@ -115,13 +118,21 @@ class _Parts:
         self._runners = [runner, await start_control(control, path)]
         self._background = [self._tasks.create_task(self._apply()), self._tasks.create_task(self._drop.run())]
         self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search))
-        self._schedule.start()
+        for task in plugin_tasks(self._engine.plugins, self._config):
+            self._schedule.add(task)
+        self._engine.plugins.start()
+        for task in fetch_tasks(self._engine):
+            self._schedule.add(task)
+        for task in export_tasks(self._engine.exports, self._config):
+            self._schedule.add(task)
+        self._schedule.start(await asyncio.to_thread(self._schedule.missed))
         _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))
 
     async def stop(self) -> None:
         """Refuse new deliveries, finish what is under way, apply what is stored."""
         _log.info("draining")
         stop_accepting(self._app)
+        self._engine.stopping.set()
         self._schedule.close()
         for task in self._background:
             task.cancel()
@@ -133,14 +144,11 @@ class _Parts:
 
     async def _apply(self) -> None:
         """Apply stored deliveries as they come, a batch at a time."""
-        writer = self._engine.mirror.writer
         while True:
             await self._work.wait()
             self._work.clear()
             try:
-                while await asyncio.wrap_future(
-                    writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False)
-                ):
+                while await self._apply_next():
                     pass
             except PromptsyncError as error:
                 _log.warning("apply_failed", error=str(error))
@@ -149,9 +157,16 @@ class _Parts:
                 await asyncio.sleep(1.0)
                 self._work.set()
 
+    async def _apply_next(self) -> int:
+        """Apply a batch. Plugins that take part in it are called off the loop and off the writer's thread."""
+        if self._engine.plugins.applier is not None:
+            return await asyncio.to_thread(self._engine.apply_next)
+        writer = self._engine.mirror.writer
+        return await asyncio.wrap_future(writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False))
+
     async def _dropped(self, path: Path) -> Outcome:
         """Load one file from the drop folder."""
-        report = await asyncio.to_thread(self._engine.loader.load, LoadRequest(path, "drop"))
+        report = await asyncio.to_thread(self._engine.load_file, LoadRequest(path, "drop"))
         if report.state == "merged" and report.inserted + report.updated and report.table:
             await asyncio.to_thread(self._engine.loader.enter_search, report.table)
         if report.state in ("merged", "unchanged"):

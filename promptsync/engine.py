@@ -4,48 +4,80 @@ Owns the wiring that the daemon and the command line share, and the order in whi
 worker thread or a command, never for the event loop's thread.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config
 from promptsync.errors import InputRefused
+from promptsync.exports import Exports
 from promptsync.formats.limits import Limits
 from promptsync.formats.names import parse_name
+from promptsync.ingest.built_in import Extensions, load_extensions
 from promptsync.ingest.events import EventApplier
 from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
+from promptsync.ingest.plugin_rows import row_filter
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
-from promptsync.model import declared_schema
+from promptsync.plugin_work import PluginWork
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
 
 class Engine:
-    """An open mirror for writing. Raises MirrorLocked if another process writes it, MirrorFull if it cannot."""
+    """An open mirror for writing. ``given``: plugins to load beside the enabled ones, by name.
+
+    Raises MirrorLocked if another process writes it, MirrorFull if it cannot, ConfigError for a plugin that cannot run.
+    """
 
     def __init__(
-        self, config: Config, clock: Clock = system_clock, on_fatal: Callable[[Exception], None] | None = None
+        self,
+        config: Config,
+        clock: Clock = system_clock,
+        on_fatal: Callable[[Exception], None] | None = None,
+        given: Mapping[str, object] | None = None,
     ) -> None:
         self.config = config
         self.clock = clock
-        self.mirror = Mirror(config.mirror.database, declared_schema(), on_fatal)
-        self.loader = FileLoader(self.mirror, load_settings(config), clock)
-        self.applier = EventApplier(self.mirror, touched=self.loader.touched)
+        self.stopping = threading.Event()  # set to have long work on other threads end soon
+        self.fetching = threading.Lock()  # one fetch at a time, whoever asked for it
+        extensions = load_extensions(config, given)
+        try:
+            self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal)
+        except BaseException:
+            extensions.close()
+            raise
+        self.loader = FileLoader(self.mirror, load_settings(config, extensions), clock)
+        self.applier = EventApplier(self.mirror, extensions.handlers, self.loader.touched)
+        self.plugins = PluginWork(extensions, self.mirror, self.loader.touched, clock)
+        self.exports = Exports(config, self.mirror, clock, self.stopping)
         self.loader.clean()
+
+    def apply_next(self) -> int:
+        """Apply a batch of what waits in the inbox; returns how many deliveries that were."""
+        if self.plugins.applier is not None:
+            return self.plugins.applier.apply_next()
+        return self.mirror.writer.run(self.applier.apply_some, Lane.APPLY, durable=False)
 
     def apply_pending(self) -> int:
         """Apply everything that waits in the inbox; returns how many deliveries that were."""
         applied = 0
-        while done := self.mirror.writer.run(self.applier.apply_some, Lane.APPLY):
+        while done := self.apply_next():
             applied += done
         return applied
+
+    def load_file(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
+        """Load one file: a nightly export, or of a kind that a plugin decodes."""
+        if request.name is None and self.plugins.decoded.kind(request.path.name):
+            return self.plugins.decoded.load(request, progress)
+        return self.loader.load(request, progress)
 
     def load(self, requests: Iterable[LoadRequest], progress: Progress = lambda *_: None) -> Iterator[FileReport]:
         """Load files one after the other, then enter what is new into full-text search."""
         tables = set()
         for request in requests:
-            report = self.loader.load(request, progress)
+            report = self.load_file(request, progress)
             tables.add(report.table if report.state == "merged" else None)
             yield report
         for table in sorted(name for name in tables if name):
@@ -67,6 +99,7 @@ class Engine:
 
     def close(self) -> None:
         """Finish accepted work and close."""
+        self.plugins.close()
         self.mirror.close()
 
     def __enter__(self) -> "Engine":
@@ -76,11 +109,11 @@ class Engine:
         self.close()
 
 
-def load_settings(config: Config) -> LoadSettings:
-    """How files are judged, from the configuration."""
+def load_settings(config: Config, extensions: Extensions) -> LoadSettings:
+    """How files are judged, from the configuration, and filtered, by plugins."""
     guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
     limits = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
-    return LoadSettings(config.mirror.timezone, guards, limits)
+    return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins))
 
 
 def _is_visible(path: Path, below: Path) -> bool:

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from promptsync.engine import Engine
+from promptsync.fetch_sources import source_names
 from promptsync.sources.drop import DropFolder
 from promptsync.sources.listener import STATE
 from promptsync.status import Expectations, Status, read_status
@@ -52,7 +53,7 @@ class Health:
     def status(self) -> Status:
         """The mirror's own state."""
         config = self._engine.config
-        expected = Expectations(config.alerts.stale_after, config.mirror.timezone)
+        expected = Expectations(config.alerts.stale_after, config.mirror.timezone, source_names(config))
         with self._engine.mirror.reading() as connection:
             return read_status(connection, self._engine.mirror.schema, expected, self._engine.clock())
 

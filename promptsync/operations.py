@@ -9,13 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from promptsync.clock import parse_iso
+from promptsync.clock import iso_millis, parse_iso
 from promptsync.engine import Engine
 from promptsync.errors import ConfigError
+from promptsync.fetch import fetch_source, record_run
+from promptsync.fetch_sources import choose, night_of, sources_of
 from promptsync.formats.names import FileName
 from promptsync.ingest.files import LoadRequest
 from promptsync.model.delivery import Delivery
-from promptsync.store import rejects
+from promptsync.sources.places.plan import Wish
+from promptsync.store import jobs, rejects
 from promptsync.store.inbox import import_event, select_for_replay
 
 Params = Mapping[str, Any]
@@ -90,10 +93,49 @@ def discard_rejects(engine: Engine, params: Params, _emit: Emit) -> dict[str, An
     return {"discarded": engine.mirror.writer.run(lambda connection: rejects.discard(connection, params.get("ids")))}
 
 
+def request_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """``kind``, ``asked`` (names of sources/export_profile.py), ``wait``. Emits ``progress``; gives the jobs' rows."""
+    ids = engine.exports.request(params["kind"], params["asked"])
+    if not params["wait"]:
+        with engine.mirror.reading() as connection:
+            return {"jobs": jobs.some(connection, ids)}
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    return {"jobs": engine.exports.carry_on(ids, progress)}
+
+
+def resume_exports(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
+    """Carry every open export job on until it is closed. Emits ``progress``; gives the jobs' rows."""
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    return {"jobs": engine.exports.carry_on(None, progress)}
+
+
+def newest_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """``query``: see Exports.newest. Emits ``progress``; gives counts."""
+    return engine.exports.newest(params["query"], lambda *step: emit({"progress": list(step)}))
+
+
+def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Look at configured places now: ``sources`` (names, none: all), ``since`` (ISO date). Emits ``progress``, ``file``."""
+    sources = choose(sources_of(engine.config), params.get("sources") or ())
+    wish = Wish(since=night_of(params.get("since"), engine.config.mirror.timezone), by_hand=True)
+    reports = []
+    for source in sources:
+        started = iso_millis(engine.clock())
+        report = fetch_source(engine, source, wish, emit)
+        record_run(engine, source, report, started)
+        reports.append(asdict(report))
+        emit({"source": reports[-1]})
+    return {"sources": reports}
+
+
 OPERATIONS: dict[str, Operation] = {
     "load": load,
+    "fetch": fetch,
     "replay": replay,
     "import-events": import_events,
     "retry-rejects": retry_rejects,
     "discard-rejects": discard_rejects,
+    "request-exports": request_exports,
+    "resume-exports": resume_exports,
+    "newest-exports": newest_exports,
 }

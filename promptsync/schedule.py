@@ -5,14 +5,15 @@ is handed in.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
-from promptsync.clock import Clock, iso_millis
+from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
 from promptsync.errors import PromptsyncError
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
@@ -22,12 +23,25 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
+class Later:
+    """A run that is done, but should be made again soon. ``message``: for the record."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
-    """``run`` returns a sentence for the record, or None if nothing was done and nothing is to be recorded."""
+    """``run`` returns a sentence for the record, or None if nothing was done and nothing is to be recorded.
+
+    ``catch_up``: a run that was due while nothing ran is made at start, once. ``again``: how long after a run that
+    returned Later, or failed in a way that may pass, the next one is made.
+    """
 
     name: str
     trigger: BaseTrigger
-    run: Callable[[], Awaitable[str | None]]
+    run: Callable[[], Awaitable[str | Later | None]]
+    catch_up: bool = False
+    again: timedelta | None = None
 
 
 class Schedule:
@@ -37,16 +51,28 @@ class Schedule:
         self._mirror = mirror
         self._clock = clock
         self._scheduler = AsyncIOScheduler()
+        self._tasks: dict[str, Task] = {}
+        self._running: set[str] = set()
 
     def add(self, task: Task) -> None:
         """One more task. A run that is still going on is not started twice."""
+        self._tasks[task.name] = task
         self._scheduler.add_job(
             self.run_now, task.trigger, (task,), id=task.name, max_instances=1, coalesce=True, misfire_grace_time=None
         )
 
-    def start(self) -> None:
-        """Begin. Must be called on the event loop."""
+    def missed(self) -> list[str]:
+        """Names of the tasks with a run that was due since their last good one. Blocking: it reads the record."""
+        with self._mirror.reading() as connection:
+            last = {name: ledger.last_good_run(connection, name) for name in self._tasks}
+        now = self._clock()
+        return [name for name, task in self._tasks.items() if task.catch_up and is_due(task.trigger, last[name], now)]
+
+    def start(self, at_once: Iterable[str] = ()) -> None:
+        """Begin, with a run of the tasks named. Must be called on the event loop."""
         self._scheduler.start()
+        for name in at_once:
+            self._once(self._tasks[name], timedelta())
 
     def close(self) -> None:
         """Start nothing more."""
@@ -54,8 +80,18 @@ class Schedule:
             self._scheduler.shutdown(wait=False)
 
     async def run_now(self, task: Task) -> None:
-        """Run a task and record what came of it; never raises for what the task did."""
+        """Run a task and record what came of it; never raises for what the task did. Nothing if it is running."""
+        if task.name in self._running:
+            return
+        self._running.add(task.name)
+        try:
+            await self._run(task)
+        finally:
+            self._running.discard(task.name)
+
+    async def _run(self, task: Task) -> None:
         started = iso_millis(self._clock())
+        message: str | Later | None
         try:
             outcome, message = "done", await task.run()
         except PromptsyncError as error:
@@ -64,9 +100,35 @@ class Schedule:
             outcome, message = "failed", f"{type(error).__name__}: {error}"
         if message is None:
             return
+        if outcome == "problem" or isinstance(message, Later):
+            self._once(task, task.again)
+        message = message.message if isinstance(message, Later) else message
         if outcome != "done":
             _log.warning("task_failed", task=task.name, outcome=outcome, error=message)
         row = {"task": task.name, "started_at": started, "finished_at": iso_millis(self._clock())}
         row |= {"outcome": outcome, "message": message}
         recorded = self._mirror.writer.submit(lambda connection: ledger.insert(connection, "sync_run", row), Lane.IDLE)
         await asyncio.wrap_future(recorded)
+
+    def _once(self, task: Task, after: timedelta | None) -> None:
+        """One run beside those by the clock; a later call replaces an earlier one that waits."""
+        if after is None or not self._scheduler.running:
+            return
+        self._scheduler.add_job(
+            self.run_now,
+            "date",
+            (task,),
+            id=f"{task.name}, once",
+            run_date=datetime.now(UTC) + after,
+            replace_existing=True,
+            misfire_grace_time=None,
+        )
+
+
+def is_due(trigger: BaseTrigger, last: str | None, now: int) -> bool:
+    """Whether a trigger fired after ``last`` (ISO, None: never ran) and not after ``now`` (microseconds)."""
+    if last is None:
+        return True
+    last_run = datetime.fromtimestamp(parse_iso(last) / MICROS, UTC)
+    fires = trigger.get_next_fire_time(last_run, last_run)
+    return fires is not None and fires.timestamp() * MICROS <= now

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
+from promptsync.status_sources import SourceState, source_problems, source_states
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Status:
     rejects: dict[str, int]
     drift: tuple[dict[str, Any], ...]
     search_lag: dict[str, int]
+    jobs: tuple[dict[str, Any], ...]
+    merged_exports: int
+    sources: tuple[SourceState, ...]
     problems: tuple[str, ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -49,10 +53,12 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """``stale_after``: how old the newest snapshot may be. ``zone``: in which nights have dates."""
+    """``stale_after``: how old the newest snapshot may be. ``zone``: in which nights have dates. ``sources``: names of
+    the places that exports are fetched from."""
 
     stale_after: timedelta
     zone: ZoneInfo
+    sources: tuple[str, ...] = ()
 
 
 def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expectations, now: int) -> Status:
@@ -66,6 +72,9 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         rejects=dict(connection.execute('SELECT "class", count(*) FROM sync_reject GROUP BY 1 ORDER BY 1').fetchall()),
         drift=tuple(_rows(connection, 'SELECT kind, "table", name, first_seen, seen_in FROM sync_drift ORDER BY 4')),
         search_lag=dict(_search_lag(connection, schema)),
+        jobs=tuple(_rows(connection, _JOBS)),
+        merged_exports=connection.execute("SELECT count(*) FROM sync_job WHERE state = 'loaded'").fetchone()[0],
+        sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
     )
     return Status(**{**{name: getattr(status, name) for name in Status.__slots__}, "problems": tuple(_problems(status))})
 
@@ -74,6 +83,14 @@ _FILES = (
     'SELECT id, name, "table", org_id, as_of, state, rows, error, seen_at FROM sync_file '
     "WHERE state IN ({}) ORDER BY id"
 )
+
+
+_JOBS = (
+    'SELECT id, "type", "range", state, requested_at, changed_at, error FROM sync_job j WHERE state <> \'loaded\' AND '
+    "NOT (state IN ('failed', 'refused') AND EXISTS "
+    "(SELECT 1 FROM sync_job g WHERE g.type = j.type AND g.id > j.id AND g.state = 'loaded')) ORDER BY id"
+)
+"""Exports that are open, or ended badly and were not followed by a good one of their kind."""
 
 
 def _tables(connection: sqlite3.Connection, expected: Expectations, now: int) -> Iterator[TableState]:
@@ -135,16 +152,20 @@ def _rows(connection: sqlite3.Connection, sql: str) -> Iterator[dict[str, Any]]:
 
 
 def _problems(status: Status) -> Iterator[str]:
-    if not status.tables and not status.events["received"]:
+    if not (status.tables or status.events["received"] or status.merged_exports):
         yield "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
     for table in status.tables:
         if table.stale:
             yield f"{table.table} of organization {table.org_id} is as of {table.newest}: newer exports are missing."
+    yield from source_problems(status.sources)
     for file in status.held:
         action = "look at it, then load it again" if file["state"] != "ignored" else "rename it or say what it is"
         yield f"{file['name']} is {file['state']} ({file['error']}); {action}."
     for file in status.unfinished:
         yield f"{file['name']} was not finished; load it again."
+    for job in status.jobs:
+        if job["state"] in ("failed", "refused"):
+            yield f"Export {job['id']} of {job['type']} is {job['state']}: {job['error']}"
     if status.rejects:
         total = sum(status.rejects.values())
         yield f"{total:,} rejected rows or deliveries wait: 'promptsync rejects list' shows them."

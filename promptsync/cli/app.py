@@ -17,6 +17,8 @@ from promptsync.cli.context import App, exit_code
 from promptsync.cli.demo import demo
 from promptsync.cli.doctor import doctor
 from promptsync.cli.events import events
+from promptsync.cli.fetch import fetch
+from promptsync.cli.export import export
 from promptsync.cli.init import init
 from promptsync.cli.load import load
 from promptsync.cli.rejects import rejects
@@ -75,5 +77,5 @@ def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool
     ctx.obj = App(config_path, verbosity)
 
 
-for command in (init, demo, run, load, events, rejects, status, doctor, browse, schema):
+for command in (init, demo, run, load, fetch, export, events, rejects, status, doctor, browse, schema):
     main.add_command(command)

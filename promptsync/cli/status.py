@@ -5,6 +5,7 @@ import click
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.clock import system_clock
 from promptsync.control import daemon_runs
+from promptsync.fetch_sources import source_names
 from promptsync.model import declared_schema
 from promptsync.status import Expectations, Status, read_status
 
@@ -15,7 +16,7 @@ from promptsync.status import Expectations, Status, read_status
 def status(app: App, as_json: bool) -> None:
     """Is the mirror up to date? Exit 0 fresh, 1 something needs a person."""
     config = app.config
-    expected = Expectations(config.alerts.stale_after, config.mirror.timezone)
+    expected = Expectations(config.alerts.stale_after, config.mirror.timezone, source_names(config))
     with app.reading() as connection:
         found = read_status(connection, declared_schema(), expected, system_clock())
     runs = daemon_runs(config.mirror.database)
@@ -35,6 +36,16 @@ def _show(found: Status, runs: bool) -> None:
         columns = ["table", "org", "newest", "rows", "snapshots", "nights missing"]
         rows = [[t.table, str(t.org_id or ""), t.newest, t.rows, t.snapshots, _nights(t.missing)] for t in found.tables]
         print_table(columns, rows)
+        click.echo("")
+    if found.sources:
+        columns = ["fetched from", "last success", "outcome", "waiting", "held", "failed", "nights missing"]
+        print_table(
+            columns,
+            [
+                [s.source, s.last_success, s.outcome, s.waiting, s.held, s.failed, _nights(s.missing)]
+                for s in found.sources
+            ],
+        )
         click.echo("")
     events = found.events
     newest = f", the newest at {events['newest']}" if events["newest"] else ""

@@ -77,6 +77,11 @@ class Secret:
 
 def parse_secret(value: object, info: ValidationInfo) -> Secret:
     """The secret that a TOML table names. Raises ValueError, which never repeats what was given."""
+    return named_secret(value, info.context["folder"] if info.context else Path())
+
+
+def named_secret(value: object, folder: Path) -> Secret:
+    """The same, relative files being looked for in ``folder``."""
     if isinstance(value, Secret):
         return value
     if not isinstance(value, dict):
@@ -93,7 +98,6 @@ def parse_secret(value: object, info: ValidationInfo) -> Secret:
         raise ValueError("must name an environment variable, its name has no '='")
     if kind == "credential" and ("/" in name or name in (".", "..")):
         raise ValueError("must name a systemd credential alone, without a folder")
-    folder = info.context["folder"] if info.context else Path()
     return Secret(kind, name, folder)
 
 

@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_validator,
+)
 from pydantic import ValidationInfo as Info
 
 from promptsync.config.places import (
@@ -180,13 +191,28 @@ class BrowseConfig(Section):
 
 
 class PluginsConfig(Section):
-    """``[plugins]``; a table ``[plugins.<name>]`` belongs to that plugin, which checks it itself."""
+    """``[plugins]``; a table ``[plugins.<name>]`` belongs to that plugin, which checks it itself.
+
+    ``limit``: how long a plugin may take over one delivery, check or page.
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, dict[str, Any]] = Field(init=False)
 
     folder: LocalPath = Path("plugins")
     enabled: tuple[Text, ...] = ()
+    limit: Duration = timedelta(seconds=2)
+    _base: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _remember_base(self, info: Info) -> Self:
+        self._base = info.context["folder"] if info.context else Path()
+        return self
+
+    @property
+    def base(self) -> Path:
+        """Where relative paths in a plugin's own settings start: the configuration file's folder."""
+        return self._base
 
     def settings(self, name: str) -> dict[str, Any]:
         """The keys of ``[plugins.<name>]``; empty without such a table."""

@@ -13,6 +13,7 @@ from random import Random
 
 from promptsync.clock import MICROS
 from promptsync.demo.chronicle import Change
+from promptsync.demo.desk import Desk
 from promptsync.demo.events import BATCH, Event, Events
 from promptsync.demo.nights import RUN_DELAY, midnight_before, midnights
 from promptsync.demo.told import Told
@@ -83,11 +84,16 @@ def simulate(
 
 def happenings(world: World, begin: int, end: int) -> list[Event]:
     """Every event that the vendor makes in ``[begin, end)``, in order. The world must have grown to ``end``."""
-    events = Events(world.book.staff)
+    events, desk = Events(world.book.staff), Desk(world)
     changes, messages = world.book.changes, world.book.messages
     changed = changes[bisect_left(changes, begin, key=_at) : bisect_left(changes, end, key=_at)]
     recent = messages[bisect_left(messages, begin - _LONGEST_LIFE, key=_at) : bisect_left(messages, end, key=_at)]
     found = [event for change in changed for event in _change(events, change)]
+    lately = changes[bisect_left(changes, begin - MICROS, key=_at) : bisect_left(changes, end, key=_at)]
+    around = [*desk.events(begin, end)]
+    around += [event for change in lately for event in desk.after_carrier(change)]
+    around += [event for message in recent for event in desk.around_message(message)]
+    found += [event for event in around if begin <= event.at < end]
     for message in recent:
         if begin <= message.noted < end:
             found.append(events.message_added(message))

@@ -3,6 +3,7 @@
 Follows Event Endpoint, Common models: every field, in the specification's order. Knows no event type.
 """
 
+import json
 from typing import Any
 
 from promptsync.clock import iso_millis
@@ -11,6 +12,11 @@ from promptsync.demo.traffic import Conversation, Message
 
 Body = dict[str, Any]
 """A JSON object."""
+
+
+def packed(value: Any) -> str:
+    """A JSON document as the mirror keeps it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def millis(at: int) -> int:
@@ -140,4 +146,62 @@ def org_channel(channel: Channel) -> Body:
         "unsupportedMediaMessage": None,
         "prePurchased": False,
         "channelApps": [],
+    }
+
+
+def channel_row(model: Body) -> Body:
+    """The columns of an OrgChannelModel."""
+    row = {_column(name): value for name, value in model.items()}
+    return {**row, "channel_apps": packed(model["channelApps"])}
+
+
+def _column(name: str) -> str:
+    """The column of a camelCase field."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def agent(member: TeamMember, email: str) -> Body:
+    """TeamMemberModel."""
+    return {
+        "id": member.id,
+        "email": email,
+        "user": team_member(member),
+        "otpLoginPhoneNumber": None,
+        "mfaPhoneNumber": f"+1555010{member.id % 10_000:04d}",
+        "mfaVerified": member.id % 2 == 0,
+    }
+
+
+def instant_app(id_: int, created: int, status: str, parameters: dict[str, str]) -> Body:
+    """InstantAppModel."""
+    return {
+        "id": id_,
+        "createdTimestamp": millis(created),
+        "customerUrl": f"https://apps.harborstreet.example/{id_}",
+        "status": status,
+        "schemaApiId": "pickup-form",
+        "parameters": [{"key": key, "value": value} for key, value in parameters.items()],
+    }
+
+
+def scheduled_action(
+    id_: int, by: int, channel: Channel, key: str, times: tuple[int, int], said: tuple[str, str]
+) -> Body:
+    """ScheduledActionModel. ``times``: created, to be delivered. ``said``: status, text."""
+    return {
+        "id": id_,
+        "userId": by,
+        "orgChannel": org_channel(channel),
+        "customerChannel": {"identityType": "SMS", "key": key},
+        "createdTimestamp": millis(times[0]),
+        "fulfillment": {
+            "message": said[1],
+            "whisper": None,
+            "instantAppSchema": None,
+            "instantAppMessage": None,
+            "instantAppParameters": None,
+            "uploadId": None,
+        },
+        "status": said[0],
+        "deliverOn": millis(times[1]),
     }

@@ -14,7 +14,7 @@ from promptsync.demo.people import ConsentRecord, Contact, DataField, Tagging
 from promptsync.demo.traffic import Broadcast, Message
 from promptsync.demo.world import World
 
-Value = str | int | bool | None
+Value = str | int | float | bool | None
 Row = dict[str, Value]
 
 

@@ -61,8 +61,10 @@ class Told:
         self.members: dict[tuple[int, int], int] = {}  # conversation, team member: as of the conversation's update
         self.firsts: set[int] = set()  # conversations whose first message was told
         self.staff: dict[int, TeamMember | None] = {}  # None: only mentioned
+        self.named: dict[int, TeamMember] = {}  # whose name alone was told
         self.channels: dict[int, bool] = {}  # False: only mentioned
         self.broadcasts: dict[int, Word | None] = {}
+        self.facts: dict[str, dict[tuple[snapshot.Value, ...], dict[str, tuple[int, snapshot.Row]]]] = defaultdict(dict)
         self.happened: dict[str, Counter[tuple[snapshot.Value, ...]]] = defaultdict(Counter)
 
     # -- nights ----------------------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ class Told:
     def customers(self, received: int, contacts: Iterable[Contact], made: int) -> None:
         """customer/added and customer/modified: whole CustomerModels."""
         for contact in contacts:
-            told = self._customer(contact, received, made)
+            told = self.customer(contact, received, made)
             told.reachable = True
             told.lists.append((received, made))
 
@@ -85,12 +87,12 @@ class Told:
         """customer/optOut GLOBAL."""
         for contact in contacts:
             out = contact.opted_out.at(at)
-            self._consent(self._customer(contact, at, at), at, out)
+            self._consent(self.customer(contact, at, at), at, out)
             self.happened["opt_out_change"][contact.id, "GLOBAL", out, iso_millis(at), None] += 1
 
     def carrier_consent(self, _received: int, contact: Contact, stop: CarrierStop) -> None:
         """customer/optOut PHONE_PROVIDER."""
-        told = self._customer(contact, stop.at, stop.at)
+        told = self.customer(contact, stop.at, stop.at)
         before = told.stops.get(stop.channel.id)
         if before is None or before.at < stop.at:
             told.stops[stop.channel.id] = stop
@@ -102,7 +104,7 @@ class Told:
         """message/added. ``poster``: the team member who wrote it; a contact is known from the message."""
         told = self._message(message, message.at, message.at, message.at)
         told.added = told.placed = True
-        self._conversation(message.conversation, message.noted)
+        self.conversation(message.conversation, message.noted)
         if message.broadcast is not None:
             self.broadcasts.setdefault(message.broadcast.id)
         if poster is not None:
@@ -129,6 +131,18 @@ class Told:
         status, status_message = broadcast.states.at(at)
         self.happened["broadcast_change"][broadcast.id, status, status_message, iso_millis(received)] += 1
 
+    # -- what desk work tells: each group of columns as its own last word has it --------------------------------------
+
+    def fact(self, table: str, key: tuple[snapshot.Value, ...], group: str, order: int, row: snapshot.Row) -> None:
+        """Columns that are told together, and their place in the order."""
+        groups = self.facts[table].setdefault(key, {})
+        if group not in groups or order > groups[group][0]:
+            groups[group] = order, row
+
+    def happen(self, table: str, *cells: snapshot.Value) -> None:
+        """One row of what happened: all columns after the delivery, the item and the organization."""
+        self.happened[table][cells] += 1
+
     # -- the models they are made of -------------------------------------------------------------------------------
 
     def _person(self, contact: Contact, order: int, made: int) -> ContactTold:
@@ -137,7 +151,12 @@ class Told:
         told.born = True
         return told
 
-    def _customer(self, contact: Contact, order: int, made: int) -> ContactTold:
+    def mention_contact(self, contact: Contact) -> None:
+        """A contact's id."""
+        self.contacts.setdefault(contact.id, ContactTold())
+
+    def customer(self, contact: Contact, order: int, made: int) -> ContactTold:
+        """A CustomerModel as it was when made."""
         told = self._person(contact, order, made)
         since = contact.opted_out_since(made)
         self._consent(told, contact.created if since is None else since, since is not None)
@@ -165,7 +184,8 @@ class Told:
         elif message.user_id != SYSTEM_USER:
             self.contacts.setdefault(message.user_id, ContactTold())
 
-    def _conversation(self, talk: Conversation, noted: int) -> None:
+    def conversation(self, talk: Conversation, noted: int) -> None:
+        """A ConversationModel as of its update."""
         before = self.conversations.get(talk.id, (talk, 0))[1]
         self.conversations[talk.id] = talk, max(before, noted)
         self.contacts.setdefault(talk.contact.id, ContactTold())

@@ -7,18 +7,16 @@ computed and no claim is merged here.
 from collections import Counter
 from dataclasses import dataclass
 
-from promptsync.demo import truth_people, truth_traffic
+from promptsync.demo import truth_desk, truth_people, truth_traffic
 from promptsync.demo.snapshot import Value
 from promptsync.demo.told import Told
 from promptsync.demo.truth_rows import Key, Rows, keyed
 from promptsync.demo.world import World
-from promptsync.model import declared_schema
+from promptsync.model import declared_schema, prompt_happened
 
 HAPPENED = {
-    "message_status": ("message_id", "status", "at"),
-    "message_error": ("message_id", "error_message", "at"),
-    "opt_out_change": ("contact_id", "scope", "opted_out", "at", "channel_id"),
-    "broadcast_change": ("broadcast_id", "status", "status_message", "at"),
+    table.name: tuple(column.name for column in table.columns if column.name not in ("event_id", "item", "org_id"))
+    for table in prompt_happened.TABLES
 }
 """Tables of what happened and the columns by which their rows are counted (the key names the delivery)."""
 
@@ -45,5 +43,6 @@ def truth(world: World, told: Told) -> Truth:
         "broadcast": truth_traffic.broadcasts(world, told),
         **truth_traffic.conversations(told),
     }
+    tables = truth_desk.overlaid(tables, told)
     rows = {name: keyed(schema[name], found, world.org_id) for name, found in tables.items()}
     return Truth(rows, {table: told.happened.get(table, Counter()) for table in HAPPENED})

@@ -131,7 +131,7 @@ def _list_row(chosen: ContactList) -> Row:
 def staff(world: World, told: Told) -> dict[str, Rows]:
     """Team members, their identities, channels."""
     return {
-        "team_member": [_member_row(id_, member) for id_, member in told.staff.items()],
+        "team_member": [_member_row(id_, member or told.named.get(id_)) for id_, member in told.staff.items()],
         "team_member_identity": [
             {"team_member_id": member.id, "type": type_, "key": key}
             for member in told.staff.values()
@@ -139,7 +139,7 @@ def staff(world: World, told: Told) -> dict[str, Rows]:
             for type_, key in models.identities(member)
         ],
         "channel": [
-            _channel_row(channel.id, models.org_channel(channel) if told.channels[channel.id] else {})
+            {"id": channel.id, **(models.channel_row(models.org_channel(channel)) if told.channels[channel.id] else {})}
             for channel in world.book.staff.channels
             if channel.id in told.channels
         ],
@@ -150,15 +150,3 @@ def _member_row(id_: int, member: TeamMember | None) -> Row:
     if member is None:
         return {"id": id_}
     return {"id": id_, "display_name": member.name, "created_timestamp": iso_millis(member.created)}
-
-
-def _channel_row(id_: int, told: models.Body) -> Row:
-    row: Row = {_column(name): value for name, value in told.items() if name != "channelApps"}
-    if told:
-        row["channel_apps"] = "[]"
-    return {**row, "id": id_}
-
-
-def _column(name: str) -> str:
-    """The column of a camelCase field."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)

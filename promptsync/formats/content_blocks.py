@@ -6,6 +6,7 @@ every hundredth, the same ones every night, and found without looking at each re
 holds; a file in which a quote stands where it means nothing has no blocks.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -13,24 +14,25 @@ from typing import BinaryIO
 import numpy as np
 import xxhash
 
-from promptsync.formats.records import Block, cells_of, first_record, last_end, line_ends, well_placed
+from promptsync.formats.records import cells_of, first_record, last_end, well_placed
 from promptsync.merge.block_index import Cut
 
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 4 << 20
+_LONGEST = 16 * _CHUNK
 _DIGITS = 20
-_ENDING = b"00,"
+_BOUNDARY = re.compile(rb"\n(?=[0-9]{0,17}00,)")
 _VERSION = b"1"  # of how cells are read: another one makes every known block unknown
 
 
 class ContentCutter:
-    """Takes a file's raw bytes piece by piece. ``known``: digest to (place, rows, lines) of blocks that need no reading.
+    """Takes a file's raw bytes piece by piece. ``known``: digest to place of the blocks that need no reading.
 
     ``aside``: where the bytes of the others go. ``seed``: of the digests, so that nobody can prepare two blocks with the
-    same one. After ``finish`` the cut is whole; ``cut`` is None if the file has no blocks.
+    same one. ``salt``: what else the meaning of the bytes depends on.
     """
 
-    def __init__(self, known: Mapping[bytes, tuple[int, int, int]], aside: Path | None, seed: int, salt: bytes) -> None:
+    def __init__(self, known: Mapping[bytes, int], aside: Path | None, seed: int, salt: bytes) -> None:
         self._known = known
         self._file: BinaryIO | None = aside.open("w+b") if aside else None
         self._seed, self._salt = seed, salt
@@ -38,14 +40,9 @@ class ContentCutter:
         self._have = 0
         self._digests: list[bytes] = []
         self._first: list[int] = []
-        self._lines: list[int] = []
         self._old: list[int] = []
-        self._runs: list[tuple[int, int, int, int]] = []  # offset, length, line, rows left out before it
-        self._line = 1
-        self._left_out = 0
         self._run = bytearray()
-        self._run_line = 1
-        self.header = b""
+        self._header = b""
         self._broken = False
 
     def feed(self, piece: bytes) -> None:
@@ -58,37 +55,27 @@ class ContentCutter:
             self._work(last=False)
 
     def finish(self) -> Cut | None:
-        """Nothing more comes."""
+        """Nothing more comes. None if the file has no blocks."""
         if not self._broken:
             self._work(last=True)
             self._end_run()
         if self._broken or not self._first:
             return None
-        return Cut(
-            self.identity(),
-            tuple(self._digests),
-            np.array(self._first, np.int64),
-            np.array(self._lines, np.int64),
-            np.array(self._old, np.int64),
-        )
-
-    def identity(self) -> bytes:
-        """Stands for the header, the salt (zone and table) and the way cells are read."""
-        return xxhash.xxh3_128_digest(_VERSION + self._salt + self.header, self._seed)
+        identity = xxhash.xxh3_128_digest(_VERSION + self._salt + self._header, self._seed)
+        return Cut(identity, tuple(self._digests), np.array(self._first, np.int64), np.array(self._old, np.int64))
 
     def key_name(self) -> str:
         """The name of the first column, in small letters."""
-        cells = cells_of(self.header.removeprefix(_BOM)) if self.header else []
+        cells = cells_of(self._header.removeprefix(_BOM)) if self._header else []
         return cells[0].decode("utf-8", "replace").strip().casefold() if cells else ""
 
-    def unknown(self) -> Iterator[Block]:
-        """The header, then the blocks that need reading, joined to a few megabytes where they follow each other."""
-        yield Block(self.header, 1)
-        if self._file is None:
-            return
-        for offset, length, line, left_out in self._runs:
-            self._file.seek(offset)
-            yield Block(self._file.read(length), line, left_out)
+    def unknown(self) -> Iterator[bytes]:
+        """The header, then the bytes of all blocks that need reading."""
+        yield self._header
+        if self._file is not None:
+            self._file.seek(0)
+            while piece := self._file.read(_CHUNK):
+                yield piece
 
     def close(self) -> None:
         """Let go of the bytes set aside."""
@@ -96,51 +83,44 @@ class ContentCutter:
             self._file.close()
 
     def _work(self, *, last: bool) -> None:
+        """Cut what has come, but for what follows the last boundary."""
         data = b"".join(self._pending)
         self._pending, self._have = [], 0
-        if not self.header:
+        if not self._header:
             record, end = first_record(data.removeprefix(_BOM))
-            if not record or end == 0:
-                self._broken = True
-                return
             end += len(_BOM) if data.startswith(_BOM) else 0
-            self.header = data[:end]
-            self._line += line_ends(self.header)
-            data = data[end:]
+            self._header, data = data[:end], data[end:]
+            self._broken = not record
         start = 0
-        for boundary in _boundaries(data):
-            self._block(data, start, boundary)
-            start = boundary
-        if last and start < len(data):
+        for match in _BOUNDARY.finditer(data):
+            end = match.end()
+            if end > start and not data.count(b'"', start, end) % 2:
+                self._block(data, start, end)
+                start = end
+        if last:
             self._block(data, start, len(data))
-        elif start < len(data):
+        else:
             self._pending, self._have = [data[start:]], len(data) - start
+            self._broken = self._broken or self._have > _LONGEST
 
     def _block(self, data: bytes, start: int, end: int) -> None:
         if start == end or self._broken:
             return
-        comma = data.find(b",", start, start + _DIGITS)
-        key = data[start:comma]
+        key = data[start : data.find(b",", start, start + _DIGITS)]
         if not key.isdigit():
             self._broken = True
             return
         digest = xxhash.xxh3_128_digest(memoryview(data)[start:end], self._seed)
-        place, rows, lines = self._known.get(digest, (-1, 0, 0))
+        place = self._known.get(digest, -1)
         self._digests.append(digest)
         self._first.append(int(key))
         self._old.append(place)
         if place >= 0:
             self._end_run()
-            self._left_out += rows
-        else:
-            lines = data.count(b"\n", start, end)
-            if not self._run:
-                self._run_line = self._line
-            self._run += data[start:end]
-            if len(self._run) >= _CHUNK:
-                self._end_run()
-        self._lines.append(lines)
-        self._line += lines
+            return
+        self._run += memoryview(data)[start:end]
+        if len(self._run) >= _CHUNK:
+            self._end_run()
 
     def _end_run(self) -> None:
         """Set a run of unknown blocks aside, once it is certain that it is whole records."""
@@ -148,22 +128,8 @@ class ContentCutter:
             return
         run = bytes(self._run)
         self._run.clear()
-        if well_placed(run) is None or b"\r" in run or (last_end(run) != len(run) and run.endswith(b"\n")):
+        whole = last_end(run) == len(run) or not run.endswith(b"\n")
+        if not whole or well_placed(run) is None or b"\r" in run:
             self._broken = True
-            return
-        if self._file is not None:
-            self._runs.append((self._file.tell(), len(run), self._run_line, self._left_out))
+        elif self._file is not None:
             self._file.write(run)
-        self._left_out = 0
-
-
-def _boundaries(data: bytes) -> Iterator[int]:
-    """Where records begin whose key ends in 00, but for the first byte; never within quotes."""
-    before = 0
-    hit = data.find(_ENDING)
-    while hit >= 0:
-        line_end = data.rfind(b"\n", max(before, hit - _DIGITS), hit)
-        if line_end >= 0 and data[line_end + 1 : hit + 2].isdigit() and not data.count(b'"', before, line_end) % 2:
-            before = line_end + 1
-            yield before
-        hit = data.find(_ENDING, hit + 1)

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from promptsync.errors import Held
+from promptsync.formats.ahead import ahead
 from promptsync.formats.limits import Limits
 from promptsync.formats.records import blocks
 from promptsync.formats.stream import RawStream
 
+_AHEAD = 8
 _QUOTE = ord('"')
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -34,10 +36,15 @@ class Proof:
     ends_with_newline: bool
 
 
-def prove(path: Path, limits: Limits, progress: Callable[[int], None] | None = None) -> Proof:
+def prove(
+    path: Path,
+    limits: Limits,
+    progress: Callable[[int], None] | None = None,
+    raw: Callable[[bytes], None] | None = None,
+) -> Proof:
     """Reads the file to its end and says what is certain about it.
 
-    ``progress`` is told the number of compressed bytes read so far. Raises Held: the reasons of stream.py,
+    ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held: the reasons of stream.py,
     ``encoding`` (UTF-16) and ``last_record_cut``; Unavailable if the file cannot be read.
 
     A last record without its line end is trusted only if one gzip member with a good checksum is the whole file: a
@@ -46,12 +53,14 @@ def prove(path: Path, limits: Limits, progress: Callable[[int], None] | None = N
     digest = hashlib.sha256()
     stream = RawStream(path, limits, digest.update)
     quotes, head, last = 0, b"", b""
-    for piece in stream:
+    for piece in ahead(stream, _AHEAD):
         if len(head) < 2:
             head += piece[:2]
             _refuse_utf16(path, head)
         quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
         last = piece[-1:]
+        if raw:
+            raw(piece)
         if progress:
             progress(stream.size)
     ended = last in (b"\n", b"\r")

@@ -4,7 +4,7 @@ Owns the reading of one file (Nightly Data Exports, Data Schema): block by block
 file (proof.py), does not judge how many bad rows are too many, writes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +40,10 @@ class Batch:
 
 
 class SnapshotReader:
-    """Iterates once over the batches of ``path``, which states ``stated.table`` at ``stated.as_of``.
+    """Iterates once over the batches of a file, which states ``stated.table`` at ``stated.as_of``.
+
+    ``source``: the file, or the pieces of it that are to be read: its header, then whole records (numbers and lines of
+    records then count these alone).
 
     ``schema``: ``_n`` (number of the record from 1, rejected ones counted, header and empty lines not), key columns,
     value columns that the file has, ``_at`` (observed at, microseconds since the epoch, 0 to 2**52 - 1).
@@ -50,9 +53,17 @@ class SnapshotReader:
     Raises Held: ``header``, ``empty``, ``too_long``, ``last_record_cut``, ``quoting``, and the reasons of stream.py.
     """
 
-    def __init__(self, path: Path, table: Table, stated: FileName, zone: ZoneInfo, limits: Limits) -> None:
+    def __init__(
+        self,
+        source: Path | Iterable[bytes],
+        table: Table,
+        stated: FileName,
+        zone: ZoneInfo,
+        limits: Limits,
+    ) -> None:
         self._limits = limits
-        self._blocks = blocks(RawStream(path, limits), limits.max_record, limits.block)
+        pieces = RawStream(source, limits) if isinstance(source, Path) else source
+        self._blocks = blocks(pieces, limits.max_record, limits.block)
         self._header, self._first = self._open(table)
         self._typing = RowTyping(table, self._header, stated, zone)
         self.unknown, self.lacks = self._header.unknown, self._header.lacks

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from promptsync.ingest.fields import MISSING
-from promptsync.merge.version import Rank, version
+from promptsync.merge.version import Rank, time_of, version
 
 Value = str | int | float | None
 Key = tuple[Value, ...]
@@ -15,7 +15,7 @@ Key = tuple[Value, ...]
 
 @dataclass(slots=True)
 class RowClaim:
-    """Claims about one row. ``groups``: group name to (version, values in the group's order). ``seen``: microseconds."""
+    """Claims about one row. ``groups``: group name to (version, values in its order). ``seen``: microseconds."""
 
     table: str
     key: Key
@@ -30,6 +30,10 @@ class RowClaim:
             values = tuple(None if value is MISSING else value for value in values)
         self.groups[name] = (claimed, values)  # type: ignore[assignment]
         return self
+
+    def times(self) -> list[int]:
+        """Every instant that the claim speaks of, microseconds."""
+        return [self.seen, *(time_of(claimed) for claimed, _ in self.groups.values())]
 
     def told(self, name: str, at: int, *values: object) -> "RowClaim":
         """Claim a group as a webhook does, at an instant in microseconds."""

@@ -83,11 +83,13 @@ class EventApplier:
         if not events:
             return 0
         self._apply(connection, events)
-        spent = time.perf_counter() - started
-        wanted = int(len(events) * _TARGET_SECONDS / max(spent, 1e-6))
-        if len(events) == self._size:
-            self._size = min(max(wanted, 10, self._size // 2), 2 * self._size, 2_000)
+        self._resize(len(events), time.perf_counter() - started)
         return len(events)
+
+    def _resize(self, count: int, spent: float) -> None:
+        wanted = int(count * _TARGET_SECONDS / max(spent, 1e-6))
+        if count == self._size:
+            self._size = min(max(wanted, 10, self._size // 2), 2 * self._size, 2_000)
 
     def _apply(self, connection: sqlite3.Connection, events: list[StoredEvent]) -> None:
         readings = [self._read(event) for event in events]
@@ -124,9 +126,10 @@ class EventApplier:
                 now = iso_millis(reading.event.received_at)
                 add_drift(connection, "event type", "", reading.event.type, now, f"delivery {reading.event.id}")
         mark(connection, [_outcome(reading, errors.get(reading.event.id)) for reading in readings])
-        for (table, _), keys in merged.keys.items():
+        for (table, _), rows in merged.rows.items():
             if self._mirror.schema[table].search:
-                search.enter(connection, self._mirror.schema[table], [int(key[0] or 0) for key in keys])
+                ids = {int(row.key[0] or 0) for row in rows}
+                search.enter(connection, self._mirror.schema[table], list(ids))
         self._touched(merged)
 
 

@@ -34,21 +34,21 @@ class Fields:
         self._path = path
         self.problems = problems
 
-    def text(self, name: str) -> str | None | Missing:
+    def text(self, name: str) -> str | Missing | None:
         """A string; a blank one is None, as in the files. One that UTF-8 cannot hold is of the wrong type."""
         value = self._object.get(name, MISSING)
         if isinstance(value, str) and (value.isascii() or _storable(value)):
             return value or None
         return value if value is None or value is MISSING else self._wrong(name, "a text")
 
-    def integer(self, name: str) -> int | None | Missing:
+    def integer(self, name: str) -> int | Missing | None:
         """A 64-bit integer; true and false are none."""
         value = self._object.get(name, MISSING)
         if value is None or value is MISSING or (type(value) is int and -_MAX_INT <= value <= _MAX_INT):
-            return value  # type: ignore[no-any-return]
+            return value
         return self._wrong(name, "a whole number")
 
-    def number(self, name: str) -> float | None | Missing:
+    def number(self, name: str) -> float | Missing | None:
         """A number, whole or not."""
         value = self._object.get(name, MISSING)
         if type(value) is float and isfinite(value):
@@ -57,11 +57,11 @@ class Fields:
             return float(value)
         return value if value is None or value is MISSING else self._wrong(name, "a number")
 
-    def flag(self, name: str) -> int | None | Missing:
+    def flag(self, name: str) -> int | Missing | None:
         """A boolean, as 0 or 1."""
         value = self._object.get(name, MISSING)
         if value is None or value is MISSING:
-            return value  # type: ignore[no-any-return]
+            return value
         return int(value) if isinstance(value, bool) else self._wrong(name, "true or false")
 
     def identifier(self, name: str) -> int | None:
@@ -79,7 +79,7 @@ class Fields:
             return None
         return value * 1000
 
-    def time(self, name: str) -> str | None | Missing:
+    def time(self, name: str) -> str | Missing | None:
         """The same as ISO 8601 text, milliseconds, UTC. 0 and null are None."""
         micros = self.instant(name)
         if micros is not None:
@@ -87,15 +87,15 @@ class Fields:
         value = self._object.get(name, MISSING)
         return None if value is None or (type(value) is int and value == 0) else MISSING
 
-    def json(self, name: str) -> str | None | Missing:
+    def json(self, name: str) -> str | Missing | None:
         """Whatever is there, as a compact JSON document in the sender's order; null is None."""
         value = self._object.get(name, MISSING)
         return value if value is None or value is MISSING else self._document(name, value)
 
-    def rest(self, described: frozenset[str]) -> str | None | Missing:
-        """The fields whose names are not among these, as a JSON object; None if there are none."""
+    def rest(self, described: frozenset[str]) -> str | Missing:
+        """The fields whose names are not among these, as a JSON object; MISSING if there are none."""
         if self._object.keys() <= described:
-            return None
+            return MISSING
         others = {name: value for name, value in self._object.items() if name not in described}
         return self._document("an undescribed field", others)
 

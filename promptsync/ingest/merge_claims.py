@@ -17,6 +17,7 @@ from promptsync.merge.full_list import removed_at
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.model import Schema
+from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 
 _CHUNK = 200
@@ -34,10 +35,10 @@ class Collision:
 
 @dataclass(slots=True)
 class Merged:
-    """What a batch did. ``keys``: the rows it claimed, by table and organization."""
+    """What a batch did. ``rows``: the claims it merged, by table and organization."""
 
     collisions: list[Collision] = field(default_factory=list)
-    keys: dict[tuple[str, int], set[Key]] = field(default_factory=dict)
+    rows: dict[tuple[str, int], list[RowClaim]] = field(default_factory=dict)
 
 
 class ClaimMerger:
@@ -58,8 +59,11 @@ class ClaimMerger:
         for (table, org), rows in grouped.items():
             mine = self._of_this_org(connection, table, org, rows, merged.collisions)
             plan = self._plan(table)
-            connection.executemany(plan.statements.upsert, plan.parameters(self._mirror, org, revision, mine))
-            merged.keys[table, org] = {row.key for row in mine}
+            parameters = plan.parameters(self._mirror, org, revision, combined(mine))
+            connection.executemany(plan.statements.upsert, parameters)
+            merged.rows[table, org] = mine
+            if self._mirror.schema[table].blockwise:
+                ledger.touch(connection, table, org, [(row.key[0], max(row.times())) for row in mine])
         self._mention(connection, batch, revision)
         self._happened(connection, batch)
         self._full_lists(connection, batch, grouped, revision)
@@ -125,6 +129,27 @@ class ClaimMerger:
         for table in self._mirror.schema:
             if table.full_list and contacts and (stated or table.name in linked):
                 _settle_links(connection, self._mirror.layout(table.name), contacts, revision)
+
+
+def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
+    """The same claims, those about one row made one where the rule does not have to compare values."""
+    found: dict[Key, RowClaim] = {}
+    ties: list[RowClaim] = []
+    for row in rows:
+        have = found.setdefault(row.key, row)
+        if have is row:
+            continue
+        groups = dict(have.groups)
+        for name, told in row.groups.items():
+            before = groups.get(name)
+            if before is None or told[0] > before[0]:
+                groups[name] = told
+            elif told[0] == before[0] and told[1] != before[1]:
+                ties.append(row)
+                break
+        else:
+            found[row.key] = RowClaim(row.table, row.key, max(row.seen, have.seen), groups)
+    return [*found.values(), *ties]
 
 
 class _Plan:

@@ -103,7 +103,8 @@ def conversation(
     for member in model.objects("conversationMembers"):
         member_id = member.need("teamMemberId")
         if member_id is not None and (at > claims.at or member_id not in stated):
-            claims.row("conversation_member", conversation_id, member_id, seen=at).told("facts", at, member.flag("active"))
+            link = claims.row("conversation_member", conversation_id, member_id, seen=at)
+            link.told("facts", at, member.flag("active"))
             claims.mention("team_member", member_id)
     for bot in model.objects("conversationBots"):
         if (bot_id := bot.need("botId")) is not None:

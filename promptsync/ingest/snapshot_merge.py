@@ -8,6 +8,7 @@ commit the snapshot asserts nothing; after a kill, doing it all again ends in th
 import json
 import sqlite3
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from promptsync.clock import iso_millis
 from promptsync.ingest.claims import Key
 from promptsync.ingest.staging import attach, attached, fold_doubles, index_keys
+from promptsync.ingest.whole import build_indexes, take_over
 from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.layout import Layout
 from promptsync.merge.snapshot_sql import Delta, SnapshotStatements
@@ -24,12 +26,13 @@ from promptsync.merge.version import Rank, version
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.snapshots import record_lacks
-from promptsync.store.writer import Lane
+from promptsync.store.writer import Lane, Preempted
 
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
-_LOCK_SECONDS = 0.5
+_LOCK_SECONDS = 0.018
+_QUIET_SECONDS = 0.35  # of a slice while no delivery comes; it gives way at once when one does
 _ROWS_FIRST, _ROWS_LEAST, _ROWS_MOST = 1_000, 100, 500_000  # of a slice
 _CHUNK = 200
 
@@ -37,7 +40,9 @@ _CHUNK = 200
 @dataclass(frozen=True, slots=True)
 class Staged:
     """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
-    rows that could not be read, so that they are neither merged nor absent."""
+    rows that could not be read, so that they are neither merged nor absent. ``rows``: in the file; ``gaps``: the ranges
+    of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's form (whole.py); ``blocks``: the index for the
+    next night."""
 
     path: Path
     file_id: int
@@ -50,6 +55,9 @@ class Staged:
     last_number: int
     ascending: bool
     spared: tuple[Key, ...] = ()
+    gaps: tuple[tuple[int, int], ...] | None = None
+    whole: bool = False
+    blocks: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -66,10 +74,15 @@ class Difference:
     whole: bool = False
 
 
+class Overtaken(Exception):
+    """What was left unread matters after all (a row that an event about the time before the snapshot touched, or one of
+    another organization, whose place in the file is asked for): read it all."""
+
+
 class SnapshotMerge:
     """One staged snapshot on its way into the mirror. Blocking: not for the event loop's thread."""
 
-    def __init__(self, mirror: Mirror, staged: Staged, touched: set[Key], progress: Progress) -> None:
+    def __init__(self, mirror: Mirror, staged: Staged, touched: dict[Key, int], progress: Progress) -> None:
         self._mirror = mirror
         self._staged = staged
         self._touched = touched
@@ -77,7 +90,7 @@ class SnapshotMerge:
         self._table = staged.layout.table
         self._sql = SnapshotStatements(staged.layout, staged.present)
         self._parameters = self._bind()
-        self._slice = _ROWS_FIRST
+        self._slice = self._quick = _ROWS_FIRST
 
     def compare(self) -> Difference:
         """Find what differs, without writing to the mirror."""
@@ -85,17 +98,23 @@ class SnapshotMerge:
         key = self._staged.layout.key
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
             connection.execute("PRAGMA staging.synchronous = OFF")
+            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
             connection.execute("BEGIN")
             connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")
             columns = ", ".join(quote(column) for column in key)
             connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns})")
             connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
             found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[0]
-            if not (found.whole and self._staged.ascending):
+            if self._staged.whole:
+                build_indexes(connection, self._table.name)
+            elif not (found.whole and self._staged.ascending):
                 index_keys(connection, key)
-            if not self._staged.ascending:
+            if not self._staged.ascending and not self._staged.whole:
                 units = [unit for unit in self._staged.layout.units if set(unit.columns) <= self._staged.present]
                 found.folded = fold_doubles(connection, key, units)
+            if self._staged.gaps is not None:
+                connection.execute("CREATE TABLE staging.gaps (low INTEGER, high INTEGER)")
+                connection.executemany("INSERT INTO staging.gaps VALUES (?, ?)", self._staged.gaps)
             if not found.whole:
                 self._find(connection, found, columns)
             connection.execute("COMMIT")
@@ -103,8 +122,8 @@ class SnapshotMerge:
             found.new = self._staged.rows - len(found.folded)
         return found
 
-    def apply(self, found: Difference, counts: Mapping[str, Any]) -> None:
-        """Merge it. ``counts``: what the ledger's row of the file says once this has committed."""
+    def apply(self, found: Difference, counts: Callable[[], Mapping[str, Any]]) -> None:
+        """Merge it. ``counts``: what the ledger's row of the file says once this has committed. Raises Overtaken."""
         writer, snapshots, staged = self._mirror.writer, self._mirror.snapshots, self._staged
         applied = (self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
         writer.run(lambda connection: attach(connection, self._staged.path, writable=False), bare=True)
@@ -112,17 +131,19 @@ class SnapshotMerge:
             self._settle_dropped(found)
             self._spare()
             if found.whole:
-                self._slices("merging", self._sql.merge_range, self._staged.last_number)
+                if staged.whole and self._take_over(counts, applied):
+                    return
+                self._ranges()
             else:
                 self._slices("merging", self._sql.merge_slice, found.delta)
                 self._slices("absent", self._sql.absent_slice, found.gone)
-            if self._touched and found.whole:
+            if self._touched and found.whole and not staged.whole:
                 self._index()
             while len(self._touched) > _CHUNK:
-                some = [self._touched.pop() for _ in range(_CHUNK)]
+                some = self._some_touched()
                 writer.run(lambda connection, keys=some: self._again(connection, keys), durable=False)  # type: ignore[misc]
             writer.run(
-                lambda connection: self._finish(connection, counts), committed=lambda _: snapshots.add(*applied)
+                lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
             )
         finally:
             writer.run(lambda connection: connection.execute("DETACH staging") and None, bare=True)
@@ -144,7 +165,10 @@ class SnapshotMerge:
                 (Delta.FOREIGN,),
             )
         ]
-        connection.execute(self._sql.gone, self._parameters)
+        if found.foreign and self._staged.gaps is not None:
+            raise Overtaken
+        gone = self._sql.gone if self._staged.gaps is None else self._sql.gone_in_gaps
+        connection.execute(gone, self._parameters)
         found.gone = connection.execute("SELECT count(*) FROM staging.gone").fetchone()[0]
         if self._newly_dropped():
             connection.execute(self._sql.settle, self._parameters)
@@ -189,25 +213,95 @@ class SnapshotMerge:
         mirror.writer.run(spare)
 
     def _slices(self, step: str, sql: str, total: int) -> None:
-        """Run a statement over 1 to ``total`` in slices that hold the write lock for about 20 milliseconds each."""
+        """Run a statement over 1 to ``total`` in slices, so that a delivery waits for about 20 milliseconds at most.
+
+        While none comes the slices are longer, fewer pages are written twice, and they give way when one does.
+        """
         first = 1
         while first <= total:
             last = min(first + self._slice - 1, total)
-            spent = self._mirror.writer.run(
-                lambda connection, first=first, last=last: self._one(connection, sql, first, last),  # type: ignore[misc]
+            if self._run_slice(sql, first, last, last - first + 1):
+                self._progress(step, last, total)
+                first = last + 1
+
+    def _ranges(self) -> None:
+        """The same for all staged rows, whose numbers may have gaps."""
+        done, first = 0, 0
+        while True:
+            with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=False):
+                some = connection.execute(
+                    "SELECT min(_n), max(_n), count(*) FROM "
+                    "(SELECT _n FROM staging.rows WHERE _n >= ? ORDER BY _n LIMIT ?)",
+                    (first, self._slice),
+                ).fetchone()
+            if not some[2]:
+                return
+            if self._run_slice(self._sql.merge_range, some[0], some[1], some[2]):
+                done, first = done + some[2], some[1] + 1
+                self._progress("merging", done, self._staged.rows)
+
+    def _run_slice(self, sql: str, first: int, last: int, count: int) -> bool:
+        """One slice, and how long the next may be. False: it gave way to a delivery and was undone."""
+        writer = self._mirror.writer
+        allowed = _QUIET_SECONDS if writer.quiet else _LOCK_SECONDS
+        try:
+            spent = writer.run(
+                lambda connection: self._one(connection, sql, first, last),
                 Lane.BULK,
                 durable=False,
+                preemptible=count > self._quick,
             )
-            self._progress(step, last, total)
-            wanted = int(self._slice * min(2.0, _LOCK_SECONDS / max(spent, 1e-5)))
-            self._slice = max(_ROWS_LEAST, min(wanted, _ROWS_MOST))
-            first = last + 1
+        except Preempted:
+            self._slice = self._quick
+            return False
+        rate = count / max(spent, 1e-5)
+        self._quick = _bounded(rate * _LOCK_SECONDS)
+        self._slice = min(_bounded(rate * allowed), 4 * self._slice)
+        return True
+
+    def _take_over(self, counts: Callable[[], Mapping[str, Any]], applied: tuple[Any, ...]) -> bool:
+        """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
+        self._progress("taking over", 0, self._staged.rows)
+
+        def whole(connection: sqlite3.Connection) -> None:
+            take_over(connection, self._table.name)
+            self._finish(connection, counts())
+
+        try:
+            self._mirror.writer.run(
+                whole, preemptible=True, committed=lambda _: self._mirror.snapshots.add(*applied)
+            )
+        except (Preempted, sqlite3.IntegrityError):
+            return False
+        return True
 
     def _one(self, connection: sqlite3.Connection, sql: str, first: int, last: int) -> float:
         started = time.perf_counter()
         revision = self._mirror.next_revision(connection)
         connection.execute(sql, self._parameters | {"rev": revision, "first": first, "last": last})
         return time.perf_counter() - started
+
+    def _some_touched(self) -> list[Key]:
+        """Take a handful of the rows that events touched."""
+        some = list(self._touched.items())[:_CHUNK]
+        for key, _ in some:
+            self._touched.pop(key, None)
+        return self._read(dict(some))
+
+    def _read(self, touched: Mapping[Key, int]) -> list[Key]:
+        """Those that lie in what was read. In the rest every row is as it was in the newest applied snapshot; an event
+        about the time before this one must not have changed it: raises Overtaken."""
+        if self._staged.gaps is None:
+            return list(touched)
+        low = [low for low, _ in self._staged.gaps]
+        keys = []
+        for key, oldest in touched.items():
+            place = bisect_right(low, int(key[0] or 0)) - 1
+            if place >= 0 and int(key[0] or 0) <= self._staged.gaps[place][1]:
+                keys.append(key)
+            elif oldest < self._staged.at:
+                raise Overtaken
+        return keys
 
     def _again(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> None:
         """Merge rows again that events touched since they were compared or merged."""
@@ -220,11 +314,12 @@ class SnapshotMerge:
 
     def _finish(self, connection: sqlite3.Connection, counts: Mapping[str, Any]) -> None:
         staged = self._staged
-        self._again(connection, list(self._touched))
+        self._again(connection, self._read(self._touched))
         now = counts["seen_at"]
         snapshot = {"table": self._table.name, "org_id": staged.org, "as_of": iso_millis(staged.at), "at": staged.at}
         snapshot |= {"rows": staged.rows, "lacks": json.dumps(staged.lacks), "file_id": staged.file_id}
-        ledger.insert(connection, "sync_snapshot", snapshot | {"applied_at": now})
+        number = ledger.insert(connection, "sync_snapshot", snapshot | {"applied_at": now})
+        ledger.keep_blocks(connection, self._table.name, staged.org, (number, staged.at), staged.blocks)
         ledger.update(connection, "sync_file", staged.file_id, counts)
 
     def _bind(self) -> dict[str, Any]:
@@ -248,3 +343,7 @@ class SnapshotMerge:
             bound[f"asserted_{n}"] = split[n]
             bound[f"implied_{n}"] = -1 if unit.name in lacking else implied
         return bound
+
+
+def _bounded(rows: float) -> int:
+    return max(_ROWS_LEAST, min(int(rows), _ROWS_MOST))

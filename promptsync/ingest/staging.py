@@ -56,10 +56,13 @@ class Staging:
         """Append a batch (formats/snapshot_csv.py)."""
         if rows.num_rows == 0:
             return
-        self._cursor.adbc_ingest("rows", rows, mode="append")
+        self.ascending = self.ascending and self._grows(rows)
+        self._ingest(rows)
         self.rows += rows.num_rows
         self.last_number = rows.column("_n")[-1].as_py()
-        self.ascending = self.ascending and self._grows(rows)
+
+    def _ingest(self, rows: pa.RecordBatch) -> None:
+        self._cursor.adbc_ingest("rows", rows, mode="append")
 
     def _grows(self, rows: pa.RecordBatch) -> bool:
         if len(self._key) > 1 or not pa.types.is_integer(rows.column(self._key[0]).type):

@@ -23,7 +23,7 @@ _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 class BlockIndex:
     """Blocks in the file's order. ``identity``: 16 bytes that stand for header, zone and how cells are read.
 
-    ``digests``: of each block's bytes. ``first``, ``last``: its keys. ``rows``: its records; ``lines``: physical lines.
+    ``digests``: of each block's bytes. ``first``, ``last``: its keys. ``rows``: how many records.
     """
 
     identity: bytes
@@ -31,22 +31,21 @@ class BlockIndex:
     first: Ints
     last: Ints
     rows: Ints
-    lines: Ints
 
     def dump(self) -> bytes:
         """As one BLOB."""
-        arrays = (self.first, self.last, self.rows, self.lines)
+        arrays = (self.first, self.last, self.rows)
         return b"".join((_MAGIC, self.identity, *self.digests, *(array.tobytes() for array in arrays)))
 
     @classmethod
     def load(cls, blob: bytes) -> "BlockIndex | None":
         """From a BLOB; None if it is not one."""
         head = len(_MAGIC) + DIGEST
-        count, rest = divmod(len(blob) - head, DIGEST + 4 * 8)
+        count, rest = divmod(len(blob) - head, DIGEST + 3 * 8)
         if not blob.startswith(_MAGIC) or rest or count < 0:
             return None
         digests = tuple(blob[at : at + DIGEST] for at in range(head, head + count * DIGEST, DIGEST))
-        numbers = np.frombuffer(blob, np.int64, offset=head + count * DIGEST).reshape(4, count)
+        numbers = np.frombuffer(blob, np.int64, offset=head + count * DIGEST).reshape(3, count)
         return cls(blob[len(_MAGIC) : head], digests, *numbers)
 
     def known(self, claimed: Iterable[int]) -> dict[bytes, int]:
@@ -65,7 +64,6 @@ class Cut:
     identity: bytes
     digests: tuple[bytes, ...]
     first: Ints
-    lines: Ints
     old: Ints
 
     @property
@@ -109,7 +107,7 @@ class BlockCount:
             return None
         rows = np.where(self._same, self._rows, self._read)
         cut = self._cut
-        return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows, cut.lines)
+        return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows)
 
     def gaps(self) -> list[tuple[int, int]]:
         """Ranges of keys, both ends included, that lie in no block that is as it was."""

@@ -99,6 +99,16 @@ class SnapshotStatements:
         )
 
     @cached_property
+    def gone_in_gaps(self) -> str:
+        """The same, where only the ranges of keys in ``staging.gaps (low, high)`` were read."""
+        key = f"{self._rule.old}.{quote(self.layout.key[0])}"
+        return (
+            f"INSERT INTO staging.gone SELECT {self._key(self._rule.old)} FROM staging.gaps g CROSS JOIN {self._rule.old} "
+            f"WHERE {key} BETWEEN g.low AND g.high AND {self._lost()} "
+            f"AND NOT EXISTS (SELECT 1 FROM staging.rows s WHERE {self._on('s')})"
+        )
+
+    @cached_property
     def absent_slice(self) -> str:
         """Makes the rows of ``staging.gone`` with rowid ``first`` to ``last`` absent."""
         return self._absent(self._listed_in("gone"))

@@ -28,6 +28,11 @@ class Rank(IntEnum):
     WEBHOOK = 2
 
 
+def time_of(claimed: int) -> int:
+    """The instant a version is of, microseconds."""
+    return (claimed & ~TERMINAL) >> _TIME_SHIFT
+
+
 STAGES = ("NA", "QUEUED", "SENT", "RECEIVED", "DELIVERED", "READ", "FAILED", "UNDELIVERED", "OPTED_OUT", "ABORTED")
 """Delivery states of a message, earliest first (Event Endpoint specification, MessageModel.status)."""
 

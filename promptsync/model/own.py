@@ -120,6 +120,18 @@ SYNC_DRIFT = _own(
     sort="first_seen",
 )
 
+SYNC_TOUCHED = _own(
+    "sync_touched",
+    "Rows that row-wise claims spoke of since the newest snapshot: its unchanged blocks are read there all the same.",
+    (
+        Column("table", _TEXT, "Table"),
+        Column("org_id", _INT, "Organization", references="org"),
+        Column("key", _INT, "Key of the row"),
+        Column("at", _INT, "Time of the newest such claim", unit="microseconds since 1970, UTC"),
+    ),
+    key=("table", "org_id", "key"),
+)
+
 SYNC_FULL_LIST = _own(
     "sync_full_list",
     "When a webhook restated the whole of a contact's lists.",
@@ -147,6 +159,31 @@ SYNC_JOB = _own(
         Column("error", _TEXT, "What went wrong"),
     ),
     sort="id",
+)
+
+SYNC_OBJECT = _own(
+    "sync_object",
+    "Files seen at the places that nightly exports are fetched from, and how far each has come.",
+    (
+        Column("place", _TEXT, "The place, without user and password"),
+        Column("key", _TEXT, "What it is called there"),
+        Column("tag", _TEXT, "Its version: an ETag, or its size and time"),
+        Column("size", _INT, "Size", unit="bytes"),
+        Column("modified_at", _TIME, "When it was last changed there"),
+        Column("table", _TEXT, "Table it states"),
+        Column("org_id", _INT, "Organization", references="org"),
+        Column("as_of", _TIME, "Instant it states the table at"),
+        Column("state", _TEXT, "waiting, loaded, held, failed or gone (before it was fetched)"),
+        Column("attempts", _INT, "How often it was tried"),
+        Column("seen_at", _TIME, "When this version was first seen"),
+        Column("tried_at", _TIME, "When it was last tried"),
+        Column("gone_at", _TIME, "When it was first missing from the place"),
+        Column("file_id", _INT, "What came of it", references="sync_file"),
+        Column("error", _TEXT, "What went wrong"),
+    ),
+    key=("place", "key"),
+    sort="seen_at",
+    facets=("place", "state", "table"),
 )
 
 SYNC_RUN = _own(
@@ -177,8 +214,10 @@ TABLES = (
     SYNC_SNAPSHOT,
     SYNC_REJECT,
     SYNC_DRIFT,
+    SYNC_TOUCHED,
     SYNC_FULL_LIST,
     SYNC_JOB,
+    SYNC_OBJECT,
     SYNC_RUN,
     SYNC_STATE,
 )

@@ -103,6 +103,11 @@ class Table:
                 groups.setdefault(column.group, []).append(column)
         return {name: tuple(columns) for name, columns in groups.items()}
 
+    @cached_property
+    def blockwise(self) -> bool:
+        """Whether its snapshots may be sorted by one integer key, so that unchanged stretches can be told."""
+        return self.exported and len(self.key) == 1 and self.by_name[self.key[0]].kind is Kind.INTEGER
+
     @property
     def file_columns(self) -> tuple[Column, ...]:
         """The columns of a nightly snapshot file, in the specification's order."""

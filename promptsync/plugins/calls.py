@@ -10,18 +10,20 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import structlog
 
-from promptsync.errors import PromptsyncError
+from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.plugins.declared import PluginError
 
 _log = structlog.get_logger()
 IN_A_ROW = 3
 PAUSE_SECONDS = 900.0
-LIMIT_SECONDS = 2.0
+_GLANCE = 0.1  # seconds between two looks at whether a call takes too long
+_OURS = str(Path(__file__).parent.parent)
 
 Call = Callable[..., Any]
 
@@ -98,11 +100,15 @@ class _Failure:
 
 
 class Calls:
-    """The way to call one plugin. ``told``: called with None or the sentence why, when a pause begins or has ended."""
+    """The way to call one plugin. ``limit``: seconds for a call that states none.
 
-    def __init__(self, plugin: str, told: Callable[[str | None], None] = lambda _: None) -> None:
+    ``told``: called with the sentence why when a pause begins, with None when it has ended.
+    """
+
+    def __init__(self, plugin: str, limit: float = 2.0) -> None:
         self.plugin = plugin
-        self.told = told
+        self.limit = limit
+        self.told: Callable[[str | None], None] = lambda _: None
         self.tallies: dict[str, Tally] = {}
         self.error = ""
         self._in_a_row = 0
@@ -116,7 +122,7 @@ class Calls:
         """Seconds until the plugin is called again; 0 if it is not paused."""
         return max(0.0, self._paused_until - time.monotonic())
 
-    def one(self, hook: str, function: Call, *arguments: Any, limit: float = LIMIT_SECONDS) -> Any:
+    def one(self, hook: str, function: Call, *arguments: Any, limit: float | None = None) -> Any:
         """Call a function. Raises PluginFailed, PluginPaused if it is not even tried."""
         (result,) = self.each(hook, function, [arguments], limit)
         if isinstance(result, PluginFailed):
@@ -124,14 +130,17 @@ class Calls:
         return result
 
     def each(
-        self, hook: str, function: Call, items: Sequence[tuple[Any, ...]], limit: float = LIMIT_SECONDS
+        self, hook: str, function: Call, items: Sequence[tuple[Any, ...]], limit: float | None = None
     ) -> list[Any]:
         """Call a function with each of ``items``; each has ``limit`` seconds. One result each, PluginFailed for what
-        failed, PluginPaused for what was not tried."""
+        failed, PluginPaused for what was not tried. Raises Unavailable once closed."""
         results: list[Any] = []
-        while len(results) < len(items) and not self.pause and not self._closed.is_set():
+        limit = self.limit if limit is None else limit
+        while len(results) < len(items) and not self.pause:
             results += self._some(hook, function, items[len(results) :], limit)
-        skipped = PluginPaused(f"plugin {self.plugin} is paused: {self.error or 'promptsync is stopping'}")
+            if self._closed.is_set():
+                raise Unavailable("promptsync is stopping; try again in a moment.")
+        skipped = PluginPaused(f"plugin {self.plugin} is paused ({self.error})")
         results += [skipped] * (len(items) - len(results))
         return results
 
@@ -150,12 +159,12 @@ class Calls:
         with lane.lock:
             job = _Job(function, items, min(before, IN_A_ROW - 1))
             lane.give(job)
-            while not job.over.wait(max(0.001, limit - (time.monotonic() - job.started) if job.started else limit)):
-                if self._closed.is_set() or job.leave(limit):
+            while not job.over.wait(min(_GLANCE, limit / 4)):
+                if job.leave(0.0 if self._closed.is_set() else limit):
                     lane.replace()
                     break
         results = list(job.results)
-        if job.left_behind:
+        if job.left_behind and not self._closed.is_set():
             results.append(_Failure(f"it took longer than {limit:g} seconds"))
             job.in_a_row += 1
         return self._count(tally, job, [self._failed(hook, r) if isinstance(r, _Failure) else r for r in results])
@@ -217,6 +226,8 @@ def _words(error: BaseException) -> str:
     """Why, without a word of what the plugin was given: the class and the line, or the plugin's own sentence."""
     if isinstance(error, PluginError | PromptsyncError):
         return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" in line {frames[-1].lineno} of {frames[-1].filename.rpartition('/')[2]}" if len(frames) > 1 else ""
-    return f"{type(error).__name__}{where}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
+    if not frames:
+        return type(error).__name__
+    line = [frame.lineno for frame in frames if frame.filename == frames[0].filename][-1]
+    return f"{type(error).__name__} in line {line} of {Path(frames[0].filename).name}"

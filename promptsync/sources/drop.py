@@ -117,7 +117,6 @@ class DropFolder:
         """
         async with self._one_scan:
             found = await asyncio.to_thread(survey, self._settings.folder)
-            self._said.pop("", None)
             if self._identity not in (None, found.folder):
                 self._watch.renew()
             self._identity = found.folder
@@ -217,7 +216,6 @@ class DropFolder:
             self._say(name, "drop_not_moved", str(error))
             self._tracker.fail(name, now(), self._rescan)
             return
-        self._unmoved.pop(name, None)
         if moved:
             self._tracker.forget(name)
         else:

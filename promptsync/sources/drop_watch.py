@@ -78,4 +78,4 @@ class FolderWatch:
             loop.call_soon_threadsafe(self._wake)
 
     def _matters(self, change: Change, path: str) -> bool:
-        return change is not Change.deleted and not path.startswith(self._shelves)
+        return change is not Change.deleted and not f"{path}/".startswith(self._shelves)

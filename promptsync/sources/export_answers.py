@@ -13,7 +13,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from promptsync.clock import MICROS, micros_of, parse_iso
-from promptsync.sources.export_profile import Names, VendorProfile, plain
+from promptsync.model.spelling import plain
+from promptsync.sources.export_profile import Names, VendorProfile
 
 _EPOCH_MILLIS = 10**11
 _MOST_TEXT = 200

@@ -12,14 +12,14 @@ may be taken twice.
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import Enum, StrEnum
 
 from promptsync.clock import MICROS
 from promptsync.sources.export_answers import Entry
 from promptsync.sources.export_profile import VendorProfile
 
 
-class State(str, Enum):
+class State(StrEnum):
     """As written in ``sync_job``."""
 
     REQUESTED = "requested"
@@ -166,3 +166,14 @@ def _overdue(job: Job, entry: Entry | None, limits: Limits) -> str:
     minutes = limits.deadline // (60 * MICROS)
     what = "is not in the vendor's listing" if entry is None else f"is still {entry.status or 'without status'}"
     return f"After {minutes:,} minutes it {what}; request it again."
+
+
+def slices(start: int, end: int, longest: int, overlap: int) -> list[tuple[int, int]]:
+    """A range cut into overlapping pieces of at most ``longest``, oldest first. All in microseconds; 0: uncut."""
+    if not longest or end - start <= longest:
+        return [(start, end)]
+    found = []
+    while start + longest < end:
+        found.append((start, start + longest))
+        start += longest - overlap
+    return [*found, (start, end)]

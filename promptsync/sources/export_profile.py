@@ -1,18 +1,13 @@
 """What one vendor's asynchronous exports look like, as data: another vendor with the same job model is another table.
 
 Owns paths, authentication, JSON names, status words and the spellings of CSV columns. Decides nothing. Names and words
-are compared by ``plain`` (letters and digits alone, lower case), so ``startDateTime`` and ``Start date/time`` are one.
+are compared by ``plain`` (model/spelling.py), so ``startDateTime`` and ``Start date/time`` are one.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 Names = tuple[str, ...]
-
-
-def plain(text: str) -> str:
-    """What is left of a name when case, spaces and punctuation do not count."""
-    return "".join(sign for sign in text.casefold() if sign.isalnum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +104,8 @@ CONTACTS = KindProfile(
         "email": ("email", "emailaddress", "mail"),
         "lists": ("lists", "list", "listids", "listnames", "groups"),
         "status": ("status", "state", "contactstatus"),
-        "created_at": ("createdat", "created", "creationdate", "createddate", "createdon", "dateadded", "createddatetime"),
+        "created_at": ("createdat", "created", "creationdate", "createddate", "createdon", "dateadded",
+                       "createddatetime"),
         "updated_at": ("updatedat", "updated", "updatedate", "updateddate", "lastupdate", "lastupdated", "lastmodified",
                        "modifiedat", "modified", "lastchange"),
     },
@@ -121,8 +117,8 @@ DELIVERY_REPORTS = KindProfile(
     name="delivery-reports",
     table="qlara_delivery_report",
     path="/exports/delivery-reports",
-    types=("deliveryreports", "deliveryreport", "deliveryreportsexport", "deliveryreportexport", "exportdeliveryreports",
-           "reports", "dlr"),
+    types=("deliveryreports", "deliveryreport", "deliveryreportsexport", "deliveryreportexport",
+           "exportdeliveryreports", "reports", "dlr"),
     fields={"campaign_id": "campaignId", **_RANGE},
     needs=(("campaign_id",), ("from", "to")),
     slice_days=31,
@@ -170,7 +166,8 @@ QLARA = VendorProfile(
     list_names=("content", "data", "items", "exports", "results"),
     status_names=("status", "state", "exportstatus"),
     type_names=("type", "exporttype", "kind", "entity", "name"),
-    created_names=("createdat", "created", "createddate", "creationdate", "createddatetime", "requestedat", "requestdate"),
+    created_names=("createdat", "created", "createddate", "creationdate", "createddatetime", "requestedat",
+                   "requestdate"),
     ready_names=("isavailablefordownload", "availablefordownload"),
     link_names=("url", "downloadurl", "link", "downloadlink", "signedurl", "presignedurl"),
     done=("completed", "complete", "ready", "done", "finished", "available", "success", "succeeded"),
@@ -182,5 +179,5 @@ QLARA = VendorProfile(
     browse_limit=100,
     channels=("SMS", "RCS", "WHATSAPP"),
     kinds=(CONTACTS, DELIVERY_REPORTS, MESSAGES),
-)
+)  # fmt: skip
 """Agile Telecom's Qlara Partner Gateway."""

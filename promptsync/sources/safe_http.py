@@ -5,11 +5,11 @@ what the name means a moment later) and who gets our credentials (the configured
 of the environment, no decompression: bytes arrive as they were sent. Errors are translated here.
 """
 
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from socket import AF_INET, AF_INET6, AF_UNSPEC, AddressFamily
+from ssl import SSLContext
 from types import TracebackType
 from typing import Final
 from urllib.parse import urljoin, urlsplit
@@ -32,7 +32,7 @@ class Gone(PromptsyncError):
 class SafeSettings:
     """``base_url``: what the configuration names. ``credentials``: headers for that origin alone.
 
-    ``connect_seconds``, ``stall_seconds``: without an answer, or without a byte of one, it is given up. ``ssl``: None
+    ``connect_seconds``, ``stall_seconds``: without an answer, or without a byte of one, it is given up. ``tls``: None
     for the system's certificates.
     """
 
@@ -42,7 +42,7 @@ class SafeSettings:
     connect_seconds: float = 15.0
     stall_seconds: float = 60.0
     hops: int = 5
-    ssl: ssl.SSLContext | None = None
+    tls: SSLContext | None = None
     resolve: Resolve = system_resolve
 
 
@@ -58,7 +58,7 @@ class SafeClient:
     async def __aenter__(self) -> "SafeClient":
         settings = self._settings
         connector = aiohttp.TCPConnector(
-            resolver=self._pins, use_dns_cache=False, ssl=settings.ssl if settings.ssl is not None else True
+            resolver=self._pins, use_dns_cache=False, ssl=settings.tls if settings.tls is not None else True
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
@@ -112,7 +112,8 @@ class SafeClient:
 
 
 def raise_for_status(response: aiohttp.ClientResponse) -> None:
-    """Nothing for 2xx. Raises Gone (404, 410), ConfigError (401, 403), Unavailable (408, 425, 429, 5xx), InputRefused."""
+    """Nothing for 2xx. Raises Gone (404, 410), ConfigError (401, 403), Unavailable (408, 425, 429, 5xx), else
+    InputRefused."""
     status, host = response.status, response.url.host
     if 200 <= status < 300:
         return
@@ -151,9 +152,7 @@ class _Pins(AbstractResolver):
     def pin(self, host: str, addresses: list[str]) -> None:
         self._addresses[host] = addresses
 
-    async def resolve(
-        self, host: str, port: int = 0, family: AddressFamily = AF_INET
-    ) -> list[ResolveResult]:
+    async def resolve(self, host: str, port: int = 0, family: AddressFamily = AF_INET) -> list[ResolveResult]:
         addresses = self._addresses.get(plain_host(host))
         if not addresses:
             raise OSError(None, f"{host} was not judged")

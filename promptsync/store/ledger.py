@@ -4,7 +4,7 @@ Owns the statements on promptsync's own tables but the inbox's. Everything runs 
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from promptsync.merge.sql import names, quote
@@ -59,3 +59,53 @@ def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
         return insert(connection, "sync_file", row)
     update(connection, "sync_file", seen[0], {"error": None, **row})
     return int(seen[0])
+
+
+def forget_unfinished(connection: sqlite3.Connection, name: str, but: int) -> None:
+    """A file has been merged: forget earlier downloads of it that were begun and never finished."""
+    stale = "SELECT id FROM sync_file WHERE name = ? AND state = 'staged' AND id <> ?"
+    connection.execute(f"DELETE FROM sync_reject WHERE file_id IN ({stale})", (name, but))
+    connection.execute(f"DELETE FROM sync_file WHERE id IN ({stale})", (name, but))
+
+
+def touch(connection: sqlite3.Connection, table: str, org: int, keys: Iterable[tuple[Any, int]]) -> None:
+    """Row-wise claims spoke of these rows: (key, time of the newest claim)."""
+    connection.executemany(
+        "INSERT INTO sync_touched VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at WHERE excluded.at > at",
+        [(table, org, key, at) for key, at in keys],
+    )
+
+
+def touched(connection: sqlite3.Connection, table: str, org: int) -> list[int]:
+    """Keys of rows that row-wise claims spoke of since the newest snapshot."""
+    sql = 'SELECT key FROM sync_touched WHERE "table" = ? AND org_id = ?'
+    return [row[0] for row in connection.execute(sql, (table, org))]
+
+
+def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> bytes | None:
+    """The block index of the newest applied snapshot, if it has one."""
+    sql = 'SELECT blocks FROM sync_snapshot WHERE "table" = ? AND org_id = ? ORDER BY at DESC, id DESC LIMIT 1'
+    row = connection.execute(sql, (table, org)).fetchone()
+    return row[0] if row else None
+
+
+def keep_blocks(
+    connection: sqlite3.Connection, table: str, org: int, snapshot: tuple[int, int], blocks: bytes | None
+) -> None:
+    """Only the newest snapshot, given as (id, instant), keeps a block index; any other one in between voids it."""
+    connection.execute(
+        'UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND org_id = ? AND blocks IS NOT NULL', (table, org)
+    )
+    if blocks is None:
+        return
+    connection.execute("UPDATE sync_snapshot SET blocks = ? WHERE id = ?", (blocks, snapshot[0]))
+    connection.execute(
+        'DELETE FROM sync_touched WHERE "table" = ? AND org_id = ? AND at < ?', (table, org, snapshot[1])
+    )
+
+
+def last_good_run(connection: sqlite3.Connection, task: str) -> str | None:
+    """When the last run of a task that did its work began."""
+    sql = "SELECT started_at FROM sync_run WHERE task = ? AND outcome = 'done' ORDER BY id DESC LIMIT 1"
+    row = connection.execute(sql, (task,)).fetchone()
+    return row[0] if row else None

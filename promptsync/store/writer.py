@@ -24,6 +24,11 @@ Work = Callable[[sqlite3.Connection], T]
 
 _CHECKPOINT_WEIGHT = 64
 _CHECKPOINT_SECONDS = 1.0
+_QUIET_SECONDS = 0.5
+
+
+class Preempted(Exception):
+    """A preemptible function was undone because a delivery came; do it again, in smaller pieces."""
 
 
 class Lane(IntEnum):
@@ -42,6 +47,7 @@ class _Task:
     lane: Lane
     durable: bool
     bare: bool
+    preemptible: bool
     committed: Callable[[Any], None]
 
 
@@ -56,8 +62,9 @@ class Writer:
         self._closing = False
         self._broken: MirrorBroken | None = None
         self._synchronous = "FULL"
+        self._yielding = False  # what runs now may be undone for a delivery
+        self._urgent_at = float("-inf")
         self._unsaved = 0  # weight of what was committed since the last checkpoint
-        self._checkpointed_at = time.monotonic()
         self.last_turn = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -69,10 +76,12 @@ class Writer:
         *,
         durable: bool = True,
         bare: bool = False,
+        preemptible: bool = False,
         committed: Callable[[T], None] = lambda _: None,
     ) -> "Future[T]":
         """Queue a function. ``durable``: its commit is on disk when the future resolves; otherwise with the next one
-        that is. ``bare``: run outside a transaction (ATTACH, VACUUM). ``committed`` gets the result, on the writer's
+        that is. ``bare``: run outside a transaction (ATTACH, VACUUM). ``preemptible``: it may take long; if a delivery
+        comes meanwhile it is interrupted, rolled back and the future raises Preempted. ``committed`` gets the result, on the writer's
         thread, after the commit and before any other function: for what is kept in memory of what was written.
         Raises Unavailable once closing.
         """
@@ -82,7 +91,11 @@ class Writer:
                 raise self._broken
             if self._closing:
                 raise Unavailable("promptsync is stopping; try again in a moment.")
-            self._lanes[lane].append(_Task(work, future, lane, durable, bare, committed))
+            self._lanes[lane].append(_Task(work, future, lane, durable, bare, preemptible, committed))
+            if lane == Lane.DELIVERY:
+                self._urgent_at = time.monotonic()
+                if self._yielding:
+                    self._connection.interrupt()
             self._wake.notify()
         return future
 
@@ -93,10 +106,19 @@ class Writer:
         *,
         durable: bool = True,
         bare: bool = False,
+        preemptible: bool = False,
         committed: Callable[[T], None] = lambda _: None,
     ) -> T:
         """Queue a function and wait for its result. Not for the event loop's thread."""
-        return self.submit(work, lane, durable=durable, bare=bare, committed=committed).result()
+        future = self.submit(
+            work, lane, durable=durable, bare=bare, preemptible=preemptible, committed=committed
+        )
+        return future.result()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no delivery has come for a while, so that long work disturbs nobody."""
+        return time.monotonic() - self._urgent_at > _QUIET_SECONDS
 
     def waiting(self) -> int:
         """How many functions wait."""
@@ -112,7 +134,7 @@ class Writer:
     def _run(self) -> None:
         while (task := self._next()) is not None:
             self._execute(task)
-            self._checkpoint_if_due()
+            self._checkpoint_if_due(idle=False)
             self.last_turn = time.monotonic()
         if self._broken is None:
             self._checkpoint("TRUNCATE")
@@ -126,9 +148,9 @@ class Writer:
                         return lane.popleft()
                 if self._closing:
                     return None
-                self._wake.wait(timeout=_CHECKPOINT_SECONDS)
+                idle = not self._wake.wait(timeout=_CHECKPOINT_SECONDS)
             self.last_turn = time.monotonic()
-            self._checkpoint_if_due()
+            self._checkpoint_if_due(idle=idle)
 
     def _execute(self, task: _Task) -> None:
         if self._broken is not None:
@@ -141,7 +163,8 @@ class Writer:
             known = translate(error)
             if isinstance(known, MirrorBroken):
                 self._break(known)
-            task.future.set_exception(known or error)
+            interrupted = task.preemptible and error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
+            task.future.set_exception(Preempted() if interrupted else known or error)
         except BaseException as error:  # noqa: BLE001  the caller gets it; the writer goes on
             task.future.set_exception(error)
         else:
@@ -155,7 +178,11 @@ class Writer:
             self._synchronous = wanted
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            result = task.work(self._connection)
+            self._may_yield(task.preemptible)
+            try:
+                result = task.work(self._connection)
+            finally:
+                self._may_yield(False)
             self._connection.execute("COMMIT")
         except BaseException:
             if self._connection.in_transaction:
@@ -163,15 +190,16 @@ class Writer:
             raise
         return result
 
-    def _checkpoint_if_due(self) -> None:
-        """Copy the WAL back in small pieces while busy, and soon after work has stopped: never inside a commit."""
-        if not self._unsaved:
-            return
-        rested = time.monotonic() - self._checkpointed_at > _CHECKPOINT_SECONDS and not any(self._lanes)
-        if self._unsaved >= _CHECKPOINT_WEIGHT or rested:
+    def _may_yield(self, preemptible: bool) -> None:
+        """Say whether ``submit`` may interrupt; under its lock, so that it never hits another function."""
+        with self._wake:
+            self._yielding = preemptible and not self._lanes[Lane.DELIVERY]
+
+    def _checkpoint_if_due(self, *, idle: bool) -> None:
+        """Copy the WAL back, piece by piece while busy and once work has stopped for a second: never inside a commit."""
+        if self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT):
             self._unsaved = 0
             self._checkpoint("PASSIVE")
-            self._checkpointed_at = time.monotonic()
 
     def _checkpoint(self, mode: str) -> None:
         try:

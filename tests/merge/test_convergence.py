@@ -61,12 +61,12 @@ def plans(draw: st.DrawFn, world: World) -> list[Any]:
     """Everything at least once, some of it more often, in any order, with interruptions."""
     n_files, n_events = len(world.files), len(world.events)
     which_events = st.lists(st.integers(0, n_events - 1), min_size=1, max_size=2).map(tuple)
-    amid = st.dictionaries(st.integers(1, 20), which_events, max_size=2) if n_events else st.just({})
+    amid = st.dictionaries(st.integers(1, 9), which_events, max_size=3) if n_events else st.just({})
     steps: list[Any] = [("event", n) for n in range(n_events)]
     steps += [Load(n, draw(amid)) for n in range(n_files)]
     if n_files:
         which = st.integers(0, n_files - 1)
-        killed = st.builds(Load, which, amid, st.integers(3, 20), st.booleans())
+        killed = st.builds(Load, which, amid, st.integers(2, 10), st.booleans())
         steps += draw(st.lists(killed, max_size=3))
         steps += draw(st.lists(st.builds(Load, which, amid, again=st.booleans()), max_size=1))
     if n_events:

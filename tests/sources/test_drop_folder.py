@@ -61,6 +61,25 @@ async def test_an_ignored_file_stays_and_is_offered_again_only_when_it_changes(d
     assert (drop.source.waiting(), drop.source.ignored()) == (1, {})
     await drop.scan(2)
     assert drop.taken[1:] == [("x.csv", b"more")]
+    path = drop.folder / "x.csv"
+    path.unlink()
+    await drop.scan()
+    assert drop.source.ignored() == {}
+
+
+async def test_a_file_that_changes_while_its_turn_comes_waits_again(drop: Drop) -> None:
+    def touch_others(path: Path) -> None:
+        if path.name == "a.csv":
+            drop.put("b.csv", "changed", age=0)
+            (drop.folder / "c.csv").unlink()
+
+    drop.meanwhile = touch_others
+    for name in ("a.csv", "b.csv", "c.csv"):
+        drop.put(name)
+    await drop.scan()
+    assert (drop.names(), drop.source.waiting()) == (["a.csv"], 1)
+    await drop.scan(2)
+    assert drop.taken[1:] == [("b.csv", b"changed")]
 
 
 @pytest.mark.parametrize("answer", [Outcome("later", "No room."), Unavailable("No room.")])

@@ -90,6 +90,10 @@ async def test_the_watcher_wakes_for_files_and_new_subfolders(tmp_path: Path) ->
                 file.write("a")
         drop.put("sub/y.csv.part").rename(drop.folder / "sub/y.csv")
         await until(lambda: len(drop.taken) == 2)
+        await asyncio.sleep(0.3)
+        asked = drop.clock.asked
+        await asyncio.sleep(0.3)
+        assert drop.clock.asked == asked, "it sleeps when there is nothing to do"
     assert sorted(drop.taken) == [("sub/y.csv", b"x"), ("x.csv", b"a" * 11)]
 
 
@@ -147,7 +151,7 @@ async def test_the_watcher_comes_back_after_a_name_it_cannot_read(tmp_path: Path
         await until(lambda: bool((tmp_path / f"{next(numbers)}.csv").write_text("x")) and len(woken) > 1)
         task.cancel()
         await asyncio.wait([task])
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("drop-watch")]
+    await until(lambda: not any(thread.name.startswith("drop-watch") for thread in threading.enumerate()))
 
 
 async def test_moves_to_the_shelves_wake_nobody(tmp_path: Path) -> None:
@@ -194,7 +198,7 @@ async def test_cancelling_lets_the_file_in_hand_be_finished(tmp_path: Path) -> N
     task = asyncio.create_task(drop.source.run())
     await until(begun.is_set)
     task.cancel()
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)  # longer than the watcher takes to end
     assert not task.done()
     go_on.set()
     await asyncio.wait([task])
@@ -208,10 +212,12 @@ async def test_cancelling_twice_interrupts_the_intake(tmp_path: Path) -> None:
     drop.put("a.csv")
     task = asyncio.create_task(drop.source.run())
     await until(begun.is_set)
-    for _ in range(2):
-        task.cancel()
-        await asyncio.sleep(0.05)
-    assert task.cancelled()
+    with capture_logs() as logs:
+        for _ in range(2):
+            task.cancel()
+            await asyncio.sleep(0.02)
+        await asyncio.wait([task])
+    assert (task.cancelled(), logs) == (True, [])
     go_on.set()
     assert drop.files() == {"a.csv"}
 

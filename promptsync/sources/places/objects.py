@@ -4,8 +4,8 @@ Owns the translation between the configuration's keys and each store's, and of o
 texts quote requests and answers and are never passed on. Retries are not made here but around the whole step.
 """
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from obstore import exceptions as foreign
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from promptsync.clock import micros_of
-from promptsync.errors import ConfigError, Unavailable
+from promptsync.errors import ConfigError, InputRefused, Unavailable
 from promptsync.sources.places.place import Item, PlaceSettings, public_name
 from promptsync.sources.safe_http import Gone
 
@@ -23,8 +23,14 @@ if TYPE_CHECKING:
     from obstore import GetOptions
 
 _CHUNK: Final = 1 << 20
-_REFUSED: Final = (foreign.PermissionDeniedError, foreign.UnauthenticatedError, foreign.UnknownConfigurationKeyError)
-_Store = S3Store | GCSStore | AzureStore
+_MISSING: Final = (foreign.NotFoundError, foreign.PreconditionError, FileNotFoundError)
+_REFUSED: Final = (
+    foreign.PermissionDeniedError,
+    foreign.UnauthenticatedError,
+    foreign.UnknownConfigurationKeyError,
+    PermissionError,
+)
+Store = S3Store | GCSStore | AzureStore
 
 
 class ObjectPlace:
@@ -33,7 +39,7 @@ class ObjectPlace:
     ranged = True
     settles = False
 
-    def __init__(self, store: _Store, name: str) -> None:
+    def __init__(self, store: Store, name: str) -> None:
         self._store = store
         self._name = name
 
@@ -41,9 +47,18 @@ class ObjectPlace:
         """Every object below the prefix; markers of folders (empty, ending in a slash) are none."""
         found = []
         with _translated(self._name, missing=ConfigError(f"{self._name} does not exist; check its name.")):
-            async for some in obstore.list(self._store, chunk_size=1000):
-                found += [_item(entry) for entry in some]
+            try:
+                async for some in obstore.list(self._store, chunk_size=1000):
+                    found += [_item(entry) for entry in some]
+            except foreign.GenericError:
+                await self._find_why()
+                raise
         return [item for item in found if item.key]
+
+    async def _find_why(self) -> None:
+        """Ask for one object: listing reports every refusal as the same error, this one by its type."""
+        with suppress(*_MISSING):
+            await obstore.head_async(self._store, "promptsync")
 
     async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The object's bytes; Gone too if it was replaced since it was listed."""
@@ -66,10 +81,10 @@ def open_objects(settings: PlaceSettings) -> ObjectPlace:
     """
     parts = urlsplit(settings.location)
     prefix = parts.path.strip("/") or None
-    make = {"s3": _s3, "gs": _gcs, "az": _azure}[parts.scheme]
+    makers: dict[str, Callable[[PlaceSettings, str, str | None], Store]] = {"s3": _s3, "gs": _gcs, "az": _azure}
     name = public_name(settings.location)
     try:
-        return ObjectPlace(make(settings, parts.netloc, prefix), name)
+        return ObjectPlace(makers[parts.scheme](settings, parts.netloc, prefix), name)
     except (foreign.BaseError, ValueError, TypeError):
         raise ConfigError(f"{name} cannot be opened with these keys; check endpoint, region and keys.") from None
 
@@ -123,8 +138,12 @@ def _item(entry: Any) -> Item:
 def _translated(name: str, missing: Exception) -> Iterator[None]:
     try:
         yield
-    except (foreign.NotFoundError, foreign.PreconditionError, FileNotFoundError):
+    except _MISSING:
         raise missing from None
+    except foreign.InvalidPathError:
+        raise InputRefused(
+            "listing", f"{name} holds a key with an empty part or '..'; remove it, or name a folder below."
+        ) from None
     except _REFUSED:
         raise ConfigError(f"{name} refuses the keys; check them and what they may read.") from None
     except (foreign.BaseError, OSError) as error:

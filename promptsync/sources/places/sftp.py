@@ -9,7 +9,7 @@ import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import asyncssh
@@ -25,26 +25,29 @@ _CONNECT_SECONDS: Final = 20.0
 
 
 class SftpPlace:
-    """Files below a folder of an SFTP server."""
+    """Files below a folder of an SFTP server. Connects when it is first asked, and again if the connection was lost."""
 
     ranged = True
     settles = True
 
-    def __init__(self, client: asyncssh.SFTPClient, root: str, settings: PlaceSettings) -> None:
-        self._client = client
-        self._root = root
+    def __init__(self, settings: PlaceSettings) -> None:
+        self._settings = settings
+        self._root = unquote(urlsplit(settings.location).path) or "."
         self._name = public_name(settings.location)
         self._stall = settings.stall_seconds
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._sftp: asyncssh.SFTPClient | None = None
 
     async def items(self) -> list[Item]:
         """Every regular file, subfolders included; names that begin with a dot are left out."""
         found: list[Item] = []
         folders = [("", 0)]
         missing = ConfigError(f"{self._name} has no such folder; check the path.")
+        client = await self._client()
         with _translated(self._name, missing):
             while folders:
                 prefix, depth = folders.pop()
-                async for entry in self._entries(prefix):
+                async for entry in client.scandir(self._path(prefix.rstrip("/"))):
                     name, kind = _text(entry.filename), (entry.attrs.permissions or 0)
                     if name is None or name.startswith("."):
                         continue
@@ -58,10 +61,10 @@ class SftpPlace:
 
     async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The file's bytes; Gone too if another file has taken its place."""
-        path = self._path(item.key)
+        client = await self._client()
         with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
             async with asyncio.timeout(self._stall):
-                file = await self._client.open(path, "rb")
+                file = await client.open(self._path(item.key), "rb")
             async with file:
                 if _item(item.key, await file.stat()).tag != item.tag:
                     raise Gone(f"{item.key} has changed since it was listed.")
@@ -71,10 +74,24 @@ class SftpPlace:
                     if not piece:
                         return
                     offset += len(piece)
-                    yield bytes(piece)
+                    yield piece if isinstance(piece, bytes) else piece.encode()
 
-    def _entries(self, prefix: str) -> AsyncIterator[Any]:
-        return self._client.scandir(self._path(prefix.rstrip("/")))
+    async def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            await self._connection.wait_closed()
+            self._connection = None
+
+    async def _client(self) -> asyncssh.SFTPClient:
+        """A live client."""
+        if self._connection is not None and self._sftp is not None and not self._connection.is_closed():
+            return self._sftp
+        await self.close()
+        with _translated(self._name, ConfigError(f"{self._name} offers no SFTP.")):
+            self._connection = await _connect(self._settings)
+            self._sftp = await self._connection.start_sftp_client()
+        return self._sftp
 
     def _path(self, key: str) -> str:
         return f"{self._root.rstrip('/')}/{key}" if key else self._root
@@ -82,30 +99,31 @@ class SftpPlace:
 
 @asynccontextmanager
 async def open_sftp(settings: PlaceSettings) -> AsyncIterator[SftpPlace]:
-    """Connect. Raises ConfigError (keys, password, host key), Unavailable."""
+    """The place that an ``sftp://`` location names."""
+    place = SftpPlace(settings)
+    try:
+        yield place
+    finally:
+        await place.close()
+
+
+async def _connect(settings: PlaceSettings) -> asyncssh.SSHClientConnection:
     parts = urlsplit(settings.location)
-    name = public_name(settings.location)
-    with _translated(name, ConfigError(f"{name} has no such folder; check the path.")):
-        options = {
-            "port": parts.port or 22,
-            "username": unquote(parts.username) if parts.username else (),
-            "known_hosts": str(_known_hosts(settings)),
-            "client_keys": _keys(settings),
-            "password": settings.password,
-            "agent_path": None,
-            "config": None,
-            "gss_auth": False,
-            "gss_kex": False,
-            "connect_timeout": _CONNECT_SECONDS,
-            "login_timeout": _CONNECT_SECONDS,
-            "keepalive_interval": 15,
-        }
-        connection = await asyncssh.connect(parts.hostname or "", **options)
-    async with connection:
-        with _translated(name, ConfigError(f"{name} offers no SFTP.")):
-            client = await connection.start_sftp_client()
-        async with client:
-            yield SftpPlace(client, unquote(parts.path) or ".", settings)
+    options = {
+        "port": parts.port or 22,
+        "username": unquote(parts.username) if parts.username else (),
+        "known_hosts": str(_known_hosts(settings)),
+        "client_keys": _keys(settings),
+        "password": settings.password,
+        "agent_path": None,
+        "config": None,
+        "gss_auth": False,
+        "gss_kex": False,
+        "connect_timeout": _CONNECT_SECONDS,
+        "login_timeout": _CONNECT_SECONDS,
+        "keepalive_interval": 15,
+    }
+    return await asyncssh.connect(parts.hostname or "", **options)
 
 
 def _known_hosts(settings: PlaceSettings) -> Path:

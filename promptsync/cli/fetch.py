@@ -1,0 +1,65 @@
+"""``promptsync fetch``: fetch nightly exports from the configured places now."""
+
+from typing import Any
+
+import click
+
+from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, print_json, print_table
+from promptsync.fetch_sources import choose, night_of, sources_of
+
+_COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seconds"]
+
+
+@click.command()
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--since", metavar="DATE", help="Only nights from this date on, like 2026-02-04.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def fetch(app: App, /, sources: tuple[str, ...], since: str | None, as_json: bool) -> None:
+    """Fetch nightly exports from the configured places now, and merge what is new.
+
+    SOURCE is a location, or a part of one; without any, every place is looked at. Fetching again fetches nothing twice.
+    """
+    config = app.config
+    choose(sources_of(config), sources)
+    night_of(since, config.mirror.timezone)
+    params = {"sources": list(sources), "since": since}
+    with app.progress() as progress:
+        result = app.operate("fetch", params, progress.told)
+    reports = result["sources"]
+    if as_json:
+        print_json(reports)
+    else:
+        _show(app, reports)
+    raise SystemExit(_exit_code(reports))
+
+
+def _show(app: App, reports: list[dict[str, Any]]) -> None:
+    files = [file for report in reports for file in report["files"]]
+    if app.verbosity >= 0:
+        if files:
+            columns = ["name", "state", "rows", "inserted", "updated", "absent", "rejected"]
+            print_table(columns, [[file[column] for column in columns] for file in files])
+            click.echo("")
+        print_table(_COLUMNS, [[report[column] for column in _COLUMNS] for report in reports])
+    for file in files:
+        if file["error"]:
+            click.echo(f"{file['name']}: {file['error']}", err=True)
+    for report in reports:
+        for problem in report["problems"]:
+            click.echo(problem, err=True)
+        if report["error"]:
+            click.echo(f"{report['source']}: {report['error']}", err=True)
+        if report["strangers"]:
+            app.say(f"{report['source']}: {report['strangers']:,} files have names of no export and are left alone.")
+
+
+def _exit_code(reports: list[dict[str, Any]]) -> int:
+    """Cannot be done now, before wrong configuration, before something that needs a person."""
+    if any(report["error"] and report["retryable"] for report in reports):
+        return NOT_NOW
+    if any(report["error_type"] == "ConfigError" for report in reports):
+        return WRONG
+    bad = any(report["error"] or report["held"] or report["failed"] for report in reports)
+    rejected = any(file["rejected"] for report in reports for file in report["files"])
+    return NEEDS_PERSON if bad or rejected else 0

@@ -1,0 +1,258 @@
+"""Carrying export jobs on, step by step, until they are closed: the machine's decisions, the client's calls, the rows.
+
+Owns the loop. Every change of state is committed before the next step, so it can be killed anywhere and started again.
+Runs on an event loop of its own, in a worker thread: it waits for the writer.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import structlog
+
+from promptsync.clock import Clock
+from promptsync.errors import ConfigError, Held, InputRefused, MirrorFull, Unavailable
+from promptsync.formats.export_rows import ColumnMap
+from promptsync.ingest.export_load import ExportLoader, ExportSource
+from promptsync.job_rows import job_of, row_of
+from promptsync.sources import export_jobs as machine
+from promptsync.sources.export_call import Access, AnswerLost, Pace, backoff
+from promptsync.sources.export_client import ExportClient, LinkExpired, Listing, NotReady, Refused
+from promptsync.sources.export_jobs import Job, Limits, State, Step
+from promptsync.sources.export_profile import VendorProfile
+from promptsync.store import jobs as store
+from promptsync.store.mirror import Mirror
+
+_log = structlog.get_logger()
+_BEAT_SECONDS = 0.25
+_CUT = frozenset({"truncated", "checksum", "damaged", "last_record_cut", "empty", "trailing_bytes"})
+Progress = Callable[[str, int, int], None]
+"""Told of (step, done, total)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """What a run needs beside the mirror. ``folder``: where downloads lie until they are merged."""
+
+    profile: VendorProfile
+    access: Access
+    pace: Pace
+    limits: Limits
+    folder: Path
+    clock: Clock
+
+
+class ExportRun:
+    """One run over all open jobs. ``stopping``: set when it should end; what is left goes on with the next run."""
+
+    def __init__(
+        self, mirror: Mirror, loader: ExportLoader, settings: RunSettings, stopping: threading.Event, progress: Progress
+    ) -> None:
+        self._mirror, self._loader, self._settings = mirror, loader, settings
+        self._stopping, self._progress = stopping, progress
+        self._stuck: dict[int, Unavailable] = {}
+        self._listing: Listing | None = None
+
+    async def drive(self, mine: frozenset[int]) -> None:
+        """Carry all open jobs on until those in ``mine`` are closed.
+
+        Raises Unavailable if one of them cannot be carried on now, ConfigError if the vendor refuses the key.
+        """
+        settings = self._settings
+        first, longest = settings.pace.poll
+        wait = first
+        async with ExportClient(settings.profile, settings.access, settings.pace, settings.clock, self.pause) as client:
+            while True:
+                going = [job for job in self._open() if job.id not in self._stuck]
+                left = sum(1 for job in going if job.id in mine)
+                self._progress("exports", len(mine) - left, len(mine))
+                if not left:
+                    break
+                if await self._round(client, going):
+                    wait = first
+                else:
+                    await self.pause(wait)
+                    wait = min(wait * 1.25, longest)
+        for job_id in mine & self._stuck.keys():
+            raise self._stuck[job_id]
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but not longer than we may go on. Raises Unavailable when stopping."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while True:
+            if self._stopping.is_set():
+                raise Unavailable("promptsync is stopping; the exports go on when it runs again.")
+            left = until - loop.time()
+            if left <= 0:
+                return
+            await asyncio.sleep(min(left, _BEAT_SECONDS))
+
+    async def _round(self, client: ExportClient, jobs: list[Job]) -> bool:
+        """One step with every job. Returns whether any state changed."""
+        self._listing = None
+        changed = False
+        unnamed: set[str] = set()  # kinds with a job whose id is not known yet: it must be found before the next one
+        for job in jobs:
+            if machine.next_step(job) is Step.REQUEST and job.kind in unnamed:
+                continue
+            try:
+                after = await self._step(client, job)
+            except (MirrorFull, ConfigError):
+                raise
+            except Unavailable as problem:
+                if self._stopping.is_set():
+                    raise
+                _log.warning("export_stuck", job=job.id, kind=job.kind, error=str(problem))
+                self._stuck[job.id] = problem
+                continue
+            if after.vendor_id is None and after.open:
+                unnamed.add(after.kind)
+            if after.state is not job.state:
+                _log.info("export", job=job.id, kind=job.kind, state=after.state.value, error=after.error)
+                changed = True
+        return changed
+
+    async def _step(self, client: ExportClient, job: Job) -> Job:
+        match machine.next_step(job):
+            case Step.REQUEST:
+                return await self._request(client, job)
+            case Step.FIND:
+                return await self._find(client, job)
+            case Step.POLL:
+                return await self._poll(client, job)
+            case Step.DOWNLOAD:
+                return await self._download(client, job)
+            case Step.REGENERATE:
+                return await self._regenerate(client, job)
+            case Step.LOAD:
+                return await self._load(job)
+
+    async def _request(self, client: ExportClient, job: Job) -> Job:
+        trying = self._save(machine.tried(job, self._now(), self._settings.limits, job.error or ""))
+        if not trying.open:
+            return trying
+        try:
+            vendor_id = await client.request(self._settings.profile.kind(job.kind), job.params)
+        except AnswerLost as problem:
+            await self.pause(backoff(job.attempts, self._settings.pace))
+            return self._save(replace(trying, error=str(problem)))
+        except Unavailable:
+            self._save(job)  # it never left this machine
+            raise
+        except (Refused, ConfigError) as refusal:
+            return self._save(machine.moved(trying, State.REFUSED, self._now(), str(refusal)))
+        return self._save(machine.accepted(trying, vendor_id, self._now()))
+
+    async def _find(self, client: ExportClient, job: Job) -> Job:
+        listing = await self._listed(client)
+        with self._mirror.reading() as connection:
+            taken = store.vendor_ids(connection)
+        types = self._settings.profile.kind(job.kind).types
+        entry = machine.find(job, listing.entries, types, taken, listing.skew)
+        if job.state is State.REQUESTED:
+            if entry is None:
+                return await self._request(client, job)
+            job = machine.accepted(job, entry.id, self._now())
+        return self._save(machine.looked(job, entry, self._settings.profile, self._now(), self._settings.limits))
+
+    async def _poll(self, client: ExportClient, job: Job) -> Job:
+        listing = await self._listed(client)
+        entry = next((entry for entry in listing.entries if entry.id == job.vendor_id), None)
+        if entry is None:
+            try:
+                await client.link(job.vendor_id or "")
+                return self._save(machine.moved(job, State.AVAILABLE, self._now()))
+            except (NotReady, LinkExpired, Refused):
+                pass  # an export that is not listed is only good for what its link says
+        after = machine.looked(job, entry, self._settings.profile, self._now(), self._settings.limits)
+        return after if after == job else self._save(after)
+
+    async def _download(self, client: ExportClient, job: Job) -> Job:
+        limits = self._settings.limits
+        whole, uncertain = self._paths(job)
+        try:
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            link = await client.link(job.vendor_id or "")
+            vouched = await client.download(link, uncertain, lambda done, of: self._progress("downloading", done, of))
+            if vouched:
+                uncertain.replace(whole)
+        except LinkExpired as problem:
+            after = machine.tried(job, self._now(), limits, str(problem))
+            return self._save(machine.moved(after, State.EXPIRED, self._now()) if after.open else after)
+        except NotReady as problem:
+            return self._save(machine.tried(job, self._now(), limits, str(problem)))
+        except (InputRefused, Refused) as refusal:
+            return self._save(machine.moved(job, State.FAILED, self._now(), str(refusal)))
+        except OSError as error:
+            raise MirrorFull(f"{whole.parent} cannot be written ({error.strerror}); make room.") from error
+        return self._save(machine.moved(job, State.DOWNLOADED, self._now()))
+
+    async def _regenerate(self, client: ExportClient, job: Job) -> Job:
+        trying = self._save(machine.tried(job, self._now(), self._settings.limits, job.error or "the link expired."))
+        if not trying.open:
+            return trying
+        try:
+            await client.regenerate(job.vendor_id or "")
+        except AnswerLost:
+            pass  # the listing will say what came of it
+        except Refused as refusal:
+            return self._save(machine.moved(trying, State.FAILED, self._now(), str(refusal)))
+        return self._save(machine.moved(trying, State.PENDING, self._now()))
+
+    async def _load(self, job: Job) -> Job:
+        whole, uncertain = self._paths(job)
+        limits = self._settings.limits
+        path = next((path for path in (whole, uncertain) if path.exists()), None)
+        if path is None:
+            return self._again(job, "the downloaded file is gone.")
+        profile = self._settings.profile
+        kind = profile.kind(job.kind)
+        columns = ColumnMap(self._mirror.schema[kind.table], kind.columns, kind.changed, kind.identity)
+        name = f"{kind.name}-{job.vendor_id}.csv"
+        source = ExportSource(path, name, profile.name, columns, job.requested_at, path == whole)
+        merged: list[Job] = []
+
+        def done(connection: sqlite3.Connection, file_id: int) -> None:
+            merged[:] = [replace(machine.moved(job, State.LOADED, self._now()), file_id=file_id)]
+            store.change(connection, job.id, row_of(merged[0]))
+
+        try:
+            self._loader.load(source, done, self._progress)
+        except Held as held:
+            if held.reason in _CUT and job.attempts < limits.attempts:
+                path.unlink(missing_ok=True)
+                await self.pause(backoff(job.attempts, self._settings.pace))
+                return self._again(job, str(held))
+            return self._save(machine.moved(job, State.FAILED, self._now(), f"{held} The file is {path}."))
+        path.unlink(missing_ok=True)
+        return merged[0]
+
+    def _again(self, job: Job, why: str) -> Job:
+        """Download once more."""
+        after = machine.tried(job, self._now(), self._settings.limits, why)
+        return self._save(machine.moved(after, State.AVAILABLE, self._now(), why) if after.open else after)
+
+    async def _listed(self, client: ExportClient) -> Listing:
+        """The vendor's listing, asked for at most once a round."""
+        if self._listing is None:
+            self._listing = await client.listing()
+        return self._listing
+
+    def _paths(self, job: Job) -> tuple[Path, Path]:
+        """Where the download lies: known to be whole, or not."""
+        return self._settings.folder / f"job-{job.id}.csv", self._settings.folder / f"job-{job.id}.unproven"
+
+    def _open(self) -> list[Job]:
+        with self._mirror.reading() as connection:
+            return [job_of(row) for row in store.open_jobs(connection)]
+
+    def _save(self, job: Job) -> Job:
+        self._mirror.writer.run(lambda connection: store.change(connection, job.id, row_of(job)))
+        return job
+
+    def _now(self) -> int:
+        return self._settings.clock()

@@ -1,0 +1,50 @@
+"""Working ahead: the next items are made in a thread while the one at hand is used.
+
+Owns the hand-over: a few items at most wait, an error comes out where it is awaited, and whoever stops early stops the
+thread.
+"""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+_END = object()
+
+
+def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+    """The same items, made up to ``depth`` ahead. Raises what making them raises."""
+    made: queue.Queue[object] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def make() -> None:
+        try:
+            for item in items:
+                made.put(item)
+                if stopped.is_set():
+                    return
+            made.put(_END)
+        except BaseException as error:  # noqa: BLE001  raised again where the items are used
+            made.put(_Raised(error))
+
+    thread = threading.Thread(target=make, name="ahead", daemon=True)
+    thread.start()
+    try:
+        while (item := made.get()) is not _END:
+            if isinstance(item, _Raised):
+                raise item.error
+            yield item  # type: ignore[misc]
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            try:
+                made.get(timeout=0.01)
+            except queue.Empty:
+                continue
+        thread.join()
+
+
+class _Raised:
+    def __init__(self, error: BaseException) -> None:
+        self.error = error

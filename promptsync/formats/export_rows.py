@@ -1,0 +1,203 @@
+"""From cells under a vendor's header to typed rows with a key and an instant.
+
+Owns which header name means which column, what names a row without an id, and when a row was so. Pure. Used for the
+lines of export files and for the objects of an API's pages alike.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from promptsync.errors import Held
+from promptsync.formats.cells import REASONS, type_cells
+from promptsync.formats.rejects import BadRow
+from promptsync.formats.times import parse_times
+from promptsync.model import Kind, Table
+from promptsync.model.spelling import plain
+
+Value = str | int | float | None
+_MOST_COLUMNS = 500
+_DIGITS = 32
+_MARK = "~"
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMap:
+    """``spellings``: column of the table to header names in ``plain`` form, first found wins. ``changed``: the column
+    that says when a row last changed. ``identity``: alternatives of columns that name a row without an id."""
+
+    table: Table
+    spellings: Mapping[str, Sequence[str]]
+    changed: str
+    identity: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportHeader:
+    """``width``: cells of a record. ``columns``: (name, kind, position); declared ones first. ``unknown``: the names
+    in it that the table does not declare."""
+
+    width: int
+    columns: tuple[tuple[str, Kind, int], ...]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRow:
+    """``values``: of the header's columns but ``id``, in order. ``observed``: microseconds."""
+
+    key: str
+    observed: int
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows of a file, and those that cannot be merged."""
+
+    header: ExportHeader
+    rows: list[ExportRow]
+    bad: list[BadRow]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of ``rows``' values."""
+        return tuple(name for name, _, _ in self.header.columns if name != "id")
+
+
+def map_header(cells: Sequence[str], columns: ColumnMap) -> ExportHeader:
+    """What each cell of a header means. Raises Held ``header`` if none is known, or it is no header at all."""
+    names = [cell.strip() for cell in cells]
+    if len(names) > _MOST_COLUMNS or any(not name.isprintable() or len(name) > 200 for name in names):
+        raise Held("header", "The first line is no header: it has strange names or too many.")
+    at: dict[str, int] = {}
+    for position, name in enumerate(names):
+        at.setdefault(plain(name), position)
+    known: dict[str, int] = {}
+    for column, spellings in columns.spellings.items():
+        free = (at[name] for name in spellings if name in at and at[name] not in known.values())
+        found = next(free, None)
+        if found is not None:
+            known[column] = found
+    if not known:
+        raise Held("header", f"The first line has no column that {columns.table.name} could have; is it a header?")
+    unknown = _unknown({n: name for n, name in enumerate(names) if n not in known.values()}, columns)
+    declared = [(name, columns.table.by_name[name].kind, position) for name, position in known.items()]
+    extra = [(name, Kind.TEXT, position) for name, position in unknown.items()]
+    return ExportHeader(len(names), (*declared, *extra), tuple(unknown))
+
+
+def _unknown(names: Mapping[int, str], columns: ColumnMap) -> dict[str, int]:
+    """A name for each unknown column that clashes with none of the table's, whatever the case, nor with ours."""
+    taken = {column.casefold() for column in columns.table.by_name}
+    found: dict[str, int] = {}
+    for position, name in names.items():
+        chosen = name or f"column_{position + 1}"
+        while chosen.startswith("_") or chosen.casefold() in taken:
+            chosen = f"x_{chosen}"
+        taken.add(chosen.casefold())
+        found[chosen] = position
+    return found
+
+
+class RowReader:
+    """Types rows of one header. ``decimal_comma``: a number may be written 0,05."""
+
+    def __init__(
+        self,
+        header: ExportHeader,
+        columns: ColumnMap,
+        zone: ZoneInfo,
+        requested_at: int,
+        *,
+        decimal_comma: bool = False,
+    ) -> None:
+        self._header, self._columns, self._zone = header, columns, zone
+        self._requested_at, self._decimal_comma = requested_at, decimal_comma
+
+    def read(
+        self,
+        records: Sequence[tuple[int, Sequence[str]]],
+        originals: Mapping[int, tuple[int, bytes]],
+        bad: Iterable[BadRow] = (),
+    ) -> Batch:
+        """``records``: (number, cells as wide as the header); ``originals``: number to (line, bytes)."""
+        problems: dict[int, tuple[str, str]] = {}
+        typed: list[list[Any]] = []
+        observed = [self._requested_at] * len(records)
+        for name, kind, position in self._header.columns:
+            cells = [_bytes(cells[position]) for _, cells in records]
+            values, wrong = self._column(cells, kind)
+            typed.append(values)
+            for row in wrong:
+                problems.setdefault(row, (REASONS[kind][0], f"Column {name} {REASONS[kind][1]}."))
+            if name == self._columns.changed:
+                observed = self._observed(cells, observed)
+        rows, found = [], list(bad)
+        for row, values_of in enumerate(zip(*typed, strict=True)):
+            number = records[row][0]
+            problem = problems.get(row)
+            key = self._key(values_of)
+            if problem is None and key is None:
+                problem = "bad_key", "The row is blank."
+            if problem is not None or key is None:
+                why = problem or ("", "")
+                found.append(BadRow(number, originals[number][0], *why, originals[number][1], None))
+                continue
+            kept = zip(self._header.columns, values_of, strict=True)
+            rows.append(ExportRow(key, observed[row], tuple(value for (name, _, _), value in kept if name != "id")))
+        return Batch(self._header, rows, sorted(found, key=lambda one: one.record))
+
+    def _column(self, cells: list[bytes | None], kind: Kind) -> tuple[list[Any], list[int]]:
+        if kind is Kind.REAL and self._decimal_comma:
+            cells = [cell.replace(b",", b".") if cell else cell for cell in cells]
+        typed = type_cells(_array(cells), kind, self._zone)
+        return typed.values.to_pylist(), [int(row) for row in typed.bad.nonzero()[0]]
+
+    def _observed(self, cells: list[bytes | None], otherwise: list[int]) -> list[int]:
+        times = parse_times(_array(cells), self._zone)
+        said = zip(times.micros.tolist(), times.valid.tolist(), otherwise, strict=True)
+        return [micros if valid else default for micros, valid, default in said]
+
+    def _key(self, values: Sequence[Value]) -> str | None:
+        """The row's own id; else a digest of what identifies it; else of all it says. None: it says nothing."""
+        cells = {name: value for (name, _, _), value in zip(self._header.columns, values, strict=True)}
+        own = cells.pop("id", None)
+        if own is not None and str(own).strip():
+            return str(own).strip()
+        said = {name: value for name, value in cells.items() if value is not None}
+        for names in self._columns.identity:
+            if names[0] in said:
+                return _digest({name: said[name] for name in names if name in said})
+        return _digest(said) if said else None
+
+
+def object_cells(objects: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """A header and rows of cells from JSON objects: what is missing or null is blank, what is nested stays JSON."""
+    names = list(dict.fromkeys(name for one in objects for name in one))
+    return names, [[_cell(one.get(name)) for name in names] for one in objects]
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode()  # JSON can hold half a character
+
+
+def _bytes(cell: str) -> bytes | None:
+    return cell.encode("utf-8", "surrogateescape") if cell else None
+
+
+def _array(cells: list[bytes | None]) -> pa.BinaryArray:
+    return pa.array(cells, pa.binary())
+
+
+def _digest(said: Mapping[str, Value]) -> str:
+    text = json.dumps(sorted(said.items()), ensure_ascii=False)
+    return _MARK + hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]

@@ -1,0 +1,137 @@
+"""Loading a file of a kind that a plugin decodes: prove that all of it can be read, then merge it.
+
+Owns the life of such a file and what the ledger says of it. The plugin yields claims; they are merged as a delivery's
+are, in slices, and the last slice commits the ledger's row. Loading it again, or once more after a kill, ends in the
+same rows.
+"""
+
+import hashlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+from itertools import islice
+from typing import Any
+
+from promptsync.clock import Clock, iso_millis
+from promptsync.errors import Unavailable
+from promptsync.ingest.built_in import Extensions
+from promptsync.ingest.claim_check import check_claims
+from promptsync.ingest.claims import Claims
+from promptsync.ingest.files import FileReport, LoadRequest
+from promptsync.ingest.merge_claims import ClaimMerger, Merged
+from promptsync.ingest.plugin_events import filtered
+from promptsync.ingest.snapshot_merge import Progress
+from promptsync.model import Schema
+from promptsync.plugins.calls import PluginFailed, PluginPaused
+from promptsync.plugins.declared import FileKind, PluginError
+from promptsync.plugins.loading import Plugin
+from promptsync.store import ledger
+from promptsync.store.mirror import Mirror
+from promptsync.store.writer import Lane
+
+_SLICE = 500
+
+
+class DecodedLoader:
+    """Loads files of plugins' kinds into one mirror. ``touched`` is told which rows were claimed."""
+
+    def __init__(self, mirror: Mirror, extensions: Extensions, clock: Clock, touched: Callable[[Merged], None]) -> None:
+        self._mirror = mirror
+        self._extensions = extensions
+        self._clock = clock
+        self._touched = touched
+        self._merger = ClaimMerger(mirror)
+        self._one_at_a_time = threading.Lock()
+
+    def kind(self, name: str) -> tuple[Plugin, FileKind] | None:
+        """The kind that a file's name says, of the first plugin that knows it."""
+        for plugin in self._extensions.plugins:
+            for kind in plugin.declared.file_kinds:
+                if fnmatchcase(name, kind.pattern):
+                    return plugin, kind
+        return None
+
+    def load(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
+        """Load one file whose kind is known. Raises Unavailable if it can only be done later."""
+        known = self.kind(request.path.name)
+        if known is None:
+            raise ValueError(request.path.name)
+        plugin, kind = known
+        report, started = FileReport(request.path.name), time.perf_counter()
+        with self._one_at_a_time:
+            try:
+                self._load(request, plugin, kind, report, progress)
+            except PluginPaused as error:
+                raise Unavailable(f"{error}; the file waits until it works again.") from error
+            except PluginFailed as error:
+                report.state, report.error = "failed", str(error)
+                if not request.dry_run:
+                    row = self._row(request, report, None)
+                    self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+        report.seconds = round(time.perf_counter() - started, 3)
+        return report
+
+    def _load(
+        self, request: LoadRequest, plugin: Plugin, kind: FileKind, report: FileReport, progress: Progress
+    ) -> None:
+        with request.path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        if not request.again and self._merged_before(sha256, kind):
+            report.state = "unchanged"
+            return
+        for chunk in self._chunks(plugin, kind, request):
+            report.rows += len(chunk)
+            progress("checking", report.rows, 0)
+        if request.dry_run:
+            report.state = "would merge"
+            return
+        report.state = "staged"
+        row = self._row(request, report, sha256) | {"source": f"{request.source}:{kind.name}"}
+        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+        done = 0
+        for chunk in self._chunks(plugin, kind, request):
+            self._mirror.writer.run(lambda c, some=chunk: self._merge(c, some, file_id), Lane.BULK, durable=False)  # type: ignore[misc]
+            done += len(chunk)
+            progress("merging", done, report.rows)
+        report.state = "merged"
+        self._mirror.writer.run(lambda c: ledger.update(c, "sync_file", file_id, {"state": "merged"}))
+
+    def _chunks(self, plugin: Plugin, kind: FileKind, request: LoadRequest) -> Iterator[list[Claims]]:
+        """The file's claims, checked and filtered, some at a time. Raises PluginFailed."""
+        schema = self._extensions.schema
+        claims = plugin.calls.one("file_kinds", lambda: iter(kind.decode(request.path)), limit=kind.limit)
+        while some := plugin.calls.one("file_kinds", _take, claims, schema, limit=kind.limit):
+            for each in self._extensions.plugins:
+                some = filtered(each, schema, [(f"file:{kind.name}", one) for one in some])
+                for one in some:
+                    if isinstance(one, PluginFailed):
+                        raise one
+            yield some
+
+    def _merge(self, connection: sqlite3.Connection, some: Sequence[Claims], file_id: int) -> None:
+        merged = self._merger.merge(connection, some)
+        for collision in merged.collisions:
+            reason = f"{collision.table} {collision.key} belongs to another organization than {collision.org_id}"
+            row = {"class": "org_collision", "table": collision.table, "file_id": file_id, "reason": reason}
+            ledger.add_reject(connection, row | {"rejected_at": iso_millis(self._clock())})
+        self._touched(merged)
+
+    def _merged_before(self, sha256: str, kind: FileKind) -> bool:
+        with self._mirror.reading() as connection:
+            sql = "SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND state = 'merged' AND source LIKE ?)"
+            return bool(connection.execute(sql, (sha256, f"%:{kind.name}")).fetchone()[0])
+
+    def _row(self, request: LoadRequest, report: FileReport, sha256: str | None) -> dict[str, Any]:
+        row = asdict(report) | {"source": request.source, "path": str(request.path), "sha256": sha256}
+        return row | {"seen_at": iso_millis(self._clock()), "size": request.path.stat().st_size}
+
+
+def _take(claims: Iterator[object], schema: Schema) -> list[Claims]:
+    """On the plugin's thread: the next few claims of a file; empty at its end."""
+    some = [check_claims(schema, one) for one in islice(claims, _SLICE)]
+    if any(one.happened for one in some):
+        raise PluginError("a file cannot say what happened: those rows are keyed by a delivery")
+    return some

@@ -1,0 +1,201 @@
+"""Merging the rows of an asynchronous export: claims row by row, in small transactions, by the one rule.
+
+Owns the step from typed rows to executed statements, the columns that a vendor adds, and the file's row in the ledger.
+An export never implies absence. Doing it again changes nothing. Blocking: not for the event loop's thread.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from promptsync.clock import Clock, iso_millis
+from promptsync.errors import Held
+from promptsync.formats.export_csv import ExportFile, ExportProof
+from promptsync.formats.export_rows import (
+    Batch,
+    ColumnMap,
+    ExportHeader,
+    ExportRow,
+    RowReader,
+    map_header,
+    object_cells,
+)
+from promptsync.formats.rejects import BadRow
+from promptsync.merge.event_sql import EventStatements
+from promptsync.merge.guards import Guards
+from promptsync.merge.layout import Layout
+from promptsync.merge.sql import quote
+from promptsync.merge.version import Rank, version
+from promptsync.store import ledger
+from promptsync.store.mirror import Mirror, add_column
+from promptsync.store.writer import Lane
+
+Progress = Callable[[str, int, int], None]
+"""Told of (step, done, total)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportSource:
+    """A downloaded export. ``name``, ``source``: for the ledger; ``requested_at``: microseconds; ``vouched``: its
+    transfer said that it is whole."""
+
+    path: Path
+    name: str
+    source: str
+    columns: ColumnMap
+    requested_at: int
+    vouched: bool
+
+
+@dataclass(slots=True)
+class ExportReport:
+    """What came of it."""
+
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+
+
+class ExportLoader:
+    """Loads exports into one mirror. ``zone``: of times that name none."""
+
+    def __init__(self, mirror: Mirror, zone: ZoneInfo, guards: Guards, clock: Clock) -> None:
+        self._mirror, self._zone, self._guards, self._clock = mirror, zone, guards, clock
+
+    def load(
+        self,
+        source: ExportSource,
+        done: Callable[[sqlite3.Connection, int], None],
+        progress: Progress = lambda *_: None,
+    ) -> ExportReport:
+        """Prove a file whole and merge it. ``done`` runs in the last transaction, with the file's number in the ledger.
+
+        Raises Held, with nothing merged.
+        """
+        file = ExportFile(source.path, source.columns, self._zone, source.requested_at, vouched=source.vouched)
+        now = iso_millis(self._clock())
+        row: dict[str, Any] = {"source": source.source, "name": source.name, "table": source.columns.table.name}
+        row |= {"path": str(source.path), "as_of": iso_millis(source.requested_at), "seen_at": now}
+        if source.vouched and not source.path.stat().st_size:
+            return self._nothing(row, done)
+        proof = file.prove(lambda rows: progress("reading", rows, 0))
+        self._judge(source, proof)
+        row |= {"sha256": proof.sha256, "size": proof.size, "rows": proof.rows}
+        opened = row | {"state": "staged"}
+        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, opened))
+        report = ExportReport(proof.rows)
+        merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
+        for batch in file:
+            self._mirror.writer.run(
+                lambda connection, batch=batch: merge.apply(connection, batch, report, file_id),  # type: ignore[misc]
+                Lane.BULK,
+                durable=False,
+            )
+            progress("merging", report.inserted + report.updated + report.unchanged + report.rejected, proof.rows)
+
+        def finish(connection: sqlite3.Connection) -> None:
+            ledger.update(connection, "sync_file", file_id, asdict(report) | {"state": "merged", "error": None})
+            ledger.forget_unfinished(connection, source.name, file_id)
+            done(connection, file_id)
+
+        self._mirror.writer.run(finish)
+        return report
+
+    def merge_objects(
+        self, columns: ColumnMap, objects: Sequence[Mapping[str, Any]], at: int, seen_in: str
+    ) -> ExportReport:
+        """Merge one page of an API's objects, as they were at an instant. What cannot be merged is a reject."""
+        names, cells = object_cells(objects)
+        header = map_header(names, columns)
+        originals = {n: (n, str(object_).encode("utf-8", "replace")) for n, object_ in enumerate(objects, 1)}
+        batch = RowReader(header, columns, self._zone, at).read(list(enumerate(cells, 1)), originals)
+        report = ExportReport(len(objects))
+        merge = _Merge(self._mirror, columns, header, (iso_millis(at), seen_in))
+        self._mirror.writer.run(lambda connection: merge.apply(connection, batch, report, None))
+        return report
+
+    def _nothing(self, row: Mapping[str, Any], done: Callable[[sqlite3.Connection, int], None]) -> ExportReport:
+        """An export without even a header: there was nothing to export."""
+        merged = {**row, "state": "merged", "size": 0, "rows": 0}
+        self._mirror.writer.run(lambda connection: done(connection, ledger.insert(connection, "sync_file", merged)))
+        return ExportReport()
+
+    def _judge(self, source: ExportSource, proof: ExportProof) -> None:
+        if proof.bad > self._guards.max_bad_rows_share * proof.rows:
+            first = next((batch.bad[0] for batch in self._again(source) if batch.bad), None)
+            why = f" The first, in line {first.line:,}: {first.reason}" if first else ""
+            raise Held("bad_rows", f"{proof.bad:,} of {proof.rows:,} rows of {source.name} cannot be read.{why}")
+
+    def _again(self, source: ExportSource) -> Iterable[Batch]:
+        return ExportFile(source.path, source.columns, self._zone, source.requested_at, vouched=source.vouched)
+
+
+class _Merge:
+    """Rows under one header into one table. ``seen``: (ISO time, where) for what is new."""
+
+    def __init__(self, mirror: Mirror, columns: ColumnMap, header: ExportHeader, seen: tuple[str, str]) -> None:
+        self._mirror = mirror
+        self._table = columns.table.name
+        self._seen = seen
+        layout = self._with_columns(header)
+        extra = {name.casefold(): name for name in layout.extra}
+        names = [extra.get(name.casefold(), name) for name, _, _ in header.columns if name != "id"]
+        place = {name: n for n, name in enumerate(names)}
+        self._sql = EventStatements(layout).upsert
+        self._values = [place.get(column) for column in layout.values]
+        self._units = [all(column in place for column in unit.columns) for unit in layout.units]
+
+    def apply(self, connection: sqlite3.Connection, batch: Batch, report: ExportReport, file_id: int | None) -> None:
+        """Merge a batch inside the caller's transaction."""
+        revision = self._mirror.next_revision(connection)
+        keys = list({row.key for row in batch.rows})
+        before = self._count(connection, keys)
+        connection.executemany(self._sql, [self._parameters(row, revision) for row in batch.rows])
+        inserted = len(keys) - before
+        changed = self._count(connection, keys, revision)
+        for bad in batch.bad:
+            self._reject(connection, bad, file_id)
+        report.inserted += inserted
+        report.updated += changed - inserted
+        report.unchanged += len(batch.rows) - changed
+        report.rejected += len(batch.bad)
+
+    def _parameters(self, row: ExportRow, revision: int) -> tuple[Any, ...]:
+        at = version(row.observed, Rank.ASYNC_EXPORT)
+        values = [None if place is None else row.values[place] for place in self._values]
+        versions = [at if claimed else 0 for claimed in self._units]
+        return (row.key, *values, *versions, revision)
+
+    def _count(self, connection: sqlite3.Connection, keys: list[str], revision: int | None = None) -> int:
+        marks = ", ".join("?" * len(keys))
+        sql = f"SELECT count(*) FROM {quote(self._table)} WHERE id IN ({marks})"
+        if revision is not None:
+            sql += f" AND _rev = {revision}"
+        return int(connection.execute(sql, keys).fetchone()[0])
+
+    def _reject(self, connection: sqlite3.Connection, bad: BadRow, file_id: int | None) -> None:
+        row = {"class": bad.reason_class, "table": self._table, "file_id": file_id, "line": bad.line}
+        ledger.add_reject(
+            connection, row | {"reason": bad.reason, "original": bad.original, "rejected_at": self._seen[0]}
+        )
+
+    def _with_columns(self, header: ExportHeader) -> Layout:
+        """The table's layout, with a place for every column of the header."""
+        have = {name.casefold() for name in self._mirror.layout(self._table).extra}
+        new = [name for name in header.unknown if name.casefold() not in have]
+        if not new:
+            return self._mirror.layout(self._table)
+
+        def change(connection: sqlite3.Connection) -> Layout:
+            layout = self._mirror.layout(self._table)
+            for name in new:
+                add_column(connection, layout, name)
+                ledger.add_drift(connection, "column", self._table, name, *self._seen)
+            return self._mirror.relayout(connection, self._table)
+
+        return self._mirror.writer.run(change, committed=self._mirror.adopt)

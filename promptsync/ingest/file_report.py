@@ -1,0 +1,63 @@
+"""What is asked of the loading of a file, and what came of it.
+
+Owns these shapes only.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from promptsync.formats.limits import Limits
+from promptsync.formats.names import FileName
+from promptsync.merge.guards import Guards
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """How files are judged. ``zone``: of times and stamps without one. ``rows``: what every batch of rows of a table goes
+    through first, if anything."""
+
+    zone: ZoneInfo
+    guards: Guards = field(default_factory=Guards)
+    limits: Limits = field(default_factory=Limits)
+    rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """One file to load. ``name``: what it states, if its name does not say; ``accept``: a person has looked at it;
+    ``again``: even if it was merged before."""
+
+    path: Path
+    source: str
+    name: FileName | None = None
+    accept: bool = False
+    dry_run: bool = False
+    again: bool = False
+
+
+@dataclass(slots=True)
+class FileReport:
+    """What came of a file: the ledger's row of it."""
+
+    name: str
+    state: str = "failed"
+    table: str | None = None
+    org_id: int | None = None
+    as_of: str | None = None
+    rows: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    absent: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Column to value."""
+        return {name: getattr(self, name) for name in FileReport.__slots__}

@@ -1,0 +1,57 @@
+"""Export jobs on record: the rows of ``sync_job``.
+
+Owns the statements on that table. Everything runs inside the caller's transaction. No link and no key is ever in it.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptsync.store import ledger
+
+_COLUMNS = ("id", "type", "range", "vendor_id", "state", "attempts", "requested_at", "changed_at", "file_id", "error")
+_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM sync_job"
+CLOSED = ("loaded", "failed", "refused")
+"""States in which nothing is left to do."""
+
+
+def add(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
+    """A new job; returns its id."""
+    return ledger.insert(connection, "sync_job", row)
+
+
+def change(connection: sqlite3.Connection, job_id: int, row: Mapping[str, Any]) -> None:
+    """Write down what has become of a job."""
+    ledger.update(connection, "sync_job", job_id, row)
+
+
+def open_jobs(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Jobs with something left to do, oldest first."""
+    return _rows(connection.execute(f"{_SELECT} WHERE state NOT IN {CLOSED!r} ORDER BY id"))
+
+
+def some(connection: sqlite3.Connection, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Jobs by their ids, in order."""
+    marks = ", ".join("?" * len(ids))
+    return _rows(connection.execute(f"{_SELECT} WHERE id IN ({marks}) ORDER BY id", tuple(ids)))
+
+
+def newest(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
+    """The newest jobs, newest first."""
+    return _rows(connection.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (limit,)))
+
+
+def vendor_ids(connection: sqlite3.Connection) -> set[str]:
+    """Every id that the vendor has given to a job of ours."""
+    return {row[0] for row in connection.execute("SELECT vendor_id FROM sync_job WHERE vendor_id IS NOT NULL")}
+
+
+def loaded(connection: sqlite3.Connection, kind: str) -> list[dict[str, Any]]:
+    """The newest loaded jobs of a kind, newest first."""
+    return _rows(
+        connection.execute(f"{_SELECT} WHERE type = ? AND state = 'loaded' ORDER BY id DESC LIMIT 100", (kind,))
+    )
+
+
+def _rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    return [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]

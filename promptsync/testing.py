@@ -1,0 +1,138 @@
+"""A test kit for plugin authors: a fresh mirror in milliseconds, with the plugin enabled, to post to, load and read.
+
+Owns the fixture ``kit`` (``from promptsync.testing import kit``). Everything it does goes the way that the daemon goes:
+deliveries through the inbox, rows through files. Production code never imports this module.
+"""
+
+import csv
+import gzip
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptsync.clock import iso_micros, parse_iso, system_clock
+from promptsync.config import Config
+from promptsync.engine import Engine
+from promptsync.ingest.files import FileReport, LoadRequest
+from promptsync.model.delivery import Delivery
+from promptsync.plugins.declared import PluginError
+from promptsync.status import Expectations, read_status
+from promptsync.store.inbox import insert_event
+
+__all__ = ["Kit", "kit"]
+
+
+class Kit:
+    """One mirror in a folder of its own. Enable plugins first; it opens with the first thing asked of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._settings: dict[str, Any] = {}
+        self._given: dict[str, object] = {}
+        self._engine: Engine | None = None
+
+    def enable(self, plugin: Path | object, name: str = "", **settings: Any) -> "Kit":
+        """Enable a one-file plugin by its path, or any module or object with hooks under a ``name``."""
+        if isinstance(plugin, Path):
+            name = name or plugin.stem
+            (self.folder / "plugins").mkdir(exist_ok=True)
+            shutil.copy(plugin, self.folder / "plugins" / f"{name}.py")
+            self._settings.setdefault("enabled", []).append(name)
+        else:
+            name = name or getattr(plugin, "__name__", "").rpartition(".")[2] or type(plugin).__name__.lower()
+            self._given[name] = plugin
+        self._settings[name] = settings
+        return self
+
+    @property
+    def config(self) -> Config:
+        """The configuration that all of it runs with."""
+        return Config.read({"plugins": self._settings}, self.folder)
+
+    @property
+    def engine(self) -> Engine:
+        """The open mirror. Raises ConfigError for a plugin that cannot run."""
+        if self._engine is None:
+            self._engine = Engine(self.config, given=self._given)
+        return self._engine
+
+    def configure(self, **plugins: Any) -> "Kit":
+        """Set keys of ``[plugins]`` itself, such as ``limit``."""
+        self._settings |= plugins
+        return self
+
+    def post(self, type_: str, body: Mapping[str, Any], at: str = "") -> int:
+        """Receive and apply a delivery; returns its id. ``at``: when it was received, ISO; now without."""
+        received = parse_iso(at) if at else system_clock()
+        delivery = Delivery(type_, json.dumps(body), {}, received)
+        id_ = self.engine.mirror.writer.run(lambda connection: insert_event(connection, delivery, received))
+        self.engine.apply_pending()
+        return id_
+
+    def event(self, id_: int) -> dict[str, Any]:
+        """What came of a delivery: its row of ``sync_event``."""
+        return self.rows("SELECT * FROM sync_event WHERE id = ?", id_)[0]
+
+    def load(
+        self, table: str, rows: Iterable[Mapping[str, Any]], org: int = 1, as_of: str = "2026-02-04T08:00:00Z"
+    ) -> FileReport:
+        """Load a nightly file of these rows; columns that a row does not name are blank."""
+        stamp = iso_micros(parse_iso(as_of))[:19].replace(":", "-")
+        declared = self.engine.mirror.schema[table]
+        owner = f"_{org}" if declared.org_scoped else ""
+        path = self.folder / f"{table}{owner}_{stamp}Z.csv.gz"
+        names = [column.name for column in declared.file_columns]
+        with gzip.open(path, "wt", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(names)
+            writer.writerows([[_cell(row.get(name)) for name in names] for row in rows])
+        return self.load_file(path)
+
+    def load_file(self, path: Path) -> FileReport:
+        """Load a file, a plugin's kinds included."""
+        (report,) = self.engine.load([LoadRequest(path, "test", accept=True)])
+        return report
+
+    def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        """The rows of a table by its name, or of a SELECT."""
+        select = sql if sql.lstrip().upper().startswith(("SELECT", "WITH")) else f'SELECT * FROM "{sql}"'
+        return self.engine.plugins.reading.rows(select, parameters)
+
+    def tell(self) -> int:
+        """Tell the observers everything that waits, those with a schedule too; returns the number of batches. Raises
+        PluginError with the first one's error."""
+        batches = 0
+        for told in self.engine.plugins.told:
+            batches += told.all(lambda _: False)
+            if told.failures:
+                raise PluginError(told.calls.error)
+        return batches
+
+    def problems(self) -> tuple[str, ...]:
+        """What ``promptsync status`` says needs a person, staleness apart."""
+        expected = Expectations(self.config.alerts.stale_after * 10_000, self.config.mirror.timezone)
+        with self.engine.mirror.reading() as connection:
+            return read_status(connection, self.engine.mirror.schema, expected, system_clock()).problems
+
+    def restart(self) -> "Kit":
+        """Close the mirror; it opens again when it is asked for something."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+        return self
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Iterator[Kit]:
+    """A fresh mirror."""
+    made = Kit(tmp_path)
+    yield made
+    made.restart()

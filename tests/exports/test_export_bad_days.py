@@ -1,0 +1,209 @@
+"""The API's bad days: what is waited out, what is tried again, what ends a job, and what it says then."""
+
+import socket
+import time
+
+import pytest
+from export_stage import EXPECTED, FAST, Stage
+
+from promptsync.errors import ConfigError, Unavailable
+
+
+@pytest.mark.parametrize("in_header", [False, True])
+def test_too_many_requests_waits_as_long_as_it_is_told(stage: Stage, in_header: bool) -> None:
+    stage.mood.rate_limited, stage.mood.retry_after, stage.mood.in_header = 1, 0.6, in_header
+    started = time.monotonic()
+    assert stage.one()["state"] == "loaded"
+    assert time.monotonic() - started >= 0.6
+    assert len(stage.server.exports) == 1
+
+
+def test_too_long_a_wait_is_left_for_later(stage: Stage) -> None:
+    stage.mood.rate_limited, stage.mood.retry_after = 1, 3600
+    with pytest.raises(Unavailable, match="3,600 seconds"):
+        stage.one()
+    assert {row["state"] for row in stage.exports.carry_on(None)} == {"loaded"}
+
+
+@pytest.mark.parametrize("errors", [1, 2])
+def test_server_errors_are_tried_again(stage: Stage, errors: int) -> None:
+    stage.mood.errors = errors
+    assert stage.one()["state"] == "loaded"
+    assert stage.contacts() == EXPECTED
+
+
+def test_server_that_stays_broken_is_left_for_later(stage: Stage) -> None:
+    stage.mood.errors = 1000
+    with pytest.raises(Unavailable):
+        stage.one()
+    stage.mood.errors = 0
+    stage.open()
+    assert [row["state"] for row in stage.exports.carry_on(None)] == ["loaded"]
+
+
+@pytest.mark.parametrize("ahead", [0.0, 3600.0, -3600.0])
+def test_request_whose_answer_was_lost_is_found_again(stage: Stage, ahead: float) -> None:
+    stage.mood.clock_ahead = ahead
+    stage.one()
+    stage.mood.lose_answers = 1
+    job = stage.one()
+    assert (job["state"], job["vendor_id"]) == ("loaded", "exp-2")
+    assert len(stage.server.exports) == 2
+
+
+def test_lost_request_that_never_arrived_is_made_again(stage: Stage) -> None:
+    stage.mood.errors = 1  # the request itself fails, and leaves nothing behind
+    assert stage.one()["vendor_id"] == "exp-1"
+    assert stage.server.calls["POST /v1/exports/contacts"] == 2
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_expired_link_is_regenerated(stage: Stage, times: int) -> None:
+    stage.mood.expired, stage.mood.pending = times, 1
+    job = stage.one()
+    assert (job["state"], job["vendor_id"]) == ("loaded", "exp-1")
+    assert stage.server.calls["POST /v1/exports/{id}"] == times
+
+
+def test_link_that_never_works_ends_the_job(stage: Stage) -> None:
+    stage.mood.expired = 1000
+    job = stage.one()
+    assert job["state"] == "failed"
+    assert "6 attempts" in job["error"]
+
+
+def test_link_that_the_download_host_rejects_is_regenerated(stage: Stage) -> None:
+    stage.mood.link_dead = 2
+    assert stage.one()["state"] == "loaded"
+    assert stage.server.calls["POST /v1/exports/{id}"] == 2
+
+
+@pytest.mark.parametrize("how", ["cut", "short", "gzip_cut", "slow"])
+def test_broken_download_is_noticed_and_made_again(stage: Stage, how: str) -> None:
+    stage.mood.file, stage.mood.bad_files = how, 1
+    assert stage.one()["state"] == "loaded"
+    assert stage.server.calls["GET /files/{id}"] == 2
+    assert stage.contacts() == EXPECTED
+
+
+def test_download_that_stays_slow_is_left_for_later(stage: Stage) -> None:
+    stage.mood.file = "slow"
+    with pytest.raises(Unavailable, match="too long"):
+        stage.one()
+    assert stage.query("SELECT state FROM sync_job") == [("available",)]
+
+
+def test_download_that_stays_cut_ends_the_job(stage: Stage) -> None:
+    stage.mood.file = "cut"
+    job = stage.one()
+    assert job["state"] == "failed"
+    assert stage.contacts() == []
+
+
+@pytest.mark.parametrize(
+    ("link", "words"),
+    [
+        ("https://files.example.org/x?sig=secret-part", "files.example.org"),
+        ("http://files.example.org/x?sig=secret-part", "files.example.org"),
+        ("https://169.254.169.254/latest/meta-data?sig=secret-part", "169.254.169.254"),
+        ("https://[::ffff:10.0.0.1]/x?sig=secret-part", "10.0.0.1|::ffff"),
+        ("file:///etc/passwd?sig=secret-part", "URL"),
+    ],
+)
+def test_link_to_elsewhere_is_not_followed(stage: Stage, link: str, words: str) -> None:
+    stage.mood.redirect_to = link
+    job = stage.one()
+    assert job["state"] == "failed"
+    assert any(word in job["error"] for word in words.split("|"))
+    assert "secret-part" not in job["error"]
+
+
+def test_redirect_of_the_link_is_judged_too(stage: Stage) -> None:
+    stage.mood.redirect_to, stage.mood.link_shape = "http://10.1.2.3/x", "redirect"
+    assert "10.1.2.3" in stage.one()["error"]
+
+
+def test_refusal_ends_the_job_with_the_vendors_words(stage: Stage) -> None:
+    stage.mood.refuse = "listIds must not be empty, see https://x.example/?sig=secret-part"
+    job = stage.one()
+    assert job["state"] == "refused"
+    assert "listIds must not be empty" in job["error"]
+    assert "secret-part" not in job["error"]
+    assert stage.exports.carry_on(None) == []
+
+
+def test_failed_export_ends_the_job(stage: Stage) -> None:
+    stage.mood.after, stage.mood.says_ready = "failed", False
+    assert stage.one()["state"] == "failed"
+
+
+def test_export_that_never_finishes_ends_at_the_deadline(stage: Stage) -> None:
+    stage.mood.pending, stage.mood.before, stage.mood.says_ready = 1 << 30, "BREWING", False
+    job = stage.one()
+    assert job["state"] == "failed"
+    assert "brewing" in job["error"]
+
+
+def test_wrong_key_refuses_a_request_and_leaves_open_jobs_open(stage: Stage) -> None:
+    stage.server.key = "another"
+    assert stage.one()["state"] == "refused"
+    stage.server.key = "key-1234567890"
+    stage.mood.pending = 1 << 30
+    ids = stage.exports.request("contacts", {})
+    stage.mood.errors = 0
+    stage.server.mood.id_shape = "id"
+    with pytest.raises(ConfigError, match="api_key"):
+        _with_key_changing(stage, ids)
+    assert stage.query("SELECT state FROM sync_job WHERE id = ?", ids[0]) == [("pending",)]
+
+
+def _with_key_changing(stage: Stage, ids: list[int]) -> None:
+    request = stage.server._list
+
+    async def change(given: object) -> object:
+        stage.server.key = "another"
+        return await request(given)  # type: ignore[arg-type]
+
+    assert stage.server._runner is not None
+    for resource in stage.server._runner.app.router.routes():
+        if resource.handler == request:
+            resource._handler = change  # type: ignore[assignment]
+    stage.exports.carry_on(ids)
+
+
+def test_unreachable_vendor_is_left_for_later_without_an_attempt(stage: Stage) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address, stage.server.address = stage.server.address, f"http://127.0.0.1:{unused.getsockname()[1]}/v1"
+        stage.open()
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            stage.one()
+    assert stage.query("SELECT state, attempts FROM sync_job") == [("requested", 0)]
+    stage.server.address = address
+    stage.open()
+    assert [row["state"] for row in stage.exports.carry_on(None)] == ["loaded"]
+
+
+def test_stopping_ends_the_wait_at_once(stage: Stage) -> None:
+    stage.mood.pending = 1 << 30
+    stage.pace = FAST
+    ids = stage.exports.request("contacts", {})
+    stage.stopping.set()
+    with pytest.raises(Unavailable, match="stopping"):
+        stage.exports.carry_on(ids)
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "words"),
+    [
+        ("messages", {}, "--from"),
+        ("delivery-reports", {}, "--campaign-id or --from and --to"),
+        ("contacts", {"from": "2026-01-01"}, "leave that out"),
+        ("messages", {"from": "2026-02-01", "to": "2026-01-01"}, "ends before"),
+        ("opt-outs", {}, "choose one of"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said(stage: Stage, kind: str, asked: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        stage.exports.request(kind, asked)
+    assert stage.query("SELECT count(*) FROM sync_job") == [(0,)]

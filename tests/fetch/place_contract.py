@@ -1,0 +1,119 @@
+"""What every place must do, as tests. An adapter's test module subclasses PlaceContract and brings a ``stage``.
+
+A stage is a real counterpart (a server, a folder) that files can be put to and taken from.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Protocol
+
+import pytest
+
+from promptsync.errors import ConfigError, Unavailable
+from promptsync.sources.places.opening import open_place
+from promptsync.sources.places.place import Item, Place, PlaceSettings, public_name
+from promptsync.sources.safe_http import Gone
+
+SECRET = "correct-horse-battery"
+CONTENT = bytes(range(256)) * 5_000
+
+
+class Stage(Protocol):
+    """A counterpart. ``settings``: what opens it; ``refused``: what it turns away, None if it turns nobody away;
+    ``unreachable``: nobody there."""
+
+    settings: PlaceSettings
+    refused: PlaceSettings | None
+    unreachable: PlaceSettings
+
+    async def put(self, key: str, content: bytes) -> None: ...
+    async def remove(self, key: str) -> None: ...
+
+
+@asynccontextmanager
+async def opened(settings: PlaceSettings) -> AsyncIterator[Place]:
+    async with open_place(replace(settings, stall_seconds=5.0)) as place:
+        yield place
+
+
+async def whole(place: Place, item: Item, offset: int = 0) -> bytes:
+    async with aclosing(place.read(item, offset)) as pieces:  # type: ignore[type-var]
+        return b"".join([piece async for piece in pieces])
+
+
+async def only(place: Place, key: str) -> Item:
+    (item,) = [item for item in await place.items() if item.key == key]
+    return item
+
+
+class PlaceContract:
+    async def test_lists_nothing_where_nothing_is(self, stage: Stage) -> None:
+        async with opened(stage.settings) as place:
+            assert await place.items() == []
+
+    async def test_lists_files_in_folders_with_their_sizes(self, stage: Stage) -> None:
+        await stage.put("org.csv.gz", b"one")
+        await stage.put("1044/message 1044.csv.gz", CONTENT)
+        async with opened(stage.settings) as place:
+            items = {item.key: item for item in await place.items()}
+        assert {key: item.size for key, item in items.items()} == {
+            "org.csv.gz": 3,
+            "1044/message 1044.csv.gz": len(CONTENT),
+        }
+        assert items["1044/message 1044.csv.gz"].file_name == "message 1044.csv.gz"
+
+    async def test_reads_the_bytes_from_any_offset(self, stage: Stage) -> None:
+        await stage.put("a.csv.gz", CONTENT)
+        async with opened(stage.settings) as place:
+            item = await only(place, "a.csv.gz")
+            assert await whole(place, item) == CONTENT
+            assert await whole(place, item, 300_001) == CONTENT[300_001:]
+            assert await whole(place, item, len(CONTENT)) == b""
+
+    async def test_reads_an_empty_file(self, stage: Stage) -> None:
+        await stage.put("empty.csv", b"")
+        async with opened(stage.settings) as place:
+            assert await whole(place, await only(place, "empty.csv")) == b""
+
+    async def test_a_tag_changes_with_the_content_and_only_then(self, stage: Stage) -> None:
+        await stage.put("a.csv.gz", b"first")
+        async with opened(stage.settings) as place:
+            before, again = await only(place, "a.csv.gz"), await only(place, "a.csv.gz")
+            await stage.put("a.csv.gz", b"the second")
+            after = await only(place, "a.csv.gz")
+        assert before.tag == again.tag != after.tag
+
+    async def test_what_went_between_listing_and_reading_is_gone(self, stage: Stage) -> None:
+        await stage.put("a.csv.gz", b"first")
+        async with opened(stage.settings) as place:
+            item = await only(place, "a.csv.gz")
+            await stage.remove("a.csv.gz")
+            with pytest.raises(Gone):
+                await whole(place, item)
+
+    async def test_another_version_is_never_read_for_the_one_listed(self, stage: Stage) -> None:
+        await stage.put("a.csv.gz", b"first")
+        async with opened(stage.settings) as place:
+            item = await only(place, "a.csv.gz")
+            await stage.put("a.csv.gz", b"second, and longer")
+            with pytest.raises(Gone):
+                await whole(place, item)
+
+    async def test_says_that_it_cannot_be_reached(self, stage: Stage) -> None:
+        with pytest.raises(Unavailable) as caught:
+            async with opened(stage.unreachable) as place:
+                await place.items()
+        assert SECRET not in str(caught.value)
+
+    async def test_says_that_it_refuses_us(self, stage: Stage) -> None:
+        if stage.refused is None:
+            pytest.skip("this counterpart turns nobody away")
+        with pytest.raises(ConfigError) as caught:
+            async with opened(stage.refused) as place:
+                await place.items()
+        assert SECRET not in str(caught.value)
+
+    async def test_no_secret_is_in_its_name_or_repr(self, stage: Stage) -> None:
+        assert SECRET not in public_name(stage.settings.location)
+        assert SECRET not in repr(stage.settings)

@@ -1,0 +1,239 @@
+"""Plugins that misbehave: each fails by itself, with its name, and everything else goes on."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptsync import Claims, Filter, Observer, PluginError, hookimpl, problem
+from promptsync.errors import ConfigError
+from promptsync.plugins.calls import IN_A_ROW, Calls, PluginFailed, PluginPaused
+from promptsync.testing import Kit
+from tests.plugins.plugin_samples import contact, message
+from tests.plugins.test_plugin_hooks import plugin
+
+
+def raising(*_: Any) -> None:
+    raise ValueError("+14155550123 wrote")
+
+
+def test_a_handler_that_raises_fails_that_delivery_with_the_plugins_name(kit: Kit) -> None:
+    kit.enable(plugin(event_handlers={"message/added": raising}), "clumsy")
+    id_ = kit.post("message/added", message(1, "hello"))
+    event = kit.event(id_)
+    assert event["state"] == "failed"
+    assert event["error"].startswith("plugin clumsy: event_handlers: ValueError in line ")
+    assert "4155550123" not in event["error"]
+    assert not kit.rows("message")
+    assert kit.post("message/status", {"orgId": 1, "messages": []}) and len(kit.rows("sync_event")) == 2
+    assert kit.event(2)["state"] == "applied"
+
+
+@pytest.mark.parametrize(
+    ("garbage", "said"),
+    [
+        (lambda f, c: "done", "returned str"),
+        (lambda f, c: c.row("nowhere", 1).told("facts", c.at, 1) and None, "no table nowhere"),
+        (lambda f, c: c.row("contact", "one").told("name", c.at, "x") and None, "contact.id takes integer"),
+        (lambda f, c: c.row("contact", 1).told("name", c.at, "x", "y") and None, "no group name of 2"),
+        (lambda f, c: c.row("contact", 1).told("name", c.at, object()) and None, "takes text, not object"),
+        (lambda f, c: c.row("contact").told("name", c.at, "x") and None, "a key of contact is id"),
+        (lambda f, c: c.event("message_status", 0, 1), "message_status has"),
+        (lambda f, c: c.rows.append("row"), "where Claims are wanted"),
+        (lambda f, c: c.full_lists.append((1,)), "ValueError"),
+    ],
+)
+def test_garbage_fails_with_the_plugins_name(kit: Kit, garbage: Any, said: str) -> None:
+    kit.enable(plugin(event_handlers={"message/added": garbage}), "odd")
+    event = kit.event(kit.post("message/added", message(1, "hello")))
+    assert event["state"] == "failed" and event["error"].startswith("plugin odd: ") and said in event["error"]
+
+
+def test_a_handler_beyond_its_time_fails_and_what_it_does_later_is_ignored(kit: Kit) -> None:
+    go_on = threading.Event()
+
+    def slow(fields: Any, claims: Claims) -> None:
+        if fields.object("message").text("body") == "slow":
+            go_on.wait(10)
+        claims.row("contact", 99).told("name", claims.at, "late")
+
+    kit.configure(limit="0.2 seconds").enable(plugin(event_handlers={"message/added": slow}), "sleepy")
+    started = time.monotonic()
+    assert "longer than 0.2 seconds" in kit.event(kit.post("message/added", message(1, "slow")))["error"]
+    assert time.monotonic() - started < 1.0
+    assert kit.event(kit.post("message/added", message(2, "quick")))["state"] == "applied"
+    assert kit.rows("SELECT display_name FROM contact WHERE id = 99") == [{"display_name": "late"}]
+    go_on.set()
+    assert [row["id"] for row in kit.rows("message")] == [2]
+
+
+def test_the_writer_is_free_while_a_plugin_takes_its_time(kit: Kit) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> None:
+        entered.set()
+        go_on.wait(10)
+
+    kit.configure(limit="10 seconds").enable(plugin(event_handlers={"message/added": slow}), "sleepy")
+    kit.engine  # noqa: B018  opened by this thread
+    posting = threading.Thread(target=kit.post, args=("message/added", message(1, "x")))
+    posting.start()
+    assert entered.wait(5)
+    kit.engine.mirror.writer.submit(lambda c: None).result(timeout=1)
+    go_on.set()
+    posting.join(5)
+    assert kit.event(1)["state"] == "applied"
+
+
+def test_three_failures_in_a_row_pause_the_plugin_and_status_says_so(kit: Kit) -> None:
+    kit.enable(plugin(event_handlers={"message/added": raising}), "clumsy")
+    states = [kit.event(kit.post("message/added", message(n, "hello")))["state"] for n in range(1, 6)]
+    assert states == ["failed"] * IN_A_ROW + ["applied"] * 2
+    kit.engine.mirror.writer.run(lambda c: None)
+    (said,) = [text for text in kit.problems() if "clumsy" in text]
+    assert said.startswith("Plugin clumsy is paused after 3 failures in a row") and "ValueError" in said
+    (loaded,) = kit.engine.plugins.extensions.plugins
+    assert loaded.as_dict() | {"seconds": 0} == {
+        "name": "clumsy",
+        "from": "given",
+        "hooks": ["event_handlers"],
+        "calls": IN_A_ROW + 1,
+        "failures": IN_A_ROW,
+        "seconds": 0,
+        "paused": True,
+        "error": loaded.calls.error,
+    }
+    kit.restart()
+    assert not any("clumsy" in text for text in kit.problems())
+
+
+def test_nothing_passes_a_filter_that_fails(kit: Kit) -> None:
+    kit.enable(plugin(filters=[Filter(claims=raising, rows=raising)]), "guard")
+    for n in range(1, 6):
+        event = kit.event(kit.post("message/added", message(n, "secret")))
+        assert event["state"] == "failed" and "plugin guard" in event["error"]
+    assert not kit.rows("message")
+
+
+def test_a_file_fails_with_the_filters_name(kit: Kit) -> None:
+    kit.enable(plugin(filters=[Filter(rows=lambda table, batch: batch.slice(1).to_pylist())]), "guard")
+    report = kit.load("contact", [contact(1), contact(2)])
+    assert report.state == "held" and "plugin guard: filters: the filter of rows of contact" in str(report.error)
+    assert not kit.rows("contact")
+
+
+def test_an_observer_is_told_again_until_it_takes_it(kit: Kit) -> None:
+    told: list[Any] = []
+
+    def twice(changes: list[Any], _mirror: Any) -> None:
+        told.append([change.key for change in changes])
+        if len(told) < 3:
+            raise PluginError("not today")
+
+    kit.enable(plugin(observers=[Observer("again", {"contact": ()}, twice)]), "again")
+    kit.load("contact", [contact(1)])
+    (loaded,) = kit.engine.plugins.extensions.plugins
+    for _ in range(2):
+        with pytest.raises(PluginError, match="not today"):
+            kit.tell()
+    assert kit.tell() == 1
+    assert told == [[(1,)]] * 3
+    assert (loaded.calls.tallies["observers"].failures, loaded.calls.pause) == (2, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("@hookimpl\nasync def observers(settings): return []", "observers must be a plain function"),
+        ("@hookimpl\ndef observer(settings): return []", "unknown hook 'observer'"),
+        ("@hookimpl\ndef observers(setings): return []", "setings"),
+        ("@hookimpl(wrapper=True)\ndef observers(settings): return (yield)", "not a wrapper"),
+        ("@hookimpl\ndef observers(settings): return ['me']", "must return a list of Observer objects"),
+        ("@hookimpl\ndef tables(settings): raise ValueError('x')", "start: ValueError in line 3 of bad.py"),
+        ("@hookimpl\ndef event_handlers(settings):\n    async def h(f, c): ...\n    return {'a': h}", "asynchronous"),
+        ("@hookimpl\ndef event_handlers(settings): return {'a': None}", "is not a function"),
+        ("@hookimpl\ndef checks(settings): settings.text('url')", "plugins.bad.url is missing"),
+        ("x = 1", "implements no hook"),
+        ("import nonsense_that_is_not", "ModuleNotFoundError"),
+        ("@hookimpl\ndef commands(settings): raise SystemExit(3)", "SystemExit"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_the_start(kit: Kit, tmp_path: Path, body: str, said: str) -> None:
+    file = tmp_path / "bad.py"
+    file.write_text(f"from promptsync import hookimpl\n{body}\n")
+    with pytest.raises(ConfigError) as caught:
+        kit.enable(file).engine  # noqa: B018
+    assert said in str(caught.value) and "bad" in str(caught.value)
+    assert not any(thread.name.startswith("plugin-bad") and not thread.daemon for thread in threading.enumerate())
+
+
+def test_a_setting_that_nobody_knows_is_refused(kit: Kit, tmp_path: Path) -> None:
+    file = tmp_path / "fine.py"
+    file.write_text("from promptsync import hookimpl\n@hookimpl\ndef checks(settings): return []\n")
+    with pytest.raises(ConfigError, match=r"plugins\.fine\.colour is not a key"):
+        kit.enable(file, colour="blue").engine  # noqa: B018
+
+
+def test_a_plugin_that_is_not_there_is_refused(kit: Kit) -> None:
+    with pytest.raises(ConfigError, match="names nobody, and there is neither"):
+        kit.configure(enabled=["nobody"]).engine  # noqa: B018
+
+
+@pytest.mark.parametrize("name", ["contact", "sync_mine", "Mine", "mine"])
+def test_tables_that_cannot_merge_are_refused(kit: Kit, name: str) -> None:
+    from promptsync import Column, Kind, Table
+
+    table = Table(name, "x", ("id",), (Column("id", Kind.INTEGER, "x"), Column("a", Kind.TEXT, "x")))
+    with pytest.raises(ConfigError, match=f"plugin bad: table {name} cannot be made"):
+        kit.enable(plugin(tables=[table]), "bad").engine  # noqa: B018
+
+
+def test_hooks_never_see_the_write_connection(kit: Kit) -> None:
+    seen: list[Any] = []
+    look = lambda *args: seen.extend(args)  # noqa: E731
+    kit.enable(plugin(event_handlers={"message/added": look}, checks=[lambda m: seen.append(m) or [problem("x", "y")]]))
+    kit.post("message/added", message(1, "x"))
+    for value in seen:
+        assert "sqlite3" not in type(value).__module__ and not hasattr(value, "execute")
+
+
+def test_after_a_pause_one_try_decides() -> None:
+    calls, told = Calls("p", limit=0.1), []
+    calls.told = told.append
+    results = calls.each("h", lambda n: 1 / n, [(0,), (1,), (0,), (0,), (0,), (1,)])
+    assert [type(result).__name__ for result in results] == [
+        *("PluginFailed", "float", "PluginFailed", "PluginFailed", "PluginFailed", "PluginPaused"),
+    ]
+    with pytest.raises(PluginPaused):
+        calls.one("h", lambda: 1)
+    calls._paused_until = 0.0
+    with pytest.raises(PluginFailed):
+        calls.one("h", lambda: 1 / 0)
+    assert calls.pause > 0
+    calls._paused_until = 0.0
+    assert calls.one("h", lambda: 1) == 1
+    assert [bool(why) for why in told] == [True, True, False]
+    calls.close()
+
+
+def test_settings_are_checked_key_by_key() -> None:
+    from promptsync.plugins.settings import Settings
+
+    settings = Settings("p", {"a": 1, "b": "x", "c": {"d": ["e"]}}, Path("/base"), lambda v: b"opened")
+    assert (settings.number("a"), settings.text("b"), settings.texts("c")) == (1.0, "x", {"d": ["e"]})
+    assert settings.path("b") == Path("/base/x") and settings.secret("c") == b"opened"
+    for read, key in ((settings.text, "a"), (settings.number, "b"), (settings.flag, "a"), (settings.texts, "b")):
+        with pytest.raises(ConfigError, match=rf"plugins\.p\.{key} must be"):
+            read(key)
+    assert settings.flag("z", True) is True and settings.unknown() == []
+
+
+def test_hooks_of_an_object_work_too(kit: Kit) -> None:
+    class Mine:
+        @hookimpl
+        def checks(self) -> list[Any]:
+            return []
+
+    assert kit.enable(Mine()).engine.plugins.extensions.plugins[0].hooks == ("checks",)
