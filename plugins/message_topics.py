@@ -44,7 +44,7 @@ def tag(patterns: Mapping[str, re.Pattern[str]], fields: Fields, claims: Claims)
     message = fields.object("message")
     if message is None or message.text("userType") != "CUSTOMER":
         return
-    message_id, body = message.identifier("id"), message.text("body")
+    message_id, body = message.identifier("id"), message.text("content")
     if message_id is None or not isinstance(body, str):
         return
     at = message.instant("createdTimestamp") or claims.at

@@ -115,7 +115,10 @@ def newest_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]
 
 
 def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
-    """Look at configured places now: ``sources`` (names, none: all), ``since`` (ISO date). Emits ``progress``, ``file``."""
+    """Look at configured places now: ``sources`` (names; none: all), ``since`` (ISO date).
+
+    Emits ``progress``, ``file`` and ``source``.
+    """
     sources = choose(sources_of(engine.config), params.get("sources") or ())
     wish = Wish(since=night_of(params.get("since"), engine.config.mirror.timezone), by_hand=True)
     reports = []

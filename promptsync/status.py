@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
+from promptsync.store.changes import troubles
 from promptsync.status_sources import SourceState, source_problems, source_states
 
 
@@ -44,6 +45,7 @@ class Status:
     jobs: tuple[dict[str, Any], ...]
     merged_exports: int
     sources: tuple[SourceState, ...]
+    plugins: tuple[dict[str, str], ...] = field(default=())
     problems: tuple[str, ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         drift=tuple(_rows(connection, 'SELECT kind, "table", name, first_seen, seen_in FROM sync_drift ORDER BY 4')),
         search_lag=dict(_search_lag(connection, schema)),
         jobs=tuple(_rows(connection, _JOBS)),
+        plugins=tuple(troubles(connection)),
         merged_exports=connection.execute("SELECT count(*) FROM sync_job WHERE state = 'loaded'").fetchone()[0],
         sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
     )
@@ -166,6 +169,11 @@ def _problems(status: Status) -> Iterator[str]:
     for job in status.jobs:
         if job["state"] in ("failed", "refused"):
             yield f"Export {job['id']} of {job['type']} is {job['state']}: {job['error']}"
+    for plugin in status.plugins:
+        yield (
+            f"Plugin {plugin['plugin']} is paused after 3 failures in a row, since {plugin['since']} "
+            f"({plugin['error']}); put it right, restart, then 'promptsync events replay --failed'."
+        )
     if status.rejects:
         total = sum(status.rejects.values())
         yield f"{total:,} rejected rows or deliveries wait: 'promptsync rejects list' shows them."

@@ -21,7 +21,8 @@ from promptsync.demo.world import DAY, World
 
 _MINUTE = 60 * MICROS
 _EPOCH_DAY = 737_000  # an ordinal long before, so that ids of a day are small
-_CLICKED, _TOLD_CONTACT_BY_CONTACT = 11, 4  # every 11th message of a broadcast, every 4th broadcast
+_CLICKED = 11  # every 11th message of a broadcast has its link clicked
+_TOLD_CONTACT_BY_CONTACT, _REJECTED = 4, 3  # every 4th broadcast, every 3rd
 
 
 class Desk:
@@ -74,12 +75,10 @@ class Desk:
                     progress = n, broadcast.targeted
                     contact = message.conversation.contact
                     yield notices.contact_action(self._org, message.at + MILLI, contact, progress, suffix)
-            for at, (status, _) in zip(broadcast.states.times, broadcast.states.values, strict=True):
-                if status == "PAUSED":
-                    counts = 1 + broadcast.targeted // 18, broadcast.targeted // 2, broadcast.targeted // 2
-                    yield notices.carrier_rejections(
-                        self._org, at - 20 * MILLI, broadcast, (*counts, broadcast.targeted)
-                    )
+            if broadcast.id % _REJECTED == 0:
+                half = broadcast.targeted // 2
+                counts = 1 + half // 9, half, half, broadcast.targeted
+                yield notices.carrier_rejections(self._org, broadcast.start + 3 * MILLI, broadcast, counts)
 
     # -- one day -------------------------------------------------------------------------------------------------------
 
@@ -97,6 +96,7 @@ class Desk:
             contact = book.contacts[rng.randrange(known)]
             yield from self._scheduled(morning, number, contact)
             yield from self._apps(morning, number, contact)
+            yield from self._bulk(morning, contact)
 
     def _sessions(self, morning: int, talk: Conversation | None) -> Iterator[Event]:
         hours: list[tuple[str, float]] = [
@@ -140,6 +140,17 @@ class Desk:
         yield notices.console(org, "error", _at(morning, 11.2), "BOT", "No answer matches")
         yield notices.alterra_error(org, _at(morning, 13), {"code": f"A-{amount}", "context": {"retries": amount % 4}})
         yield told_of.conversation_status(org, _at(morning, 13.5))
+
+    def _bulk(self, morning: int, contact: Contact) -> Iterator[Event]:
+        """A bulk action on one contact; looks back at the broadcast before."""
+        org, channel = self._org, self._staff.channels[1]
+        yield notices.contact_action(org, _at(morning, 15), contact, (1, 1), "imports")
+        yield told_of.conversation_config(org, _at(morning, 15.1), contact, channel, opted_out=False)
+        over = [b for b in self._world.book.broadcasts if b.finish < morning]
+        if over:
+            counts = 1, over[-1].targeted, over[-1].targeted, over[-1].targeted
+            yield notices.carrier_rejections(org, _at(morning, 15.2), over[-1], counts)
+            yield notices.smartlink_clicked(org, _at(morning, 15.3), over[-1].messages[0])
 
     def _scheduled(self, morning: int, number: int, contact: Contact) -> Iterator[Event]:
         """A reminder that is put off by a day, and one that is cancelled."""

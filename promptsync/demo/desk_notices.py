@@ -21,8 +21,8 @@ _RATE_LIMIT = 0.05
 def contact_action(org: int, at: int, contact: Contact, progress: tuple[int, int], suffix: str | None) -> Event:
     """contactAction, to the endpoint's own path or one below it. ``progress``: contacts processed, in all."""
     path = f"contactAction/{suffix}" if suffix else "contactAction"
-    body = {"orgId": org, "progress": progress[0], "total": progress[1]}
-    body["customer"] = models.customer(contact, at, full=False)
+    who = models.customer(contact, at, full=False)
+    body = {"orgId": org, "progress": progress[0], "total": progress[1], "customer": who}
 
     def says(told: Told, now: int) -> None:
         told.customer(contact, now, at)
@@ -32,7 +32,7 @@ def contact_action(org: int, at: int, contact: Contact, progress: tuple[int, int
 
 
 def carrier_rejections(org: int, at: int, broadcast: Broadcast, counts: tuple[int, int, int, int]) -> Event:
-    """contactAction/carrierRejectionRate. ``counts``: messages rejected and attempted, contacts processed and in all."""
+    """contactAction/carrierRejectionRate. ``counts``: messages rejected, attempted, contacts processed, in all."""
     names = ("rejectionCount", "messageCount", "progress", "total")
     body = {
         "orgId": org,

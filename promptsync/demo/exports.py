@@ -75,4 +75,4 @@ def spelled(value: Value) -> str | int:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return value
+    return value if isinstance(value, str | int) else repr(value)

@@ -226,21 +226,22 @@ class QlaraServer:
     async def _broken(self, request: web.Request, content: bytes, how: str) -> web.StreamResponse:
         """Less than was announced, or less without announcing anything, or all of it and very slowly."""
         response = web.StreamResponse(headers={"Content-Type": "text/csv"})
-        if how in ("short", "slow"):
-            response.content_length = len(content)
-        else:
-            response.force_close()
-            response.headers["Connection"] = "close"
+        part = content[: len(content) * 2 // 3]
+        assert request.transport is not None  # noqa: S101  the request is still open
+        if how == "cut":
+            request.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + part)
+            request.transport.close()
+            return response
+        response.content_length = len(content)
         await response.prepare(request)
         if how == "slow":
             for byte in content:
                 await response.write(bytes((byte,)))
                 await asyncio.sleep(0.05)
             return response
-        await response.write(content[: len(content) * 2 // 3])
-        if how == "short" and request.transport is not None:
-            await asyncio.sleep(0.01)
-            request.transport.close()
+        await response.write(part)
+        await asyncio.sleep(0.01)
+        request.transport.close()
         return response
 
     def _now(self) -> datetime:

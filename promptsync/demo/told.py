@@ -6,7 +6,7 @@ All times in microseconds since the epoch.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from promptsync.clock import iso_millis
@@ -64,7 +64,9 @@ class Told:
         self.named: dict[int, TeamMember] = {}  # whose name alone was told
         self.channels: dict[int, bool] = {}  # False: only mentioned
         self.broadcasts: dict[int, Word | None] = {}
-        self.facts: dict[str, dict[tuple[snapshot.Value, ...], dict[str, tuple[int, snapshot.Row]]]] = defaultdict(dict)
+        self.facts: dict[str, dict[tuple[snapshot.Value, ...], dict[str, tuple[int, Mapping[str, snapshot.Value]]]]] = (
+            defaultdict(dict)
+        )
         self.happened: dict[str, Counter[tuple[snapshot.Value, ...]]] = defaultdict(Counter)
 
     # -- nights ----------------------------------------------------------------------------------------------------
@@ -133,7 +135,9 @@ class Told:
 
     # -- what desk work tells: each group of columns as its own last word has it --------------------------------------
 
-    def fact(self, table: str, key: tuple[snapshot.Value, ...], group: str, order: int, row: snapshot.Row) -> None:
+    def fact(
+        self, table: str, key: tuple[snapshot.Value, ...], group: str, order: int, row: Mapping[str, snapshot.Value]
+    ) -> None:
         """Columns that are told together, and their place in the order."""
         groups = self.facts[table].setdefault(key, {})
         if group not in groups or order > groups[group][0]:

@@ -147,7 +147,6 @@ def _register(manager: pluggy.PluginManager, name: str, found: object) -> dict[s
         manager.register(found, name)
         manager.check_pending()
     except (pluggy.PluginValidationError, ValueError) as error:
-        manager.unregister(found)
         raise ConfigError(
             f"plugin {name}: {' '.join(str(error).split())}; the hooks are {', '.join(_hooks())}"
         ) from error

@@ -112,7 +112,7 @@ def _may_connect(text: str, host: str, base: str, allowed: frozenset[str]) -> bo
     address = _address(text)
     if address is None:
         return False
-    if is_public(text) or str(address) in allowed:
+    if is_public(text) or any(_address(name) == address for name in allowed):
         return True
     if any(_never_by_name(inner) for inner in _unwrapped(address)):
         return False

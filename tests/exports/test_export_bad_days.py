@@ -2,11 +2,13 @@
 
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from export_stage import EXPECTED, FAST, Stage
+from export_stage import EXPECTED, Stage
 
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.sources.export_jobs import Limits
 
 
 @pytest.mark.parametrize("in_header", [False, True])
@@ -144,31 +146,25 @@ def test_export_that_never_finishes_ends_at_the_deadline(stage: Stage) -> None:
     assert "brewing" in job["error"]
 
 
-def test_wrong_key_refuses_a_request_and_leaves_open_jobs_open(stage: Stage) -> None:
+def test_wrong_key_refuses_a_request(stage: Stage) -> None:
     stage.server.key = "another"
-    assert stage.one()["state"] == "refused"
-    stage.server.key = "key-1234567890"
-    stage.mood.pending = 1 << 30
+    job = stage.one()
+    assert job["state"] == "refused"
+    assert "api_key" in job["error"]
+
+
+def test_key_that_is_withdrawn_leaves_open_jobs_open(stage: Stage) -> None:
+    stage.mood.pending, stage.limits = 1 << 30, Limits(deadline=1 << 50)
+    stage.open()
     ids = stage.exports.request("contacts", {})
-    stage.mood.errors = 0
-    stage.server.mood.id_shape = "id"
-    with pytest.raises(ConfigError, match="api_key"):
-        _with_key_changing(stage, ids)
-    assert stage.query("SELECT state FROM sync_job WHERE id = ?", ids[0]) == [("pending",)]
-
-
-def _with_key_changing(stage: Stage, ids: list[int]) -> None:
-    request = stage.server._list
-
-    async def change(given: object) -> object:
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(stage.exports.carry_on, ids)
+        while stage.query("SELECT state FROM sync_job") != [("pending",)]:
+            time.sleep(0.01)
         stage.server.key = "another"
-        return await request(given)  # type: ignore[arg-type]
-
-    assert stage.server._runner is not None
-    for resource in stage.server._runner.app.router.routes():
-        if resource.handler == request:
-            resource._handler = change  # type: ignore[assignment]
-    stage.exports.carry_on(ids)
+        with pytest.raises(ConfigError, match="api_key"):
+            running.result()
+    assert stage.query("SELECT state FROM sync_job") == [("pending",)]
 
 
 def test_unreachable_vendor_is_left_for_later_without_an_attempt(stage: Stage) -> None:
@@ -186,7 +182,6 @@ def test_unreachable_vendor_is_left_for_later_without_an_attempt(stage: Stage) -
 
 def test_stopping_ends_the_wait_at_once(stage: Stage) -> None:
     stage.mood.pending = 1 << 30
-    stage.pace = FAST
     ids = stage.exports.request("contacts", {})
     stage.stopping.set()
     with pytest.raises(Unavailable, match="stopping"):

@@ -174,7 +174,7 @@ def _grown(column: str, size: int) -> Any:
     if size == 0:
         return None
     if column.endswith("_timestamp"):
-        return TIMES[size * 4]
+        return TIMES[size * 3]
     if column.startswith("is_"):
         return int(size > 1)
     return size if column in ("contact_id", "segments", "num_sent", "team_member_id", "broadcast_id") else f"+{size}"

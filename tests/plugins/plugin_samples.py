@@ -9,7 +9,7 @@ AT = 1_770_192_000_000  # 2026-02-04T08:00:00Z, milliseconds
 
 def message(id_: int, body: str, user_type: str = "CUSTOMER") -> dict[str, Any]:
     """The body of message/added."""
-    said = {"id": id_, "body": body, "userType": user_type, "userId": 3, "createdTimestamp": AT + id_}
+    said = {"id": id_, "content": body, "userType": user_type, "userId": 3, "createdTimestamp": AT + id_}
     return {"orgId": 1, "message": said | {"status": "RECEIVED"}}
 
 

@@ -55,7 +55,7 @@ def test_a_handler_beyond_its_time_fails_and_what_it_does_later_is_ignored(kit: 
     go_on = threading.Event()
 
     def slow(fields: Any, claims: Claims) -> None:
-        if fields.object("message").text("body") == "slow":
+        if fields.object("message").text("content") == "slow":
             go_on.wait(10)
         claims.row("contact", 99).told("name", claims.at, "late")
 

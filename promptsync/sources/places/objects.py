@@ -64,7 +64,7 @@ class ObjectPlace:
         """The object's bytes; Gone too if it was replaced since it was listed."""
         if item.size is not None and offset >= item.size:
             return
-        options: GetOptions = {"if_match": item.tag} if item.tag.startswith('"') else {}
+        options: GetOptions = {"if_match": _quoted(item.tag)} if item.tag != _made_tag(item.size, item.modified) else {}
         if offset:
             options["range"] = {"offset": offset}
         with _translated(self._name, missing=Gone(f"{item.key} is not at {self._name} any more, or has changed.")):
@@ -130,8 +130,18 @@ def _given(**values: str | None) -> dict[str, str]:
 
 def _item(entry: Any) -> Item:
     modified = micros_of(entry["last_modified"])
-    tag = entry["e_tag"] or f"{entry['size']}-{modified}"
+    tag = entry["e_tag"] or _made_tag(entry["size"], modified)
     return Item(entry["path"], tag, entry["size"], modified)
+
+
+def _made_tag(size: int | None, modified: int | None) -> str:
+    """For a store without ETags: it cannot be asked for a version by this."""
+    return f"{size}-{modified}"
+
+
+def _quoted(tag: str) -> str:
+    """An ETag as a request holds it (RFC 9110, 8.8.3); Azure lists them without quotes."""
+    return tag if tag.endswith('"') else f'"{tag}"'
 
 
 @contextmanager

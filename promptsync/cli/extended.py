@@ -1,0 +1,75 @@
+"""Plugins in the command line: their commands, and their checks in ``status`` and ``doctor``.
+
+Owns when plugins are loaded for a command at all: only if the configuration enables any.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Any
+
+import click
+
+from promptsync.checks.finding import Finding, note, ok, problem
+from promptsync.config import Config, find_config, load_config
+from promptsync.errors import ConfigError, PromptsyncError
+from promptsync.ingest.built_in import Extensions, load_extensions
+from promptsync.plugins.calls import PluginFailed
+from promptsync.plugins.declared import Check, PluginError, ReadOnly
+from promptsync.store.connect import open_reader
+
+
+def plugin_commands(config_path: Path | None) -> dict[str, click.Command]:
+    """The commands of the enabled plugins, by name. Raises ConfigError."""
+    try:
+        config = load_config(find_config(config_path, os.environ, Path.cwd()))
+    except ConfigError:
+        return {}  # the command that needs it says so
+    if not config.plugins.enabled:
+        return {}
+    extensions = load_extensions(config)
+    extensions.close()
+    commands = [command for plugin in extensions.plugins for command in plugin.declared.commands]
+    return {str(command.name): command for command in commands}
+
+
+def plugin_findings(config: Config) -> Iterator[Finding]:
+    """What the checks of the enabled plugins find, and whether they can be loaded at all."""
+    if not config.plugins.enabled:
+        return
+    try:
+        extensions = load_extensions(config)
+    except ConfigError as error:
+        yield problem("plugins", f"{error}.")
+        return
+    try:
+        yield ok("plugins", f"{', '.join(plugin.name for plugin in extensions.plugins)} can be loaded.")
+        if config.mirror.database.exists():
+            yield from _checked(extensions, config.mirror.database)
+    finally:
+        extensions.close()
+
+
+def _checked(extensions: Extensions, database: Path) -> Iterator[Finding]:
+    mirror = ReadOnly(lambda: _reading(database))
+    for plugin in extensions.plugins:
+        for check in plugin.declared.checks:
+            try:
+                yield from plugin.calls.one("checks", _run, check, mirror)
+            except PluginFailed as error:
+                yield problem("plugins", f"A check cannot be made: {error}.")
+            except PromptsyncError as error:
+                yield note("plugins", str(error))
+
+
+def _reading(database: Path) -> AbstractContextManager[sqlite3.Connection]:
+    return closing(open_reader(database))
+
+
+def _run(check: Check, mirror: ReadOnly) -> list[Finding]:
+    found: list[Any] = list(check(mirror))
+    if not all(isinstance(one, Finding) for one in found):
+        raise PluginError("a check must return what promptsync.ok, note and problem give")
+    return found

@@ -1,0 +1,125 @@
+"""A download is whole or not there: cut connections are resumed, wrong sizes and digests refused, bounds kept."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from file_server import FileServer, serve
+from place_contract import CONTENT, opened
+
+from promptsync.errors import InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.sources.places.download import Bounds, download
+from promptsync.sources.places.part import Part
+from promptsync.sources.places.place import Item, PlaceSettings
+
+QUICK = Bounds(attempts=4, wait=0.001, stall=5.0, total=20.0)
+
+
+class Script:
+    """A place that plays a list of answers: bytes to send, an error to raise, seconds to be silent."""
+
+    ranged = True
+    settles = False
+
+    def __init__(self, *answers: list[bytes | Exception | float]) -> None:
+        self.answers = list(answers)
+        self.offsets: list[int] = []
+
+    async def items(self) -> list[Item]:
+        return []
+
+    async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
+        self.offsets.append(offset)
+        for step in self.answers.pop(0):
+            if isinstance(step, Exception):
+                raise step
+            if isinstance(step, float):
+                await asyncio.sleep(step)
+            else:
+                yield step
+
+
+ITEM = Item("a", "tag", size=6)
+
+
+async def test_a_cut_connection_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+    place = Script([b"abc", Unavailable("cut")], [b"d"], [b"ef"])
+    assert await download(place, ITEM, tmp_path / "d" / "a", QUICK) == 6
+    assert (tmp_path / "d" / "a").read_bytes() == b"abcdef"
+    assert place.offsets == [0, 3, 4]
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["a"]
+
+
+async def test_another_run_goes_on_too_but_not_where_parts_cannot_be_read(tmp_path: Path) -> None:
+    for ranged, offset in ((True, 3), (False, 0)):
+        (tmp_path / "a.part").write_bytes(b"abc")
+        place = Script([b"abcdef"[offset:]])
+        place.ranged = ranged
+        assert await download(place, ITEM, tmp_path / "a", QUICK) == 6
+        assert place.offsets == [offset]
+
+
+async def test_a_real_server_that_cuts_is_resumed(tmp_path: Path) -> None:
+    async with serve(FileServer()) as server:
+        server.files["a.csv.gz"], server.cut_after = CONTENT, 500_000
+        async with opened(PlaceSettings(f"{server.address}/out/")) as place:
+            (item,) = await place.items()
+            await download(place, item, tmp_path / "a", QUICK)
+        ranges = [headers.get("Range") for method, _, headers in server.asked if method == "GET"]
+    assert (tmp_path / "a").read_bytes() == CONTENT
+    assert ranges[0] is None
+    assert len(ranges) > 2
+    assert None not in ranges[2:]
+
+
+@pytest.mark.parametrize(
+    ("item", "answers", "kind"),
+    [
+        (ITEM, [[b"a"]] * 4, Unavailable),
+        (ITEM, [[b"abcdefg"]] * 4, Unavailable),
+        (ITEM, [[Unavailable("no")]] * 4, Unavailable),
+        (ITEM, [[b"abc", InputRefused("x", "no")]], InputRefused),
+        (ITEM, [[1.0]] * 4, Unavailable),
+        (replace(ITEM, size=10**9), [], InputRefused),
+        (replace(ITEM, size=None), [[b"x" * 20]], InputRefused),
+        (replace(ITEM, sha256="0" * 64), [[b"abcdef"]], InputRefused),
+    ],
+    ids=["short", "long", "down", "refused", "silent", "too large", "too large, unsaid", "digest"],
+)
+async def test_nothing_wrong_ever_gets_its_name(
+    tmp_path: Path, item: Item, answers: list[list[bytes | Exception | float]], kind: type[PromptsyncError]
+) -> None:
+    place = Script(*answers)
+    with pytest.raises(kind):
+        await download(place, item, tmp_path / "a", replace(QUICK, most=10, stall=0.02))
+    assert not (tmp_path / "a").exists()
+    assert place.answers == []
+
+
+async def test_a_file_may_not_take_for_ever(tmp_path: Path) -> None:
+    drip: list[bytes | Exception | float] = [step for _ in range(50) for step in (b"x", 0.01)]
+    with pytest.raises(Unavailable, match="took more"):
+        await download(Script(drip), replace(ITEM, size=50), tmp_path / "a", replace(QUICK, total=0.1))
+
+
+async def test_the_right_digest_is_accepted(tmp_path: Path) -> None:
+    item = replace(ITEM, sha256=hashlib.sha256(b"abcdef").hexdigest().upper())
+    assert await download(Script([b"abcdef"]), item, tmp_path / "a", QUICK) == 6
+
+
+async def test_it_begins_only_where_there_is_room(tmp_path: Path) -> None:
+    place = Script()
+    with pytest.raises(MirrorFull, match="make room"):
+        await download(place, replace(ITEM, size=1 << 60), tmp_path / "a", replace(QUICK, most=1 << 61))
+    assert place.offsets == []
+
+
+def test_a_part_is_not_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_bytes(b"")
+    (tmp_path / "a.part").symlink_to(tmp_path / "victim")
+    with pytest.raises(Unavailable):
+        Part(tmp_path / "a.part").append(b"x")
+    assert (tmp_path / "victim").read_bytes() == b""

@@ -1,0 +1,166 @@
+"""The block index saves work and changes nothing: with it deleted before every night the rows are the same."""
+
+import gzip
+import json
+import random
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from promptsync.clock import MICROS, iso_millis
+from promptsync.ingest import load_file
+from promptsync.ingest.events import EventApplier
+from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
+from promptsync.ingest.survey import Survey
+from promptsync.merge.block_index import BlockIndex
+from promptsync.merge.guards import Guards
+from promptsync.model import declared_schema
+from promptsync.model.delivery import Delivery
+from promptsync.store.inbox import insert_event
+from promptsync.store.mirror import Mirror
+
+_DAY = 86_400 * MICROS
+_START = 1_770_192_000 * MICROS  # 2026-02-04T08:00:00Z
+_HEADER = "id,created_timestamp,content,is_outgoing,is_successful,contact_id\n"
+_SPOILED = ["none", "unsorted", "doubled", "bad row", "fewer columns", "stray quote"]
+
+
+@dataclass
+class Night:
+    """One file and what is delivered after it. ``rows``: id to content."""
+
+    rows: dict[int, str]
+    spoiled: str = "none"
+    statuses: list[tuple[int, int, str]] = field(default_factory=list)  # message, hours after the night, status
+
+
+def _file(folder: Path, number: int, night: Night) -> Path:
+    at = _START + number * _DAY
+    lines = [
+        f'{key},{iso_millis(_START - _DAY)},"{text}",true,{str(key % 7 != 0).lower()},{key % 5 + 1}\n'
+        for key, text in night.rows.items()
+    ]
+    if night.spoiled == "unsorted" and len(lines) > 3:
+        lines[1], lines[-2] = lines[-2], lines[1]
+    if night.spoiled == "doubled" and lines:
+        lines.insert(len(lines) // 2, lines[len(lines) // 2])
+    if night.spoiled == "bad row":
+        lines.insert(len(lines) // 2, "4711,not a time,x,true,true,1\n")
+    if night.spoiled == "stray quote":
+        lines.insert(len(lines) // 2, f'{max(night.rows) + 1},{iso_millis(at)},5" of snow,true,true,1\n')
+    header = _HEADER
+    if night.spoiled == "fewer columns":
+        header = header.replace(",contact_id", "")
+        lines = [line.rpartition(",")[0] + "\n" for line in lines]
+    stamp = iso_millis(at)[:19].replace(":", "-")
+    path = folder / f"message_9_{stamp}Z.csv.gz"
+    path.write_bytes(gzip.compress((header + "".join(lines)).encode(), 1))
+    return path
+
+
+def _loader(folder: Path) -> tuple[Mirror, FileLoader, EventApplier]:
+    mirror = Mirror(folder / "mirror.db", declared_schema())
+    loader = FileLoader(mirror, LoadSettings(ZoneInfo("UTC"), Guards(0.0, 1.0)), lambda: _START)
+    return mirror, loader, EventApplier(mirror, touched=loader.touched)
+
+
+def _deliver(mirror: Mirror, applier: EventApplier, number: int, night: Night) -> None:
+    for turn, (key, hours, status) in enumerate(night.statuses):
+        at = _START + number * _DAY + hours * 3600 * MICROS
+        message = {"id": key, "status": status, "userType": "TEAM_MEMBER", "userId": 3, "content": f"told {hours}"}
+        body = json.dumps({"orgId": 9, "timestamp": at // 1000, "message": message})
+        received = _START + 40 * _DAY + number * 1000 + turn
+        mirror.writer.run(lambda c, b=body, r=received: insert_event(c, Delivery("message/status", b), r))
+    while mirror.writer.run(applier.apply_some):
+        pass
+
+
+def _rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    shown = [row[1] for row in connection.execute("PRAGMA table_info(message)") if not row[1].startswith("_")]
+    columns = ", ".join([*shown, "_absent_since", "_in_snapshot"])
+    return connection.execute(f"SELECT {columns} FROM message ORDER BY id").fetchall()
+
+
+def _live(folder: Path, nights: list[Night], before: Callable[[Mirror], None]) -> tuple[list[object], list[FileReport]]:
+    folder.mkdir()
+    mirror, loader, applier = _loader(folder)
+    reports = []
+    try:
+        for number, night in enumerate(nights):
+            before(mirror)
+            reports.append(loader.load(LoadRequest(_file(folder, number, night), "test")))
+            _deliver(mirror, applier, number, night)
+        with mirror.reading() as connection:
+            return list(_rows(connection)), reports
+    finally:
+        mirror.close()
+
+
+def _forget(mirror: Mirror) -> None:
+    mirror.writer.run(lambda connection: connection.execute("UPDATE sync_snapshot SET blocks = NULL") and None)
+
+
+def _nights(seed: int, count: int, spoiled: list[str]) -> list[Night]:
+    rng = random.Random(seed)
+    rows = {key: f"text {key}" for key in range(150, 150 + 3 * rng.randrange(300, 600), 3)}
+    nights = []
+    for number in range(count):
+        for key in rng.sample(sorted(rows), 5):
+            rows[key] = rng.choice([f"changed {number}", "a\n500,b", "", "1,2 \n"])
+        for key in rng.sample(sorted(rows), rng.choice([0, 3, 60])):
+            del rows[key]
+        top = max(rows)
+        rows |= {top + n: f"new {number}" for n in range(1, rng.randrange(2, 40))}
+        rows |= {rng.randrange(1, top): "back again" for _ in range(3)}
+        rows = dict(sorted(rows.items()))
+        told = rng.sample(sorted(rows), 6) + [top + 5000]
+        statuses = [(key, rng.randrange(-30, 40), rng.choice(["SENT", "DELIVERED", "QUEUED"])) for key in told]
+        nights.append(Night(dict(rows), spoiled[number % len(spoiled)], statuses))
+    return nights
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(0, 10_000), st.integers(2, 4), st.lists(st.sampled_from(_SPOILED), min_size=1, max_size=4))
+def test_without_the_index_the_rows_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, spoiled: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("blocks")
+    nights = _nights(seed, count, spoiled)
+    with_index, reports = _live(folder / "with", nights, lambda _: None)
+    without, plain = _live(folder / "without", nights, _forget)
+    assert with_index == without
+    counted = [(r.state, r.rows, r.inserted, r.updated, r.unchanged, r.absent, r.rejected) for r in reports]
+    assert counted == [(r.state, r.rows, r.inserted, r.updated, r.unchanged, r.absent, r.rejected) for r in plain]
+
+
+def test_unchanged_stretches_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    unknown = Survey.unknown
+
+    def watched(self: Survey) -> object:
+        pieces = list(unknown(self))
+        read.append(sum(map(len, pieces)))
+        return iter(pieces)
+
+    monkeypatch.setattr(load_file.Survey, "unknown", watched)
+    rows = {key: f"text {key}" for key in range(1, 5000)}
+    nights = [Night(rows), Night(rows | {2500: "changed"})]
+    _, reports = _live(tmp_path / "one", nights, lambda _: None)
+    assert (reports[1].updated, reports[1].unchanged, reports[1].rows) == (1, 4998, 4999)
+    assert len(read) == 1
+    assert read[0] < 15_000  # of about 300,000 bytes
+
+
+def test_an_index_survives_being_stored() -> None:
+    blob = b"blocks1\0" + bytes(16)
+    empty = BlockIndex.load(blob)
+    assert empty is not None
+    assert empty.dump() == blob
+    assert BlockIndex.load(b"something else") is None
+    assert BlockIndex.load(blob + b"x") is None
