@@ -131,6 +131,11 @@ def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     return {"sources": reports}
 
 
+def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
+    """The plugins as they run here: where from, hooks, calls, failures, seconds."""
+    return {"plugins": [plugin.as_dict() for plugin in engine.plugins.extensions.plugins]}
+
+
 OPERATIONS: dict[str, Operation] = {
     "load": load,
     "fetch": fetch,
@@ -141,4 +146,5 @@ OPERATIONS: dict[str, Operation] = {
     "request-exports": request_exports,
     "resume-exports": resume_exports,
     "newest-exports": newest_exports,
+    "plugins": plugins,
 }

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
-from promptsync.store.changes import troubles
 from promptsync.status_sources import SourceState, source_problems, source_states
+from promptsync.store.changes import troubles
 
 
 @dataclass(frozen=True, slots=True)

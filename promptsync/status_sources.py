@@ -17,7 +17,8 @@ _NIGHTS = 60
 @dataclass(frozen=True, slots=True)
 class SourceState:
     """One place. ``last_success``: ISO start of the last run that could look there; ``outcome``, ``message``: of the
-    last run. ``waiting``, ``held``, ``failed``: numbers of files. ``missing``: nights, oldest first, with what lacks."""
+    last run. ``waiting``, ``held``, ``failed``: numbers of files. ``missing``: nights, oldest first, with what lacks.
+    """
 
     source: str
     last_success: str | None

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from promptsync import __version__
 from promptsync.browse import cells
 from promptsync.browse.access import Actor, may
+from promptsync.browse.extended import page_routes
 from promptsync.browse.gate import REFUSED, App, Gate
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.views import routes
@@ -48,7 +49,8 @@ def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
 @hookimpl  # type: ignore[untyped-decorator]
 def register_routes(datasette: Any) -> list[tuple[str, Any]]:
     """Our table, row and SQL pages, before Datasette's."""
-    return [*routes(), (f"{REFUSED}$", _refused)] if _settings(datasette) else []
+    settings = _settings(datasette)
+    return [*page_routes(settings.pages), *routes(), (f"{REFUSED}$", _refused)] if settings else []
 
 
 async def _refused() -> Response:
@@ -59,7 +61,9 @@ async def _refused() -> Response:
 def extra_template_vars(datasette: Any) -> dict[str, object]:
     """What every template may use."""
     settings = _settings(datasette)
-    return {"promptsync_version": __version__, "anonymous": settings.anonymous} if settings else {}
+    if settings is None:
+        return {}
+    return {"promptsync_version": __version__, "anonymous": settings.anonymous, "plugin_pages": settings.pages}
 
 
 @hookimpl  # type: ignore[untyped-decorator]

@@ -18,6 +18,7 @@ from datasette.app import Datasette  # type: ignore[import-untyped]
 from datasette.plugins import pm  # type: ignore[import-untyped]
 
 from promptsync.browse import plugin
+from promptsync.browse.extended import with_more
 from promptsync.browse.metadata import PAGE_SIZE, metadata
 from promptsync.browse.mirror import PAGING, MirrorDatabase, tables_of
 from promptsync.browse.settings import DATABASE, BrowseSettings
@@ -75,7 +76,7 @@ def build_datasette(settings: BrowseSettings) -> MirrorDatasette:
         pm.register(plugin, "promptsync")
     datasette = MirrorDatasette(
         settings,
-        metadata=metadata(_searchable(settings.schema, tables), _undeclared(settings.schema, tables)),
+        metadata=_metadata(settings, tables),
         template_dir=str(_HERE / "templates"),
         static_mounts=[("-/assets", str(_HERE / "static"))],
         settings=_SETTINGS,
@@ -121,6 +122,11 @@ def _listen(host: str, port: int) -> socket.socket:
         raise Unavailable(
             f"Cannot listen on {host}, port {port} ({error.strerror}): choose another browse.port or end what uses it."
         ) from error
+
+
+def _metadata(settings: BrowseSettings, tables: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    said = metadata(_searchable(settings.schema, tables), _undeclared(settings.schema, tables))
+    return with_more(said, DATABASE, settings.more_metadata)
 
 
 def _searchable(schema: Schema, tables: dict[str, tuple[str, ...]]) -> Schema:

@@ -4,10 +4,11 @@ Owns the settings' shape and what is wrong with them, as sentences. Reads no fil
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from promptsync.model import Schema
@@ -19,11 +20,21 @@ _HASH = re.compile(r"pbkdf2_sha256\$[0-9]+\$[^$\s]+\$[A-Za-z0-9+/=]+")
 _HOW = 'make one with "datasette hash-password"'
 
 
+@dataclass(frozen=True, slots=True)
+class PluginPage:
+    """A page that a plugin adds. ``address``: where it is served. ``html``: from the query to HTML; blocking."""
+
+    address: str
+    title: str
+    html: Callable[[Mapping[str, str]], str]
+
+
 @dataclass(frozen=True)
 class BrowseSettings:
     """``users``: name to password hash, as datasette-auth-passwords makes them. ``admins``: may run SQL.
 
     ``anonymous``: no login; only on a loopback host. ``secret``: signs cookies; random for each start if empty.
+    ``pages``, ``more_metadata`` (by table): what plugins add.
     """
 
     database: Path
@@ -35,6 +46,8 @@ class BrowseSettings:
     admins: frozenset[str] = frozenset()
     anonymous: bool = False
     secret: str = field(default="", repr=False)
+    pages: tuple[PluginPage, ...] = ()
+    more_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def problems(self) -> tuple[str, ...]:
         """Everything that is wrong, one sentence each; empty if nothing is."""

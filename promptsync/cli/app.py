@@ -19,8 +19,10 @@ from promptsync.cli.doctor import doctor
 from promptsync.cli.events import events
 from promptsync.cli.fetch import fetch
 from promptsync.cli.export import export
+from promptsync.cli.extended import plugin_commands
 from promptsync.cli.init import init
 from promptsync.cli.load import load
+from promptsync.cli.plugins import plugins
 from promptsync.cli.rejects import rejects
 from promptsync.cli.run import run
 from promptsync.cli.schema import schema
@@ -32,6 +34,18 @@ _UMASK = 0o027  # files 0640, folders 0750
 
 
 class _Group(click.Group):
+    """promptsync's commands, and those of the enabled plugins. A plugin cannot take the name of one of ours."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, cmd_name) or plugin_commands(ctx.params.get("config_path")).get(cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        try:
+            more = plugin_commands(ctx.params.get("config_path"))
+        except PromptsyncError:
+            more = {}  # asked for help, it must be given; 'doctor' says what is wrong
+        return sorted({*super().list_commands(ctx), *more})
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -65,7 +79,9 @@ def _verbosity(ctx: click.Context) -> int:
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="promptsync")
-@click.option("--config", "config_path", type=click.Path(path_type=Path), help="The configuration file.")
+@click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), is_eager=True, help="The configuration file."
+)
 @click.option("-v", "--verbose", count=True, help="Say more; twice: with tracebacks.")
 @click.option("--quiet", is_flag=True, help="Say only what went wrong.")
 @click.pass_context
@@ -77,5 +93,5 @@ def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool
     ctx.obj = App(config_path, verbosity)
 
 
-for command in (init, demo, run, load, fetch, export, events, rejects, status, doctor, browse, schema):
+for command in (init, demo, run, load, fetch, export, events, rejects, plugins, status, doctor, browse, schema):
     main.add_command(command)

@@ -6,6 +6,7 @@ import click
 
 from promptsync.browse.settings import BrowseSettings
 from promptsync.cli.context import App
+from promptsync.cli.extended import with_plugins
 from promptsync.config import Config
 from promptsync.model import declared_schema
 
@@ -18,8 +19,11 @@ def browse(app: App, host: str | None, port: int | None) -> None:
     """Serve the mirror to people, read-only. Works while the daemon runs and while it is stopped."""
     from promptsync.browse.serve import serve  # here: it takes longer to import than every other command
 
-    settings = browse_settings(app.config, host, port)
-    asyncio.run(serve(settings, lambda address: app.say(f"Open {address}")))
+    settings, close = with_plugins(browse_settings(app.config, host, port), app.config)
+    try:
+        asyncio.run(serve(settings, lambda address: app.say(f"Open {address}")))
+    finally:
+        close()
 
 
 def browse_settings(config: Config, host: str | None = None, port: int | None = None) -> BrowseSettings:

@@ -14,6 +14,7 @@ from promptsync.browse.settings import BrowseSettings
 from promptsync.checks import Finding, Level, contents, machine, settings
 from promptsync.checks.finding import note, ok, problem
 from promptsync.cli.context import WRONG, App, finish, print_json
+from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.control import daemon_runs
@@ -80,6 +81,7 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     else:
         yield note("daemon", "The daemon is not running: nothing is received until 'promptsync run'.")
     yield from _mirror(database, deep)
+    yield from plugin_findings(config)
 
 
 def _browse_problems(config: Config) -> tuple[str, ...]:

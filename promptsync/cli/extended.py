@@ -1,23 +1,26 @@
-"""Plugins in the command line: their commands, and their checks in ``status`` and ``doctor``.
+"""Plugins in the command line: their commands, their checks in ``status`` and ``doctor``, their pages in ``browse``.
 
 Owns when plugins are loaded for a command at all: only if the configuration enables any.
 """
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from promptsync.browse.settings import BrowseSettings, PluginPage
 from promptsync.checks.finding import Finding, note, ok, problem
 from promptsync.config import Config, find_config, load_config
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.ingest.built_in import Extensions, load_extensions
 from promptsync.plugins.calls import PluginFailed
-from promptsync.plugins.declared import Check, PluginError, ReadOnly
+from promptsync.plugins.declared import Check, Page, PluginError, ReadOnly
 from promptsync.store.connect import open_reader
 
 
@@ -50,6 +53,28 @@ def plugin_findings(config: Config) -> Iterator[Finding]:
             yield from _checked(extensions, config.mirror.database)
     finally:
         extensions.close()
+
+
+def with_plugins(settings: BrowseSettings, config: Config) -> tuple[BrowseSettings, Callable[[], None]]:
+    """The settings of the pages with what the enabled plugins add, and what ends these plugins. Raises ConfigError."""
+    if not config.plugins.enabled:
+        return settings, lambda: None
+    extensions = load_extensions(config)
+    mirror = ReadOnly(lambda: _reading(config.mirror.database))
+    pages, metadata = [], {}
+    for plugin in extensions.plugins:
+        metadata.update(plugin.declared.metadata)
+        for page in plugin.declared.pages:
+            run = partial(plugin.calls.one, "pages", partial(_page, page, mirror))
+            pages.append(PluginPage(f"/plugins/{plugin.name}/{page.path.strip('/')}", page.title, run))
+    return replace(settings, schema=extensions.schema, pages=tuple(pages), more_metadata=metadata), extensions.close
+
+
+def _page(page: Page, mirror: ReadOnly, query: Mapping[str, str]) -> str:
+    html: object = page.html(query, mirror)
+    if not isinstance(html, str):
+        raise PluginError(f"the page {page.path} must be a text")
+    return html
 
 
 def _checked(extensions: Extensions, database: Path) -> Iterator[Finding]:

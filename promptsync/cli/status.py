@@ -1,8 +1,12 @@
 """``promptsync status``: is it up to date, and what needs a person."""
 
+from dataclasses import replace
+
 import click
 
+from promptsync.checks import Level
 from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
 from promptsync.control import daemon_runs
 from promptsync.fetch_sources import source_names
@@ -19,6 +23,8 @@ def status(app: App, as_json: bool) -> None:
     expected = Expectations(config.alerts.stale_after, config.mirror.timezone, source_names(config))
     with app.reading() as connection:
         found = read_status(connection, declared_schema(), expected, system_clock())
+    asked = (finding.says for finding in plugin_findings(config) if finding.level is Level.PROBLEM)
+    found = replace(found, problems=(*found.problems, *asked))
     runs = daemon_runs(config.mirror.database)
     if as_json:
         print_json(found.as_dict() | {"daemon": runs})

@@ -226,7 +226,7 @@ def _words(error: BaseException) -> str:
     """Why, without a word of what the plugin was given: the class and the line, or the plugin's own sentence."""
     if isinstance(error, PluginError | PromptsyncError):
         return str(error)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_OURS)]
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith((_OURS, "<"))]
     if not frames:
         return type(error).__name__
     line = [frame.lineno for frame in frames if frame.filename == frames[0].filename][-1]

@@ -32,7 +32,7 @@ class Pace:
     """Patience. Seconds; ``poll``: first and longest pause between looks; ``longest_wait``: that a 429 may ask for."""
 
     poll: tuple[float, float] = (5.0, 10.0)
-    tries: int = 6
+    tries: int = 5
     first_backoff: float = 1.0
     longest_backoff: float = 30.0
     longest_wait: float = 900.0

@@ -1,7 +1,7 @@
 """Applying deliveries to rows: a burst of mixed webhooks lies in the inbox, how fast does it become rows?
 
-The deliveries are the simulated organisation's own, every event type in the proportions of a busy account (most are
-message/added and message/status). Prints deliveries a second, beside the time that merely decoding the same bodies takes.
+The deliveries are the simulated organisation's own, of every event type, most of them message/added and
+message/status. Prints deliveries a second, and the ratio to merely decoding the same bodies as JSON.
 
     python -m tests.bench.bench_apply --rows 100000
 """

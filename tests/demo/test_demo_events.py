@@ -10,7 +10,7 @@ from promptsync.demo.days import EVERYTHING, Mischief, Night, happenings, simula
 from promptsync.demo.events import Event
 from promptsync.demo.nights import midnights
 from promptsync.demo.world import DAY, World
-from promptsync.model.event_types import EVENT_TYPES
+from promptsync.model.event_types import EVENT_TYPES, type_of_path
 
 # The samples below are the specification's own (Event Endpoint), types written out by value.
 USER = {"id": 3, "displayName": "", "createdTimestamp": 1, "createdDate": "", "userType": ""}
@@ -40,6 +40,38 @@ CHANNEL = {
     "incomingCallAudioUploadId": None, "incomingCallForwardNumber": None, "unsupportedMediaMessage": None,
     "prePurchased": False, "channelApps": [],
 }  # fmt: skip
+AGENT = {
+    "id": 2, "email": "", "user": {**USER, "identities": [{"type": "", "key": ""}]}, "otpLoginPhoneNumber": None,
+    "mfaPhoneNumber": "", "mfaVerified": True,
+}  # fmt: skip
+APP = {
+    "id": 800, "createdTimestamp": 1, "customerUrl": "", "status": "", "schemaApiId": "",
+    "parameters": [{"key": "", "value": ""}],
+}  # fmt: skip
+SCHEDULED = {
+    "id": 500, "userId": 2, "orgChannel": CHANNEL, "customerChannel": {"identityType": "SMS", "key": ""},
+    "createdTimestamp": 1,
+    "fulfillment": {
+        "message": "", "whisper": None, "instantAppSchema": None, "instantAppMessage": None,
+        "instantAppParameters": None, "uploadId": None,
+    },
+    "status": "", "deliverOn": 1,
+}  # fmt: skip
+GROUP = {
+    "trigger": "", "sendSound": True, "soundUrl": None, "soundVolume": 50, "soundRepeatInterval": 0, "sendSms": False,
+    "sendEmail": True, "slackChannel": None, "sendToSlackUsername": False, "mentionSlackUserNameInChannel": False,
+}  # fmt: skip
+SETTING = {
+    "notificationGroups": [GROUP], "vacation": False, "hideSystemMessages": False, "slackUsername": None,
+    "phoneNumber": None,
+}  # fmt: skip
+SHEET = {"orgId": 1, "integrationId": 10, "spreadsheetId": "", "tabName": ""}
+LOGGED = {"orgId": 1, "timestamp": 1, "component": "", "message": ""}
+JOINED = {"orgId": 1, "interaction": CONVERSATION, "users": [USER], "timestamp": 1}
+ACTIVE = {"orgId": 1, "agent": AGENT, "timestamp": 1}
+APP_OF = {"instantApp": APP, "customer": CUSTOMER}
+TIMED_APP = {"orgId": 1, **APP_OF, "timestamp": 1}
+PROGRESS = {"orgId": 1, "progress": 42, "total": 500, "customer": CUSTOMER}
 CONSENT = {"optOutType": "", "optOut": True, "timestamp": 1}
 SAMPLES: dict[str, dict[str, Any]] = {
     "customer/added": {"orgId": 1, "customer": CUSTOMER},
@@ -57,6 +89,45 @@ SAMPLES: dict[str, dict[str, Any]] = {
     "message/status batch": {"orgId": 1, "timestamp": 1, "messages": [MESSAGE]},
     "message/error": {"orgId": 1, "message": MESSAGE, "errorMessage": ""},
     "broadcast/state": {"orgId": 1, "bulkActionId": 150, "status": "", "statusMessage": ""},
+    "message/scheduled": {"orgId": 1, "scheduledAction": SCHEDULED},
+    **{f"message/scheduled/{what}": {"orgId": 1, "scheduledAction": SCHEDULED} for what in ("modified", "deleted")},
+    "conversation/added": {"orgId": 1, "interaction": CONVERSATION},
+    "conversation/joined": JOINED,
+    "conversation/left": JOINED,
+    "conversation/status": {"orgId": 1},
+    "conversation-config/modified": {
+        "orgId": 1, "interactionConfig": {"id": 1, "orgChannelId": 5, "customerId": 3, "phoneProviderOptOut": False},
+    },
+    **{f"agent/{what}": {"orgId": 1, "agent": AGENT} for what in ("added", "modified", "deleted")},
+    **{f"agent/{what}": ACTIVE for what in ("login", "logout")},
+    **{f"agentTools/{what}": ACTIVE for what in ("enter", "idle", "leave")},
+    "agentTools/booted": {"orgId": 1, "agent": AGENT, "conversation": CONVERSATION, "timestamp": 1},
+    **{f"monitor/{what}": ACTIVE for what in ("enter", "leave")},
+    "monitor/inspect": {"orgId": 1, "agent": AGENT, "interaction": CONVERSATION},
+    **{f"channels/{what}": {"orgId": 1, "channel": CHANNEL} for what in ("added", "modified", "deleted")},
+    "instantApp/added": {"orgId": 1, **APP_OF},
+    **{f"instantApp/{what}": TIMED_APP for what in ("customerConnected", "customerDisconnected", "status")},
+    "instantApp/update": {
+        "orgId": 1, **APP_OF, "newValues": {"boxes": ""}, "oldValues": {"boxes": ""}, "timestamp": 1,
+    },
+    "instantApp/custom": {"orgId": 1, "value": {"action": ""}, **APP_OF, "timestamp": 1},
+    "instantApp/custom text": {"orgId": 1, "value": "", **APP_OF, "timestamp": 1},
+    "instantApp/error": {"orgId": 1, "errorMessage": "", "errorCode": "", "instantApp": APP},
+    "contactAction": PROGRESS,
+    "contactAction below": PROGRESS,
+    "contactAction/carrierRejectionRate": {
+        "orgId": 1, "bulkActionId": 150, "rateLimit": 0.05, "rejectionCount": 30, "messageCount": 500, "progress": 500,
+        "total": 1000,
+    },
+    "notification/sent": {"orgId": 1, "agent": AGENT, "notifications": {"trigger": "", "type": "", "sentTo": ""}},
+    "notification/modified": {"orgId": 1, "agent": AGENT, "notification": SETTING},
+    "integrations/sheets/read": {**SHEET, "readValues": [{"rowNumber": 1, "values": [""]}]},
+    "integrations/sheets/write": {**SHEET, "rowNumber": 3, "writeValues": [""], "newRow": True},
+    **dict.fromkeys(("console/log", "console/warn", "console/error"), LOGGED),
+    "smartlink/clicked": {
+        "orgId": 1, "customerId": 3, "customerChannel": "", "timestamp": 1, "smartlinkId": 42, "bulkActionId": 150,
+    },
+    "error/alterra": {"orgId": 1, "code": "", "context": {"retries": 1}},
 }  # fmt: skip
 NULLABLE = {"externalMessageId", "content", "firstCustomerMessage", "globalOptOutDate", "icon", "externalUrl", "topic"}
 
@@ -85,6 +156,10 @@ def differences(found: Any, sample: Any, where: str = "") -> Iterator[str]:
 def shape(event: Event) -> str:
     if event.path == "customer/optOut":
         return f"{event.path} {event.body['optOutType']}"
+    if event.path == "instantApp/custom" and isinstance(event.body["value"], str):
+        return f"{event.path} text"
+    if event.path not in EVENT_TYPES:
+        return f"{type_of_path(event.path)} below"
     return f"{event.path} batch" if "messages" in event.body else event.path
 
 
@@ -98,9 +173,9 @@ def test_every_payload_has_the_specified_shape(events: list[Event]) -> None:
     for event in events:
         body = json.loads(event.text)
         assert not list(differences(body, SAMPLES[shape(event)])), event
-        assert event.path in EVENT_TYPES
         seen.add(shape(event))
     assert seen == set(SAMPLES)
+    assert {type_of_path(name.partition(" ")[0]) for name in seen} == set(EVENT_TYPES)
 
 
 def test_lists_are_whole_only_where_a_customer_is_told_whole(events: list[Event]) -> None:

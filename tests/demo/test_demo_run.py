@@ -1,5 +1,6 @@
 """The whole thing from outside: the demonstration ends with a mirror that is equal to what was sent."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -7,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from promptsync.model.event_types import EVENT_TYPES
+from promptsync.store.connect import open_reader
+
 
 @pytest.mark.parametrize("more", [(), ("--crash",)], ids=["in peace", "killed in the middle"])
 def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "promptsync", "demo", str(tmp_path / "demo"), "--once", "--json"]
-    sizes = ["--contacts", "400", "--messages", "4000", "--seed", "11"]
+    sizes = ["--contacts", "400", "--messages", "4000", "--seed", "11", "--today", "2026-03-20"]
     done = subprocess.run([*command, *sizes, *more], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     tables = {table["table"]: table for table in json.loads(done.stdout)}
@@ -19,12 +23,18 @@ def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, .
     assert tables["sync_event"]["sent"] > 100
     assert all(table["equal"] for table in tables.values())
     assert ("SIGKILL" in done.stderr) == bool(more)
+    with contextlib.closing(open_reader(tmp_path / "demo" / "data" / "mirror.db")) as connection:
+        told = connection.execute("SELECT DISTINCT type, state, error FROM sync_event").fetchall()
+    assert sorted(told) == sorted((type_, "applied", None) for type_ in EVENT_TYPES)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     done = subprocess.run(
-        [sys.executable, "-m", "promptsync", "demo", str(tmp_path), "--once"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "promptsync", "demo", str(tmp_path), "--once"],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

@@ -14,7 +14,7 @@ from promptsync.demo.people import Contact
 from promptsync.demo.snapshot import TABLES, Value
 from promptsync.demo.told import Told
 from promptsync.demo.traffic import Message
-from promptsync.demo.truth import Truth, truth
+from promptsync.demo.truth import HAPPENED, Truth, truth
 from promptsync.demo.world import DAY, World
 from promptsync.errors import Unavailable
 from promptsync.model import Role, declared_schema
@@ -239,18 +239,13 @@ def mirror(world: World) -> Iterator[tuple[Truth, sqlite3.Connection]]:
 
 def _happen(connection: sqlite3.Connection, expected: Truth) -> None:
     turn = 0
-    names = {
-        "message_status": "message_id, status, at",
-        "message_error": "message_id, error_message, at",
-        "opt_out_change": "contact_id, scope, opted_out, at, channel_id",
-        "broadcast_change": "broadcast_id, status, status_message, at",
-    }
     for table, rows in expected.happened.items():
         for row in rows.elements():
             turn += 1
             marks = ", ".join("?" * len(row))
             connection.execute(
-                f"INSERT INTO {table} (event_id, item, {names[table]}) VALUES (?, 0, {marks})", (turn, *row)
+                f"INSERT INTO {table} (event_id, item, {', '.join(HAPPENED[table])}) VALUES (?, 0, {marks})",
+                (turn, *row),
             )
 
 

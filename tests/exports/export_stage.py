@@ -22,7 +22,7 @@ from promptsync.store.mirror import Mirror
 KEY = "key-1234567890"
 FAST = Pace(
     poll=(0.01, 0.03), tries=3, first_backoff=0.01, longest_backoff=0.03, longest_wait=5.0, answer_seconds=2.0,
-    download_seconds=0.6,
+    download_seconds=0.4,
 )  # fmt: skip
 LIMITS = Limits(deadline=400_000, attempts=6, settle=0)
 CONTACTS = [

@@ -84,7 +84,7 @@ def test_absence_never_means_deleted(stage: Stage) -> None:
 def test_unknown_columns_are_kept_and_noted(stage: Stage) -> None:
     stage.one()
     assert stage.query("SELECT id, tier FROM qlara_contact ORDER BY id") == [("7", "gold"), ("8", None)]
-    assert stage.query("SELECT kind, \"table\", name FROM sync_drift") == [("column", "qlara_contact", "tier")]
+    assert stage.query('SELECT kind, "table", name FROM sync_drift') == [("column", "qlara_contact", "tier")]
     stage.open()
     stage.world.text = as_csv([{"TIER": "silver", "id": "7", "_note": "x", "updatedAt": "2026-03-01"}])
     assert stage.one()["state"] == "loaded"
@@ -116,8 +116,8 @@ def test_what_is_asked_for_reaches_the_vendor(stage: Stage) -> None:
 
 def test_newest_messages_without_an_export(stage: Stage) -> None:
     stage.world.messages = [
-        {"messageId": n, "channel": "SMS", "body": f"text {n}", "status": "SENT", "sendDate": "2026-02-01T10:00:00+01:00",
-         "cost": 0.05, "parts": 1}
+        {"messageId": n, "channel": "SMS", "body": f"text {n}", "sendDate": "2026-02-01T10:00:00+01:00", "cost": 0.05,
+         "parts": 1}
         for n in range(230)
     ]  # fmt: skip
     counts = stage.exports.newest(dict(RANGE))

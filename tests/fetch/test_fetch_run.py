@@ -2,13 +2,18 @@
 
 import gzip
 import threading
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
-from fetch_home import Home, rows
+from fetch_home import QUICK, Home, rows
 
 from promptsync.demo.nights import midnight
 from promptsync.errors import Unavailable
+from promptsync.fetch import fetch_source
+from promptsync.fetch_sources import sources_of
+from promptsync.ingest.files import LoadRequest
 from promptsync.sources.places.plan import ENOUGH, Wish
 
 OBJECTS = "SELECT key, state, attempts, gone_at IS NOT NULL FROM sync_object ORDER BY key"
@@ -81,8 +86,6 @@ def test_a_broken_file_is_held_until_a_person_or_a_better_version_comes(home: Ho
 
 
 def test_a_held_file_that_a_person_accepts_is_put_away(home: Home) -> None:
-    from promptsync.ingest.files import LoadRequest
-
     home.night(4)
     path = home.night(5, ("contact",))[0]
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
@@ -111,8 +114,6 @@ def test_names_of_no_export_are_noted_once_and_left_alone(home: Home) -> None:
 
 
 def test_since_leaves_earlier_nights_for_another_time(home: Home) -> None:
-    from datetime import date
-
     home.night(4)
     home.night(5)
     with home.engine() as engine:
@@ -146,15 +147,27 @@ def test_what_was_downloaded_before_a_kill_is_not_downloaded_again(home: Home, m
 
 def test_a_file_that_cannot_be_taken_is_given_up_after_some_runs(home: Home) -> None:
     home.night(4, ("contact",))
-    home.file.write_text(home.file.read_text() + '[load]\nmax_raw_bytes = "10 B"\n')
+    small = replace(QUICK, bounds=replace(QUICK.bounds, most=10))
     with home.engine() as engine:
-        (source,) = __import__("promptsync.fetch_sources", fromlist=["x"]).sources_of(engine.config)
-        from promptsync.fetch import fetch_source
-
+        (source,) = sources_of(engine.config)
         for run in range(ENOUGH + 1):
-            report = fetch_source(engine, source)
-            assert report.failed == (run < ENOUGH)
-        assert fetch_source(engine, source, Wish(by_hand=True)).failed == 1
+            assert fetch_source(engine, source, settings=small).failed == (run < ENOUGH)
+        assert fetch_source(engine, source, Wish(by_hand=True), settings=small).failed == 1
+        assert rows(engine, "SELECT state, attempts FROM sync_object") == [("failed", ENOUGH + 1)]
+
+
+def test_a_file_that_is_still_written_to_is_left_for_the_next_time(home: Home) -> None:
+    path = home.night(4, ("contact",))[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    with home.engine() as engine:
+        (source,) = sources_of(engine.config)
+        writer = threading.Timer(0.05, lambda: path.write_bytes(whole))
+        writer.start()
+        report = fetch_source(engine, source, settings=replace(QUICK, settle=0.3))
+        writer.join()
+        assert (report.new, report.held, report.loaded) == (0, 0, 0)
+        assert home.fetch(engine).loaded == 1
 
 
 def test_stopping_ends_it_soon(home: Home) -> None:

@@ -57,9 +57,12 @@ async def stage(azure: str) -> AzureStage:
     signed = f"PUT{chr(10) * 12}x-ms-date:{date}\nx-ms-version:{version}\n{path}\nrestype:container"
     signature = b64encode(hmac.digest(b64decode(_KEY), signed.encode(), "sha256")).decode()
     headers = {"x-ms-date": date, "x-ms-version": version, "Authorization": f"SharedKey {_ACCOUNT}:{signature}"}
-    async with ClientSession(skip_auto_headers=["Content-Type"]) as session:
-        async with session.put(f"{azure}/{one.container}?restype=container", headers=headers) as made:
-            assert made.status == 201, await made.text()
+    address = f"{azure}/{one.container}?restype=container"
+    async with (
+        ClientSession(skip_auto_headers=["Content-Type"]) as session,
+        session.put(address, headers=headers) as made,
+    ):
+        assert made.status == 201, await made.text()
     return one
 
 

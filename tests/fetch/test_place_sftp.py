@@ -40,7 +40,7 @@ class TestSftp(PlaceContract):
 @pytest.mark.parametrize("known", ["known_others", "not there"])
 async def test_an_unknown_server_is_told_nothing(stage: SftpStage, known: str) -> None:
     async with opened(replace(stage.settings, known_hosts=stage.keys / known)) as place:
-        with pytest.raises(ConfigError, match="host key|to know"):
+        with pytest.raises(ConfigError, match=r"host key|to know"):
             await place.items()
 
 

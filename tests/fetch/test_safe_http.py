@@ -22,7 +22,9 @@ async def test_it_connects_to_the_address_that_was_judged_not_to_a_later_one() -
         server.files["a"] = b"here"
         port = server.address.rsplit(":", 1)[1]
         url = f"http://files.example:{port}/out/a"
-        settings = SafeSettings(url, frozenset({"files.example"}), resolve=looked_up(["127.0.0.1"], ["169.254.169.254"]))
+        settings = SafeSettings(
+            url, frozenset({"files.example"}), resolve=looked_up(["127.0.0.1"], ["169.254.169.254"])
+        )
         async with SafeClient(settings) as client:
             async with client.request("GET", url) as response:
                 assert await read_bounded(response, 10) == b"here"
@@ -33,7 +35,12 @@ async def test_it_connects_to_the_address_that_was_judged_not_to_a_later_one() -
 
 async def test_each_redirect_is_judged_and_their_number_is_limited() -> None:
     async with serve(FileServer()) as server:
-        server.redirects = {"/loop": "/loop", "/inside": "http://10.0.0.1/", "/bad": "http://[", "/file": "file:///etc/x"}
+        server.redirects = {
+            "/loop": "/loop",
+            "/inside": "http://10.0.0.1/",
+            "/bad": "http://[",
+            "/file": "file:///etc/x",
+        }
         async with SafeClient(SafeSettings(server.address)) as client:
             for path, reason in {
                 "/loop": "redirects",

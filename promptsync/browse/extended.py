@@ -1,0 +1,41 @@
+"""Pages and metadata that plugins add to the browser.
+
+Owns their addresses and the frame around them. The plugin's function runs on a thread of the plugin's own, within its
+time; what it gives is put below the title as it is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
+from markupsafe import Markup
+
+from promptsync.browse.settings import PluginPage
+
+Route = tuple[str, Callable[..., Awaitable[Response]]]
+
+
+def page_routes(pages: tuple[PluginPage, ...]) -> list[Route]:
+    """The pages' patterns and views, for Datasette's ``register_routes``."""
+    return [(f"{page.address}$", _view(page)) for page in pages]
+
+
+def with_more(metadata: dict[str, Any], database: str, more: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Datasette's metadata with what plugins say of tables on top; descriptions of columns add up."""
+    tables = metadata["databases"][database]["tables"]
+    for name, said in more.items():
+        entry = tables.setdefault(name, {})
+        columns = {**entry.get("columns", {}), **said.get("columns", {})}
+        entry.update({**said, "columns": columns} if columns else said)
+    return metadata
+
+
+def _view(page: PluginPage) -> Callable[..., Awaitable[Response]]:
+    async def answer(request: Request, datasette: Any) -> Response:
+        query = {name: request.args.get(name) for name in request.args}
+        html = await asyncio.to_thread(page.html, query)
+        context = {"title": page.title, "content": Markup(html)}  # noqa: S704  the plugin escapes what people wrote
+        return Response.html(await datasette.render_template("plugin_page.html", context, request=request))
+
+    return answer

@@ -1,0 +1,176 @@
+"""``promptsync export`` as it is typed: what it says, its exit codes, and the daemon doing the work."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from click.testing import CliRunner, Result
+from export_stage import EXPECTED, FAST, KEY, LIMITS, World, serving
+
+from promptsync.cli import main
+from promptsync.config import load_config
+from promptsync.daemon import Daemon, run_daemon
+from promptsync.demo.qlara_server import QlaraServer
+from promptsync.exports import Exports
+from promptsync.store.connect import open_reader
+
+
+class Desk:
+    """A folder with a configuration, and commands run with it."""
+
+    def __init__(self, folder: Path, server: QlaraServer, world: World) -> None:
+        self.folder, self.server, self.world = folder, server, world
+        self.write(server.address)
+
+    def write(self, address: str, more: str = "") -> None:
+        (self.folder / "key").write_text(KEY)
+        (self.folder / "key").chmod(0o600)
+        text = f'[webhook]\nport = 0\nallow_unauthenticated = true\n[qlara]\nbase_url = "{address}"\n'
+        (self.folder / "promptsync.toml").write_text(f'{text}api_key = {{ file = "key" }}\n{more}')
+
+    def run(self, *args: str) -> Result:
+        config = str(self.folder / "promptsync.toml")
+        return CliRunner().invoke(main, ["--config", config, *args], catch_exceptions=False)
+
+    def rows(self, sql: str) -> list[Any]:
+        connection = open_reader(self.folder / "data" / "mirror.db")
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def contacts(self) -> list[Any]:
+        return self.rows("SELECT id, phone, first_name FROM qlara_contact ORDER BY id")
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(Exports.__init__, "__defaults__", (FAST, LIMITS))
+    world = World()
+    umask = os.umask(0o022)
+    with serving(QlaraServer(world.rows, lambda _: world.messages, key=KEY)) as server:
+        yield Desk(tmp_path, server, world)
+    os.umask(umask)
+    structlog.reset_defaults()
+
+
+def test_request_waits_until_the_rows_are_there(desk: Desk) -> None:
+    result = desk.run("export", "request", "contacts", "--json")
+    assert result.exit_code == 0
+    (job,) = json.loads(result.stdout)
+    assert (job["state"], job["type"], job["range"]) == ("loaded", "contacts", {})
+    assert desk.contacts() == EXPECTED
+    assert "loaded" in desk.run("export", "list").stdout
+    assert json.loads(desk.run("export", "list", "--json").stdout) == [job]
+
+
+def test_no_wait_leaves_it_to_resume(desk: Desk) -> None:
+    assert desk.run("export", "request", "contacts", "--no-wait").exit_code == 0
+    assert not desk.server.exports
+    result = desk.run("export", "resume")
+    assert result.exit_code == 0
+    assert desk.contacts() == EXPECTED
+    assert "no unfinished export" in desk.run("export", "resume").stdout
+
+
+def test_refused_export_is_exit_1_and_in_status_until_a_good_one_follows(desk: Desk) -> None:
+    desk.server.mood.refuse = "not today"
+    result = desk.run("export", "request", "contacts")
+    assert result.exit_code == 1
+    assert "not today" in result.stderr
+    assert "not today" in desk.run("status").stdout
+    desk.server.mood.refuse = ""
+    assert desk.run("export", "request", "contacts").exit_code == 0
+    status = desk.run("status")
+    assert (status.exit_code, "not today" in status.stdout) == (0, False)
+
+
+def test_export_that_never_finishes_is_exit_1(desk: Desk) -> None:
+    desk.server.mood.pending = 1 << 30
+    assert desk.run("export", "request", "contacts").exit_code == 1
+
+
+def test_unreachable_vendor_is_exit_3(desk: Desk) -> None:
+    desk.server.mood.errors = 1 << 30
+    assert desk.run("export", "request", "contacts").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("request", "messages"),
+        ("request", "opt-outs"),
+        ("request", "messages", "--from", "soon"),
+        ("request", "contacts", "--from", "2026-01-01"),
+    ],
+)
+def test_wrong_use_is_exit_2(desk: Desk, args: tuple[str, ...]) -> None:
+    assert desk.run("export", *args).exit_code == 2
+
+
+def test_without_a_section_it_says_what_to_add(desk: Desk) -> None:
+    (desk.folder / "promptsync.toml").write_text("")
+    result = desk.run("export", "request", "contacts")
+    assert result.exit_code == 2
+    assert "[qlara]" in result.stderr
+
+
+def test_dates_are_of_the_configured_zone(desk: Desk) -> None:
+    desk.world.messages = [{"messageId": "1"}]
+    assert desk.run("export", "request", "messages", "--from", "2026-02-01", "--to", "2026-02-02").exit_code == 0
+    assert desk.server.asked[0][1]["startDateTime"] == "2026-02-01T08:00:00.000+00:00"
+
+
+def test_newest_shows_and_merges(desk: Desk) -> None:
+    desk.world.messages = [
+        {"messageId": "1", "channel": "SMS", "body": "first", "sendDate": "2026-02-01T10:00:00Z"},
+        {"messageId": "2", "channel": "SMS", "body": "second", "sendDate": "2026-02-01T11:00:00Z"},
+        {"messageId": "3", "channel": "SMS", "body": "long ago", "sendDate": "2025-02-01T11:00:00Z"},
+    ]
+    when = ("--from", "2026-02-01", "--to", "2026-02-02")
+    result = desk.run("export", "newest", "--channel", "SMS", *when, "--json")
+    assert result.exit_code == 0
+    assert [row["body"] for row in json.loads(result.stdout)] == ["second", "first"]
+    assert "3 messages read: 0 new, 0 changed" in desk.run("export", "newest", "--channel", "SMS", *when).stdout
+
+
+async def test_the_daemon_does_what_is_asked_and_what_was_left(desk: Desk) -> None:
+    assert (await asyncio.to_thread(desk.run, "export", "request", "contacts", "--no-wait")).exit_code == 0
+    config = load_config(desk.folder / "promptsync.toml")
+    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(run_daemon(config, ready=up.set_result))
+    daemon = await up
+    result = await asyncio.to_thread(desk.run, "export", "request", "contacts", "--json")
+    assert result.exit_code == 0
+    assert len(desk.server.exports) == 2
+    assert desk.contacts() == EXPECTED
+    desk.server.mood.pending = 1 << 30
+    desk.server.mood.id_shape = "id"
+    daemon.engine.exports._limits = LIMITS.__class__(deadline=1 << 50)
+    waiting = asyncio.create_task(asyncio.to_thread(desk.run, "export", "request", "contacts"))
+    while len(desk.server.exports) < 3:
+        await asyncio.sleep(0.01)
+    daemon.stopped.set()
+    async with asyncio.timeout(5):
+        await running
+    assert (await waiting).exit_code == 3
+
+
+async def test_a_schedule_that_was_missed_is_caught_up(desk: Desk) -> None:
+    desk.write(desk.server.address, 'contacts = "0 3 * * *"\n')
+    config = load_config(desk.folder / "promptsync.toml")
+    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(run_daemon(config, ready=up.set_result))
+    daemon = await up
+    async with asyncio.timeout(5):
+        while not desk.rows("SELECT 1 FROM sync_run"):
+            await asyncio.sleep(0.02)
+        daemon.stopped.set()
+        await running
+    assert desk.rows("SELECT task, outcome FROM sync_run")[:1] == [("export contacts", "done")]
+    assert desk.contacts() == EXPECTED

@@ -1,0 +1,38 @@
+"""An HTTP server that takes posts after refusing the first few."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Receiver:
+    """``posts``: (idempotency key, body) of those taken. ``tries``: how many came. ``left``: how many to refuse."""
+
+    def __init__(self, refusing: int = 0) -> None:
+        self.posts: list[tuple[str, Any]] = []
+        self.tries = 0
+        self.left = refusing
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                outer.tries += 1
+                outer.left -= 1
+                taken = outer.left < 0
+                if taken:
+                    outer.posts.append((self.headers["Idempotency-Key"], json.loads(body)))
+                self.send_response(204 if taken else 503)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/opt-outs?token=abc"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
