@@ -26,7 +26,9 @@ def tables(settings: Settings) -> list[Table]:
         Column("word", Kind.TEXT, "The first of the topic's words in it", "found"),
     )
     key = ("message_id", "topic")
-    return [Table("message_topic", "Topics of inbound messages.", key, columns, facets=("topic",), indexes=(("topic",),))]
+    return [
+        Table("message_topic", "Topics of inbound messages.", key, columns, facets=("topic",), indexes=(("topic",),))
+    ]
 
 
 @hookimpl

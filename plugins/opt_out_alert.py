@@ -54,6 +54,7 @@ def post(url: str, row: dict[str, object]) -> None:
         with urllib.request.urlopen(request, timeout=SECONDS):  # noqa: S310
             pass
     except urllib.error.HTTPError as error:
+        error.close()
         raise PluginError(f"the receiver answered {error.code}") from None
     except OSError as error:
         raise PluginError(f"the receiver cannot be reached ({type(error).__name__})") from None

@@ -1,7 +1,7 @@
 """promptsync: a local, always current SQLite mirror of a text messaging account.
 
 Owns the names that plugins use: ``promptsync`` is the only module a plugin imports (its tests import
-``promptsync.testing`` too). They are looked up when asked for, so that importing a part of promptsync imports that part.
+``promptsync.testing`` too). They are looked up when asked for, so that importing one part does not import the others.
 """
 
 from importlib import import_module

@@ -13,6 +13,7 @@ Clock = Callable[[], int]
 
 MICROS = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = _EPOCH.replace(tzinfo=None)
 MAX_MICROS = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 
 
@@ -23,12 +24,12 @@ def system_clock() -> int:
 
 def iso_millis(micros: int) -> str:
     """``2026-02-04T08:00:00.000Z``: how every time is written in the mirror (milliseconds, cut not rounded)."""
-    return _datetime(micros).isoformat(timespec="milliseconds")[:23] + "Z"
+    return _datetime(micros).isoformat(timespec="milliseconds") + "Z"
 
 
 def iso_micros(micros: int) -> str:
     """``2026-02-04T08:00:00.000000Z``: how times of receipt are written."""
-    return _datetime(micros).isoformat(timespec="microseconds")[:26] + "Z"
+    return _datetime(micros).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_iso(text: str) -> int:
@@ -45,4 +46,4 @@ def micros_of(when: datetime) -> int:
 
 
 def _datetime(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=min(max(micros, 0), MAX_MICROS))
+    return _NAIVE_EPOCH + timedelta(microseconds=min(max(micros, 0), MAX_MICROS))

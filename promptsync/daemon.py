@@ -33,6 +33,7 @@ from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
 _DRAIN_SECONDS = 20.0
+_FILE_SECONDS = 6.0  # that a file which is being loaded gets to be finished
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ async def run_daemon(
             ready(daemon)
             await daemon.stopped.wait()
             await parts.stop()
+    except ExceptionGroup as group:
+        raise _cause(group) from group
     finally:
         async with asyncio.timeout(_DRAIN_SECONDS):
             await asyncio.to_thread(engine.close)
@@ -116,7 +119,8 @@ class _Parts:
         self._daemon.address = f"http://{host}:{port}{webhook.path}"
         path = socket_path(self._config.mirror.database)
         self._runners = [runner, await start_control(control, path)]
-        self._background = [self._tasks.create_task(self._apply()), self._tasks.create_task(self._drop.run())]
+        work = (self._apply(), self._drop.run(), self._finish_files())
+        self._background = [self._tasks.create_task(one) for one in work]
         self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search))
         for task in plugin_tasks(self._engine.plugins, self._config):
             self._schedule.add(task)
@@ -136,6 +140,9 @@ class _Parts:
         self._schedule.close()
         for task in self._background:
             task.cancel()
+        _, left = await asyncio.wait(self._background, timeout=_FILE_SECONDS)
+        if left:
+            self._engine.loader.stop()
         for runner in self._runners:
             await runner.cleanup()
         socket_path(self._config.mirror.database).unlink(missing_ok=True)
@@ -163,6 +170,12 @@ class _Parts:
             return await asyncio.to_thread(self._engine.apply_next)
         writer = self._engine.mirror.writer
         return await asyncio.wrap_future(writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False))
+
+    async def _finish_files(self) -> None:
+        """Finish the files that a killed process was loading by hand."""
+        requests = await asyncio.to_thread(self._engine.unfinished)
+        for request in requests:
+            await asyncio.to_thread(lambda one=request: list(self._engine.load([one])))
 
     async def _dropped(self, path: Path) -> Outcome:
         """Load one file from the drop folder."""
@@ -196,6 +209,15 @@ def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
+
+
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """The first error of ours among those that ended the daemon's tasks, else the group itself."""
+    ours = group.subgroup(PromptsyncError)
+    if ours is None:
+        return group
+    first = ours.exceptions[0]
+    return _cause(first) if isinstance(first, ExceptionGroup) else first
 
 
 def _fail(daemons: list[Daemon], error: Exception) -> None:

@@ -21,6 +21,7 @@ from promptsync.ingest.plugin_rows import row_filter
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
 from promptsync.plugin_work import PluginWork
+from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
@@ -82,6 +83,12 @@ class Engine:
             yield report
         for table in sorted(name for name in tables if name):
             self.loader.enter_search(table, progress)
+
+    def unfinished(self) -> list[LoadRequest]:
+        """Files that a killed process was merging by hand and that still lie where they were; they had been judged."""
+        with self.mirror.reading() as connection:
+            paths = [Path(path) for path in ledger.unfinished(connection, "load")]
+        return [LoadRequest(path, "load", accept=True) for path in paths if path.is_file()]
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
         """Files, and those in folders, oldest snapshot first; names that say nothing last."""

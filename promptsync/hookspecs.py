@@ -31,7 +31,7 @@ def columns(settings: Settings) -> Mapping[str, Iterable[Column]]:  # type: igno
 
 @hookspec
 def event_handlers(settings: Settings) -> Mapping[str, EventHandler]:  # type: ignore[empty-body]
-    """Functions ``handler(fields, claims)`` by event type: a type not known yet, or in addition to what is done already."""
+    """Functions ``handler(fields, claims)`` by event type: of a new type, or in addition to what is done already."""
 
 
 @hookspec

@@ -19,7 +19,7 @@ from promptsync.ingest.files import LoadRequest
 from promptsync.model.delivery import Delivery
 from promptsync.sources.places.plan import Wish
 from promptsync.store import jobs, rejects
-from promptsync.store.inbox import import_event, select_for_replay
+from promptsync.store.inbox import count_failed, import_event, select_for_replay
 
 Params = Mapping[str, Any]
 Emit = Callable[[dict[str, Any]], None]
@@ -51,14 +51,13 @@ def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
             connection, params.get("id"), bool(params.get("failed")), params.get("type"), params.get("since")
         )
     )
+    if params.get("id") is not None and not chosen:
+        raise ConfigError(f"There is no delivery {params['id']}; 'promptsync events list' shows the newest.")
     engine.apply_pending()
     with engine.mirror.reading() as connection:
-        failed = connection.execute(
-            "SELECT count(*) FROM sync_event WHERE state = 'failed' AND state <> 'applied' AND id >= ?",
-            (params.get("id") or 0,),
-        ).fetchone()[0]
-    emit({"replayed": chosen})
-    return {"replayed": chosen, "failed": failed}
+        failed = count_failed(connection, chosen)
+    emit({"replayed": len(chosen)})
+    return {"replayed": len(chosen), "failed": failed}
 
 
 def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
@@ -77,12 +76,13 @@ def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Try what was rejected once more: deliveries are replayed, files loaded again. Optional ``ids``."""
     with engine.mirror.reading() as connection:
         events, files = rejects.origins(connection, params.get("ids"))
-    engine.mirror.writer.run(lambda connection: rejects.take(connection, params.get("ids"), events))
+    there = {number: path for number, path in files.items() if path.is_file()}
+    gone = [str(path) for number, path in files.items() if number not in there]
+    again = [LoadRequest(path, "retry", accept=True, again=True) for path in dict.fromkeys(there.values())]
+    engine.mirror.writer.run(lambda connection: rejects.take(connection, events, list(there)))
     engine.apply_pending()
-    gone = [str(path) for path in files if not path.is_file()]
-    there = [LoadRequest(path, "retry", again=True) for path in files if path.is_file()]
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
-    reports = [asdict(report) for report in engine.load(there, progress)]
+    reports = [asdict(report) for report in engine.load(again, progress)]
     with engine.mirror.reading() as connection:
         left = connection.execute("SELECT count(*) FROM sync_reject").fetchone()[0]
     return {"deliveries": len(events), "files": reports, "gone": gone, "left": left}

@@ -79,14 +79,14 @@ def list_(app: App, as_json: bool) -> None:
         app.say(f"No plugin is enabled; name those that are to run in plugins.enabled of {app.config_file}.")
     elif app.verbosity >= 0:
         columns = ["plugin", "from", "hooks", "calls", "failures", "seconds", "state"]
-        state = "enabled" if not runs else "runs"
-        rows = [
-            [p["name"], p["from"], " ".join(p["hooks"]), p["calls"], p["failures"], p["seconds"]]
-            + [f"paused: {p['error']}" if p["paused"] else state]
-            for p in found
-        ]
-        print_table(columns, rows)
+        print_table(columns, [_row(plugin, "runs" if runs else "enabled") for plugin in found])
     finish(any(plugin["paused"] for plugin in found))
+
+
+def _row(plugin: dict[str, Any], state: str) -> list[Any]:
+    hooks = " ".join(plugin["hooks"])
+    state = f"paused: {plugin['error']}" if plugin["paused"] else state
+    return [plugin["name"], plugin["from"], hooks, plugin["calls"], plugin["failures"], plugin["seconds"], state]
 
 
 def _found(app: App) -> tuple[list[dict[str, Any]], bool]:

@@ -6,7 +6,6 @@ import click
 
 from promptsync.cli.context import App
 from promptsync.daemon import Daemon, run_daemon
-from promptsync.errors import PromptsyncError
 
 
 @click.command()

@@ -19,7 +19,8 @@ from promptsync.formats.rejects import BadRow
 from promptsync.formats.stream import RawStream
 
 _DELIMITERS = ",;\t|"
-_BATCH = 250
+_BATCH = 2000
+_BATCH_BYTES = 4 << 20
 _FOREIGN = (b"PK\x03\x04", b"\xff\xfe", b"\xfe\xff", b"<", b"{", b"[", b"%PDF")
 _BOM = b"\xef\xbb\xbf"
 
@@ -75,21 +76,24 @@ class ExportFile:
             return
         delimiter = _delimiter(first)
         records = csv.reader(lines.beginning_with(first), delimiter=delimiter, strict=True)
-        header = map_header(next(_records(records, lines, self._path.name))[1] or [], self._columns)
+        _, names = next(_records(records, lines, self._path.name), (0, None))
+        header = map_header(names or [], self._columns)
         reader = RowReader(header, self._columns, self._zone, self._requested_at, decimal_comma=delimiter != ",")
         yield Batch(header, [], [])
         cells: list[tuple[int, list[str]]] = []
         bad: list[BadRow] = []
         originals: dict[int, tuple[int, bytes]] = {}
+        held = 0
         for number, (line, record) in enumerate(_records(records, lines, self._path.name), 1):
             originals[number] = line, lines.taken()
             if record is None or len(record) != header.width:
                 bad.append(_wrong(number, originals[number], record, header.width))
             else:
                 cells.append((number, record))
-            if len(originals) >= _BATCH:
+            held += len(originals[number][1])
+            if len(originals) >= _BATCH or held >= _BATCH_BYTES:
                 yield reader.read(cells, originals, bad)
-                cells, bad, originals = [], [], {}
+                cells, bad, originals, held = [], [], {}, 0
         if originals:
             yield reader.read(cells, originals, bad)
 

@@ -89,8 +89,10 @@ def _check_observers(extensions: Extensions) -> None:
             raise ConfigError(f"plugin {plugin.name}: observers need different names, each an identifier")
         seen.add(queue)
         for name, columns in observer.tables.items():
-            table = extensions.schema[name] if name in extensions.schema else None
-            if table is None or table.role is Role.OWN or not set(columns) <= set(table.by_name):
+            if name not in extensions.schema:
+                raise ConfigError(f"plugin {plugin.name}: {observer.name} observes {name}, and there is no such table")
+            table = extensions.schema[name]
+            if table.role is Role.OWN or not set(columns) <= set(table.by_name):
                 raise ConfigError(f"plugin {plugin.name}: {observer.name} observes {name}, or columns of it, in vain")
 
 

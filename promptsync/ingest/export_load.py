@@ -5,7 +5,7 @@ An export never implies absence. Doing it again changes nothing. Blocking: not f
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from promptsync.store import ledger
 from promptsync.store.mirror import Mirror, add_column
 from promptsync.store.writer import Lane
 
+_SLICE = 300
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
@@ -91,11 +92,12 @@ class ExportLoader:
         report = ExportReport(proof.rows)
         merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
         for batch in file:
-            self._mirror.writer.run(
-                lambda connection, batch=batch: merge.apply(connection, batch, report, file_id),  # type: ignore[misc]
-                Lane.BULK,
-                durable=False,
-            )
+            for part in _parts(batch):
+                self._mirror.writer.run(
+                    lambda connection, part=part: merge.apply(connection, part, report, file_id),  # type: ignore[misc]
+                    Lane.BULK,
+                    durable=False,
+                )
             progress("merging", report.inserted + report.updated + report.unchanged + report.rejected, proof.rows)
 
         def finish(connection: sqlite3.Connection) -> None:
@@ -199,3 +201,10 @@ class _Merge:
             return self._mirror.relayout(connection, self._table)
 
         return self._mirror.writer.run(change, committed=self._mirror.adopt)
+
+
+def _parts(batch: Batch) -> Iterator[Batch]:
+    """A batch in pieces that hold the write lock for some milliseconds each."""
+    yield Batch(batch.header, batch.rows[:_SLICE], batch.bad)
+    for start in range(_SLICE, len(batch.rows), _SLICE):
+        yield Batch(batch.header, batch.rows[start : start + _SLICE], [])

@@ -7,6 +7,7 @@ Blocking, for a worker thread.
 import threading
 
 from promptsync.clock import Clock
+from promptsync.errors import Unavailable
 from promptsync.ingest.claims import Key
 from promptsync.ingest.file_report import FileReport, LoadRequest, LoadSettings
 from promptsync.ingest.load_file import FileLoad
@@ -31,6 +32,7 @@ class FileLoader:
         self._one_at_a_time = threading.Lock()
         self._merging: tuple[str, int] | None = None
         self._touched: dict[Key, int] = {}
+        self._stopped = threading.Event()
 
     def touched(self, merged: Merged) -> None:
         """Events claimed these rows: what is being merged from a file looks at them again before it is done."""
@@ -40,8 +42,18 @@ class FileLoader:
 
     def load(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
         """Load one file. Raises Unavailable if the machine, not the file, stands in the way."""
+
+        def told(step: str, done: int, total: int) -> None:
+            if self._stopped.is_set():
+                raise Unavailable(f"promptsync is stopping; {request.path.name} is loaded at the next start.")
+            progress(step, done, total)
+
         with self._one_at_a_time:
-            return FileLoad(self._mirror, self._settings, request, self._watch, progress).run(self._clock)
+            return FileLoad(self._mirror, self._settings, request, self._watch, told).run(self._clock)
+
+    def stop(self) -> None:
+        """Let go of the file at hand: nothing is lost, it is loaded again."""
+        self._stopped.set()
 
     def clean(self) -> None:
         """Remove staging files that a killed process left."""

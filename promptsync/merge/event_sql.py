@@ -55,7 +55,12 @@ class EventStatements:
         """Which of ``count`` keys belong to another organization. Parameters: the keys, one after the other, org_id."""
         row = "(" + ", ".join("?" * len(self.layout.key)) + ")"
         wanted = ", ".join([row] * count)
-        return f"SELECT {self._key} FROM {self._rule.old} WHERE ({self._key}) IN (VALUES {wanted}) AND org_id <> ?"
+        same = " AND ".join(f"have.{quote(column)} = wanted.{quote(column)}" for column in self.layout.key)
+        found = ", ".join(f"have.{quote(column)}" for column in self.layout.key)
+        return (
+            f"WITH wanted ({self._key}) AS (VALUES {wanted}) "
+            f"SELECT {found} FROM wanted CROSS JOIN {self._rule.old} AS have WHERE {same} AND have.org_id <> ?"
+        )
 
     @property
     def _key(self) -> str:

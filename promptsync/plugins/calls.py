@@ -167,13 +167,17 @@ class Calls:
         if job.left_behind and not self._closed.is_set():
             results.append(_Failure(f"it took longer than {limit:g} seconds"))
             job.in_a_row += 1
-        return self._count(tally, job, [self._failed(hook, r) if isinstance(r, _Failure) else r for r in results])
+        results = [self._failed(hook, r) if isinstance(r, _Failure) else r for r in results]
+        failures = self._count(tally, job, results)
+        if failures and hook != "start":  # what fails at the start is said by whoever started it
+            _log.warning("plugin_failed", plugin=self.plugin, failures=failures, error=self.error, pause=self.pause)
+        return results
 
     def _failed(self, hook: str, failure: _Failure) -> PluginFailed:
         self.error = f"{hook}: {failure.why}"
         return PluginFailed(f"plugin {self.plugin}: {self.error}")
 
-    def _count(self, tally: Tally, job: _Job, results: list[Any]) -> list[Any]:
+    def _count(self, tally: Tally, job: _Job, results: list[Any]) -> int:
         failures = sum(isinstance(result, PluginFailed) for result in results)
         with self._state:
             tally.calls += len(results)
@@ -184,11 +188,9 @@ class Calls:
             paused = self._in_a_row >= IN_A_ROW
             if paused:
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
-        if failures:
-            _log.warning("plugin_failed", plugin=self.plugin, failures=failures, error=self.error, paused=paused)
         if paused or recovered:
             self.told(self.error if paused else None)
-        return results
+        return failures
 
 
 class _Lane:

@@ -68,8 +68,8 @@ class Plugin:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which plugins to load. ``limit``: seconds for a call. ``settings``: of a plugin, by name. ``given``: objects to load under a name, beside
-    those that are found."""
+    """Which plugins to load. ``limit``: seconds for a call. ``settings``: of a plugin, by name. ``given``: objects to
+    load under a name, beside those that are found."""
 
     folder: Path
     enabled: tuple[str, ...]

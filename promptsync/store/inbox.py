@@ -23,6 +23,7 @@ _INSERT = (
     "INSERT INTO sync_event (type, path, received_at, state, attempts, digest, headers, body) "
     "VALUES (?, ?, ?, 'pending', 0, ?, ?, ?)"
 )
+_FAILED = "SELECT id FROM sync_event WHERE state = 'failed' AND state <> 'applied'"
 _MAX_WAITING = 20_000
 
 
@@ -154,8 +155,8 @@ def _last_receipt(connection: sqlite3.Connection) -> int:
 
 def select_for_replay(
     connection: sqlite3.Connection, id_: int | None, failed: bool, type_: str | None, since: str | None
-) -> int:
-    """Set deliveries back to pending: one, or all that failed or were unknown, of a type, received since."""
+) -> list[int]:
+    """Set deliveries back to pending: one, or all that failed or were unknown, of a type, received since. Their ids."""
     where: list[str] = []
     values: list[object] = []
     if id_ is not None:
@@ -169,5 +170,11 @@ def select_for_replay(
     if since is not None:
         where.append("received_at >= ?")
         values.append(iso_micros(parse_iso(since)))
-    sql = f"UPDATE sync_event SET state = 'pending' WHERE {' AND '.join(where) or '1 = 1'}"
-    return connection.execute(sql, values).rowcount
+    sql = f"UPDATE sync_event SET state = 'pending' WHERE {' AND '.join(where) or '1 = 1'} RETURNING id"
+    return [row[0] for row in connection.execute(sql, values)]
+
+
+def count_failed(connection: sqlite3.Connection, ids: Iterable[int]) -> int:
+    """How many of these deliveries have failed."""
+    failed = {row[0] for row in connection.execute(_FAILED)}
+    return len(failed.intersection(ids))

@@ -50,15 +50,22 @@ def merged_before(connection: sqlite3.Connection, sha256: str, table: str, org: 
 
 
 def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
-    """The ledger's row of a file, new or, if the very same was seen before and not merged, taken up again."""
+    """The ledger's row of a file: a new one, or that of the very same file seen before, taken up again."""
     seen = connection.execute(
-        "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? AND state <> 'merged' ORDER BY id DESC",
-        (row["name"], row.get("size"), row.get("sha256")),
+        "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? AND (state <> 'merged' OR ? <> 'unchanged') "
+        "ORDER BY id DESC",
+        (row["name"], row.get("size"), row.get("sha256"), row["state"]),
     ).fetchone()
     if seen is None:
         return insert(connection, "sync_file", row)
     update(connection, "sync_file", seen[0], {"error": None, **row})
     return int(seen[0])
+
+
+def unfinished(connection: sqlite3.Connection, source: str) -> list[str]:
+    """Where the files lie whose merging was begun and not ended."""
+    sql = "SELECT path FROM sync_file WHERE state = 'staged' AND source = ? ORDER BY as_of"
+    return [row[0] for row in connection.execute(sql, (source,))]
 
 
 def forget_unfinished(connection: sqlite3.Connection, name: str, but: int) -> None:

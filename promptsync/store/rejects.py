@@ -8,26 +8,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 
-def origins(connection: sqlite3.Connection, ids: Sequence[int] | None) -> tuple[list[int], list[Path]]:
-    """The deliveries and the files, where they lie now or lay, that these rejects came from."""
+def origins(connection: sqlite3.Connection, ids: Sequence[int] | None) -> tuple[list[int], dict[int, Path]]:
+    """The deliveries that these rejects came from, and the files: number in the ledger to where it lay."""
     where, values = _chosen(ids)
-    events = [
-        row[0]
-        for row in connection.execute(
-            f"SELECT DISTINCT event_id FROM sync_reject WHERE event_id IS NOT NULL AND {where}", values
-        )
-    ]
+    events = connection.execute(
+        f"SELECT DISTINCT event_id FROM sync_reject WHERE event_id IS NOT NULL AND {where}", values
+    ).fetchall()
     files = connection.execute(
-        f"SELECT DISTINCT path FROM sync_file WHERE id IN (SELECT file_id FROM sync_reject WHERE {where})", values
+        f"SELECT id, path FROM sync_file WHERE id IN (SELECT file_id FROM sync_reject WHERE {where})", values
     )
-    return events, [Path(row[0]) for row in files if row[0]]
+    return [row[0] for row in events], {number: Path(path) for number, path in files if path}
 
 
-def take(connection: sqlite3.Connection, ids: Sequence[int] | None, events: Sequence[int]) -> None:
-    """Before trying again: forget the rejects whose origin is there, and set their deliveries to pending."""
-    where, values = _chosen(ids)
-    connection.execute(f"DELETE FROM sync_reject WHERE event_id IS NOT NULL AND {where}", values)
+def take(connection: sqlite3.Connection, events: Sequence[int], files: Sequence[int]) -> None:
+    """Before trying again: set the deliveries to pending and forget their rejects, and those of the files."""
     connection.executemany("UPDATE sync_event SET state = 'pending' WHERE id = ?", [(event,) for event in events])
+    connection.executemany("DELETE FROM sync_reject WHERE event_id = ?", [(event,) for event in events])
+    connection.executemany("DELETE FROM sync_reject WHERE file_id = ?", [(file,) for file in files])
 
 
 def discard(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:

@@ -153,6 +153,8 @@ class Writer:
             self._checkpoint_if_due(idle=idle)
 
     def _execute(self, task: _Task) -> None:
+        if not task.future.set_running_or_notify_cancel():
+            return  # whoever asked has given up; from here on nobody can
         if self._broken is not None:
             task.future.set_exception(self._broken)
             return

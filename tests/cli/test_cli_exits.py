@@ -19,7 +19,7 @@ from cli_place import Place, run
 from promptsync.errors import MirrorFull, Unavailable
 from promptsync.store.connect import WriteLock
 
-COMMANDS = ["init", "demo", "run", "load", "events", "rejects", "plugins", "status", "doctor", "browse", "schema"]
+COMMANDS = ["init", "demo", "run", "load", "export", "fetch", "events", "rejects", "plugins", "status", "doctor", "browse", "schema"]
 READERS = [
     ["status"],
     ["events", "list"],

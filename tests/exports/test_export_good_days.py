@@ -3,6 +3,8 @@
 import pytest
 from export_stage import EXPECTED, KEY, RANGE, Stage, as_csv
 
+from promptsync.export_run import ExportRun
+
 
 def test_rows_are_merged_and_the_job_is_loaded(stage: Stage) -> None:
     job = stage.one()
@@ -55,6 +57,39 @@ def test_more_jobs_than_one_page_lists(stage: Stage) -> None:
     for _ in range(12):
         stage.exports.request("contacts", {})
     assert {row["state"] for row in stage.exports.carry_on(None)} == {"loaded"}
+
+
+def test_jobs_whose_ids_must_be_found_do_not_take_each_others(stage: Stage) -> None:
+    stage.mood.id_shape, stage.mood.pending = "nothing", 1
+    for _ in range(3):
+        stage.exports.request("contacts", {})
+    rows = stage.exports.carry_on(None)
+    assert [(row["state"], row["vendor_id"]) for row in rows] == [("loaded", f"exp-{n}") for n in (1, 2, 3)]
+
+
+def test_lost_request_does_not_take_the_export_of_the_next(stage: Stage) -> None:
+    stage.mood.id_shape, stage.mood.errors = "nothing", 1
+    for name in ("a", "b"):
+        stage.exports.request("contacts", {"list_ids": [name]})
+    rows = stage.exports.carry_on(None)
+    asked = [stage.server.exports[row["vendor_id"]].asked for row in rows]
+    assert asked == [{"listIds": ["a"]}, {"listIds": ["b"]}]
+
+
+def test_every_state_is_written_down(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    states, save = [], ExportRun._save
+    monkeypatch.setattr(ExportRun, "_save", lambda self, job: states.append(job.state.value) or save(self, job))
+    stage.one()
+    assert states == ["requested", "pending", "available", "downloaded"]
+    assert stage.query("SELECT state FROM sync_job") == [("loaded",)]
+
+
+def test_export_of_nothing_is_loaded(stage: Stage) -> None:
+    stage.world.text = "id,phone\n"
+    assert stage.one()["state"] == "loaded"
+    stage.server.rows = lambda *_: ""
+    assert stage.one()["state"] == "loaded"
+    assert stage.query("SELECT rows FROM sync_file") == [(0,), (0,)]
 
 
 def test_second_export_changes_nothing_but_what_changed(stage: Stage) -> None:

@@ -112,6 +112,7 @@ def test_bad_rows_are_told_with_line_and_bytes(tmp_path: Path) -> None:
         (b"<html>login</html>", True, "not_csv"),
         (b"PK\x03\x04sheet", True, "not_csv"),
         (b"1,a\n2,b\n", True, "header"),
+        (b"\n\n", True, "header"),
         (b"messageId\n" + b"x" * 200_000 + b"\n", True, "too_long"),
     ],
 )

@@ -69,6 +69,7 @@ async def test_a_real_server_that_cuts_is_resumed(tmp_path: Path) -> None:
             (item,) = await place.items()
             await download(place, item, tmp_path / "a", QUICK)
         ranges = [headers.get("Range") for method, _, headers in server.asked if method == "GET"]
+        assert all(headers["If-Range"] == item.tag for _, _, headers in server.asked if "Range" in headers)
     assert (tmp_path / "a").read_bytes() == CONTENT
     assert ranges[0] is None
     assert len(ranges) > 2

@@ -41,6 +41,11 @@ def test_several_times_a_night_stay_in_order() -> None:
     assert hours(fires("0,30 2,3 * * *", datetime(2026, 3, 8, tzinfo=ZONE), 1)) == ["08 03:00 PDT", "08 03:30 PDT"]
 
 
+def test_a_daemon_started_within_the_change_still_runs_that_night() -> None:
+    after = datetime(2026, 3, 8, 3, 10, tzinfo=ZONE)
+    assert hours(fires("30 2 * * *", after, 0.5)) == ["08 03:30 PDT"]
+
+
 @given(
     start=st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)),
     hour=st.integers(0, 23),

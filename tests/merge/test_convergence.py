@@ -13,8 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptsync.ingest import merge_claims, snapshot_merge
-from promptsync.model import declared_schema
-from promptsync.store.mirror import Mirror
 
 from .driver import Driver, Load, write_file
 from .model import KINDS, Claimed, add_file, expected
@@ -24,13 +22,6 @@ from .world import World, worlds
 settings.register_profile("ci", max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile("hunt", max_examples=3_000, deadline=None, suppress_health_check=list(HealthCheck))
 _PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
-
-
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "mirror.db"
-    Mirror(path, declared_schema()).close()
-    return path
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,4 +1,4 @@
-"""The real daemon with an example plugin, killed twice: each opt-out is posted at least once."""
+"""The real daemon with an example plugin, killed in the middle: each opt-out is posted at least once."""
 
 import json
 import signal
@@ -9,6 +9,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from click.testing import CliRunner
+
+from promptsync.cli import main
 from tests.plugins.plugin_receiver import Receiver
 from tests.plugins.plugin_samples import EXAMPLES, opt_out
 
@@ -43,8 +46,8 @@ def kill(process: subprocess.Popen[str]) -> None:
 def post(address: str, contact: int) -> None:
     body = json.dumps(opt_out(contact, int(time.time() * 1000))).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{address}/customer/optOut", body, headers)
-    with urllib.request.urlopen(request, timeout=5) as response:
+    request = urllib.request.Request(f"{address}/customer/optOut", body, headers)  # noqa: S310  our own daemon
+    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
         assert response.status == 200
 
 
@@ -68,20 +71,11 @@ def test_each_opt_out_is_posted_at_least_once(tmp_path: Path) -> None:
         until(lambda: receiver.tries >= 1)
         kill(process)
         process, address = start(config)
-        until(lambda: len(receiver.posts) >= 3)
-        process.kill()
-        process.wait()
-        process, address = start(config)
         post(address, 31)
         until(lambda: {body["id"] for _, body in receiver.posts} == set(range(1, 32)))
-        listed = subprocess.run(
-            [sys.executable, "-m", "promptsync", "--config", str(config), "plugins", "list", "--json"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
+        listed = CliRunner().invoke(main, ["--config", str(config), "plugins", "list", "--json"])
         (plugin,) = json.loads(listed.stdout)
-        assert listed.returncode == 0 and plugin["name"] == "opt_out_alert" and plugin["hooks"] == ["observers"]
+        assert listed.exit_code == 0 and plugin["name"] == "opt_out_alert" and plugin["hooks"] == ["observers"]
         assert plugin["from"] == str(EXAMPLES / "opt_out_alert.py")
         assert plugin["calls"] >= 1 and plugin["seconds"] > 0 and not plugin["paused"]
         process.send_signal(signal.SIGTERM)

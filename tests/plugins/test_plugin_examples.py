@@ -1,8 +1,10 @@
 """The example plugins of the folder plugins/, against a real mirror and a real receiver."""
 
 import csv
+import re
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -40,7 +42,7 @@ def test_each_new_opt_out_is_posted(alert: Kit, receiver: Receiver) -> None:
         as_of=iso_millis(now - 1800 * MICROS)[:19] + "Z",
     )
     alert.post("customer/optOut", opt_out(1, now // 1000))
-    with pytest.raises(PluginError, match="^observers: the receiver answered 503$"):
+    with pytest.raises(PluginError, match=r"^observers: the receiver answered 503$"):
         alert.tell()
     alert.tell()
     assert sorted(body["id"] for _, body in receiver.posts) == [1, 2]
@@ -92,7 +94,7 @@ def test_messages_get_their_topics(kit: Kit) -> None:
 
 def test_changed_contacts_are_written_safely_each_night(kit: Kit) -> None:
     kit.enable(EXAMPLES / "csv_drop.py", folder="outbox")
-    risky = ["=1+1", "+cmd", "-2", "@x", "\tx", "Ana, \"A\"", "O'Hara"]
+    risky = ["=1+1", "+cmd", "-2", "@x", "\tx", 'Ana, "A"', "O'Hara"]
     kit.load("contact", [contact(n, display_name=name) for n, name in enumerate(risky, 1)])
     assert kit.tell() == 1
     (path,) = (kit.folder / "outbox").iterdir()
@@ -111,3 +113,13 @@ def test_changed_contacts_are_written_safely_each_night(kit: Kit) -> None:
 def test_without_topics_it_does_not_start(kit: Kit) -> None:
     with pytest.raises(ConfigError, match="must name words"):
         kit.enable(EXAMPLES / "message_topics.py", topics={"housing": []}).engine  # noqa: B018
+
+
+def test_the_example_of_the_readme_works(kit: Kit) -> None:
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8").split("\n## Plugins\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert len(blocks) == 2 and sum(len(block.splitlines()) for block in blocks) < 30
+    (kit.folder / "shout.py").write_text(blocks[0])
+    scope: dict[str, Any] = {"__file__": str(kit.folder / "test_shout.py")}
+    exec(blocks[1], scope)  # noqa: S102  it is ours
+    scope["test_capitals_are_counted"](kit)

@@ -196,7 +196,7 @@ def test_observers_are_told_what_changed_and_only_that(kit: Kit) -> None:
     def hear(changes: list[Change], mirror: ReadOnly) -> None:
         told.extend(changes)
         assert mirror.rows("SELECT count(*) AS n FROM contact")[0]["n"] >= 1
-        with pytest.raises(Exception, match="readonly|read-only"):
+        with pytest.raises(Exception, match=r"readonly|read-only"):
             mirror.rows("DELETE FROM contact")
         with pytest.raises(Exception, match="attached"):
             mirror.rows("ATTACH '/tmp/x.db' AS x")

@@ -1,0 +1,39 @@
+"""An empty mirror, made once; every test begins with a copy of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from promptsync.model import declared_schema
+from promptsync.store.mirror import Mirror
+
+from .driver import Driver
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "mirror.db"
+    Mirror(path, declared_schema()).close()
+    return path
+
+
+@pytest.fixture
+def driver(empty: Path, tmp_path: Path) -> Iterator[Driver]:
+    driver = Driver(tmp_path, empty)
+    yield driver
+    driver.close()
+
+
+@pytest.fixture
+def drivers(empty: Path, tmp_path: Path) -> Iterator[Callable[[], Driver]]:
+    """As many mirrors as a test compares."""
+    made: list[Driver] = []
+
+    def make() -> Driver:
+        made.append(Driver(tmp_path / str(len(made)), empty))
+        return made[-1]
+
+    yield make
+    for driver in made:
+        driver.close()

@@ -1,0 +1,178 @@
+"""Single cases of the rule that are easy to get wrong, each as short as it can be told."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .driver import Driver, Load, write_file
+from .model import BAD, File
+from .model_events import Event
+from .world import HOUR, NIGHTS
+
+FIRST, SECOND, THIRD = NIGHTS
+Drivers = Callable[[], Driver]
+
+
+def message(as_of: int, rows: list[tuple[Any, ...]], *columns: str) -> File:
+    return File("message", 1, as_of, ("id", *(columns or ("content", "segments"))), tuple(rows))
+
+
+def tell(driver: Driver, type_: str, at: int, **body: Any) -> None:
+    driver.store([Event(type_, json.dumps({"orgId": 1} | body), at)])
+    driver.apply_all()
+
+
+def sent(at: int, message_id: int = 10) -> Event:
+    body = {"orgId": 1, "timestamp": at // 1000, "message": {"id": message_id, "content": "told", "status": "SENT"}}
+    return Event("message/status", json.dumps(body), at)
+
+
+def load(driver: Driver, *files: File) -> None:
+    for n, file in enumerate(files):
+        report = driver.load(write_file(driver.folder / f"{file.as_of}-{n}", file))
+        assert report.state == "merged", report
+
+
+def test_an_older_file_may_bring_a_column_nobody_knew(driver: Driver) -> None:
+    """The newer file held the row without having the column: it says nothing about it."""
+    load(driver, message(SECOND, [(10, "a")], "content"), message(FIRST, [(10, "a", "glad")], "content", "mood"))
+    assert driver.rows("message", "id, mood") == [(10, "glad")]
+
+
+def test_so_does_an_older_file_after_a_restart(driver: Driver) -> None:
+    load(driver, message(SECOND, [(10, "a")], "content"), message(THIRD, [(10, "a", None)], "content", "other"))
+    driver.restart()
+    load(driver, message(FIRST, [(10, "a", "glad")], "content", "mood"))
+    assert driver.rows("message", "id, mood") == [(10, "glad")]
+
+
+def test_a_dropped_column_keeps_what_the_last_file_said(driver: Driver) -> None:
+    load(
+        driver, message(FIRST, [(10, "a", 2)]), message(SECOND, [(10, "a", 3)]), message(THIRD, [(10, "b")], "content")
+    )
+    assert driver.rows("message", "id, content, segments") == [(10, "b", 3)]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_dropped_column_is_not_asserted_for_rows_the_file_before_lacked(drivers: Drivers, restarted: bool) -> None:
+    """Row 11 is new in the third file, which drops the column; what an event said of it long before still counts.
+
+    Wherever the merge of the third file is interrupted, the rows it has marked by then must not pass for the second's.
+    """
+    error = {"message": {"id": 11, "status": "FAILED"}, "errorMessage": "no such number"}
+    for killed_after in range(1, 11):
+        driver = drivers()
+        load(driver, message(SECOND, [(10, "a", "x")], "content", "error_message"))
+        third = write_file(driver.folder / "third", message(THIRD, [(10, "a"), (11, "b")], "content"))
+        driver.load_amid(third, Load(0, {}, killed_after), [])
+        if restarted:
+            driver.restart()
+        tell(driver, "message/error", FIRST, **error)
+        driver.load(third)
+        assert driver.rows("message", "id, error_message") == [(10, "x"), (11, "no such number")], killed_after
+
+
+def test_what_an_event_says_between_the_last_commit_and_its_echo_is_judged_by_the_new_snapshot(
+    driver: Driver,
+) -> None:
+    """A snapshot counts from its commit on, not from when the loader hears of it."""
+    load(driver, message(FIRST, [(10, "a", 1), (11, "a", 1)]))
+    second = write_file(driver.folder / "second", message(SECOND, [(10, "a", 1), (12, "c", 1)]))
+    for amid in range(1, 12):
+        driver.load_amid(second, Load(0, {amid: (0, 1)}, again=True), [sent(FIRST + HOUR), sent(FIRST + HOUR, 11)])
+        assert driver.rows("message", "id, content, _absent_since") == [
+            (10, "a", None),
+            (11, "told", "2026-02-02T08:00:00.000Z"),
+            (12, "c", None),
+        ], amid
+
+
+def test_a_field_of_contacts_without_its_value_column_still_says_the_rest(driver: Driver) -> None:
+    columns = ("id", "managed", "contact_id", "key", "value")
+    load(driver, File("contact_data", 1, FIRST, columns, ((10, 0, 1, "size", "L"),)))
+    load(driver, File("contact_data", 1, SECOND, columns[:-1], ((10, 0, 2, "shape"),)))
+    assert driver.rows("contact_data", "id, contact_id, key, value, deleted") == [(10, 2, "shape", "L", 0)]
+
+
+def test_an_accepted_file_of_nothing_but_a_header_makes_every_row_absent(driver: Driver) -> None:
+    load(driver, message(FIRST, [(10, "a", 1)]), message(SECOND, []))
+    assert driver.rows("message", "id, _absent_since") == [(10, "2026-02-02T08:00:00.000Z")]
+
+
+def test_a_column_spelt_in_other_case_is_the_same_column(driver: Driver) -> None:
+    """SQLite thinks so too: there cannot be both."""
+    load(driver, message(FIRST, [(10, "a", "low")], "content", "Mood"))
+    load(driver, message(SECOND, [(10, "a", "high")], "content", "mood"))
+    assert driver.rows("message", "id, Mood") == [(10, "high")]
+    assert driver.rows("sync_drift", "name") == [("Mood",)]
+
+
+def test_a_row_that_states_another_organization_makes_no_row_in_this_one(driver: Driver) -> None:
+    """It would keep the organization that it belongs to from ever having it."""
+    load(driver, File("message", 1, FIRST, ("id", "org_id", "content"), ((10, 1, "a"), (20, 2, "b"))))
+    load(driver, File("message", 2, FIRST, ("id", "content"), ((20, "b"),)))
+    assert driver.rows("message", "id, org_id, content") == [(10, 1, "a"), (20, 2, "b")]
+    assert driver.rows("sync_reject", "class") == [("org_collision",)]
+
+
+def test_a_known_row_that_states_another_organization_is_not_absent(driver: Driver) -> None:
+    load(driver, message(FIRST, [(10, "a", 1), (11, "a", 1)]))
+    load(driver, File("message", 1, SECOND, ("id", "org_id", "content"), ((10, 1, "a"), (11, 2, "b"))))
+    assert driver.rows("message", "id, org_id, content, _absent_since") == [(10, 1, "a", None), (11, 1, "a", None)]
+
+
+def test_a_full_list_of_another_organization_removes_nothing(driver: Driver) -> None:
+    customer = {"id": 10, "createdTimestamp": 1, "channels": [], "globalOptOut": False}
+    tag = {"id": 5, "name": "x", "colorCode": "#1", "note": "", "addedTimestamp": 1}
+    tell(driver, "customer/added", FIRST, customer=customer | {"tags": [tag]})
+    tell(driver, "customer/added", SECOND, orgId=2, customer=customer | {"tags": []})
+    assert driver.rows("contact_current_tag", "contact_id, tag_id, removed_at") == [(10, 5, None)]
+
+
+def test_a_row_that_cannot_be_read_was_there_all_the_same(driver: Driver) -> None:
+    columns = ("content", "is_outgoing")
+    load(driver, message(FIRST, [(10, "a", 1), (11, "a", 1)], *columns))
+    load(driver, message(SECOND, [(10, "b", BAD), (12, "c", 1)], *columns))
+    assert driver.rows("message", "id, content, _absent_since") == [
+        (10, "a", None),
+        (11, "a", "2026-02-02T08:00:00.000Z"),
+        (12, "c", None),
+    ]
+
+
+def test_two_files_of_one_instant_both_hold_their_rows(drivers: Drivers) -> None:
+    one, other = message(SECOND, [(10, "a", 1), (11, "a", 1)]), message(SECOND, [(11, "b", 1), (12, "a", 1)])
+    for order in ((one, other), (other, one)):
+        driver = drivers()
+        load(driver, message(FIRST, [(10, "a", 1), (13, "a", 1)]), *order)
+        assert driver.rows("message", "id, content, _absent_since") == [
+            (10, "a", None),
+            (11, "b", None),
+            (12, "a", None),
+            (13, "a", "2026-02-02T08:00:00.000Z"),
+        ]
+
+
+def test_a_contact_changed_after_midnight_is_not_absent_from_that_midnight(driver: Driver) -> None:
+    changed = "2026-02-03T09:00:00.000Z"
+    load(driver, File("contact", 1, FIRST, ("id", "display_name", "updated_timestamp"), ((10, "a", changed),)))
+    load(driver, File("contact", 1, SECOND, ("id", "display_name", "updated_timestamp"), ((11, "b", None),)))
+    assert driver.rows("contact", "id, _absent_since") == [(10, None), (11, None)]
+    load(driver, File("contact", 1, THIRD + 2 * HOUR, ("id", "display_name", "updated_timestamp"), ((11, "b", None),)))
+    assert driver.rows("contact", "id, _absent_since") == [(10, "2026-02-03T10:00:00.000Z"), (11, None)]
+
+
+def test_a_delivery_that_cannot_be_read_stops_no_other(driver: Driver) -> None:
+    def stumble(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    driver.applier._handlers = {**driver.applier._handlers, "broadcast/state": stumble}
+    driver.store([Event("broadcast/state", '{"orgId": 1, "bulkActionId": 5}', FIRST)])
+    driver.store([sent(SECOND)])
+    driver.apply_all()
+    assert driver.rows("sync_event", "state, error") == [
+        ("applied", None),
+        ("failed", "could not be read (ZeroDivisionError)"),
+    ]
