@@ -38,13 +38,17 @@ def build_control(engine: Engine) -> web.Application:
 
 async def start_control(app: web.Application, path: Path) -> web.AppRunner:
     """Listen on the socket: the owner and the group may use it. A leftover of a killed daemon is replaced."""
-    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-        path.unlink()
+    await asyncio.to_thread(_clear, path)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     await web.UnixSite(runner, str(path)).start()
-    path.chmod(0o660)
+    await asyncio.to_thread(path.chmod, 0o660)
     return runner
+
+
+def _clear(path: Path) -> None:
+    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
+        path.unlink()
 
 
 async def _operate(request: web.Request) -> web.StreamResponse:
@@ -136,4 +140,4 @@ def _error(line: Mapping[str, str]) -> errors.PromptsyncError:
     kind = getattr(errors, line["type"], errors.PromptsyncError)
     if issubclass(kind, errors.InputRefused):
         return kind("control", line["error"])
-    return kind(line["error"])  # type: ignore[no-any-return]
+    return kind(line["error"])

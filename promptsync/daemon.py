@@ -175,7 +175,7 @@ class _Parts:
         """Finish the files that a killed process was loading by hand."""
         requests = await asyncio.to_thread(self._engine.unfinished)
         for request in requests:
-            await asyncio.to_thread(lambda one=request: list(self._engine.load([one])))
+            await asyncio.to_thread(list, self._engine.load([request]))
 
     async def _dropped(self, path: Path) -> Outcome:
         """Load one file from the drop folder."""

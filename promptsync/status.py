@@ -5,7 +5,7 @@ Owns the questions and what counts as needing a person. Opens nothing: it is han
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -79,7 +79,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         merged_exports=connection.execute("SELECT count(*) FROM sync_job WHERE state = 'loaded'").fetchone()[0],
         sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
     )
-    return Status(**{**{name: getattr(status, name) for name in Status.__slots__}, "problems": tuple(_problems(status))})
+    return replace(status, problems=tuple(_problems(status)))
 
 
 _FILES = (

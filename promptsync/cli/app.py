@@ -17,9 +17,9 @@ from promptsync.cli.context import App, exit_code
 from promptsync.cli.demo import demo
 from promptsync.cli.doctor import doctor
 from promptsync.cli.events import events
-from promptsync.cli.fetch import fetch
 from promptsync.cli.export import export
 from promptsync.cli.extended import plugin_commands
+from promptsync.cli.fetch import fetch
 from promptsync.cli.init import init
 from promptsync.cli.load import load
 from promptsync.cli.plugins import plugins

@@ -146,7 +146,7 @@ def channel(org: int, path: str, at: int, told_of: Channel) -> Event:
 def instant_app(org: int, event: str, at: int, app: Body, contact: Contact | None, **more: Any) -> Event:
     """instantApp/*. ``more``: value, newValues and oldValues, or errorMessage and errorCode."""
     timed = event not in ("added", "error")
-    changed = {name: more[name] for name in ("newValues", "oldValues") if name in more}
+    changed: Body = {name: more[name] for name in ("newValues", "oldValues") if name in more}
     body: Body = {"orgId": org, **{name: more[name] for name in more if name not in changed}, "instantApp": app}
     if contact is not None:
         body["customer"] = models.customer(contact, at, full=False)

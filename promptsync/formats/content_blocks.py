@@ -1,9 +1,9 @@
 """Cutting a snapshot file at content-defined record boundaries, and telling which stretches are known.
 
 Owns the cut and the digests, in the same pass that proves the file complete, and the bytes of the blocks that are not
-known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, ends in 00: about
-every hundredth, the same ones every night, and found without looking at each record. Says nothing about what a block
-holds; a file in which a quote stands where it means nothing has no blocks.
+known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, ends in 00:
+about every hundredth, the same ones every night, and found without looking at each record. Says nothing about what a
+block holds; a file in which a quote stands where it means nothing has no blocks.
 """
 
 import re
@@ -28,8 +28,8 @@ _VERSION = b"1"  # of how cells are read: another one makes every known block un
 class ContentCutter:
     """Takes a file's raw bytes piece by piece. ``known``: digest to place of the blocks that need no reading.
 
-    ``aside``: where the bytes of the others go. ``seed``: of the digests, so that nobody can prepare two blocks with the
-    same one. ``salt``: what else the meaning of the bytes depends on.
+    ``aside``: where the bytes of the others go. ``seed``: of the digests, so that nobody can prepare two blocks with
+    the same one. ``salt``: what else the meaning of the bytes depends on.
     """
 
     def __init__(self, known: Mapping[bytes, int], aside: Path | None, seed: int, salt: bytes) -> None:

@@ -44,7 +44,8 @@ def prove(
 ) -> Proof:
     """Reads the file to its end and says what is certain about it.
 
-    ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held: the reasons of stream.py,
+    ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
+    the reasons of stream.py,
     ``encoding`` (UTF-16) and ``last_record_cut``; Unavailable if the file cannot be read.
 
     A last record without its line end is trusted only if one gzip member with a good checksum is the whole file: a

@@ -5,7 +5,6 @@ not a failing statement. promptsync's own handlers are held to the same shapes b
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from promptsync.clock import MAX_MICROS
 from promptsync.ingest.claims import Claims, Key, RowClaim
@@ -14,16 +13,6 @@ from promptsync.plugins.declared import PluginError
 
 _MAX_INT = 2**63 - 1
 _WHOLE = (Kind.INTEGER, Kind.BOOLEAN)
-
-
-def copied(claims: Claims) -> Claims:
-    """The same claims, sharing nothing that a plugin could still change later."""
-    rows = [RowClaim(row.table, row.key, row.seen, dict(row.groups)) for row in claims.rows]
-    mentions, happened = list(claims.mentions), list(claims.happened)
-    lists = list(claims.full_lists)
-    return replace(
-        claims, rows=rows, mentions=mentions, happened=happened, full_lists=lists, problems=list(claims.problems)
-    )
 
 
 def check_claims(schema: Schema, claims: object) -> Claims:

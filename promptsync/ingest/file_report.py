@@ -18,8 +18,10 @@ from promptsync.merge.guards import Guards
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """How files are judged. ``zone``: of times and stamps without one. ``rows``: what every batch of rows of a table goes
-    through first, if anything."""
+    """How files are judged. ``zone``: of times and stamps without one.
+
+    ``rows``: what every batch of rows of a table goes through first, if anything.
+    """
 
     zone: ZoneInfo
     guards: Guards = field(default_factory=Guards)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import structlog
 
 from promptsync.clock import Clock, iso_millis
@@ -148,7 +149,7 @@ class FileLoad:
         layout = self._mirror.layout(table.name)
         if self._request.dry_run:
             return layout
-        unknown = [column for column in reader.unknown if column not in layout.extra]
+        unknown = [column for column in _spelling(layout, reader).values() if column not in layout.extra]
         lacking = [column for column in _lacks(table, reader) if column not in layout.split]
         if not unknown and not lacking:
             return layout
@@ -177,11 +178,15 @@ class FileLoad:
         self, reader: SnapshotReader, layout: Layout, staging: Staging, name: FileName, found: Survey
     ) -> tuple[Staged | None, list[BadRow]]:
         bad: list[BadRow] = []
-        counting, look = found.counting(), self._settings.rows
+        counting, look, spelling = found.counting(), self._settings.rows, _spelling(layout, reader)
+        columns = [spelling.get(column, column) for column in reader.schema.names]
         with staging:
-            staging.create(reader.schema)
+            staging.create(
+                pa.schema([field.with_name(name) for field, name in zip(reader.schema, columns, strict=True)])
+            )
             for batch in ahead(reader):
-                staging.add(look(layout.table.name, batch.rows) if look else batch.rows)
+                rows = batch.rows.rename_columns(columns)
+                staging.add(look(layout.table.name, rows) if look else rows)
                 if counting and staging.ascending:
                     counting.add(batch.rows.column(layout.key[0]).to_numpy())
                 bad += batch.rejects
@@ -196,12 +201,13 @@ class FileLoad:
             layout=layout,
             org=name.org_id or 0,
             at=name.as_of,
-            present=frozenset(layout.values) & frozenset(reader.schema.names),
-            lacks=(*_lacks(layout.table, reader), *(column for column in layout.extra if column not in reader.unknown)),
+            present=frozenset(layout.values) & frozenset(columns),
+            lacks=(*_lacks(layout.table, reader), *(column for column in layout.extra if column not in columns)),
             rows=staging.rows + skipped,
             last_number=staging.last_number,
             ascending=staging.ascending,
-            spared=tuple({row.key for row in bad if row.key is not None}),
+            spared=tuple({row.key for row in bad if row.key and row.reason_class != "org_collision"}),
+            disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
             gaps=tuple(counting.gaps()) if counting and found.known else None,
             whole=isinstance(staging, WholeStaging),
             blocks=index.dump() if index and not bad else None,
@@ -257,7 +263,12 @@ class FileLoad:
             return None
 
 
+def _spelling(layout: Layout, reader: SnapshotReader) -> dict[str, str]:
+    """The file's unknown columns as the mirror spells them: to SQLite, names that differ in ASCII case are the same."""
+    known = {column.encode().lower(): column for column in layout.extra}
+    return {column: known.get(column.encode().lower(), column) for column in reader.unknown}
+
+
 def _lacks(table: Table, reader: SnapshotReader) -> tuple[str, ...]:
     """Declared columns that the file does not have, those derived from such a column included."""
     return (*reader.lacks, *(column.name for column in table.columns if column.blank_of in reader.lacks))
-

@@ -66,7 +66,7 @@ class ClaimMerger:
                 ledger.touch(connection, table, org, [(row.key[0], max(row.times())) for row in mine])
         self._mention(connection, batch, revision)
         self._happened(connection, batch)
-        self._full_lists(connection, batch, grouped, revision)
+        self._full_lists(connection, batch, grouped, revision, merged.collisions)
         return merged
 
     def _plan(self, table: str) -> "_Plan":
@@ -119,8 +119,10 @@ class ClaimMerger:
         batch: Sequence[Claims],
         grouped: Iterable[tuple[str, int]],
         revision: int,
+        collisions: Iterable[Collision],
     ) -> None:
-        stated = [row for claims in batch for row in claims.full_lists]
+        foreign = {(one.event_id, one.key[0]) for one in collisions if one.table == "contact"}
+        stated = [row for claims in batch for row in claims.full_lists if (claims.event_id, row[0]) not in foreign]
         connection.executemany("INSERT INTO sync_full_list VALUES (?, ?, ?) ON CONFLICT DO NOTHING", stated)
         contacts = {contact for contact, _, _ in stated}
         linked = {table for table, _ in grouped}
@@ -161,9 +163,7 @@ class _Plan:
         table = layout.table
         self.exported = table.exported
         self.seen = bool(table.full_list)
-        place = {
-            column.name: (name, n) for name, columns in table.groups.items() for n, column in enumerate(columns)
-        }
+        place = {column.name: (name, n) for name, columns in table.groups.items() for n, column in enumerate(columns)}
         self._values = [place.get(column, ("", 0)) for column in layout.values]
         self._units = [unit.group if unit.split else unit.name for unit in layout.units]
         self._owned = bool(layout.owner)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from promptsync.ingest.built_in import Extensions
-from promptsync.ingest.claim_check import check_claims, copied
+from promptsync.ingest.claim_check import check_claims
 from promptsync.ingest.claims import Claims
 from promptsync.ingest.events import EventApplier, Reading
 from promptsync.ingest.fields import Fields
@@ -97,7 +97,7 @@ def filtered(plugin: Plugin, schema: Schema, claims: Sequence[tuple[str, Claims]
         if each.claims is None:
             continue
         alive = [n for n, result in enumerate(results) if isinstance(result, Claims)]
-        items = [(each.claims, claims[n][0], copied(results[n]), schema) for n in alive]  # type: ignore[arg-type]
+        items = [(each.claims, claims[n][0], results[n], schema) for n in alive]
         for n, outcome in zip(alive, plugin.calls.each("filters", _run_filter, items), strict=True):
             results[n] = outcome
     return results

@@ -40,9 +40,10 @@ _CHUNK = 200
 @dataclass(frozen=True, slots=True)
 class Staged:
     """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
-    rows that could not be read, so that they are neither merged nor absent. ``rows``: in the file; ``gaps``: the ranges
-    of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's form (whole.py); ``blocks``: the index for the
-    next night."""
+    rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
+    organization. ``rows``: in the file; ``gaps``: the ranges
+    of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's
+    form (whole.py); ``blocks``: the index for the next night."""
 
     path: Path
     file_id: int
@@ -55,6 +56,7 @@ class Staged:
     last_number: int
     ascending: bool
     spared: tuple[Key, ...] = ()
+    disowned: tuple[Key, ...] = ()
     gaps: tuple[tuple[int, int], ...] | None = None
     whole: bool = False
     blocks: bytes | None = None
@@ -104,7 +106,9 @@ class SnapshotMerge:
             columns = ", ".join(quote(column) for column in key)
             connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns})")
             connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
-            found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[0]
+            found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
+                0
+            ]
             if self._staged.whole:
                 build_indexes(connection, self._table.name)
             elif not (found.whole and self._staged.ascending):
@@ -128,6 +132,7 @@ class SnapshotMerge:
         applied = (self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
         writer.run(lambda connection: attach(connection, self._staged.path, writable=False), bare=True)
         try:
+            writer.run(lambda connection: ledger.void_blocks(connection, self._table.name, staged.org), durable=False)
             self._settle_dropped(found)
             self._spare()
             if found.whole:
@@ -195,9 +200,9 @@ class SnapshotMerge:
         self._parameters = self._bind()
 
     def _spare(self) -> None:
-        """Rows that the file has but could not say: they were there."""
+        """Rows that the file has but could not say: they were there; one that states another organization, if known."""
         staged, mirror = self._staged, self._mirror
-        if not staged.spared:
+        if not staged.spared and not staged.disowned:
             return
         statements = EventStatements(staged.layout)
         owner = (staged.org,) if staged.layout.owner else ()
@@ -208,7 +213,9 @@ class SnapshotMerge:
         def spare(connection: sqlite3.Connection) -> None:
             revision = mirror.next_revision(connection)
             tail = (revision, staged.at, absent, whole, *split)
-            connection.executemany(statements.upsert, [(*key, *owner, *nothing, *tail) for key in staged.spared])
+            known = [key for key in staged.disowned if connection.execute(statements.known, (*key, *owner)).fetchone()]
+            spared = {*staged.spared, *known}
+            connection.executemany(statements.upsert, [(*key, *owner, *nothing, *tail) for key in spared])
 
         mirror.writer.run(spare)
 
@@ -268,9 +275,7 @@ class SnapshotMerge:
             self._finish(connection, counts())
 
         try:
-            self._mirror.writer.run(
-                whole, preemptible=True, committed=lambda _: self._mirror.snapshots.add(*applied)
-            )
+            self._mirror.writer.run(whole, preemptible=True, committed=lambda _: self._mirror.snapshots.add(*applied))
         except (Preempted, sqlite3.IntegrityError):
             return False
         return True

@@ -25,7 +25,7 @@ from promptsync.store.writer import Lane
 
 @dataclass(slots=True)
 class Survey:
-    """What the first pass found. ``cut``: the file's blocks, if it has any; ``before``: the index they are known from."""
+    """What the first pass found. ``cut``: the file's blocks, if any; ``before``: the index they are known from."""
 
     proof: Proof
     cutter: ContentCutter | None = None

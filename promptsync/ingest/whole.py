@@ -29,7 +29,6 @@ class WholeStaging(Staging):
     """Stages rows as the mirror will have them. Raises Disordered."""
 
     def __init__(self, path: Path, layout: Layout, org: int, mirror: Mirror) -> None:
-        super().__init__(path, layout.key)
         self._layout = layout
         self._org = org
         with mirror.reading() as connection:
@@ -37,6 +36,7 @@ class WholeStaging(Staging):
                 "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (layout.table.name,)
             ).fetchone()[0]
         self._revision = mirror.writer.run(mirror.next_revision, Lane.BULK, durable=False)
+        super().__init__(path, layout.key)
 
     def create(self, schema: pa.Schema) -> None:
         """Make the mirror's table, and a view of it that looks like any staged rows."""

@@ -51,6 +51,12 @@ class EventStatements:
         slots = ", ".join("?" * len(columns))
         return f"INSERT INTO {self._rule.old} ({names(columns)}) VALUES ({slots}) ON CONFLICT DO NOTHING"
 
+    @cached_property
+    def known(self) -> str:
+        """Whether the organization has the row. Parameters: key, org_id (if the table has it)."""
+        where = " AND ".join(f"{quote(column)} = ?" for column in (*self.layout.key, *self.layout.owner))
+        return f"SELECT 1 FROM {self._rule.old} WHERE {where}"
+
     def foreign(self, count: int) -> str:
         """Which of ``count`` keys belong to another organization. Parameters: the keys, one after the other, org_id."""
         row = "(" + ", ".join("?" * len(self.layout.key)) + ")"
@@ -98,7 +104,9 @@ class EventStatements:
             for unit in self.layout.units
         ]
         if self.layout.table.exported:
-            won.append(f"({self._rule.absence('excluded._absent_since')}) IS DISTINCT FROM {self._rule.old}._absent_since")
+            won.append(
+                f"({self._rule.absence('excluded._absent_since')}) IS DISTINCT FROM {self._rule.old}._absent_since"
+            )
         return " OR ".join(f"({w})" for w in won) or "1 = 0"
 
     def _worth_writing(self) -> str:

@@ -46,7 +46,7 @@ class SnapshotStatements:
         foreign = f"WHEN {old}.org_id <> :org THEN {Delta.FOREIGN:d} " if self.layout.owner else ""
         kind = (
             f"CASE WHEN {old}.{quote(self.layout.key[0])} IS NULL THEN {Delta.NEW:d} {foreign}"
-            f"WHEN {change} THEN {Delta.CHANGED:d} WHEN {self._unmarked('s', 's._at * 256')} THEN {Delta.UNMARKED:d} END"
+            f"WHEN {change} THEN {Delta.CHANGED:d} WHEN {self._unmarked('s', _VERSION)} THEN {Delta.UNMARKED:d} END"
         )
         return (
             f"INSERT INTO staging.delta SELECT _n, kind FROM (SELECT s._n, {kind} AS kind "
@@ -87,7 +87,7 @@ class SnapshotStatements:
         return self.merge("s._n BETWEEN :first AND :last ORDER BY s._n")
 
     def merge_keys(self, count: int) -> str:
-        """Merges the staged rows with these keys again. Parameters ``k0``, ``k1`` ...: the keys, one after the other."""
+        """Merges the staged rows with these keys again. Parameters ``k0``, ``k1`` ...: the keys, one by one."""
         return self.merge(f"({self._key('s')}) IN ({self._listed(count)})")
 
     @cached_property
@@ -103,8 +103,8 @@ class SnapshotStatements:
         """The same, where only the ranges of keys in ``staging.gaps (low, high)`` were read."""
         key = f"{self._rule.old}.{quote(self.layout.key[0])}"
         return (
-            f"INSERT INTO staging.gone SELECT {self._key(self._rule.old)} FROM staging.gaps g CROSS JOIN {self._rule.old} "
-            f"WHERE {key} BETWEEN g.low AND g.high AND {self._lost()} "
+            f"INSERT INTO staging.gone SELECT {self._key(self._rule.old)} "
+            f"FROM staging.gaps g CROSS JOIN {self._rule.old} WHERE {key} BETWEEN g.low AND g.high AND {self._lost()} "
             f"AND NOT EXISTS (SELECT 1 FROM staging.rows s WHERE {self._on('s')})"
         )
 
@@ -187,7 +187,7 @@ class SnapshotStatements:
         return sets
 
     def _lost(self) -> str:
-        """Rows last seen before this snapshot that it, lacking them, makes absent (or, held by an older one, lets go)."""
+        """Rows last seen before this snapshot that it, lacking them, makes absent or, held by an older one, lets go."""
         old = self._rule.old
         held = f"({old}._in_snapshot = 1 AND :newest = 1 AND :asserted < :at * {PER_MICRO})"
         loose = (

@@ -9,6 +9,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 from promptsync.clock import Clock, iso_micros, parse_iso
@@ -76,7 +77,7 @@ class Inbox:
         self,
         loop: asyncio.AbstractEventLoop,
         batch: list[tuple[Delivery, asyncio.Future[int]]],
-        done: "asyncio.Future[list[int]]",
+        done: "Future[list[int]]",
     ) -> None:
         error = done.exception()
         self._settle(batch, None if error else done.result(), error)
@@ -137,7 +138,9 @@ def pending(connection: sqlite3.Connection, limit: int) -> list[StoredEvent]:
     return [StoredEvent(id_, type_, path, body, parse_iso(at)) for id_, type_, path, body, at in rows]
 
 
-def mark(connection: sqlite3.Connection, outcomes: Iterable[tuple[str, int | None, int | None, str | None, int]]) -> None:
+def mark(
+    connection: sqlite3.Connection, outcomes: Iterable[tuple[str, int | None, int | None, str | None, int]]
+) -> None:
     """Record what came of deliveries: (state, org_id, observed_at, error, id) each."""
     connection.executemany(
         "UPDATE sync_event SET state = ?, org_id = ?, observed_at = ?, error = ?, attempts = attempts + 1 WHERE id = ?",

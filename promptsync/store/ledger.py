@@ -52,8 +52,8 @@ def merged_before(connection: sqlite3.Connection, sha256: str, table: str, org: 
 def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
     """The ledger's row of a file: a new one, or that of the very same file seen before, taken up again."""
     seen = connection.execute(
-        "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? AND (state <> 'merged' OR ? <> 'unchanged') "
-        "ORDER BY id DESC",
+        "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? "
+        "AND (state <> 'merged' OR ? <> 'unchanged') ORDER BY id DESC",
         (row["name"], row.get("size"), row.get("sha256"), row["state"]),
     ).fetchone()
     if seen is None:
@@ -78,7 +78,8 @@ def forget_unfinished(connection: sqlite3.Connection, name: str, but: int) -> No
 def touch(connection: sqlite3.Connection, table: str, org: int, keys: Iterable[tuple[Any, int]]) -> None:
     """Row-wise claims spoke of these rows: (key, time of the newest claim)."""
     connection.executemany(
-        "INSERT INTO sync_touched VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET at = excluded.at WHERE excluded.at > at",
+        "INSERT INTO sync_touched VALUES (?, ?, ?, ?) "
+        "ON CONFLICT DO UPDATE SET at = excluded.at WHERE excluded.at > at",
         [(table, org, key, at) for key, at in keys],
     )
 
@@ -96,13 +97,18 @@ def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> by
     return row[0] if row else None
 
 
+def void_blocks(connection: sqlite3.Connection, table: str, org: int) -> None:
+    """Before a snapshot is merged: should that be interrupted, nobody may rely on rows being as they were."""
+    connection.execute(
+        'UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND org_id = ? AND blocks IS NOT NULL', (table, org)
+    )
+
+
 def keep_blocks(
     connection: sqlite3.Connection, table: str, org: int, snapshot: tuple[int, int], blocks: bytes | None
 ) -> None:
     """Only the newest snapshot, given as (id, instant), keeps a block index; any other one in between voids it."""
-    connection.execute(
-        'UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND org_id = ? AND blocks IS NOT NULL', (table, org)
-    )
+    void_blocks(connection, table, org)
     if blocks is None:
         return
     connection.execute("UPDATE sync_snapshot SET blocks = ? WHERE id = ?", (blocks, snapshot[0]))

@@ -97,5 +97,9 @@ def record_lacks(connection: sqlite3.Connection, table: str, columns: Iterable[s
     more = set(columns)
     connection.executemany(
         "UPDATE sync_snapshot SET lacks = ? WHERE id = ?",
-        [(json.dumps(sorted(more.union(json.loads(lacks)))), id_) for id_, owner, lacks in rows if org in (None, owner)],
+        [
+            (json.dumps(sorted(more.union(json.loads(lacks)))), id_)
+            for id_, owner, lacks in rows
+            if org in (None, owner)
+        ],
     )

@@ -52,7 +52,7 @@ class _Task:
 
 
 class Writer:
-    """Runs functions on the write connection, one at a time. ``on_fatal`` is told, from the thread, of a broken mirror."""
+    """Runs functions on the write connection, one at a time. ``on_fatal`` is told, from the thread, if it breaks."""
 
     def __init__(self, path: Path, on_fatal: Callable[[Exception], None] | None = None) -> None:
         self._connection = open_writer(path)
@@ -81,9 +81,9 @@ class Writer:
     ) -> "Future[T]":
         """Queue a function. ``durable``: its commit is on disk when the future resolves; otherwise with the next one
         that is. ``bare``: run outside a transaction (ATTACH, VACUUM). ``preemptible``: it may take long; if a delivery
-        comes meanwhile it is interrupted, rolled back and the future raises Preempted. ``committed`` gets the result, on the writer's
-        thread, after the commit and before any other function: for what is kept in memory of what was written.
-        Raises Unavailable once closing.
+        comes meanwhile it is interrupted, rolled back and the future raises Preempted. ``committed`` gets the result,
+        on the writer's thread, after the commit and before any other function: for what is kept in memory of what was
+        written. Raises Unavailable once closing.
         """
         future: Future[T] = Future()
         with self._wake:
@@ -110,9 +110,7 @@ class Writer:
         committed: Callable[[T], None] = lambda _: None,
     ) -> T:
         """Queue a function and wait for its result. Not for the event loop's thread."""
-        future = self.submit(
-            work, lane, durable=durable, bare=bare, preemptible=preemptible, committed=committed
-        )
+        future = self.submit(work, lane, durable=durable, bare=bare, preemptible=preemptible, committed=committed)
         return future.result()
 
     @property
@@ -198,7 +196,7 @@ class Writer:
             self._yielding = preemptible and not self._lanes[Lane.DELIVERY]
 
     def _checkpoint_if_due(self, *, idle: bool) -> None:
-        """Copy the WAL back, piece by piece while busy and once work has stopped for a second: never inside a commit."""
+        """Copy the WAL back: piece by piece while busy, and once work has stopped for a second. Never in a commit."""
         if self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT):
             self._unsaved = 0
             self._checkpoint("PASSIVE")

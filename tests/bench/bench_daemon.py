@@ -78,9 +78,17 @@ def throughput(address: str, seconds: float, rounds: int) -> tuple[float, float]
 
 
 def signed(number: int) -> tuple[bytes, dict[str, str]]:
-    message = {"id": number, "createdTimestamp": time.time_ns() // 1_000_000, "content": "bench", "userType": "CUSTOMER"}
+    message = {
+        "id": number,
+        "createdTimestamp": time.time_ns() // 1_000_000,
+        "content": "bench",
+        "userType": "CUSTOMER",
+    }
     body = json.dumps({"orgId": 77, "message": {**message, "userId": 5, "status": "RECEIVED"}}).encode()
-    headers = {"X-Hub-Signature": hmac.new(_SECRET, body, hashlib.sha1).hexdigest(), "Prompt-EventType": "message/added"}
+    headers = {
+        "X-Hub-Signature": hmac.new(_SECRET, body, hashlib.sha1).hexdigest(),
+        "Prompt-EventType": "message/added",
+    }
     return body, headers
 
 
@@ -156,7 +164,9 @@ def main() -> None:
             bare, durable = throughput(address, options.seconds, options.rounds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"durable deliveries {durable:,.0f}/s beside {bare:,.0f}/s of a handler that does nothing: {durable / bare:.2f}")
+    print(
+        f"durable deliveries {durable:,.0f}/s beside {bare:,.0f}/s of a handler that does nothing: {durable / bare:.2f}"
+    )
     print(f"row seen after the answer: median {percentile(seen, 0.5):.0f} ms, p99 {percentile(seen, 0.99):.0f} ms")
     for name, times in (("idle", idle), ("first load", merging[0]), ("next night", merging[1])):
         print(

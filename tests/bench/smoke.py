@@ -7,6 +7,7 @@ BENCHMARKS = (
     ("tests.bench.bench_load", "--rows", "20000"),
     ("tests.bench.bench_formats", "--rows", "20000"),
     ("tests.bench.bench_listener", "--seconds", "1"),
+    ("tests.bench.bench_plugins", "--rows", "1000", "--rounds", "1"),
 )
 
 

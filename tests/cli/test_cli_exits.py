@@ -19,7 +19,10 @@ from cli_place import Place, run
 from promptsync.errors import MirrorFull, Unavailable
 from promptsync.store.connect import WriteLock
 
-COMMANDS = ["init", "demo", "run", "load", "export", "fetch", "events", "rejects", "plugins", "status", "doctor", "browse", "schema"]
+COMMANDS = [
+    "init", "demo", "run", "load", "export", "fetch",
+    "events", "rejects", "plugins", "status", "doctor", "browse", "schema",
+]  # fmt: skip
 READERS = [
     ["status"],
     ["events", "list"],

@@ -47,7 +47,8 @@ class FileServer:
         below = {key.removeprefix(prefix) for key in self.files if key.startswith(prefix)}
         names = {name.split("/")[0] + ("/" if "/" in name else "") for name in below}
         links = "".join(f'<a href="{quote(name)}">{html.escape(name)}</a>\n' for name in sorted(names))
-        page = f'<h1>Index</h1><a href="../">Parent</a><a href="?C=M">Date</a><a href="//elsewhere.example{path}x.csv.gz">x</a>{links}'
+        others = f'<a href="../">Parent</a><a href="?C=M">Date</a><a href="//elsewhere.example{path}x.csv.gz">x</a>'
+        page = f"<h1>Index</h1>{others}{links}"
         return web.Response(text=page, content_type="text/html")
 
     async def _file(self, request: web.Request, content: bytes) -> web.StreamResponse:

@@ -121,7 +121,7 @@ def _nights(seed: int, count: int, spoiled: list[str]) -> list[Night]:
         rows |= {top + n: f"new {number}" for n in range(1, rng.randrange(2, 40))}
         rows[rng.randrange(1, top)] = "back again"
         rows = dict(sorted(rows.items()))
-        told = rng.sample(sorted(rows), 6) + [top + 5000]
+        told = [*rng.sample(sorted(rows), 6), top + 5000]
         statuses = [(key, rng.randrange(-30, 40), rng.choice(["SENT", "DELIVERED", "QUEUED"])) for key in told]
         nights.append(Night(dict(rows), spoiled[number % len(spoiled)], statuses))
     return nights

@@ -126,23 +126,27 @@ def files(draw: st.DrawFn, tables: tuple[str, ...], drifting: bool, pool: "_Pool
     lacking: frozenset[str] = frozenset()
     more: list[str] = []
     if drifting:
-        lacking = draw(st.frozensets(st.sampled_from(list(shape.varied)[-3:]), max_size=2))
-        more = draw(st.lists(st.sampled_from(UNKNOWN), unique=True, max_size=1))
+        lacking = draw(_LACKING[table])
+        more = draw(_MORE)
     declared = [*shape.varied, *shape.blank]
     columns = (*shape.keys, *(column for column in declared if column not in lacking), *more)
     rows = []
-    for n, variant in draw(st.lists(st.tuples(st.integers(0, 2), st.integers(0, _VARIANTS)), max_size=4)):
+    for n, variant in draw(_ROWS):
         row = dict(zip(shape.keys, shape.key(org, n), strict=True)) | pool.row(table, org, n, variant)
         rows.append(tuple(row.get(column) for column in columns))
     return File(table, org, draw(st.sampled_from(NIGHTS)), columns, tuple(rows))
 
 
-_VARIANTS = 2
+_ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=4)
+_LACKING = {
+    name: st.frozensets(st.sampled_from(list(shape.varied)[-3:]), max_size=2) for name, shape in _SHAPES.items()
+}
+_MORE = st.lists(st.sampled_from(UNKNOWN), unique=True, max_size=1)
 
 
 @dataclass
 class _Pool:
-    """What a row may be: nothing much, or one of two; and one that cannot be read. So most rows stay as they are."""
+    """What a row may be: one of three, now and then one that cannot be read. So many rows stay as they are."""
 
     draw: st.DrawFn
     drifting: bool

@@ -144,6 +144,26 @@ def test_rows_of_files_can_be_changed_and_dropped(kit: Kit) -> None:
     assert [row["id"] for row in kit.rows("SELECT id FROM contact ORDER BY id")] == [1, 3]
 
 
+def test_a_filter_sees_every_row_of_every_file_while_it_is_enabled(kit: Kit) -> None:
+    kit.enable(plugin(filters=[Filter(rows=lambda _, batch: batch.filter(pc.less(batch["id"], 100)))]), "few")
+    rows = [
+        {"id": n, "content": f"Message {n} " * 9, "created_timestamp": "2026-01-01T00:00:00Z"} for n in range(1, 3001)
+    ]
+    kit.load("message", rows)
+    kit.restart()._given.clear()
+    rows[2000]["content"] = "New"
+    kit.load("message", rows, as_of="2026-02-05T08:00:00Z")
+    assert kit.rows("SELECT count(*) AS n FROM message") == [{"n": 3000}]
+
+    def blank(_: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        place = batch.schema.get_field_index("content")
+        return batch.set_column(place, "content", pa.nulls(len(batch)).cast("string"))
+
+    kit.restart().enable(plugin(filters=[Filter(rows=blank)]), "blank")
+    kit.load("message", rows, as_of="2026-02-06T08:00:00Z")
+    assert kit.rows("SELECT count(content) AS n FROM message") == [{"n": 0}]
+
+
 def test_a_file_kind_of_a_plugin_is_merged_once(kit: Kit, tmp_path: Path) -> None:
     def decode(path: Path) -> Any:
         for line in path.read_text().splitlines():
