@@ -59,10 +59,8 @@ def s3_server(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def azure_server(folder: Path) -> Iterator[str]:
-    """The address of an Azure emulator (Azurite, from npm); skipped without it, also in CI."""
-    found = shutil.which("azurite-blob")
-    if found is None:
-        pytest.skip("azurite-blob is missing; npm install -g azurite")
+    """The address of an Azure emulator (Azurite, from npm)."""
+    found = needed("azurite-blob", "azurite from npm")
     port = free_port()
     where = ["--location", str(folder), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
     with running([found, *where, "--silent", "--skipApiVersionCheck"], port, folder / "azure.log"):
