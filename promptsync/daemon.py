@@ -5,15 +5,21 @@ draining: what was accepted is finished, what was stored is applied, then the mi
 """
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import structlog
 from aiohttp import web
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
+from prometheus_client import CollectorRegistry
 
+from promptsync.alerts import Alerts
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config, open_access
 from promptsync.control import build_control, socket_path, start_control
@@ -23,6 +29,9 @@ from promptsync.export_tasks import export_tasks
 from promptsync.fetch_schedule import fetch_tasks
 from promptsync.health import Health, health_routes
 from promptsync.ingest.files import LoadRequest
+from promptsync.logs import log_unhandled, report
+from promptsync.metrics import Latencies
+from promptsync.notify import ServiceManager
 from promptsync.plugin_tasks import plugin_tasks
 from promptsync.schedule import Schedule, Task
 from promptsync.sources.drop import DropFolder, DropSettings, Outcome
@@ -34,6 +43,7 @@ from promptsync.store.writer import Lane
 _log = structlog.get_logger()
 _DRAIN_SECONDS = 20.0
 _FILE_SECONDS = 6.0  # that a file which is being loaded gets to be finished
+_WRITER_SECONDS = 300.0  # within which the writer turns: taking over a large first snapshot is a single transaction
 
 
 @dataclass(slots=True)
@@ -47,19 +57,27 @@ class Daemon:
 
 
 async def run_daemon(
-    config: Config, *, clock: Clock = system_clock, ready: Callable[[Daemon], None] = lambda _: None
+    config: Config,
+    *,
+    clock: Clock = system_clock,
+    ready: Callable[[Daemon], None] = lambda _: None,
+    tracebacks: bool = False,
 ) -> None:
     """Run until SIGTERM or SIGINT (drains within 20 s, a second signal ends it at once), or until the mirror breaks.
 
-    ``ready`` is told once everything listens. Raises the PromptsyncError that kept it from starting or ended it.
+    ``ready`` is told once everything listens, and so is the service manager, if there is one. ``tracebacks``: of
+    errors that nobody foresaw, whose messages can hold what was received; without it their type and place are logged.
+    Raises the PromptsyncError that kept it from starting or ended it.
     """
     access = open_access(config.webhook)
     loop = asyncio.get_running_loop()
+    log_unhandled(loop, tracebacks)
     daemon_box: list[Daemon] = []
 
     def broken(error: Exception) -> None:
         loop.call_soon_threadsafe(_fail, daemon_box, error)
 
+    manager = ServiceManager.of(os.environ, os.getpid())
     engine = await asyncio.to_thread(Engine, config, clock, broken)
     daemon = Daemon(engine)
     daemon_box.append(daemon)
@@ -68,11 +86,19 @@ async def run_daemon(
         async with asyncio.TaskGroup() as tasks:
             parts = _Parts(daemon, config, clock, tasks)
             await parts.start(Authenticator(access.secrets, access.basic, access.headers, access.open_to_all))
+            beats = tasks.create_task(manager.watch(lambda: _writer_turns(engine), "The writer hangs."))
+            manager.ready(f"Listening for webhooks at {daemon.address}")
             ready(daemon)
             await daemon.stopped.wait()
+            manager.stopping("Finishing what is under way")
+            beats.cancel()
             await parts.stop()
     except ExceptionGroup as group:
-        raise _cause(group) from group
+        cause = _cause(group)
+        if cause is group:
+            for error in _leaves(group):
+                report(error, "the daemon ends", tracebacks)
+        raise cause from group
     finally:
         async with asyncio.timeout(_DRAIN_SECONDS):
             await asyncio.to_thread(engine.close)
@@ -90,7 +116,9 @@ class _Parts:
         self._tasks = tasks
         self._work = asyncio.Event()
         self._work.set()
-        self._inbox = Inbox(self._engine.mirror, clock, self._work.set)
+        self._registry = CollectorRegistry()
+        self._latencies = Latencies(self._registry)
+        self._inbox = Inbox(self._engine.mirror, clock, self._work.set, self._latencies.committed)
         self._schedule = Schedule(self._engine.mirror, clock)
         self._drop = DropFolder(_drop_settings(config), self._dropped, clock, self._engine.age)
         self._background: list[asyncio.Task[None]] = []
@@ -100,7 +128,7 @@ class _Parts:
         webhook = self._config.webhook
         app = build_listener(ListenerSettings(webhook.path, authenticator, webhook.max_body), self._inbox.store)
         self._app = app
-        health = Health(self._engine, app, self._drop)
+        health = Health(self._engine, app, self._drop, self._registry)
         control = build_control(self._engine)
         control.add_routes(health_routes(health))
         if webhook.health:
@@ -122,6 +150,7 @@ class _Parts:
         work = (self._apply(), self._drop.run(), self._finish_files())
         self._background = [self._tasks.create_task(one) for one in work]
         self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search))
+        self._schedule.add(Alerts(lambda: health.status().problems, self._config.alerts.healthcheck_url).task())
         for task in plugin_tasks(self._engine.plugins, self._config):
             self._schedule.add(task)
         self._engine.plugins.start()
@@ -166,10 +195,15 @@ class _Parts:
 
     async def _apply_next(self) -> int:
         """Apply a batch. Plugins that take part in it are called off the loop and off the writer's thread."""
+        begun = time.perf_counter()
         if self._engine.plugins.applier is not None:
-            return await asyncio.to_thread(self._engine.apply_next)
-        writer = self._engine.mirror.writer
-        return await asyncio.wrap_future(writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False))
+            applied = await asyncio.to_thread(self._engine.apply_next)
+        else:
+            work = self._engine.mirror.writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False)
+            applied = await asyncio.wrap_future(work)
+        if applied:
+            self._latencies.applied(time.perf_counter() - begun)
+        return applied
 
     async def _finish_files(self) -> None:
         """Finish the files that a killed process was loading by hand."""
@@ -203,12 +237,24 @@ def _drop_settings(config: Config) -> DropSettings:
 def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
     def stop(number: signal.Signals) -> None:
         if daemon.stopped.is_set():
-            _log.warning("ended_at_once", signal=number.name)
-            raise SystemExit(1)
+            _end_at_once(number.name)
         daemon.stopped.set()
+        loop.call_later(_DRAIN_SECONDS, _end_at_once, "draining took too long")
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
+
+
+def _end_at_once(why: str) -> NoReturn:
+    """Without waiting for any thread: what was answered is on disk, the rest is taken up at the next start."""
+    _log.warning("ended_at_once", why=why)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _writer_turns(engine: Engine) -> bool:
+    return time.monotonic() - engine.mirror.writer.last_turn < _WRITER_SECONDS
 
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:
@@ -218,6 +264,14 @@ def _cause(group: ExceptionGroup[Exception]) -> Exception:
         return group
     first = ours.exceptions[0]
     return _cause(first) if isinstance(first, ExceptionGroup) else first
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _fail(daemons: list[Daemon], error: Exception) -> None:

@@ -1,7 +1,8 @@
 """The error tree: every way promptsync itself gives up.
 
-Owns the types and nothing else. Foreign exceptions are translated into these where they enter; whether to try
-again is decided by ``retryable``, never by a message's text; only ``cli/`` turns them into sentences and exit codes.
+Owns the types, and how the place of a foreign error is named. Foreign exceptions are translated into these where they
+enter; whether to try again is decided by ``retryable``, never by a message's text; only ``cli/`` turns them into
+sentences and exit codes.
 
     PromptsyncError
     +-- ConfigError           wrong configuration or wrong use (exit 2)
@@ -12,6 +13,8 @@ again is decided by ``retryable``, never by a message's text; only ``cli/`` turn
     +-- InputRefused          bytes that cannot be what they claim to be
         +-- Held              a file that a person must look at before it is merged
 """
+
+import traceback
 
 
 class PromptsyncError(Exception):
@@ -52,3 +55,12 @@ class InputRefused(PromptsyncError):
 
 class Held(InputRefused):
     """A file is kept back until a person has looked at it (``load --accept``)."""
+
+
+def where_raised(error: BaseException) -> str:
+    """``file:line`` of the code that raised ``error``, folders left out; empty when it was not raised.
+
+    For foreign errors, whose messages can quote what was received.
+    """
+    frames = traceback.extract_tb(error.__traceback__, limit=-1)
+    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""

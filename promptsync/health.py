@@ -12,11 +12,11 @@ from collections.abc import Iterator
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from promptsync.engine import Engine
 from promptsync.fetch_sources import source_names
+from promptsync.metrics import OnDemand, delivery_metrics, disk_metrics, mirror_metrics, status_metrics
 from promptsync.sources.drop import DropFolder
 from promptsync.sources.listener import STATE
 from promptsync.status import Expectations, Status, read_status
@@ -26,14 +26,16 @@ _LOW_DISK = 256 << 20
 
 
 class Health:
-    """What a running daemon says of itself."""
+    """What a running daemon says of itself. ``registry``: of what it has measured."""
 
-    def __init__(self, engine: Engine, listener: web.Application, drop: DropFolder) -> None:
+    def __init__(
+        self, engine: Engine, listener: web.Application, drop: DropFolder, registry: CollectorRegistry
+    ) -> None:
         self._engine = engine
         self._listener = listener
         self._drop = drop
-        self._registry = CollectorRegistry()
-        self._registry.register(_Metrics(self))
+        self._registry = registry
+        self._registry.register(OnDemand(self.families))
 
     def reasons(self) -> list[str]:
         """Why it is not ready; empty if it is."""
@@ -52,47 +54,21 @@ class Health:
 
     def status(self) -> Status:
         """The mirror's own state."""
-        config = self._engine.config
+        config, mirror = self._engine.config, self._engine.mirror
         expected = Expectations(config.alerts.stale_after, config.mirror.timezone, source_names(config))
-        with self._engine.mirror.reading() as connection:
-            return read_status(connection, self._engine.mirror.schema, expected, self._engine.clock())
+        with mirror.reading() as connection:
+            return read_status(connection, mirror.schema, expected, self._engine.clock())
 
     def families(self) -> Iterator[Metric]:
-        """Every metric, now."""
-        state, status = self._listener[STATE], self.status()
-        deliveries = CounterMetricFamily("promptsync_deliveries", "Deliveries by outcome", labels=["outcome"])
-        deliveries.add_metric(["stored"], state.stored)
-        for reason, count in state.refused.items():
-            deliveries.add_metric([reason], count)
-        yield deliveries
-        backlog = GaugeMetricFamily("promptsync_events", "Deliveries in the inbox that are not applied", labels=["state"])
-        for name in ("pending", "failed", "unknown_type"):
-            backlog.add_metric([name], status.events[name])
-        yield backlog
-        rows = GaugeMetricFamily("promptsync_snapshot_rows", "Rows of the newest snapshot", labels=["table", "org"])
-        for table in status.tables:
-            rows.add_metric([table.table, str(table.org_id)], table.rows)
-        yield rows
-        yield GaugeMetricFamily("promptsync_files_held", "Files that wait for a person", len(status.held))
-        yield GaugeMetricFamily("promptsync_rejects", "Rejected rows and deliveries", sum(status.rejects.values()))
+        """Every metric that is not measured as it happens. Blocking: it reads the mirror."""
+        mirror = self._engine.mirror
+        yield from delivery_metrics(self._listener[STATE])
+        yield from status_metrics(self.status())
+        with mirror.reading() as connection:
+            yield from mirror_metrics(connection, self._engine.clock())
         yield GaugeMetricFamily("promptsync_drop_waiting", "Files in the drop folder", self._drop.waiting())
-        yield GaugeMetricFamily("promptsync_writer_waiting", "Work that waits for the writer", self._waiting())
-        free = shutil.disk_usage(self._engine.mirror.folder).free
-        yield GaugeMetricFamily("promptsync_disk_free_bytes", "Room left", free)
-
-    def _waiting(self) -> int:
-        return self._engine.mirror.writer.waiting()
-
-
-class _Metrics(Collector):
-    def __init__(self, health: Health) -> None:
-        self._health = health
-
-    def collect(self) -> Iterator[Metric]:
-        return self._health.families()
-
-    def describe(self) -> list[Metric]:
-        return []
+        yield GaugeMetricFamily("promptsync_writer_waiting", "Work that waits for the writer", mirror.writer.waiting())
+        yield from disk_metrics(self._engine.config.mirror.database)
 
 
 def health_routes(health: Health) -> list[web.RouteDef]:

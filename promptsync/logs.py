@@ -1,19 +1,40 @@
 """Logs: structured, one line per file, job and problem, to standard error.
 
-Owns the configuration of structlog and nothing that is logged. Never a body, a phone number, a secret or a signed
-address: callers log names, counts and classes.
+Owns the configuration of structlog, the way of the libraries' own logs and warnings into it, and what becomes of errors
+that nobody handles; nothing that is logged. Never a body, a phone number, a secret or a signed address: callers log
+names, counts and classes; of libraries only the template of a message, of their errors only the type and the place.
+What still looks like a phone number or an address with a password or a query is masked.
 """
 
+import asyncio
 import logging
+import re
 import sys
+import threading
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any, Final, TextIO
 
 import structlog
 
-LEVELS = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+from promptsync.errors import where_raised
+
+LEVELS: Final = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+_MASKS: Final = (
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@?#]+@", re.IGNORECASE), r"\1***@"),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#\"']*)[?#][^\s\"']+", re.IGNORECASE), r"\1?***"),
+    (re.compile(r"\+\d{7,15}(?!\d)"), "+***"),
+    (re.compile(r"(?<![\d.])1?[2-9]\d{9}(?![\d.]\d|\d)"), "***"),
+)
+_WARNING: Final = logging.WARNING
+_MOST: Final = 200  # characters of a library's message
 
 
 def set_up_logs(verbosity: int, *, plain: bool | None = None) -> None:
-    """``verbosity``: -1 quiet, 0 warnings, 1 what is done, 2 everything. ``plain``: JSON lines, as when not a terminal."""
+    """``verbosity``: -1 quiet, 0 warnings, 1 what is done, 2 everything, with tracebacks. ``plain``: JSON lines, as
+    when not a terminal. For a process that is promptsync's own: the libraries' logs are taken over too."""
+    verbosity = max(-1, min(verbosity, 2))
     as_json = not sys.stderr.isatty() if plain is None else plain
     last: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=True)
@@ -21,10 +42,106 @@ def set_up_logs(verbosity: int, *, plain: bool | None = None) -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            _masked,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             last,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[max(-1, min(verbosity, 2))]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[verbosity]),
+        logger_factory=_StandardError,
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    root.handlers = [handler for handler in root.handlers if not isinstance(handler, LibraryHandler)]
+    root.addHandler(LibraryHandler(tracebacks=verbosity >= 2))
+    root.setLevel((logging.ERROR, _WARNING, _WARNING, logging.INFO)[verbosity + 1])
+    logging.getLogger("aiohttp.access").setLevel(logging.ERROR)  # it would name what was asked for
+
+
+def log_unhandled(loop: asyncio.AbstractEventLoop, tracebacks: bool = False) -> None:
+    """Have errors that nobody handles on a loop logged by type and place."""
+
+    def on_loop(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        report(context.get("exception"), str(context.get("message", "")).partition(" <")[0], tracebacks)
+
+    loop.set_exception_handler(on_loop)
+
+
+def take_over_process(tracebacks: bool = False) -> None:
+    """The same for threads; and of warnings the kind and the place. For a process that does nothing else."""
+
+    def on_thread(args: threading.ExceptHookArgs) -> None:
+        if not isinstance(args.exc_value, SystemExit):
+            report(args.exc_value, "a thread ended", tracebacks)
+
+    threading.excepthook = on_thread
+    warnings.showwarning = _show_warning
+
+
+def report(error: BaseException | None, about: str, tracebacks: bool) -> None:
+    """Log an error that nobody foresaw: one line with its type and place. ``tracebacks``: and how it came about."""
+    if not isinstance(error, asyncio.CancelledError):
+        structlog.get_logger("promptsync").error("unhandled", about=about[:_MOST], **_described(error, tracebacks))
+
+
+class LibraryHandler(logging.Handler):
+    """Takes over what libraries log. A cancellation is no news: it is how work ends when the daemon stops."""
+
+    def __init__(self, tracebacks: bool) -> None:
+        super().__init__()
+        self._tracebacks = tracebacks
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, asyncio.CancelledError):
+            return
+        about = str(record.msg).partition("\n")[0][:_MOST]
+        log = structlog.get_logger("promptsync")
+        say = log.error if record.levelno >= logging.ERROR else log.warning if record.levelno >= _WARNING else log.info
+        say("library", library=record.name, about=about, **_described(error, self._tracebacks))
+
+
+def _described(error: BaseException | None, tracebacks: bool) -> dict[str, str]:
+    if error is None:
+        return {}
+    found = {"error": type(error).__name__, "where": where_raised(error)}
+    return found | {"traceback": "".join(traceback.format_exception(error))} if tracebacks else found
+
+
+def _show_warning(
+    message: Warning | str,  # may quote anything
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    where = f"{Path(filename).name}:{lineno}"
+    structlog.get_logger("promptsync").warning("warning", kind=category.__name__, where=where)
+
+
+def masked(text: str) -> str:
+    """Text without what looks like a phone number, or a password or query of an address.
+
+    >>> masked("sftp://me:secret@host/x failed"), masked("GET https://host/a?sig=1"), masked("to +15551234567")
+    ('sftp://***@host/x failed', 'GET https://host/a?***', 'to +***')
+    """
+    for pattern, mask in _MASKS:
+        text = pattern.sub(mask, text)
+    return text
+
+
+def _masked(_logger: object, _method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+    return {key: masked(value) if isinstance(value, str) else value for key, value in line.items()}
+
+
+class _StandardError:
+    """Writes lines to what standard error is at that moment."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    log = debug = info = warning = error = critical = fatal = exception = msg

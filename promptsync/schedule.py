@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[impo
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
 from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
-from promptsync.errors import PromptsyncError
+from promptsync.errors import PromptsyncError, where_raised
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
@@ -97,7 +97,7 @@ class Schedule:
         except PromptsyncError as error:
             outcome, message = ("problem" if error.retryable else "failed"), str(error)
         except Exception as error:  # noqa: BLE001  one task must not stop the others
-            outcome, message = "failed", f"{type(error).__name__}: {error}"
+            outcome, message = "failed", f"{type(error).__name__} at {where_raised(error)}"
         if message is None:
             return
         if outcome == "problem" or isinstance(message, Later):

@@ -27,7 +27,7 @@ from promptsync.cli.rejects import rejects
 from promptsync.cli.run import run
 from promptsync.cli.schema import schema
 from promptsync.cli.status import status
-from promptsync.errors import PromptsyncError
+from promptsync.errors import PromptsyncError, where_raised
 from promptsync.logs import set_up_logs
 
 _UMASK = 0o027  # files 0640, folders 0750
@@ -65,7 +65,7 @@ class _Group(click.Group):
             if _verbosity(ctx) >= 2:
                 raise
             click.echo(
-                f"promptsync: this should not have happened ({type(error).__name__}: {error}); "
+                f"promptsync: this should not have happened ({type(error).__name__} at {where_raised(error)}); "
                 "run it again with -v -v and report what it prints.",
                 err=True,
             )

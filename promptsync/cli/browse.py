@@ -1,6 +1,7 @@
 """``promptsync browse``: Datasette with our look, read-only."""
 
 import asyncio
+import os
 
 import click
 
@@ -9,6 +10,7 @@ from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
 from promptsync.config import Config
 from promptsync.model import declared_schema
+from promptsync.notify import ServiceManager
 
 
 @click.command()
@@ -17,13 +19,28 @@ from promptsync.model import declared_schema
 @click.pass_obj
 def browse(app: App, host: str | None, port: int | None) -> None:
     """Serve the mirror to people, read-only. Works while the daemon runs and while it is stopped."""
-    from promptsync.browse.serve import serve  # here: it takes longer to import than every other command
-
     settings, close = with_plugins(browse_settings(app.config, host, port), app.config)
     try:
-        asyncio.run(serve(settings, lambda address: app.say(f"Open {address}")))
+        asyncio.run(_serve(settings, app))
     finally:
         close()
+
+
+async def _serve(settings: BrowseSettings, app: App) -> None:
+    from promptsync.browse.serve import serve  # here: it takes longer to import than every other command
+
+    manager = ServiceManager.of(os.environ, os.getpid())
+
+    def ready(address: str) -> None:
+        manager.ready(f"Serving the pages at {address}")
+        app.say(f"Open {address}")
+
+    beats = asyncio.create_task(manager.watch(lambda: True, ""))
+    try:
+        await serve(settings, ready)
+    finally:
+        manager.stopping("Ending")
+        beats.cancel()
 
 
 def browse_settings(config: Config, host: str | None = None, port: int | None = None) -> BrowseSettings:

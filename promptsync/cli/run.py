@@ -6,6 +6,7 @@ import click
 
 from promptsync.cli.context import App
 from promptsync.daemon import Daemon, run_daemon
+from promptsync.logs import take_over_process
 
 
 @click.command()
@@ -18,4 +19,6 @@ def run(app: App) -> None:
         app.say(f"Listening for webhooks at {daemon.address}")
         app.say(f"Watching {config.drop.folder} for files; the mirror is {config.mirror.database}")
 
-    asyncio.run(run_daemon(config, ready=ready))
+    tracebacks = app.verbosity >= 2
+    take_over_process(tracebacks)
+    asyncio.run(run_daemon(config, ready=ready, tracebacks=tracebacks))

@@ -17,7 +17,7 @@ from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.ahead import ahead
 from promptsync.formats.names import FileName, parse_name
-from promptsync.formats.proof import Proof
+from promptsync.formats.proof import Proof, prove
 from promptsync.formats.rejects import BadRow
 from promptsync.formats.snapshot_csv import SnapshotReader
 from promptsync.ingest.claims import Key
@@ -102,15 +102,15 @@ class FileLoad:
         self._merge(name, found.read_whole())
 
     def _survey(self, name: FileName) -> Survey:
-        size = self._request.path.stat().st_size
-        return survey(
-            self._mirror,
-            self._request.path,
-            name,
-            self._settings,
-            lambda done: self._progress("checking", done, size),
-            self._aside,
-        )
+        path, limits = self._request.path, self._settings.limits
+        size = path.stat().st_size
+
+        def told(done: int) -> None:
+            self._progress("checking", done, size)
+
+        if self._request.dry_run:
+            return Survey(prove(path, limits, told))
+        return survey(self._mirror, path, name, self._settings, told, self._aside)
 
     @property
     def _aside(self) -> Path:

@@ -15,12 +15,13 @@ import structlog
 from aiohttp import web
 from multidict import istr
 
-from promptsync.errors import MirrorBroken, Unavailable
+from promptsync.errors import MirrorBroken, Unavailable, where_raised
 from promptsync.model.delivery import Delivery, Intake
+from promptsync.model.event_types import EVENT_TYPES, type_of_path
 from promptsync.sources import listener_answers as answers
 from promptsync.sources.listener_answers import Refusal, Refused
 from promptsync.sources.listener_body import JsonText, read_body
-from promptsync.sources.listener_log import protocol_logger, where_raised
+from promptsync.sources.listener_log import protocol_logger
 from promptsync.sources.listener_path import event_path, types_agree
 from promptsync.sources.listener_route import EveryPath
 from promptsync.sources.signature import Authenticator
@@ -43,9 +44,13 @@ class ListenerSettings:
 
 @dataclass(slots=True)
 class ListenerState:
-    """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason."""
+    """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason.
+
+    ``stored_by_type``: by event type; ``other`` for what the specification does not list, so that its keys are bounded.
+    """
 
     stored: int = 0
+    stored_by_type: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
 
@@ -108,13 +113,16 @@ class _Listener:
     async def handle(self, request: web.Request) -> web.Response:
         """Answers any request, whatever its path and method, and counts it."""
         try:
-            delivery_id = await self._store(await self._checked(request))
+            delivery = await self._checked(request)
+            delivery_id = await self._store(delivery)
         except Refused as refused:
             return self._refuse(refused.refusal)
         except Exception as error:  # noqa: BLE001 - the last resort: a sender never sees a 500
             self._log.error("request_failed", error=type(error).__name__, where=where_raised(error))
             return self._refuse(answers.UNEXPECTED)
         self._state.stored += 1
+        event_type = type_of_path(delivery.path)
+        self._state.stored_by_type[event_type if event_type in EVENT_TYPES else "other"] += 1
         return answers.stored(delivery_id)
 
     async def _checked(self, request: web.Request) -> Delivery:

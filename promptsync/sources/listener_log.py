@@ -5,11 +5,12 @@ a request's header or body, so it is never logged: its type and the line that ra
 """
 
 import logging
-import traceback
 from collections import Counter
 
 import structlog
 from aiohttp.http import HttpProcessingError
+
+from promptsync.errors import where_raised
 
 
 def protocol_logger(refused: Counter[str]) -> logging.Logger:
@@ -17,12 +18,6 @@ def protocol_logger(refused: Counter[str]) -> logging.Logger:
     logger = logging.Logger("promptsync.listener.protocol", logging.DEBUG)
     logger.addHandler(_ProtocolHandler(refused))
     return logger
-
-
-def where_raised(error: BaseException) -> str:
-    """``file:line`` of the code that raised ``error``, folders left out; empty when it was not raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"{frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno}" if frames else ""
 
 
 class _ProtocolHandler(logging.Handler):

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -40,12 +41,21 @@ class StoredEvent:
 
 
 class Inbox:
-    """Stores deliveries. ``stored`` is called, on the loop, after each commit that stored some."""
+    """Stores deliveries. ``stored`` is called, on the loop, after each commit that stored some; ``committed`` with the
+    seconds that it took."""
 
-    def __init__(self, mirror: Mirror, clock: Clock, stored: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        clock: Clock,
+        stored: Callable[[], None] = lambda: None,
+        committed: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self._mirror = mirror
         self._clock = clock
         self._stored = stored
+        self._took = committed
+        self._begun = 0.0  # when the transaction that is under way was asked for
         self._waiting: list[tuple[Delivery, asyncio.Future[int]]] = []
         self._flushing = False
         self._last = mirror.writer.run(_last_receipt, Lane.DELIVERY)
@@ -64,6 +74,7 @@ class Inbox:
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         batch, self._waiting = self._waiting, []
         self._flushing = True
+        self._begun = time.perf_counter()
         try:
             done = self._mirror.writer.submit(
                 lambda connection: self._insert(connection, [delivery for delivery, _ in batch]), Lane.DELIVERY
@@ -82,6 +93,7 @@ class Inbox:
         error = done.exception()
         self._settle(batch, None if error else done.result(), error)
         if error is None:
+            self._took(time.perf_counter() - self._begun)
             self._stored()
         if self._waiting:
             self._flush(loop)

@@ -113,15 +113,11 @@ class Driver:
         with self.mirror.reading() as connection:
             return connection.execute(f'SELECT {columns} FROM "{table}" ORDER BY 1').fetchall()
 
-    def dump(self, *, without: Sequence[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
+    def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, hidden columns included."""
         with self.mirror.reading() as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall()
-            return {
-                name: connection.execute(f'SELECT * FROM "{name}" ORDER BY 1, 2').fetchall()
-                for (name,) in names
-                if name not in without
-            }
+            return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}
 
 
 class _Interrupted:

@@ -59,6 +59,15 @@ def test_a_dropped_column_keeps_what_the_last_file_said(driver: Driver) -> None:
     assert driver.rows("message", "id, content, segments") == [(10, "b", 3)]
 
 
+def test_a_dropped_column_keeps_what_the_last_file_said_again(driver: Driver) -> None:
+    """The second file repeated the first and wrote nothing, but it did say so: what comes in between is older."""
+    load(
+        driver, message(FIRST, [(10, "a", 2)]), message(SECOND, [(10, "a", 2)]), message(THIRD, [(10, "a")], "content")
+    )
+    load(driver, message(FIRST + HOUR, [(10, "a", 9)]))
+    assert driver.rows("message", "id, segments") == [(10, 2)]
+
+
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_dropped_column_is_not_asserted_for_rows_the_file_before_lacked(drivers: Drivers, restarted: bool) -> None:
     """Row 11 is new in the third file, which drops the column; what an event said of it long before still counts.

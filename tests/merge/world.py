@@ -175,7 +175,7 @@ class _Pool:
 
 def _grown(column: str, size: int) -> Any:
     """A value that is the greater the greater ``size`` is, and never the smaller."""
-    if size == 0:
+    if size == 0 and column != "value":  # from a blank one follows that it was deleted, which does not grow
         return None
     if column.endswith("_timestamp"):
         return TIMES[size * 3]

@@ -1,0 +1,88 @@
+"""The notification protocol against a real datagram socket."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from service_manager import Heard
+
+from promptsync.notify import ServiceManager
+
+
+@pytest.fixture
+def manager(heard: Heard) -> ServiceManager:
+    return ServiceManager.of({"NOTIFY_SOCKET": heard.address}, os.getpid())
+
+
+def test_each_message_is_one_datagram(manager: ServiceManager, heard: Heard) -> None:
+    manager.ready("Listening at\nhere")
+    manager.status("Well")
+    manager.stopping("Ending")
+    assert heard.next() == ["READY=1", "STATUS=Listening at here"]
+    assert heard.next() == ["STATUS=Well"]
+    assert heard.next() == ["STOPPING=1", "STATUS=Ending"]
+
+
+def test_an_abstract_socket_works_too() -> None:
+    listening = Heard(f"@promptsync-{os.getpid()}")
+    with listening.socket:
+        ServiceManager.of({"NOTIFY_SOCKET": listening.address}, 1).status("Well")
+        assert listening.next() == ["STATUS=Well"]
+
+
+def test_the_sender_is_this_process(manager: ServiceManager, heard: Heard) -> None:
+    heard.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    manager.ready("")
+    _, ancillary, _, _ = heard.socket.recvmsg(100, 100)
+    assert int.from_bytes(ancillary[0][2][:4], "little") == os.getpid()
+
+
+@pytest.mark.parametrize(
+    "env", [{}, {"NOTIFY_SOCKET": ""}, {"NOTIFY_SOCKET": "vsock:2:1234", "WATCHDOG_USEC": "1000"}], ids=str
+)
+async def test_nobody_is_told_without_a_manager(env: dict[str, str]) -> None:
+    manager = ServiceManager.of(env, 1)
+    assert manager == ServiceManager()
+    manager.ready("")
+    await asyncio.wait_for(manager.watch(lambda: True, ""), 1)
+
+
+@pytest.mark.parametrize(
+    ("micros", "pid", "patience"),
+    [("2500000", "7", 2.5), ("2500000", None, 2.5), ("2500000", "8", None), ("0", "7", None), ("²", "7", None)],
+)
+def test_whose_watchdog_it_is(micros: str, pid: str | None, patience: float | None) -> None:
+    env = {"NOTIFY_SOCKET": "/s", "WATCHDOG_USEC": micros} | ({"WATCHDOG_PID": pid} if pid else {})
+    assert ServiceManager.of(env, 7).patience == patience
+
+
+@pytest.fixture
+def full(heard: Heard) -> Iterator[None]:
+    """A manager that no longer reads."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            while True:
+                other.sendto(b"x", heard.address)
+        yield
+
+
+@pytest.mark.usefixtures("full")
+def test_a_manager_that_does_not_read_is_no_error(manager: ServiceManager) -> None:
+    manager.ready("")
+
+
+def test_a_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
+    ServiceManager.of({"NOTIFY_SOCKET": str(tmp_path / "none")}, 1).ready("")
+
+
+async def test_beats_come_while_well_and_the_reason_once_when_not(heard: Heard) -> None:
+    wells = iter([True, True, False, False, True])
+    manager = ServiceManager(heard.address, 0.02)
+    with pytest.raises(RuntimeError):  # the iterator's end
+        await manager.watch(lambda: next(wells), "It hangs.")
+    beat = ["WATCHDOG=1"]
+    assert heard.waiting() == [beat, beat, ["STATUS=It hangs."], beat]

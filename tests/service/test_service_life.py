@@ -1,0 +1,116 @@
+"""Both services as real processes: ready, beating, stopping; and a daemon whose writer hangs."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from service_manager import Heard, process
+
+from promptsync.config import load_config
+from promptsync.daemon import Daemon, run_daemon
+
+BEAT = "WATCHDOG=1"
+
+
+def ready(heard: Heard) -> str:
+    """The address that a process is ready at."""
+    message = heard.until("READY=1")
+    assert len(message) == 2 and message[1].startswith("STATUS="), message
+    return message[1].split()[-1]
+
+
+def ended(running: "subprocess.Popen[str]", seconds: float = 20.0) -> tuple[int, str]:
+    _, said = running.communicate(timeout=seconds)
+    return running.returncode, said
+
+
+def test_the_daemon_is_ready_once_it_listens_then_beats_and_drains(heard: Heard, config_file: Path) -> None:
+    with process(heard, config_file, "run") as daemon:
+        address = ready(heard)
+        body = json.dumps({"orgId": 1, "message": {"id": 7}}).encode()
+        request = urllib.request.Request(f"{address}/message/added", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=5) as response:
+            assert response.status == 200
+        assert heard.messages[-1][0] in ("READY=1", BEAT)
+        for _ in range(3):
+            heard.until(BEAT, 1.0)
+        daemon.send_signal(signal.SIGTERM)
+        heard.until("STOPPING=1", 5.0)
+        code, said = ended(daemon)
+        assert code == 0 and "Traceback" not in said
+    assert heard.waiting() == []
+
+
+def test_a_second_signal_ends_the_daemon_at_once(heard: Heard, config_file: Path) -> None:
+    with process(heard, config_file, "run") as daemon:
+        address = ready(heard)
+        host, port = address.split("/")[2].split(":")
+        slow = asyncio.run(half_a_delivery(host, int(port), daemon, heard))
+        assert slow < 2.0
+        code, said = ended(daemon, 1.0)
+        assert code == 1 and "ended_at_once" in said and "Traceback" not in said
+
+
+async def half_a_delivery(host: str, port: int, daemon: "subprocess.Popen[str]", heard: Heard) -> float:
+    """A delivery whose body never ends holds up draining; the seconds from the second signal to the end."""
+    _, writer = await asyncio.open_connection(host, port)
+    writer.write(b"POST /hooks/prompt/message/added HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    await writer.drain()
+    await asyncio.sleep(0.1)
+    daemon.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(heard.until, "STOPPING=1", 5.0)
+    with pytest.raises(subprocess.TimeoutExpired):
+        await asyncio.to_thread(daemon.wait, 0.5)
+    began = time.monotonic()
+    daemon.send_signal(signal.SIGTERM)
+    await asyncio.to_thread(daemon.wait, 10)
+    writer.close()
+    return time.monotonic() - began
+
+
+async def test_beats_end_while_the_writer_hangs(
+    heard: Heard, config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", heard.address)
+    monkeypatch.setenv("WATCHDOG_USEC", "20000")
+    monkeypatch.delenv("WATCHDOG_PID", raising=False)
+    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(run_daemon(load_config(config_file), ready=up.set_result))
+    daemon = await up
+    await asyncio.to_thread(heard.until, BEAT, 5.0)
+    hanging = type("Hanging", (type(daemon.engine.mirror.writer),), {"last_turn": property(lambda _: long_ago, skip)})
+    long_ago = time.monotonic() - 3600
+    usual = type(daemon.engine.mirror.writer)
+    monkeypatch.setattr(daemon.engine.mirror.writer, "__class__", hanging)
+    await asyncio.to_thread(heard.until, "STATUS=The writer hangs.", 5.0)
+    await asyncio.sleep(0.1)
+    assert heard.waiting() == []
+    monkeypatch.setattr(daemon.engine.mirror.writer, "__class__", usual)
+    daemon.engine.mirror.writer.last_turn = time.monotonic()
+    await asyncio.to_thread(heard.until, BEAT, 5.0)
+    daemon.stopped.set()
+    await running
+
+
+def skip(_writer: object, _value: float) -> None:
+    """The writer's own thread may go on setting it."""
+
+
+def test_the_pages_are_ready_once_they_answer_then_beat_and_end(heard: Heard, config_file: Path) -> None:
+    with process(heard, config_file, "run") as daemon:
+        ready(heard)
+        daemon.send_signal(signal.SIGTERM)
+        assert ended(daemon)[0] == 0
+    heard.waiting()
+    with process(heard, config_file, "browse") as pages:
+        with urllib.request.urlopen(ready(heard), timeout=10) as response:
+            assert response.status == 200
+        heard.until(BEAT, 1.0)
+        pages.send_signal(signal.SIGTERM)
+        heard.until("STOPPING=1", 5.0)
+        assert ended(pages)[0] in (0, -signal.SIGTERM)
