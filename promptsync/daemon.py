@@ -42,6 +42,8 @@ from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
 _DRAIN_SECONDS = 20.0
+_APPLY_SECONDS = 4.0  # that stored deliveries get to be applied; the rest waits for the next start
+_CROWD_SECONDS = 1.0
 _FILE_SECONDS = 6.0  # that a file which is being loaded gets to be finished
 _WRITER_SECONDS = 300.0  # within which the writer turns: taking over a large first snapshot is a single transaction
 
@@ -176,7 +178,7 @@ class _Parts:
             await runner.cleanup()
         socket_path(self._config.mirror.database).unlink(missing_ok=True)
         if self._daemon.failure is None:
-            await asyncio.to_thread(self._engine.apply_pending)
+            await asyncio.to_thread(self._engine.apply_pending, _APPLY_SECONDS)
 
     async def _apply(self) -> None:
         """Apply stored deliveries as they come, a batch at a time."""
@@ -185,13 +187,19 @@ class _Parts:
             self._work.clear()
             try:
                 while await self._apply_next():
-                    pass
+                    await self._let_through()
             except PromptsyncError as error:
                 _log.warning("apply_failed", error=str(error))
                 if not error.retryable:
                     return
                 await asyncio.sleep(1.0)
                 self._work.set()
+
+    async def _let_through(self) -> None:
+        """In a crowd of deliveries answering goes first: their rows wait, but not for long."""
+        until = time.perf_counter() + _CROWD_SECONDS
+        while self._inbox.pressed and time.perf_counter() < until:
+            await asyncio.sleep(0.05)
 
     async def _apply_next(self) -> int:
         """Apply a batch. Plugins that take part in it are called off the loop and off the writer's thread."""

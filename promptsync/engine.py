@@ -5,6 +5,7 @@ worker thread or a command, never for the event loop's thread.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -61,10 +62,10 @@ class Engine:
             return self.plugins.applier.apply_next()
         return self.mirror.writer.run(self.applier.apply_some, Lane.APPLY, durable=False)
 
-    def apply_pending(self) -> int:
-        """Apply everything that waits in the inbox; returns how many deliveries that were."""
-        applied = 0
-        while done := self.apply_next():
+    def apply_pending(self, seconds: float = float("inf")) -> int:
+        """Apply what waits in the inbox, for so long at the most; returns how many deliveries that were."""
+        applied, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until and (done := self.apply_next()):
             applied += done
         return applied
 

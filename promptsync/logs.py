@@ -61,7 +61,8 @@ def log_unhandled(loop: asyncio.AbstractEventLoop, tracebacks: bool = False) -> 
     """Have errors that nobody handles on a loop logged by type and place."""
 
     def on_loop(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        report(context.get("exception"), str(context.get("message", "")).partition(" <")[0], tracebacks)
+        error = context.get("exception")  # if there is one, the message may quote what a callback was called with
+        report(error, "on the event loop" if error is not None else str(context.get("message", "")), tracebacks)
 
     loop.set_exception_handler(on_loop)
 

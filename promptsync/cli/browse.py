@@ -39,7 +39,6 @@ async def _serve(settings: BrowseSettings, app: App) -> None:
     try:
         await serve(settings, ready)
     finally:
-        manager.stopping("Ending")
         beats.cancel()
 
 

@@ -9,6 +9,7 @@ a descriptor would drop SQLite's locks.
 import fcntl
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -70,28 +71,28 @@ class WriteLock:
 
     def __init__(self, database: Path) -> None:
         self.path = database.with_name(database.name + ".lock")
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
 
     def acquire(self) -> None:
         """Take the lock, or say at once who holds it."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self.path.open("a+")
+            file = self.path.open("a+b", buffering=0)
         except OSError as error:
             raise MirrorFull(f"The folder {self.path.parent} cannot be written ({error.strerror}).") from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
-            holder = file.read().strip()
+            holder = file.read().decode(errors="replace").strip()
             file.close()
             raise MirrorLocked(
                 f"Another process{f' ({holder})' if holder else ''} is writing this mirror; stop it or try again later."
             ) from error
-        file.truncate(0)
-        file.write(f"pid {os.getpid()}")
-        file.flush()
         self._file = file
+        with suppress(OSError):  # a courtesy to whoever is refused; there may be no room for it
+            file.truncate(0)
+            file.write(b"pid %d" % os.getpid())
 
     def release(self) -> None:
         """Give the lock back. Calling it twice is harmless."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -22,11 +22,13 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
 _INSERT = (
-    "INSERT INTO sync_event (type, path, received_at, state, attempts, digest, headers, body) "
-    "VALUES (?, ?, ?, 'pending', 0, ?, ?, ?)"
+    "INSERT INTO sync_event (id, type, path, received_at, state, attempts, digest, headers, body) "
+    "VALUES (?, ?, ?, ?, 'pending', 0, ?, ?, ?)"
 )
 _FAILED = "SELECT id FROM sync_event WHERE state = 'failed' AND state <> 'applied'"
 _MAX_WAITING = 20_000
+_CROWD = 16
+_CROWD_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Inbox:
         self._begun = 0.0  # when the transaction that is under way was asked for
         self._waiting: list[tuple[Delivery, asyncio.Future[int]]] = []
         self._flushing = False
+        self._crowd = 0  # deliveries in the last transaction
         self._last = mirror.writer.run(_last_receipt, Lane.DELIVERY)
 
     async def store(self, delivery: Delivery) -> int:
@@ -68,18 +71,19 @@ class Inbox:
         future: asyncio.Future[int] = loop.create_future()
         self._waiting.append((delivery, future))
         if not self._flushing:
-            self._flush(loop)
+            self._flushing = True
+            loop.call_soon(self._flush, loop)  # those that have come at the same moment go together
         return await future
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         batch, self._waiting = self._waiting, []
-        self._flushing = True
         self._begun = time.perf_counter()
         try:
             done = self._mirror.writer.submit(
                 lambda connection: self._insert(connection, [delivery for delivery, _ in batch]), Lane.DELIVERY
             )
         except Exception as error:  # noqa: BLE001  whoever waits is told
+            self._flushing = False
             self._settle(batch, None, error)
             return
         done.add_done_callback(lambda future: loop.call_soon_threadsafe(self._committed, loop, batch, future))
@@ -95,6 +99,7 @@ class Inbox:
         if error is None:
             self._took(time.perf_counter() - self._begun)
             self._stored()
+        self._flushing = bool(self._waiting)
         if self._waiting:
             self._flush(loop)
 
@@ -104,7 +109,6 @@ class Inbox:
         ids: list[int] | None,
         error: BaseException | None,
     ) -> None:
-        self._flushing = False
         for n, (_, future) in enumerate(batch):
             if future.done():
                 continue
@@ -113,20 +117,32 @@ class Inbox:
             else:
                 future.set_exception(error or Unavailable("The delivery could not be stored; try again."))
 
-    def _insert(self, connection: sqlite3.Connection, batch: Iterable[Delivery]) -> list[int]:
-        ids = []
-        for delivery in batch:
+    @property
+    def pressed(self) -> bool:
+        """Whether deliveries come faster than one by one, so that whatever can wait had better wait."""
+        return self._crowd >= _CROWD and time.perf_counter() - self._begun < _CROWD_SECONDS
+
+    def _insert(self, connection: sqlite3.Connection, batch: Sequence[Delivery]) -> list[int]:
+        """Number them on from the last one; a time of receipt is never given twice."""
+        first = (connection.execute("SELECT max(id) FROM sync_event").fetchone()[0] or 0) + 1
+        rows = []
+        for number, delivery in enumerate(batch, first):
             self._last = max(self._clock(), self._last + 1)
-            ids.append(insert_event(connection, delivery, delivery.received_at or self._last))
-        return ids
+            rows.append((number, *_cells(delivery, delivery.received_at or self._last)))
+        connection.executemany(_INSERT, rows)
+        self._crowd = len(batch)
+        return list(range(first, first + len(batch)))
 
 
 def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at: int) -> int:
     """Write one delivery into the inbox, pending, inside the caller's transaction. Returns its id."""
+    return connection.execute(_INSERT, (None, *_cells(delivery, received_at))).lastrowid or 0
+
+
+def _cells(delivery: Delivery, received_at: int) -> tuple[str | None, ...]:
     digest = hashlib.sha256(delivery.body.encode()).hexdigest()
     headers = json.dumps(delivery.headers, separators=(",", ":")) if delivery.headers else None
-    cells = (type_of_path(delivery.path), delivery.path, iso_micros(received_at), digest, headers, delivery.body)
-    return connection.execute(_INSERT, cells).lastrowid or 0
+    return type_of_path(delivery.path), delivery.path, iso_micros(received_at), digest, headers, delivery.body
 
 
 def import_event(connection: sqlite3.Connection, delivery: Delivery) -> bool:

@@ -12,9 +12,9 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 from structlog.testing import capture_logs
 
 from promptsync.alerts import Alerts, keyed, ping_url
+from promptsync.config import load_config
 from promptsync.config.secret import Secret
 from promptsync.engine import Engine
-from promptsync.config import load_config
 from promptsync.schedule import Schedule, Task
 
 TOKEN = "c2a8f0e1-token"

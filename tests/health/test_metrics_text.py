@@ -19,7 +19,7 @@ health = true
 allow_unauthenticated = true
 max_body = "1KiB"
 [drop]
-settle = "0s"
+settle = "100ms"
 rescan = "100ms"
 """
 CONTACTS = "id,display_name,phone\n1,Ana,+14155550001\n2,Bo,+14155550002\n"
@@ -64,7 +64,7 @@ async def test_everything_that_happened_can_be_scraped(tmp_path: Path) -> None:
                 assert response.status == 200
         async with session.post(f"{daemon.address}/customer/added", data="x" * 2000) as response:
             assert response.status == 413
-        async with session.get(daemon.address.rpartition("/webhook")[0] + "/nowhere"):
+        async with session.get(daemon.address.partition("/hooks")[0] + "/nowhere"):
             pass
         await asyncio.to_thread(daemon.engine.apply_pending)
         config.drop.folder.mkdir(exist_ok=True, parents=True)
@@ -80,7 +80,7 @@ async def test_everything_that_happened_can_be_scraped(tmp_path: Path) -> None:
         ("contactAction", "stored"): 1,
         ("other", "stored"): 1,
         ("", "too_large"): 1,
-        ("", "not_found"): 1,
+        ("", "path"): 1,
     }
     assert before[("promptsync_commit_seconds_count", ())] == 0
     assert metrics[("promptsync_commit_seconds_count", ())] == 5

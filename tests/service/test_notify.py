@@ -2,7 +2,10 @@
 
 import asyncio
 import os
+import platform
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,3 +89,19 @@ async def test_beats_come_while_well_and_the_reason_once_when_not(heard: Heard) 
         await manager.watch(lambda: next(wells), "It hangs.")
     beat = ["WATCHDOG=1"]
     assert heard.waiting() == [beat, beat, ["STATUS=It hangs."], beat]
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="the filter knows these two machines")
+def test_without_unix_sockets_notifying_works_and_the_control_socket_is_out_of_reach(
+    heard: Heard, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as control:
+        control.bind(str(tmp_path / "control.sock"))
+        control.listen()
+        command = [sys.executable, Path(__file__).with_name("sealed.py"), heard.address, tmp_path / "control.sock"]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert said.stderr == ""
+    tried = dict(line.split() for line in said.stdout.splitlines())
+    assert tried.pop("socket") == "EAFNOSUPPORT"
+    assert set(tried) == {"SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET"} and "connected" not in tried.values(), tried
+    assert heard.next() == ["READY=1", "STATUS=Sealed"]

@@ -1,12 +1,14 @@
 """Both services as real processes: ready, beating, stopping; and a daemon whose writer hangs."""
 
 import asyncio
-import json
+import http.client
 import signal
 import subprocess
+import threading
 import time
-import urllib.request
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from service_manager import Heard, process
@@ -24,6 +26,14 @@ def ready(heard: Heard) -> str:
     return message[1].split()[-1]
 
 
+def answer(method: str, address: str, body: bytes | None = None) -> int:
+    """The status of one request."""
+    parts = urlsplit(address)
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=10)) as connection:
+        connection.request(method, parts.path, body)
+        return connection.getresponse().status
+
+
 def ended(running: "subprocess.Popen[str]", seconds: float = 20.0) -> tuple[int, str]:
     _, said = running.communicate(timeout=seconds)
     return running.returncode, said
@@ -32,11 +42,7 @@ def ended(running: "subprocess.Popen[str]", seconds: float = 20.0) -> tuple[int,
 def test_the_daemon_is_ready_once_it_listens_then_beats_and_drains(heard: Heard, config_file: Path) -> None:
     with process(heard, config_file, "run") as daemon:
         address = ready(heard)
-        body = json.dumps({"orgId": 1, "message": {"id": 7}}).encode()
-        request = urllib.request.Request(f"{address}/message/added", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=5) as response:
-            assert response.status == 200
-        assert heard.messages[-1][0] in ("READY=1", BEAT)
+        assert answer("POST", f"{address}/message/added", b'{"orgId": 1, "message": {"id": 7}}') == 200
         for _ in range(3):
             heard.until(BEAT, 1.0)
         daemon.send_signal(signal.SIGTERM)
@@ -83,22 +89,17 @@ async def test_beats_end_while_the_writer_hangs(
     running = asyncio.create_task(run_daemon(load_config(config_file), ready=up.set_result))
     daemon = await up
     await asyncio.to_thread(heard.until, BEAT, 5.0)
-    hanging = type("Hanging", (type(daemon.engine.mirror.writer),), {"last_turn": property(lambda _: long_ago, skip)})
-    long_ago = time.monotonic() - 3600
-    usual = type(daemon.engine.mirror.writer)
-    monkeypatch.setattr(daemon.engine.mirror.writer, "__class__", hanging)
+    writer, release, hangs = daemon.engine.mirror.writer, threading.Event(), threading.Event()
+    writer.submit(lambda _: hangs.set() or release.wait(10))
+    await asyncio.to_thread(hangs.wait, 5)
+    writer.last_turn = time.monotonic() - 3600
     await asyncio.to_thread(heard.until, "STATUS=The writer hangs.", 5.0)
     await asyncio.sleep(0.1)
     assert heard.waiting() == []
-    monkeypatch.setattr(daemon.engine.mirror.writer, "__class__", usual)
-    daemon.engine.mirror.writer.last_turn = time.monotonic()
+    release.set()
     await asyncio.to_thread(heard.until, BEAT, 5.0)
     daemon.stopped.set()
     await running
-
-
-def skip(_writer: object, _value: float) -> None:
-    """The writer's own thread may go on setting it."""
 
 
 def test_the_pages_are_ready_once_they_answer_then_beat_and_end(heard: Heard, config_file: Path) -> None:
@@ -108,9 +109,7 @@ def test_the_pages_are_ready_once_they_answer_then_beat_and_end(heard: Heard, co
         assert ended(daemon)[0] == 0
     heard.waiting()
     with process(heard, config_file, "browse") as pages:
-        with urllib.request.urlopen(ready(heard), timeout=10) as response:
-            assert response.status == 200
+        assert answer("GET", ready(heard)) == 200
         heard.until(BEAT, 1.0)
         pages.send_signal(signal.SIGTERM)
-        heard.until("STOPPING=1", 5.0)
         assert ended(pages)[0] in (0, -signal.SIGTERM)

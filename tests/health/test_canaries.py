@@ -1,0 +1,182 @@
+"""Secrets and personal data sent down every path: none of them comes out in what the daemon says of itself."""
+
+import hmac
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+SECRET, PASSWORD, API_KEY = "canary-secret-1", "canary-password-2", "canary-key-3"
+SIGNED, TEXT, PING = "canary-signature-4", "canary-text-5", "canary-ping-6"
+PHONE, NAME_PHONE = "4155550177", "4155550188"
+CANARIES = (SECRET, PASSWORD, API_KEY, SIGNED, TEXT, PING, PHONE, NAME_PHONE)
+
+CONFIG = """
+[webhook]
+port = 0
+health = true
+secrets = [{{ file = "webhook.secret" }}]
+[drop]
+settle = "100ms"
+rescan = "100ms"
+[plugins]
+folder = "plugins"
+enabled = ["raising"]
+[qlara]
+base_url = "{server}/api"
+api_key = {{ file = "qlara.key" }}
+contacts = "0 * * * *"
+[alerts]
+healthcheck_url = {{ file = "ping.url" }}
+[[nightly]]
+location = "{server}/out/?sig={signed}"
+password = {{ file = "sftp.password" }}
+"""
+PLUGIN = """
+from promptsync import hookimpl
+
+def handle(fields, claims):
+    raise ValueError("{text} +1{phone}")
+
+@hookimpl
+def event_handlers(settings):
+    return {{"custom/raising": handle}}
+"""
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """A server that quotes secrets in its refusals and leads on to a signed address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"message": f"{SIGNED} {API_KEY} +1{PHONE}"}).encode()
+            self.send_response(403)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_PUT = do_HEAD = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def written(folder: Path, server: str) -> Path:
+    for name, text in (("webhook.secret", SECRET), ("qlara.key", API_KEY), ("sftp.password", PASSWORD)):
+        (folder / name).write_text(text)
+    (folder / "ping.url").write_text(f"{server}/{PING}")
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "raising.py").write_text(PLUGIN.format(text=TEXT, phone=PHONE))
+    (folder / "promptsync.toml").write_text(CONFIG.format(server=server, signed=SIGNED))
+    return folder / "promptsync.toml"
+
+
+def post(address: str, path: str, body: bytes, secret: str = SECRET) -> int:
+    signature = "sha1=" + hmac.digest(secret.encode(), body, "sha1").hex()
+    headers = {"X-Hub-Signature": signature, "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/{path}", body, headers)  # noqa: S310  our own daemon
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+def deliver(address: str) -> None:
+    message = {"id": 5, "content": TEXT, "userType": "CUSTOMER", "userId": 3, "createdTimestamp": 1_770_192_000_005}
+    good = json.dumps({"orgId": 1, "message": message | {"status": "RECEIVED"}, "phone": f"+1{PHONE}"}).encode()
+    assert post(address, "message/added", good) == 200
+    assert post(address, "message/added", good, "wrong") == 401
+    assert post(address, "message/added", f"{TEXT} +1{PHONE}".encode()) in (200, 400)
+    assert post(address, f"unknown/+1{PHONE}", good) == 200
+    assert post(address, f"contactAction/{TEXT}", good) == 200
+    assert post(address, "custom/raising", good) == 200
+    assert post(address, f"message/added?signature={SIGNED}", good) >= 200
+
+
+def drop(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    header = "id,display_name,phone\n"
+    rows = [f"{n},{TEXT},+1{PHONE}\n" for n in range(1, 60)]
+    rejects = [f"no number {TEXT},x,{PHONE}\n"]
+    (folder / "contact_1_2026-02-04T00-00-00-0800Z.csv").write_text(header + "".join(rows) + rejects[0] * 5)
+    (folder / "contact_2_2026-02-04T00-00-00-0800Z.csv").write_text(header + f'1,"{TEXT}\n')
+    (folder / f"+1{NAME_PHONE}.csv").write_text(TEXT)
+    (folder / f"contact {NAME_PHONE}.csv.gz").write_text(TEXT)
+
+
+def until(true: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if true():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it did not happen within 8 seconds")
+
+
+def counted(database: Path, sql: str) -> int:
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return int(connection.execute(sql).fetchone()[0])
+
+
+def test_nothing_private_comes_out(tmp_path: Path) -> None:
+    with refusing() as server:
+        config = written(tmp_path, server)
+        err = (tmp_path / "err").open("w+")
+        command = [sys.executable, "-m", "promptsync", "--config", str(config), "-v", "run"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True)
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert line, (tmp_path / "err").read_text()
+            address, database = line.split()[-1], next(tmp_path.rglob("*.db"))
+            deliver(address)
+            drop(tmp_path / "drop" if (tmp_path / "drop").exists() else database.parent / "drop")
+            until(lambda: counted(database, "SELECT count(*) FROM sync_event WHERE state = 'pending'") == 0)
+            until(lambda: counted(database, "SELECT count(*) FROM sync_file") >= 3)
+            until(lambda: counted(database, "SELECT count(DISTINCT task) FROM sync_run WHERE outcome <> 'done'") >= 2)
+            base = address.partition("/hooks")[0]
+            with urllib.request.urlopen(f"{base}/-/metrics", timeout=5) as response:  # noqa: S310
+                metrics = response.read().decode()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=20)
+            err.close()
+        said = {"out": line + out, "err": (tmp_path / "err").read_text(), "metrics": metrics}
+    with closing(sqlite3.connect(database)) as connection:
+        for table in ("sync_run", "sync_job"):
+            said[table] = repr(connection.execute(f"SELECT * FROM {table}").fetchall())
+    assert process.returncode == 0
+    assert "event_failed" in said["err"] or "plugin_failed" in said["err"]
+    assert '"file"' in said["err"] and "Traceback" not in said["err"]
+    assert all(json.loads(line)["level"] for line in said["err"].splitlines())
+    found = [(where, canary) for where, text in said.items() for canary in CANARIES if canary in text]
+    assert found == []
+
+
+def test_a_configuration_with_a_password_in_an_address_is_not_quoted(tmp_path: Path) -> None:
+    config = tmp_path / "promptsync.toml"
+    location = f"sftp://me:{PASSWORD}@127.0.0.1/out"
+    config.write_text(f'[webhook]\nallow_unauthenticated = true\n[[nightly]]\nlocation = "{location}"\n')
+    command = [sys.executable, "-m", "promptsync", "--config", str(config), "-v", "fetch"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr and PASSWORD not in ended.stdout + ended.stderr
