@@ -87,14 +87,17 @@ async def run_daemon(
     try:
         async with asyncio.TaskGroup() as tasks:
             parts = _Parts(daemon, config, clock, tasks)
-            await parts.start(Authenticator(access.secrets, access.basic, access.headers, access.open_to_all))
-            beats = tasks.create_task(manager.watch(lambda: _writer_turns(engine), "The writer hangs."))
-            manager.ready(f"Listening for webhooks at {daemon.address}")
-            ready(daemon)
-            await daemon.stopped.wait()
-            manager.stopping("Finishing what is under way")
-            beats.cancel()
-            await parts.stop()
+            try:
+                await parts.start(Authenticator(access.secrets, access.basic, access.headers, access.open_to_all))
+                beats = tasks.create_task(manager.watch(lambda: _writer_turns(engine), "The writer hangs."))
+                manager.ready(f"Listening for webhooks at {daemon.address}")
+                ready(daemon)
+                await daemon.stopped.wait()
+                manager.stopping("Finishing what is under way")
+                beats.cancel()
+                await parts.stop()
+            finally:
+                await parts.hang_up()
     except ExceptionGroup as group:
         cause = _cause(group)
         if cause is group:
@@ -137,6 +140,7 @@ class _Parts:
             app.add_routes(health_routes(health))
         runner = listener_runner(app)
         await runner.setup()
+        self._runners.append(runner)
         try:
             await web.TCPSite(runner, webhook.host, webhook.port, backlog=1024).start()
         except OSError as error:
@@ -148,7 +152,7 @@ class _Parts:
         host = f"[{webhook.host}]" if ":" in webhook.host else webhook.host
         self._daemon.address = f"http://{host}:{port}{webhook.path}"
         path = socket_path(self._config.mirror.database)
-        self._runners = [runner, await start_control(control, path)]
+        self._runners.append(await start_control(control, path))
         work = (self._apply(), self._drop.run(), self._finish_files())
         self._background = [self._tasks.create_task(one) for one in work]
         self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search))
@@ -174,11 +178,17 @@ class _Parts:
         _, left = await asyncio.wait(self._background, timeout=_FILE_SECONDS)
         if left:
             self._engine.loader.stop()
-        for runner in self._runners:
-            await runner.cleanup()
-        socket_path(self._config.mirror.database).unlink(missing_ok=True)
+        await self.hang_up()
         if self._daemon.failure is None:
             await asyncio.to_thread(self._engine.apply_pending, _APPLY_SECONDS)
+
+    async def hang_up(self) -> None:
+        """Listen no more and start nothing more. Calling it twice is harmless."""
+        self._schedule.close()
+        for runner in self._runners:
+            await runner.cleanup()
+        if self._runners:
+            socket_path(self._config.mirror.database).unlink(missing_ok=True)
 
     async def _apply(self) -> None:
         """Apply stored deliveries as they come, a batch at a time."""
@@ -198,7 +208,7 @@ class _Parts:
     async def _let_through(self) -> None:
         """In a crowd of deliveries answering goes first: their rows wait, but not for long."""
         until = time.perf_counter() + _CROWD_SECONDS
-        while self._inbox.pressed and time.perf_counter() < until:
+        while self._inbox.pressed and time.perf_counter() < until:  # noqa: ASYNC110  it is the passing of time that ends it
             await asyncio.sleep(0.05)
 
     async def _apply_next(self) -> int:
