@@ -77,8 +77,9 @@ def check_vendors(connection: sqlite3.Connection) -> Iterator[Finding]:
     yield from _spellings(connection)
     yield from _received(connection)
     yield note(
-        "vendors", "Not recorded: whether signatures come as sha1=<hex> or bare, and how a boolean or time that could "
-        "be read was spelt; all known forms are accepted."
+        "vendors",
+        "Not recorded: whether signatures come as sha1=<hex> or bare, and how a boolean or time that could "
+        "be read was spelt; all known forms are accepted.",
     )
 
 

@@ -79,9 +79,7 @@ def _verbosity(ctx: click.Context) -> int:
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="promptsync")
-@click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), is_eager=True, help="The configuration file."
-)
+@click.option("--config", "config_path", type=click.Path(path_type=Path), is_eager=True, help="The configuration file.")
 @click.option("-v", "--verbose", count=True, help="Say more; twice: with tracebacks.")
 @click.option("--quiet", is_flag=True, help="Say only what went wrong.")
 @click.pass_context

@@ -59,7 +59,7 @@ def parse_request_path(value: object) -> str:
     """The path that deliveries are sent below: ``/hooks/prompt``; a trailing slash is dropped, ``/`` stays."""
     if not isinstance(value, str) or not value.startswith("/"):
         raise ValueError('must be a path that starts with a slash, such as "/hooks/prompt"')
-    if not (value.isascii() and value.isprintable()) or any(sign in value for sign in " ?#%\\\"<>") or "//" in value:
+    if not (value.isascii() and value.isprintable()) or any(sign in value for sign in ' ?#%\\"<>') or "//" in value:
         raise ValueError("must be a plain path: no spaces, no %, ? or #, no doubled slashes")
     if len(value) > _MAX_PATH or value == "/-" or value.startswith("/-/"):
         raise ValueError(f"must have at most {_MAX_PATH} characters and not start with /-/")

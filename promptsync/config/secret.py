@@ -43,7 +43,7 @@ class Secret:
                 raise ConfigError(f"the environment variable {self.name} is not set, it should hold a secret")
         elif self.kind == "encrypted":
             raise ConfigError(
-                f'{self} cannot be opened, no secret store is set up here; give it as {{ env }}, {{ file }} or '
+                f"{self} cannot be opened, no secret store is set up here; give it as {{ env }}, {{ file }} or "
                 "{ credential } instead"
             )
         else:

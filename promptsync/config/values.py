@@ -47,7 +47,7 @@ def parse_size(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         size: float = value
     else:
-        size = _amount(value, _SIZE_UNITS, "a size such as \"1 MiB\" or \"64 GiB\"")
+        size = _amount(value, _SIZE_UNITS, 'a size such as "1 MiB" or "64 GiB"')
     if not 1 <= size <= _LARGEST:
         raise ValueError("must be a size of at least 1 byte and under 4 EiB")
     return int(size)

@@ -106,7 +106,8 @@ class EventApplier:
                 for event in events:
                     self._apply(connection, [event])
         finally:
-            connection.execute("RELEASE batch")
+            if connection.in_transaction:
+                connection.execute("RELEASE batch")
 
     def _read(self, event: StoredEvent) -> Reading:
         try:

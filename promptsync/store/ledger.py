@@ -53,7 +53,7 @@ def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
     """The ledger's row of a file: a new one, or that of the very same file seen before, taken up again."""
     seen = connection.execute(
         "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? "
-        "AND (state <> 'merged' OR ? <> 'unchanged') ORDER BY id DESC",
+        "AND (state <> 'merged' OR ? <> 'unchanged') ORDER BY state = 'merged' DESC, id DESC",
         (row["name"], row.get("size"), row.get("sha256"), row["state"]),
     ).fetchone()
     if seen is None:

@@ -25,6 +25,7 @@ Work = Callable[[sqlite3.Connection], T]
 _CHECKPOINT_WEIGHT = 64
 _CHECKPOINT_SECONDS = 1.0
 _QUIET_SECONDS = 0.5
+_STEPS = 50_000  # of SQLite's machine: about a millisecond
 
 
 class Preempted(Exception):
@@ -191,9 +192,14 @@ class Writer:
         return result
 
     def _may_yield(self, preemptible: bool) -> None:
-        """Say whether ``submit`` may interrupt; under its lock, so that it never hits another function."""
+        """Say whether ``submit`` may interrupt; under its lock, so that it never hits another function.
+
+        SQLite forgets an interrupt that comes between two statements, so every so often a statement asks by itself.
+        """
+        urgent = self._lanes[Lane.DELIVERY]
         with self._wake:
-            self._yielding = preemptible and not self._lanes[Lane.DELIVERY]
+            self._yielding = preemptible
+        self._connection.set_progress_handler((lambda: bool(urgent)) if preemptible else None, _STEPS)
 
     def _checkpoint_if_due(self, *, idle: bool) -> None:
         """Copy the WAL back: piece by piece while busy, and once work has stopped for a second. Never in a commit."""

@@ -178,9 +178,7 @@ def test_tracebacks_only_when_asked_for(mirror: Place, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(("error", "code"), [(MirrorFull("Make room."), 3), (Unavailable("Wait."), 3)])
-def test_errors_become_sentences(
-    error: Exception, code: int, mirror: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_errors_become_sentences(error: Exception, code: int, mirror: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> Any:
         raise error
 

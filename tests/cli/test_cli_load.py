@@ -127,7 +127,7 @@ def test_status_in_words_and_data(place: Place, night: Path, tmp_path: Path) -> 
     result = place.run("status")
     assert result.exit_code == 1 and "1 of unknown type, 1 failed" in result.stdout
     assert "event type quite/new" in result.stdout
-    place.edit('^stale_after = .*', 'stale_after = "1 hours"')
+    place.edit("^stale_after = .*", 'stale_after = "1 hours"')
     assert any("newer exports are missing" in says for says in told(place, "status", code=1)["problems"])
     quiet = place.run("--quiet", "status")
     assert (quiet.exit_code, quiet.output) == (1, "")

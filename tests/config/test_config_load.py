@@ -105,7 +105,7 @@ def test_a_problem_never_shows_a_value(tmp_path: Path) -> None:
         ('[browse]\nadmins = ["anna"]\n[browse.users]\nana = { env = "X" }', "browse.admins", "'ana'"),
         ('[webhook]\npath = "hooks"', "webhook.path", "slash"),
         ('[webhook]\npath = "/-/live"', "webhook.path", "/-/"),
-        ('[webhook]\nport = 70000', "webhook.port", "at most 65535"),
+        ("[webhook]\nport = 70000", "webhook.port", "at most 65535"),
         ('[webhook]\nhost = "http://x"', "webhook.host", "no scheme"),
         ('[webhook]\nmax_body = "0 MiB"', "webhook.max_body", "at least 1 byte"),
         ('[webhook.headers]\n"a b" = { env = "X" }', "webhook.headers", "'a b'"),
@@ -116,8 +116,8 @@ def test_a_problem_never_shows_a_value(tmp_path: Path) -> None:
         ('[[nightly]]\nlocation = "http://host/x"', "nightly[1].location", "unencrypted"),
         ('[[nightly]]\nlocation = "http://[/x"', "nightly[1].location", "can be read"),
         ('[webhook]\nsecrets = { file = "x" }', "webhook.secrets", "list"),
-        ('webhook = 3', "webhook", "table"),
-        ('[load]\nmax_ratio = nan', "load.max_ratio", "must be"),
+        ("webhook = 3", "webhook", "table"),
+        ("[load]\nmax_ratio = nan", "load.max_ratio", "must be"),
     ],
 )
 def test_impossible_values(tmp_path: Path, text: str, key: str, says: str) -> None:

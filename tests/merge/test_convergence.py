@@ -49,7 +49,8 @@ def driven(empty: Path, base: Path) -> Iterator[Driver]:
 
 @st.composite
 def plans(draw: st.DrawFn, world: World) -> list[Any]:
-    """Everything at least once, some of it more often, in any order, with interruptions."""
+    """Everything at least once, some of it more often, in any order, with interruptions. Half the time files come in
+    the order of their nights, as they mostly do."""
     n_files, n_events = len(world.files), len(world.events)
     which_events = st.lists(st.integers(0, n_events - 1), min_size=1, max_size=2).map(tuple)
     amid = st.dictionaries(st.integers(1, 9), which_events, max_size=3) if n_events else st.just({})
@@ -63,7 +64,11 @@ def plans(draw: st.DrawFn, world: World) -> list[Any]:
     if n_events:
         steps += draw(st.lists(st.tuples(st.just("event"), st.integers(0, n_events - 1)), max_size=2))
     steps += draw(st.lists(st.sampled_from([("apply", 1), ("apply", 3), ("apply", 50), ("restart", 0)]), max_size=5))
-    return draw(st.permutations(steps))
+    plan = draw(st.permutations(steps))
+    if draw(st.booleans()):
+        nightly = iter(sorted((s for s in plan if isinstance(s, Load)), key=lambda load: world.files[load.file].as_of))
+        plan = [next(nightly) if isinstance(step, Load) else step for step in plan]
+    return plan
 
 
 def run(driver: Driver, world: World, plan: list[Any]) -> None:

@@ -120,3 +120,11 @@ def _contents(driver: Driver) -> dict[str, list[tuple[Any, ...]]]:
 
 def _total_changes(driver: Driver) -> int:
     return driver.mirror.writer.run(lambda connection: connection.total_changes)
+
+
+def test_a_reject_is_kept_once_however_often_its_file_is_loaded(driver: Driver) -> None:
+    """Seen twice, of which once with nothing to do, and then loaded again."""
+    path = write_file(driver.folder / "in", File("message", 1, NIGHTS[0], ("id", "content"), ((10, "a"), (10, "b"))))
+    for again in (False, False, True, True):
+        driver.load(path, again=again)
+    assert driver.rows("sync_reject", "class, line") == [("duplicate_key", 3)]

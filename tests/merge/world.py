@@ -6,7 +6,7 @@ together: what a tie between two files decides must then be the same for a group
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -22,7 +22,7 @@ TIMES = [iso(moment) for moment in MOMENTS]
 MILLIS = [moment // 1000 for moment in MOMENTS]
 UNKNOWN = ("mood", "name_at", "Score")
 
-_ORGS = st.sampled_from([1, 1, 1, 1, 2])
+_ORGS = st.sampled_from([1, 1, 1, 1, 1, 1, 1, 2])
 _text = st.sampled_from([None, "a", "b"])
 _flag = st.sampled_from([0, 1, None])
 _time = st.sampled_from([None, *TIMES])
@@ -137,7 +137,25 @@ def files(draw: st.DrawFn, tables: tuple[str, ...], drifting: bool, pool: "_Pool
     return File(table, org, draw(st.sampled_from(NIGHTS)), columns, tuple(rows))
 
 
-_ROWS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=4)
+@st.composite
+def _another_night(draw: st.DrawFn, snapshots: list[File], drifting: bool) -> File:
+    """One of these as of another night, now and then without its last row or a column: most of it is as it was."""
+    before = draw(st.sampled_from(snapshots))
+    night = replace(before, as_of=draw(st.sampled_from(NIGHTS)))
+    change = draw(st.sampled_from(["none", "none", "row", "column"]))
+    if change == "row":
+        return replace(night, rows=night.rows[:-1])
+    dropped = [n for n, name in enumerate(night.columns) if name in list(_SHAPES[night.table].varied)[-3:]]
+    if change == "column" and drifting and dropped:
+        keep = [n for n in range(len(night.columns)) if n != dropped[0]]
+        rows = tuple(tuple(row[n] for n in keep) for row in night.rows)
+        return replace(night, columns=tuple(night.columns[n] for n in keep), rows=rows)
+    return night
+
+
+_ROW = st.tuples(st.integers(0, 2), st.integers(0, 2))
+_SORTED = st.lists(_ROW, max_size=3, unique_by=lambda row: row[0]).map(sorted)
+_ROWS = st.one_of(_SORTED, _SORTED, _SORTED, st.lists(_ROW, max_size=4))
 _LACKING = {
     name: st.frozensets(st.sampled_from(list(shape.varied)[-3:]), max_size=2) for name, shape in _SHAPES.items()
 }
@@ -361,7 +379,11 @@ def worlds(draw: st.DrawFn) -> World:
     """A handful of files and deliveries about one or two tables. Times of receipt differ, as the inbox sees to it."""
     tables = draw(st.sampled_from(_ABOUT))
     drifting = draw(st.booleans())
-    snapshots = draw(st.lists(files(tables, drifting, _Pool(draw, drifting, {})), max_size=6))
+    fresh = files(tables, drifting, _Pool(draw, drifting, {}))
+    snapshots: list[File] = []
+    copies = draw(st.sampled_from([(False, True), (True,)]))
+    for copied in draw(st.lists(st.sampled_from(copies), max_size=6)):
+        snapshots.append(draw(_another_night(snapshots, drifting)) if copied and snapshots else draw(fresh))
     types = tuple(type_ for table in tables for type_ in _EVENTS.get(table, ())) or ("customer/added",)
     taken: set[int] = set()
     events = []

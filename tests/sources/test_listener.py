@@ -170,7 +170,7 @@ async def test_json_that_is_stored(listening: Listening, body: bytes) -> None:
         b'{"a": Infinity}',
         b'{"a": -Infinity}',
         b'{"a": "\xff"}',
-        b'\xef\xbb\xbf{}',
+        b"\xef\xbb\xbf{}",
         b'{"a": "\n"}',
         b"{'a': 1}",
         b"\xa0{}",

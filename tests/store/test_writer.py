@@ -28,6 +28,9 @@ def outside(writer: Writer, tmp_path: Path) -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
+_ENDLESS = "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, '' FROM n"
+
+
 def seen(outside: sqlite3.Connection) -> list[int]:
     return [row[0] for row in outside.execute("SELECT x FROM t ORDER BY x")]
 
@@ -111,11 +114,29 @@ def test_what_memory_says_changes_after_the_commit_and_before_the_next_function(
 
 
 def test_long_work_gives_way_to_a_delivery_and_leaves_nothing(writer: Writer, outside: sqlite3.Connection) -> None:
-    endless = "INSERT INTO t WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i, '' FROM n"
     begun = threading.Event()
-    long = writer.submit(lambda connection: (begun.set(), connection.execute(endless)), preemptible=True)
+    long = writer.submit(lambda connection: (begun.set(), connection.execute(_ENDLESS)), preemptible=True)
     begun.wait(5)
     writer.run(lambda connection: connection.execute("INSERT INTO t VALUES (7, 'urgent')"), Lane.DELIVERY)
+    with pytest.raises(Preempted):
+        long.result(5)
+    assert seen(outside) == [7]
+
+
+def test_so_it_does_if_the_delivery_comes_while_no_statement_runs(writer: Writer, outside: sqlite3.Connection) -> None:
+    """SQLite forgets an interrupt then."""
+    begun, queued = threading.Event(), threading.Event()
+
+    def late(connection: sqlite3.Connection) -> None:
+        begun.set()
+        queued.wait(5)
+        connection.execute(_ENDLESS)
+
+    long = writer.submit(late, preemptible=True)
+    begun.wait(5)
+    urgent = writer.submit(lambda connection: connection.execute("INSERT INTO t VALUES (7, '')"), Lane.DELIVERY)
+    queued.set()
+    urgent.result(5)
     with pytest.raises(Preempted):
         long.result(5)
     assert seen(outside) == [7]
