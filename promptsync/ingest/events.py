@@ -23,7 +23,7 @@ from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
-_TARGET_SECONDS = 0.015
+_TARGET_SECONDS = 0.01
 _MAX_ERROR = 2_000
 
 

@@ -170,7 +170,7 @@ class Writer:
             task.future.set_exception(error)
         else:
             task.future.set_result(result)
-            self._unsaved += 0 if task.bare else 16 if task.lane >= Lane.BULK else 1
+            self._unsaved += 0 if task.bare else _weight(task)
 
     def _in_transaction(self, task: _Task) -> Any:
         wanted = "FULL" if task.durable else "NORMAL"
@@ -219,3 +219,10 @@ class Writer:
         self._broken = error
         if self._on_fatal is not None:
             self._on_fatal(error)
+
+
+def _weight(task: _Task) -> int:
+    """What a commit counts towards the next checkpoint: bulk among deliveries at once, so that none is long."""
+    if task.lane < Lane.BULK:
+        return 1
+    return _CHECKPOINT_WEIGHT // 4 if task.preemptible else _CHECKPOINT_WEIGHT
