@@ -5,6 +5,7 @@ import sys
 
 BENCHMARKS = (
     ("tests.bench.bench_load", "--rows", "20000"),
+    ("tests.bench.bench_alternatives", "--rows", "5000"),
     ("tests.bench.bench_formats", "--rows", "20000"),
     ("tests.bench.bench_listener", "--seconds", "1"),
     ("tests.bench.bench_apply", "--rows", "2000"),

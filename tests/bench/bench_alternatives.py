@@ -1,0 +1,99 @@
+"""Keeping a nightly message file in SQLite with what a user would pick instead, each on the same file in the same run.
+
+Prints seconds of the first load and of the next night's file: promptsync, ``sqlite3 .import`` (anew each night),
+``sqlite-utils upsert --csv``, and, where they are installed, csvs-to-sqlite (anew each night) and dlt (merge by id).
+
+    python -m tests.bench.bench_alternatives --rows 100000
+"""
+
+import argparse
+import csv
+import gzip
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from promptsync.clock import system_clock
+from promptsync.demo.bulk import write_message_file
+from promptsync.ingest.files import FileLoader, LoadSettings
+from promptsync.model import declared_schema
+from promptsync.store.mirror import Mirror
+from tests.bench.bench_load import load, sqlite_import
+
+_NAME = "message_1287_2026-02-0{}T00-00-00-0800Z.csv.gz"
+Way = Callable[[Path], float]
+
+
+def timed(*command: str | Path) -> float:
+    """Seconds of a command."""
+    started = time.perf_counter()
+    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def ways(folder: Path, loader: FileLoader) -> Iterator[tuple[str, Way]]:
+    """Name and a function from a file to seconds. Plain CSV is made beforehand for those that cannot read gzip."""
+    scripts = Path(sys.executable).parent
+    yield "promptsync", lambda file: load(loader, file)
+    yield "sqlite3 .import", lambda file: sqlite_import(file, folder)
+    upsert = (scripts / "sqlite-utils", "upsert", folder / "utils.db", "message")
+    yield "sqlite-utils upsert", lambda file: timed(*upsert, file.with_suffix(""), "--csv", "--pk", "id")
+    if (scripts / "csvs-to-sqlite").exists():
+        replace = (scripts / "csvs-to-sqlite", "--replace-tables")
+        yield "csvs-to-sqlite", lambda file: timed(*replace, file.with_suffix(""), folder / "csvs.db")
+    if importlib.util.find_spec("dlt") and importlib.util.find_spec("sqlalchemy"):
+        yield "dlt merge", lambda file: dlt_merge(file.with_suffix(""), folder)
+
+
+def dlt_merge(file: Path, folder: Path) -> float:
+    """Seconds of a dlt pipeline that merges the rows by id into SQLite."""
+    import dlt  # type: ignore[import-not-found]
+
+    started = time.perf_counter()
+    pipeline = dlt.pipeline(
+        "message",
+        pipelines_dir=str(folder / "dlt"),
+        destination=dlt.destinations.sqlalchemy(f"sqlite:///{folder / 'dlt.db'}"),
+        dataset_name="main",
+    )
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = csv.DictReader(lines)
+        pipeline.run(rows, table_name="message", write_disposition="merge", primary_key="id")
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=100_000)
+    rows = parser.parse_args().rows
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    folder = Path(tempfile.mkdtemp(prefix="promptsync-bench-"))
+    try:
+        files = [folder / _NAME.format(night) for night in (4, 5)]
+        for edition, file in enumerate(files):
+            write_message_file(file, rows, 1, edition)
+            with gzip.open(file) as packed, file.with_suffix("").open("wb") as plain:
+                shutil.copyfileobj(packed, plain)
+        mirror = Mirror(folder / "mirror.db", declared_schema())
+        loader = FileLoader(mirror, LoadSettings(ZoneInfo("America/Los_Angeles")), system_clock)
+        print(f"{rows:,} rows{'':16}  first load   next night   next night beside promptsync")
+        ours = 0.0
+        for name, way in ways(folder, loader):
+            first, second = (way(file) for file in files)
+            ours = ours or second
+            print(f"{name:24} {first:10.2f} s {second:10.2f} s {second / ours:10.1f}")
+        mirror.close()
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
