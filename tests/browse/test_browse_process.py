@@ -52,6 +52,18 @@ except PromptsyncError as error:
 """
 
 
+@pytest.fixture(autouse=True, scope="module")
+def passable() -> Iterator[None]:
+    """The checkout may lie where only its owner can pass; nobody has to reach the templates in it."""
+    folders = {*Path(__file__).resolve().parents, *Path(sys.prefix).parents, Path(sys.prefix)}
+    closed = {folder: folder.stat().st_mode & 0o7777 for folder in folders if not folder.stat().st_mode & 0o001}
+    for folder, mode in closed.items():
+        folder.chmod(mode | 0o001)
+    yield
+    for folder, mode in closed.items():
+        folder.chmod(mode)
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     """Where the mirror lies: nobody's group may read there, not write."""
