@@ -1,28 +1,30 @@
 """Cutting a snapshot file at content-defined record boundaries, and telling which stretches are known.
 
 Owns the cut and the digests, in the same pass that proves the file complete, and the bytes of the blocks that are not
-known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, ends in 00:
-about every hundredth, the same ones every night, and found without looking at each record. Says nothing about what a
-block holds; a file in which a quote stands where it means nothing has no blocks.
+known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, ends in a
+multiple of twenty: the same ones every night, whatever was changed, added or left out between them. Says nothing about
+what a block holds; a file in which a quote stands where it means nothing has no blocks.
 """
 
-import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 import xxhash
 
-from promptsync.formats.records import cells_of, first_record, last_end, well_placed
+from promptsync.formats.buffers import Bytes, Ints
+from promptsync.formats.records import cells_of, first_record, well_placed
 from promptsync.merge.block_index import Cut
 
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 4 << 20
 _LONGEST = 16 * _CHUNK
-_DIGITS = 20
-_BOUNDARY = re.compile(rb"\n(?=[0-9]{0,17}00,)")
-_VERSION = b"1"  # of how cells are read: another one makes every known block unknown
+_DIGITS = 18  # so many fit in 64 bits whatever they are
+_VERSION = b"2"  # of how cells are read: another one makes every known block unknown
+_LF, _COMMA, _ZERO = b"\n,0"
 
 
 class ContentCutter:
@@ -41,7 +43,6 @@ class ContentCutter:
         self._digests: list[bytes] = []
         self._first: list[int] = []
         self._old: list[int] = []
-        self._run = bytearray()
         self._header = b""
         self._broken = False
 
@@ -58,7 +59,6 @@ class ContentCutter:
         """Nothing more comes. None if the file has no blocks."""
         if not self._broken:
             self._work(last=True)
-            self._end_run()
         if self._broken or not self._first:
             return None
         identity = xxhash.xxh3_128_digest(_VERSION + self._salt + self._header, self._seed)
@@ -91,45 +91,56 @@ class ContentCutter:
             end += len(_BOM) if data.startswith(_BOM) else 0
             self._header, data = data[:end], data[end:]
             self._broken = not record
-        start = 0
-        for match in _BOUNDARY.finditer(data):
-            end = match.end()
-            if end > start and not data.count(b'"', start, end) % 2:
-                self._block(data, start, end)
-                start = end
+        array = np.frombuffer(data, np.uint8)
+        quotes = well_placed(data)
+        if quotes is None or b"\r" in data:
+            self._broken = True
+            return
+        starts = _boundaries(array)
+        starts = starts[np.searchsorted(quotes, starts) % 2 == 0]
+        bounds = [0, *starts.tolist()]
         if last:
-            self._block(data, start, len(data))
-        else:
-            self._pending, self._have = [data[start:]], len(data) - start
+            bounds.append(len(data))
+        self._blocks(data, bounds)
+        if not last:
+            self._pending, self._have = [data[bounds[-1] :]], len(data) - bounds[-1]
             self._broken = self._broken or self._have > _LONGEST
 
-    def _block(self, data: bytes, start: int, end: int) -> None:
-        if start == end or self._broken:
-            return
-        key = data[start : data.find(b",", start, start + _DIGITS)]
-        if not key.isdigit():
-            self._broken = True
-            return
-        digest = xxhash.xxh3_128_digest(memoryview(data)[start:end], self._seed)
-        place = self._known.get(digest, -1)
-        self._digests.append(digest)
-        self._first.append(int(key))
-        self._old.append(place)
-        if place >= 0:
-            self._end_run()
-            return
-        self._run += memoryview(data)[start:end]
-        if len(self._run) >= _CHUNK:
-            self._end_run()
+    def _blocks(self, data: bytes, bounds: list[int]) -> None:
+        """Whole records, from each bound to the next."""
+        view, digest_of, place_of = memoryview(data), xxhash.xxh3_128_digest, self._known.get
+        for start, end in pairwise(bounds):
+            key = data[start : data.find(b",", start, start + _DIGITS + 1)]
+            if not key.isdigit():
+                self._broken = self._broken or start < end
+                return
+            digest = digest_of(view[start:end], self._seed)
+            place = place_of(digest, -1)
+            self._digests.append(digest)
+            self._first.append(int(key))
+            self._old.append(place)
+            if place < 0 and self._file is not None:
+                self._file.write(view[start:end])
 
-    def _end_run(self) -> None:
-        """Set a run of unknown blocks aside, once it is certain that it is whole records."""
-        if not self._run:
-            return
-        run = bytes(self._run)
-        self._run.clear()
-        whole = last_end(run) == len(run) or not run.endswith(b"\n")
-        if not whole or well_placed(run) is None or b"\r" in run:
-            self._broken = True
-        elif self._file is not None:
-            self._file.write(run)
+
+def _boundaries(data: Bytes) -> Ints:
+    """Where records begin, if no quote is open, whose first cell is digits that end in a multiple of twenty."""
+    left = np.flatnonzero(data == _LF)
+    found = []
+    for width in range(1, _DIGITS + 1):
+        left = left[: np.searchsorted(left, len(data) - width - 1)]
+        ended = data[left + (width + 1)] == _COMMA
+        some, left = left[ended] + 1, left[~ended]
+        if width > 1:
+            found.append(some[_are_digits(data, some, width)])
+        if not len(left):
+            break
+    return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+
+def _are_digits(data: Bytes, starts: Ints, width: int) -> npt.NDArray[np.bool_]:
+    good: npt.NDArray[np.bool_] = (data[starts + (width - 1)] == _ZERO) & (data[starts + (width - 2)] % 2 == 0)
+    some = np.flatnonzero(good)
+    for at in range(width - 1):
+        good[some] &= data[starts[some] + at] - np.uint8(_ZERO) < 10
+    return good

@@ -23,7 +23,8 @@ from promptsync.formats.snapshot_csv import SnapshotReader
 from promptsync.ingest.claims import Key
 from promptsync.ingest.file_rejects import keep_rejects
 from promptsync.ingest.file_report import FileReport, LoadRequest, LoadSettings
-from promptsync.ingest.snapshot_merge import Difference, Overtaken, Progress, SnapshotMerge, Staged
+from promptsync.ingest.snapshot_compare import Comparison, Difference, Overtaken, Staged
+from promptsync.ingest.snapshot_merge import Progress, SnapshotMerge
 from promptsync.ingest.staging import Staging, discard
 from promptsync.ingest.survey import Survey, survey
 from promptsync.ingest.whole import Disordered, WholeStaging, may_take_over
@@ -225,8 +226,7 @@ class FileLoad:
             )
 
     def _merge_staged(self, staged: Staged, bad: list[BadRow], proof: Proof) -> None:
-        merge = SnapshotMerge(self._mirror, staged, self._touched, self._progress)
-        found = merge.compare()
+        found = Comparison(self._mirror, staged).run()
         self._count(staged, found)
         if self._request.dry_run:
             self._report.state = "would merge"

@@ -1,8 +1,8 @@
-"""Merging one staged snapshot into the mirror, in slices between which other work goes on.
+"""Merging one staged and compared snapshot into the mirror, in slices between which other work goes on.
 
-Owns the order of the steps: compare on a read-only connection, merge what differs, make absent what is gone, then one
-last transaction that settles whatever events touched meanwhile and records the snapshot as applied. Until that last
-commit the snapshot asserts nothing; after a kill, doing it all again ends in the same rows.
+Owns the order of the steps: merge what differs, make absent what is gone, then one last transaction that settles
+whatever events touched meanwhile and records the snapshot as applied. Until that last commit the snapshot asserts
+nothing; after a kill, doing it all again ends in the same rows.
 """
 
 import json
@@ -10,19 +10,15 @@ import sqlite3
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from promptsync.clock import iso_millis
 from promptsync.ingest.claims import Key
-from promptsync.ingest.staging import attach, attached, fold_doubles, index_keys
-from promptsync.ingest.whole import build_indexes, take_over
+from promptsync.ingest.snapshot_compare import Difference, Overtaken, Staged, newly_dropped, parameters
+from promptsync.ingest.staging import attach, attached, index_keys
+from promptsync.ingest.whole import take_over
 from promptsync.merge.event_sql import EventStatements
-from promptsync.merge.layout import Layout
-from promptsync.merge.snapshot_sql import Delta, SnapshotStatements
-from promptsync.merge.sql import quote
-from promptsync.merge.version import Rank, version
+from promptsync.merge.snapshot_sql import SnapshotStatements
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.snapshots import record_lacks
@@ -37,50 +33,6 @@ _ROWS_FIRST, _ROWS_LEAST, _ROWS_MOST = 1_000, 100, 500_000  # of a slice
 _CHUNK = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Staged:
-    """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
-    rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
-    organization. ``rows``: in the file; ``gaps``: the ranges
-    of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's
-    form (whole.py); ``blocks``: the index for the next night."""
-
-    path: Path
-    file_id: int
-    layout: Layout
-    org: int
-    at: int
-    present: frozenset[str]
-    lacks: tuple[str, ...]
-    rows: int
-    last_number: int
-    ascending: bool
-    spared: tuple[Key, ...] = ()
-    disowned: tuple[Key, ...] = ()
-    gaps: tuple[tuple[int, int], ...] | None = None
-    whole: bool = False
-    blocks: bytes | None = None
-
-
-@dataclass(slots=True)
-class Difference:
-    """What the comparison found. ``whole``: the table is still empty, every row is new."""
-
-    new: int = 0
-    changed: int = 0
-    foreign: list[tuple[int, Key]] = field(default_factory=list)
-    folded: list[tuple[int, str]] = field(default_factory=list)
-    delta: int = 0
-    gone: int = 0
-    settle: int = 0
-    whole: bool = False
-
-
-class Overtaken(Exception):
-    """What was left unread matters after all (a row that an event about the time before the snapshot touched, or one of
-    another organization, whose place in the file is asked for): read it all."""
-
-
 class SnapshotMerge:
     """One staged snapshot on its way into the mirror. Blocking: not for the event loop's thread."""
 
@@ -91,40 +43,8 @@ class SnapshotMerge:
         self._progress = progress
         self._table = staged.layout.table
         self._sql = SnapshotStatements(staged.layout, staged.present)
-        self._parameters = self._bind()
+        self._parameters = parameters(mirror, staged)
         self._slice = self._quick = _ROWS_FIRST
-
-    def compare(self) -> Difference:
-        """Find what differs, without writing to the mirror."""
-        found = Difference()
-        key = self._staged.layout.key
-        with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
-            connection.execute("PRAGMA staging.synchronous = OFF")
-            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
-            connection.execute("BEGIN")
-            connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")
-            columns = ", ".join(quote(column) for column in key)
-            connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns})")
-            connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
-            found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
-                0
-            ]
-            if self._staged.whole:
-                build_indexes(connection, self._table.name)
-            elif not (found.whole and self._staged.ascending):
-                index_keys(connection, key)
-            if not self._staged.ascending and not self._staged.whole:
-                units = [unit for unit in self._staged.layout.units if set(unit.columns) <= self._staged.present]
-                found.folded = fold_doubles(connection, key, units)
-            if self._staged.gaps is not None:
-                connection.execute("CREATE TABLE staging.gaps (low INTEGER, high INTEGER)")
-                connection.executemany("INSERT INTO staging.gaps VALUES (?, ?)", self._staged.gaps)
-            if not found.whole:
-                self._find(connection, found, columns)
-            connection.execute("COMMIT")
-        if found.whole:
-            found.new = self._staged.rows - len(found.folded)
-        return found
 
     def apply(self, found: Difference, counts: Callable[[], Mapping[str, Any]]) -> None:
         """Merge it. ``counts``: what the ledger's row of the file says once this has committed. Raises Overtaken."""
@@ -141,7 +61,7 @@ class SnapshotMerge:
                 self._ranges()
             else:
                 self._slices("merging", self._sql.merge_slice, found.delta)
-                self._slices("absent", self._sql.absent_slice, found.gone)
+                self._slices("absent", (self._sql.absent_slice,), found.gone)
             if self._touched and found.whole and not staged.whole:
                 self._index()
             while len(self._touched) > _CHUNK:
@@ -151,53 +71,26 @@ class SnapshotMerge:
                 lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
             )
         finally:
-            writer.run(lambda connection: connection.execute("DETACH staging") and None, bare=True)
+            writer.submit(lambda connection: connection.execute("DETACH staging") and None, bare=True)
 
     def _index(self) -> None:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
             index_keys(connection, self._staged.layout.key)
-
-    def _find(self, connection: sqlite3.Connection, found: Difference, columns: str) -> None:
-        connection.execute(self._sql.compare, self._parameters)
-        for kind, count in connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind"):
-            found.delta += count
-            found.new = count if kind == Delta.NEW else found.new
-            found.changed = count if kind == Delta.CHANGED else found.changed
-        found.foreign = [
-            (n, tuple(one))
-            for n, *one in connection.execute(
-                f"SELECT s._n, {columns} FROM staging.delta d JOIN staging.rows s ON s._n = d._n WHERE d.kind = ?",
-                (Delta.FOREIGN,),
-            )
-        ]
-        if found.foreign and self._staged.gaps is not None:
-            raise Overtaken
-        gone = self._sql.gone if self._staged.gaps is None else self._sql.gone_in_gaps
-        connection.execute(gone, self._parameters)
-        found.gone = connection.execute("SELECT count(*) FROM staging.gone").fetchone()[0]
-        if self._newly_dropped():
-            connection.execute(self._sql.settle, self._parameters)
-            found.settle = connection.execute("SELECT count(*) FROM staging.settle").fetchone()[0]
-
-    def _newly_dropped(self) -> list[str]:
-        """Columns that the newest applied snapshot speaks for and this one, if it becomes the newest, does not."""
-        known = self._mirror.snapshots.lacks_at_newest(self._table.name, self._staged.org)
-        return [unit.name for unit in self._sql.dropped if self._parameters["newest"] and unit.name not in known]
 
     def _settle_dropped(self, found: Difference) -> None:
         """Write down what the newest applied snapshot asserts of columns that this one drops.
 
         Before the first slice: rows that a slice marks as held must not count as held by that one.
         """
-        table, org, dropped = self._table.name, self._staged.org, self._newly_dropped()
+        table, org, dropped = self._table.name, self._staged.org, newly_dropped(self._mirror, self._staged)
         if not dropped:
             return
-        self._slices("settling", self._sql.settle_slice, found.settle)
+        self._slices("settling", (self._sql.settle_slice,), found.settle)
         self._mirror.writer.run(
             lambda connection: record_lacks(connection, table, dropped, org),
             committed=lambda _: self._mirror.snapshots.lack(table, dropped, org),
         )
-        self._parameters = self._bind()
+        self._parameters = parameters(self._mirror, self._staged)
 
     def _spare(self) -> None:
         """Rows that the file has but could not say: they were there; one that states another organization, if known."""
@@ -219,15 +112,15 @@ class SnapshotMerge:
 
         mirror.writer.run(spare)
 
-    def _slices(self, step: str, sql: str, total: int) -> None:
-        """Run a statement over 1 to ``total`` in slices, so that a delivery waits for about 20 milliseconds at most.
+    def _slices(self, step: str, statements: Sequence[str], total: int) -> None:
+        """Run statements over 1 to ``total`` in slices, so that a delivery waits for about 20 milliseconds at most.
 
         While none comes the slices are longer, fewer pages are written twice, and they give way when one does.
         """
         first = 1
         while first <= total:
             last = min(first + self._slice - 1, total)
-            if self._run_slice(sql, first, last, last - first + 1):
+            if self._run_slice(statements, first, last):
                 self._progress(step, last, total)
                 first = last + 1
 
@@ -243,17 +136,17 @@ class SnapshotMerge:
                 ).fetchone()
             if not some[2]:
                 return
-            if self._run_slice(self._sql.merge_range, some[0], some[1], some[2]):
+            if self._run_slice((self._sql.merge_range,), some[0], some[1], some[2]):
                 done, first = done + some[2], some[1] + 1
                 self._progress("merging", done, self._staged.rows)
 
-    def _run_slice(self, sql: str, first: int, last: int, count: int) -> bool:
+    def _run_slice(self, statements: Sequence[str], first: int, last: int, count: int = 0) -> bool:
         """One slice, and how long the next may be. False: it gave way to a delivery and was undone."""
-        writer = self._mirror.writer
+        writer, count = self._mirror.writer, count or last - first + 1
         allowed = _QUIET_SECONDS if writer.quiet else _LOCK_SECONDS
         try:
             spent = writer.run(
-                lambda connection: self._one(connection, sql, first, last),
+                lambda connection: self._one(connection, statements, first, last),
                 Lane.BULK,
                 durable=False,
                 preemptible=count > self._quick,
@@ -280,10 +173,11 @@ class SnapshotMerge:
             return False
         return True
 
-    def _one(self, connection: sqlite3.Connection, sql: str, first: int, last: int) -> float:
+    def _one(self, connection: sqlite3.Connection, statements: Sequence[str], first: int, last: int) -> float:
         started = time.perf_counter()
         revision = self._mirror.next_revision(connection)
-        connection.execute(sql, self._parameters | {"rev": revision, "first": first, "last": last})
+        for sql in statements:
+            connection.execute(sql, self._parameters | {"rev": revision, "first": first, "last": last})
         return time.perf_counter() - started
 
     def _some_touched(self) -> list[Key]:
@@ -326,28 +220,6 @@ class SnapshotMerge:
         number = ledger.insert(connection, "sync_snapshot", snapshot | {"applied_at": now})
         ledger.keep_blocks(connection, self._table.name, staged.org, (number, staged.at), staged.blocks)
         ledger.update(connection, "sync_file", staged.file_id, counts)
-
-    def _bind(self) -> dict[str, Any]:
-        staged, snapshots = self._staged, self._mirror.snapshots
-        newest = snapshots.newest(self._table.name, staged.org)
-        is_newest = newest is None or staged.at >= newest
-        implied = version(staged.at, Rank.SNAPSHOT) if is_newest else -1
-        asserted, split = snapshots.asserted(staged.layout, staged.org)
-        bound: dict[str, Any] = {
-            "table": self._table.name,
-            "org": staged.org,
-            "at": staged.at,
-            "as_of": iso_millis(staged.at),
-            "newest": int(is_newest),
-            "asserted": asserted,
-            "implied": implied,
-        }
-        same = staged.at == newest
-        lacking = set(staged.lacks) | (snapshots.lacks_at_newest(self._table.name, staged.org) if same else set())
-        for n, unit in enumerate(unit for unit in staged.layout.units if unit.split):
-            bound[f"asserted_{n}"] = split[n]
-            bound[f"implied_{n}"] = -1 if unit.name in lacking else implied
-        return bound
 
 
 def _bounded(rows: float) -> int:

@@ -170,7 +170,7 @@ class Writer:
             task.future.set_exception(error)
         else:
             task.future.set_result(result)
-            self._unsaved += 0 if task.bare else _weight(task)
+            self._unsaved += 0 if task.bare else self._weight(task)
 
     def _in_transaction(self, task: _Task) -> Any:
         wanted = "FULL" if task.durable else "NORMAL"
@@ -201,6 +201,12 @@ class Writer:
             self._yielding = preemptible
         self._connection.set_progress_handler((lambda: bool(urgent)) if preemptible else None, _STEPS)
 
+    def _weight(self, task: _Task) -> int:
+        """What a commit counts towards the next checkpoint: bulk among deliveries at once, so that none is long."""
+        if task.lane < Lane.BULK:
+            return 1
+        return _CHECKPOINT_WEIGHT // 8 if task.preemptible or self.quiet else _CHECKPOINT_WEIGHT
+
     def _checkpoint_if_due(self, *, idle: bool) -> None:
         """Copy the WAL back: piece by piece while busy, and once work has stopped for a second. Never in a commit."""
         if self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT):
@@ -219,10 +225,3 @@ class Writer:
         self._broken = error
         if self._on_fatal is not None:
             self._on_fatal(error)
-
-
-def _weight(task: _Task) -> int:
-    """What a commit counts towards the next checkpoint: bulk among deliveries at once, so that none is long."""
-    if task.lane < Lane.BULK:
-        return 1
-    return _CHECKPOINT_WEIGHT // 4 if task.preemptible else _CHECKPOINT_WEIGHT

@@ -1,0 +1,167 @@
+"""Comparing one staged snapshot with the mirror, on a read-only connection.
+
+Owns what is known of a staged file, the parameters that its statements share, and the lists of what differs, which it
+leaves in the staging file. Writes nothing to the mirror.
+"""
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptsync.clock import iso_millis
+from promptsync.ingest.claims import Key
+from promptsync.ingest.staging import attached, fold_doubles, index_keys
+from promptsync.ingest.whole import build_indexes
+from promptsync.merge.layout import Layout
+from promptsync.merge.snapshot_sql import Delta, SnapshotStatements
+from promptsync.merge.sql import names, quote
+from promptsync.merge.version import Rank, version
+from promptsync.store.mirror import Mirror
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
+    rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
+    organization. ``rows``: in the file; ``gaps``: the ranges
+    of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's
+    form (whole.py); ``blocks``: the index for the next night."""
+
+    path: Path
+    file_id: int
+    layout: Layout
+    org: int
+    at: int
+    present: frozenset[str]
+    lacks: tuple[str, ...]
+    rows: int
+    last_number: int
+    ascending: bool
+    spared: tuple[Key, ...] = ()
+    disowned: tuple[Key, ...] = ()
+    gaps: tuple[tuple[int, int], ...] | None = None
+    whole: bool = False
+    blocks: bytes | None = None
+
+
+@dataclass(slots=True)
+class Difference:
+    """What the comparison found. ``whole``: the table is still empty, every row is new."""
+
+    new: int = 0
+    changed: int = 0
+    foreign: list[tuple[int, Key]] = field(default_factory=list)
+    folded: list[tuple[int, str]] = field(default_factory=list)
+    delta: int = 0
+    gone: int = 0
+    settle: int = 0
+    whole: bool = False
+
+
+class Overtaken(Exception):
+    """What was left unread matters after all (a row that an event about the time before the snapshot touched, or one of
+    another organization, whose place in the file is asked for): read it all."""
+
+
+class Comparison:
+    """One staged snapshot beside the mirror."""
+
+    def __init__(self, mirror: Mirror, staged: Staged) -> None:
+        self._mirror = mirror
+        self._staged = staged
+        self._table = staged.layout.table
+        self._sql = SnapshotStatements(staged.layout, staged.present)
+        self._parameters = parameters(mirror, staged)
+
+    def run(self) -> Difference:
+        """Find what differs."""
+        found = Difference()
+        staged = self._staged
+        with self._mirror.reading() as connection, attached(connection, staged.path, writable=True):
+            connection.execute("PRAGMA staging.synchronous = OFF")
+            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
+            connection.execute("BEGIN")
+            self._make_lists(connection)
+            found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
+                0
+            ]
+            if staged.whole:
+                build_indexes(connection, self._table.name)
+            elif not (found.whole and staged.ascending):
+                index_keys(connection, staged.layout.key)
+            if not staged.ascending and not staged.whole:
+                units = [unit for unit in staged.layout.units if set(unit.columns) <= staged.present]
+                found.folded = fold_doubles(connection, staged.layout.key, units)
+            if not found.whole:
+                self._find(connection, found)
+            connection.execute("COMMIT")
+        if found.whole:
+            found.new = staged.rows - len(found.folded)
+        return found
+
+    def _make_lists(self, connection: sqlite3.Connection) -> None:
+        columns = names(self._staged.layout.key)
+        connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns})")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
+        if self._staged.gaps is not None:
+            connection.execute("CREATE TABLE staging.gaps (low INTEGER, high INTEGER)")
+            connection.executemany("INSERT INTO staging.gaps VALUES (?, ?)", self._staged.gaps)
+
+    def _find(self, connection: sqlite3.Connection, found: Difference) -> None:
+        connection.execute(self._sql.compare, self._parameters)
+        counts = dict(connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind").fetchall())
+        found.delta = sum(counts.values())
+        found.new = counts.get(Delta.NEW, 0)
+        found.changed = counts.get(Delta.CHANGED, 0) + counts.get(Delta.LIGHT, 0)
+        found.foreign = [
+            (n, tuple(one))
+            for n, *one in connection.execute(
+                f"SELECT s._n, {names(self._staged.layout.key)} FROM staging.delta d "
+                "JOIN staging.rows s ON s._n = d._n WHERE d.kind = ?",
+                (Delta.FOREIGN,),
+            )
+        ]
+        if found.foreign and self._staged.gaps is not None:
+            raise Overtaken
+        gone = self._sql.gone if self._staged.gaps is None else self._sql.gone_in_gaps
+        connection.execute(gone, self._parameters)
+        found.gone = connection.execute("SELECT count(*) FROM staging.gone").fetchone()[0]
+        if newly_dropped(self._mirror, self._staged):
+            connection.execute(self._sql.settle, self._parameters)
+            found.settle = connection.execute("SELECT count(*) FROM staging.settle").fetchone()[0]
+
+
+def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:
+    """Columns that the newest applied snapshot speaks for and this one, if it becomes the newest, does not."""
+    table, newest = staged.layout.table.name, mirror.snapshots.newest(staged.layout.table.name, staged.org)
+    if newest is not None and staged.at < newest:
+        return []
+    known = mirror.snapshots.lacks_at_newest(table, staged.org)
+    dropped = SnapshotStatements(staged.layout, staged.present).dropped
+    return [unit.name for unit in dropped if unit.name not in known]
+
+
+def parameters(mirror: Mirror, staged: Staged) -> dict[str, Any]:
+    """What the snapshot's statements take (merge/snapshot_sql.py), but for the bounds of a slice."""
+    table, snapshots = staged.layout.table.name, mirror.snapshots
+    newest = snapshots.newest(table, staged.org)
+    is_newest = newest is None or staged.at >= newest
+    implied = version(staged.at, Rank.SNAPSHOT) if is_newest else -1
+    asserted, split = snapshots.asserted(staged.layout, staged.org)
+    bound: dict[str, Any] = {
+        "table": table,
+        "org": staged.org,
+        "at": staged.at,
+        "as_of": iso_millis(staged.at),
+        "newest": int(is_newest),
+        "asserted": asserted,
+        "implied": implied,
+    }
+    same = staged.at == newest
+    lacking = set(staged.lacks) | (snapshots.lacks_at_newest(table, staged.org) if same else set())
+    for n, unit in enumerate(unit for unit in staged.layout.units if unit.split):
+        bound[f"asserted_{n}"] = split[n]
+        bound[f"implied_{n}"] = -1 if unit.name in lacking else implied
+    return bound
