@@ -35,6 +35,7 @@ FACES = frozenset({"cli", "browse", "demo"})
 AGREED: dict[tuple[str, str], str] = {
     ("formats.content_blocks", "merge.block_index"): "what is cut and what is known are told in the same arrays",
     ("ingest.built_in", "config"): "the built-in plugin's settings are the configuration's own",
+    ("demo.home", "control"): "the play asks the daemon for exports as any command does",
     ("demo.run", "store.connect"): "the play looks into the mirror as any reader does",
 }
 

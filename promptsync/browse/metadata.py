@@ -11,7 +11,7 @@ from typing import Any
 
 from promptsync.browse.cells import ABSENT
 from promptsync.browse.settings import DATABASE
-from promptsync.model import Column, Kind, Role, Schema, Table
+from promptsync.model import Column, Kind, Role, Schema, Table, View
 
 PAGE_SIZE = 50
 _INTERNAL = ("sync_state", "sync_full_list", "sync_change", "_sqlite_migrations")
@@ -22,9 +22,10 @@ _UNKNOWN = "Column that the vendor added; its meaning is not known here"
 
 
 def metadata(schema: Schema, extra_columns: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
-    """Datasette's metadata of every declared table. ``extra_columns``: undeclared vendor columns, by table."""
+    """Datasette's metadata of every declared table and view. ``extra_columns``: undeclared vendor columns, by table."""
     extra = extra_columns or {}
     tables = {table.name: _table(table, extra.get(table.name, ())) for table in schema}
+    tables |= {view.name: _view(view, tables[view.table]) for view in schema.views}
     for name in _INTERNAL:
         tables.setdefault(name, {})["hidden"] = True
     database = {"title": "All tables", "description": _ABOUT, "tables": tables, "groups": _groups(schema)}
@@ -50,6 +51,12 @@ def _table(table: Table, extra: Sequence[str]) -> dict[str, Any]:
     return entry
 
 
+def _view(view: View, table: Mapping[str, Any]) -> dict[str, Any]:
+    """A view's entry: its table's, less what takes an index or a key to be quick."""
+    entry = {name: said for name, said in table.items() if name in ("columns", "size", "sort", "sort_desc")}
+    return {"description": view.about, **entry}
+
+
 def _meaning(column: Column) -> str:
     """A column's description, with its unit where the words do not say it already."""
     said = column.unit.casefold() in column.about.casefold()
@@ -66,7 +73,7 @@ def _groups(schema: Schema) -> list[dict[str, Any]]:
     groups: dict[str, list[str]] = {}
     for table in schema:
         if table.name not in _INTERNAL:
-            groups.setdefault(_group(table), []).append(table.name)
+            groups.setdefault(_group(table), []).extend((table.name, *(view.name for view in table.views)))
     return [{"title": title, "tables": tables} for title, tables in groups.items()]
 
 

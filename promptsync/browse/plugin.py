@@ -17,7 +17,7 @@ from datasette.views.base import DatasetteError  # type: ignore[import-untyped]
 from markupsafe import Markup
 
 from promptsync import __version__
-from promptsync.browse import cells
+from promptsync.browse import cells, links
 from promptsync.browse.access import Actor, may
 from promptsync.browse.extended import page_routes
 from promptsync.browse.gate import REFUSED, App, Gate
@@ -67,18 +67,21 @@ def extra_template_vars(datasette: Any) -> dict[str, object]:
 
 
 @hookimpl  # type: ignore[untyped-decorator]
-def render_cell(value: Any, column: str, table: str | None, database: str, datasette: Any) -> Markup | None:
+def render_cell(row: Any, value: Any, column: str, table: str | None, database: str, datasette: Any) -> Markup | None:
     """A cell of a declared column; the rest is Datasette's."""
     settings = _settings(datasette)
     if settings is None or table is None:
         return None
-    declared = settings.schema[table].by_name.get(column) if table in settings.schema else None
+    shape = settings.schema.shape(table)
+    declared = shape.by_name.get(column) if shape else None
     if isinstance(value, dict):  # a foreign key with its label
         if not declared or not declared.references:
             return None
         address = datasette.urls.row(database, declared.references, tilde_encode(str(value["value"])))
         return cells.link(address, value["value"], value["label"])
-    return cells.cell(column, declared, value, settings.zone)
+    known = dict(zip(row.keys(), tuple(row), strict=True))
+    address = links.address(datasette.urls, settings.schema, table, column, known)
+    return cells.link(address, value, None) if address else cells.cell(column, declared, value, settings.zone)
 
 
 @hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]
@@ -124,7 +127,9 @@ def _in_words(exception: Exception) -> tuple[int, str, str]:
     if isinstance(exception, Base400):
         title = "Not found" if exception.status == 404 else "That did not work"
         return exception.status, title, str(exception.args[0]) if exception.args else ""
-    unreadable = isinstance(exception, sqlite3.Error) and (exception.sqlite_errorcode & 0xFF) in _UNREADABLE
+    unreadable = (
+        isinstance(exception, sqlite3.Error) and (getattr(exception, "sqlite_errorcode", 0) & 0xFF) in _UNREADABLE
+    )
     if unreadable or isinstance(exception, Unavailable):
         return 503, "Not just now", "The mirror cannot be read at the moment. Try again in a minute."
     return 500, "That went wrong", f"This page could not be made ({type(exception).__name__})."

@@ -7,7 +7,7 @@
   they are displayed; a row's JSON is complete. A table page also leaves out columns that are blank in all its rows,
   and says which.
 - CSV is guarded against formulas where its rows are made, so streamed pages are too; and no row is lost between pages.
-- A row page links to the rows it refers to, as table pages do.
+- A row page links to the rows it refers to, as table pages do, and to those that refer to it by several columns.
 
 The classes take the place of Datasette 0.65's own through ``routes``, which come before the built-in ones.
 """
@@ -16,13 +16,20 @@ from collections.abc import Awaitable, Callable, Collection
 from itertools import chain
 from typing import Any
 
-from datasette.utils import CustomRow, escape_sqlite, tilde_decode  # type: ignore[import-untyped]
-from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
+from datasette.database import QueryInterrupted  # type: ignore[import-untyped]
+from datasette.utils import (  # type: ignore[import-untyped]
+    CustomRow,
+    escape_sqlite,
+    tilde_decode,
+    urlsafe_components,
+)
+from datasette.utils.asgi import NotFound, Request, Response  # type: ignore[import-untyped]
 from datasette.views.database import DatabaseView  # type: ignore[import-untyped]
 from datasette.views.row import RowView  # type: ignore[import-untyped]
 from datasette.views.table import TableView  # type: ignore[import-untyped]
 
 from promptsync.browse.cells import ABSENT, guarded, yes_no
+from promptsync.browse.links import filtered, incoming
 from promptsync.browse.mirror import PAGING, Paging
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.model import Column, Kind, Table
@@ -113,6 +120,7 @@ class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
 
     async def data(self, request: Request, *args: Any, **options: Any) -> Any:
         """Datasette's data; for a page, with labels of foreign keys, and dressed."""
+        await self._check_key(request)
         found = await super().data(request, *args, **options)
         if not isinstance(found, tuple) or request.url_vars["format"] is not None:
             return found
@@ -129,6 +137,38 @@ class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
 
         return data, dressed, *rest
 
+    async def _check_key(self, request: Request) -> None:
+        """Raises NotFound for an address without a value for each column of the key, which Datasette fails on."""
+        keys = await self.ds.databases[DATABASE].primary_keys(tilde_decode(request.url_vars["table"]))
+        if len(urlsafe_components(request.url_vars["pks"])) < len(keys):
+            raise NotFound("Record not found")
+
+    async def foreign_key_tables(self, database: str, table: str, pk_values: list[str]) -> list[Context]:
+        """What refers to the row, with counts; Datasette knows of keys of one column only."""
+        if len(pk_values) == 1 or table not in self.ds.browse.schema:
+            found: list[Context] = await super().foreign_key_tables(database, table, pk_values)
+            return found
+        sources = list(incoming(self.ds.browse.schema, table))
+        if not sources:
+            return []
+        counts = ", ".join(
+            f"(SELECT count(*) FROM {escape_sqlite(source.name)} WHERE {_equal(columns)})"
+            for source, columns in sources
+        )
+        try:
+            key = {f"k{place}": value for place, value in enumerate(pk_values)}
+            rows = list(await self.ds.databases[DATABASE].execute(f"SELECT {counts}", key))
+        except QueryInterrupted:
+            return []
+        links = [
+            filtered(self.ds.urls, source.name, dict(zip(columns, pk_values, strict=False)))
+            for source, columns in sources
+        ]
+        return [
+            {"other_table": source.name, "other_column": columns[-1], "count": count, "link": link}
+            for (source, columns), count, link in zip(sources, rows[0], links, strict=True)
+        ]
+
     async def _expand(self, data: Context) -> None:
         """Labels in place of keys, within the very list that Datasette displays later."""
         names, table = data["columns"], data["table"]
@@ -142,13 +182,17 @@ class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
         data["rows"][0] = row
 
 
+def _equal(columns: Collection[str]) -> str:
+    return " AND ".join(f"{escape_sqlite(column)} = :k{place}" for place, column in enumerate(columns))
+
+
 def _declared(datasette: Any, request: Request) -> Table | None:
     return _table(datasette, tilde_decode(request.url_vars["table"]))
 
 
 def _table(datasette: Any, name: str) -> Table | None:
     settings: BrowseSettings = datasette.browse
-    return next((table for table in settings.schema if table.name == name), None)
+    return settings.schema.shape(name)
 
 
 def _named(request: Request) -> set[str]:

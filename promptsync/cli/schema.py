@@ -1,4 +1,4 @@
-"""``promptsync schema``: the declared tables, for people (Markdown) and programs (JSON).
+"""``promptsync schema``: the declared tables and views, for people (Markdown) and programs (JSON).
 
 Owns the two spellings. Everything that is said comes from the declarations; needs neither configuration nor mirror.
 """
@@ -10,16 +10,16 @@ import click
 from promptsync.cli.context import print_json
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
-from promptsync.model import Column, Role, Schema, Table, declared_schema
+from promptsync.model import Column, Role, Schema, Table, View, declared_schema
 
 _HEADINGS = ("column", "type", "unit", "description", "group", "references", "from")
 _INTRODUCTION = """\
-# Tables
+# Tables and views
 
 From: `export`, a column of the nightly files (webhooks that state it may be newer); `webhook`, told by webhooks only;
-`promptsync`, its own book-keeping. Columns of one group are always claimed together and share a version. Columns that
-begin with `_` are promptsync's: versions (`_<group>_at`), `_absent_since` (the exports no longer have the row),
-`_rev` (revision of the last real change).
+`change set`, Customer.io's files; `promptsync`, its own book-keeping. Columns of one group are always claimed together
+and share a version. Columns that begin with `_` are promptsync's: versions (`_<group>_at`), `_absent_since` (the
+exports no longer have the row), `_rev` (revision of the last real change).
 """
 
 
@@ -27,7 +27,7 @@ begin with `_` are promptsync's: versions (`_<group>_at`), `_absent_since` (the 
 @click.argument("table", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def schema(table: str | None, as_json: bool) -> None:
-    """Describe the tables, or one TABLE, as Markdown."""
+    """Describe the tables and views, or one TABLE or view, as Markdown."""
     declared = declared_schema()
     if table is None:
         if as_json:
@@ -37,22 +37,25 @@ def schema(table: str | None, as_json: bool) -> None:
         return
     one = _named(declared, table)
     if as_json:
-        print_json(as_data(one))
+        print_json(view_as_data(one) if isinstance(one, View) else as_data(one))
     else:
-        click.echo(as_markdown(one), nl=False)
+        click.echo(view_as_markdown(one) if isinstance(one, View) else as_markdown(one), nl=False)
 
 
-def _named(declared: Schema, name: str) -> Table:
-    if name not in declared:
-        near = suggest(name, (table.name for table in declared))
-        raise ConfigError(f"There is no table {name}{near or '.'} 'promptsync schema' lists them.")
-    return declared[name]
+def _named(declared: Schema, name: str) -> Table | View:
+    known: dict[str, Table | View] = {one.name: one for one in (*declared, *declared.views)}
+    if name not in known:
+        near = suggest(name, known)
+        raise ConfigError(f"There is no table or view {name}{near or '.'} 'promptsync schema' lists them.")
+    return known[name]
 
 
 def filled_from(table: Table, column: Column) -> list[str]:
-    """``export``, ``webhook`` or ``promptsync``; ``org_id`` of an exported table comes from the file's name too."""
+    """``export``, ``webhook``, ``change set`` or ``promptsync``; ``org_id`` of an exported table: the first two."""
     if table.role is Role.OWN:
         return ["promptsync"]
+    if table.change_sets:
+        return ["change set"]
     if column.exported:
         return ["export"]
     return ["export", "webhook"] if table.exported and column.name == "org_id" else ["webhook"]
@@ -66,6 +69,19 @@ def as_data(table: Table) -> dict[str, Any]:
         "key": list(table.key),
         "kind": table.role.value,
         "columns": [_column(table, column) for column in table.columns],
+        "views": [view_as_data(view) for view in table.views],
+    }
+
+
+def view_as_data(view: View) -> dict[str, Any]:
+    """One view as plain data; its columns are its table's."""
+    return {
+        "view": view.name,
+        "description": view.about,
+        "of": view.table,
+        "newest": view.newest or None,
+        "per": list(view.per),
+        "where": view.where or None,
     }
 
 
@@ -89,7 +105,19 @@ def as_markdown(table: Table) -> str:
     for column in table.columns:
         cells = (column.kind.value, column.unit, column.about, column.group, column.references)
         lines.append(_row((f"`{column.name}`", *cells, ", ".join(filled_from(table, column)))))
+    lines += [line for view in table.views for line in ("", f"View `{view.name}`: {view.about} {_rows_of(view)}")]
     return "\n".join([*lines, ""])
+
+
+def view_as_markdown(view: View) -> str:
+    """One view as a section, ending in a line end."""
+    return f"## {view.name}\n\n{view.about}\n\nView of `{view.table}`, whose columns it has. {_rows_of(view)}\n"
+
+
+def _rows_of(view: View) -> str:
+    rows = f"Rows with `{view.where}`" if view.where else "Rows"
+    per = ", ".join(f"`{column}`" for column in view.per)
+    return f"{rows} with the newest `{view.newest}` of each {per}." if view.newest else f"{rows}."
 
 
 def _row(cells: Any) -> str:

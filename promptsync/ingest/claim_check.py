@@ -52,7 +52,7 @@ def _check_rows(schema: Schema, rows: Iterable[RowClaim]) -> None:
 
 
 def _table(schema: Schema, name: object, role: Role) -> Table:
-    if not isinstance(name, str) or name not in schema or schema[name].role is not role:
+    if not isinstance(name, str) or name not in schema or schema[name].role is not role or schema[name].change_sets:
         raise PluginError(f"there is no table {name} that can be claimed so")
     return schema[name]
 

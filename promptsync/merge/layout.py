@@ -15,6 +15,8 @@ Hidden columns of a versioned table:
     _seen_at        when a row-wise claim last mentioned the row, microseconds
     _absent_since   ISO instant of the first snapshot after the row was last seen that lacks it
     _rev            revision of the last real change
+
+A version is a number of microseconds; in a table filled by change sets it is BYTES long and compared as such.
 """
 
 from collections.abc import Iterable
@@ -22,6 +24,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from promptsync.model import Table
+
+BYTES = 28
+"""Length of a change set row's version: the vendor's order, two sequences of the file (8 bytes each), the row's (4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,24 @@ class Layout:
         """The columns that say whose a row is."""
         return ("org_id",) if self.table.org_scoped else ()
 
+    @property
+    def version_type(self) -> str:
+        """SQL type of a version."""
+        return "BLOB" if self.table.change_sets else "INTEGER"
+
+    @property
+    def no_version(self) -> str:
+        """The version, as SQL, of what no claim has spoken of: weaker than any other."""
+        return "x''" if self.table.change_sets else "0"
+
+    @property
+    def version_column(self) -> str:
+        """SQL type and constraints of a version column that always has a value."""
+        return f"{self.version_type} NOT NULL DEFAULT {self.no_version}"
+
     def hidden(self) -> Iterable[tuple[str, str]]:
         """Name and SQL type of every hidden column, split columns' versions apart."""
-        yield from ((f"_{group}_at", "INTEGER NOT NULL DEFAULT 0") for group in self.table.groups)
+        yield from ((f"_{group}_at", self.version_column) for group in self.table.groups)
         yield "_rev", "INTEGER NOT NULL DEFAULT 0"
         if self.table.exported:
             yield "_snap_at", "INTEGER NOT NULL DEFAULT 0"

@@ -1,9 +1,17 @@
 """What a table, a column, an event type and a file kind are, and the declarations of all vendors' tables as data."""
 
-from promptsync.model import own, prompt_exports, prompt_happened, prompt_webhooks, qlara
-from promptsync.model.table import Column, Kind, Role, Schema, Table
+from promptsync.model import (
+    customerio_people,
+    customerio_sent,
+    own,
+    prompt_exports,
+    prompt_happened,
+    prompt_webhooks,
+    qlara,
+)
+from promptsync.model.table import Column, Kind, Role, Schema, Table, Target, View
 
-__all__ = ["Column", "Kind", "Role", "Schema", "Table", "declared_schema"]
+__all__ = ["Column", "Kind", "Role", "Schema", "Table", "Target", "View", "declared_schema"]
 
 
 def declared_schema() -> Schema:
@@ -14,6 +22,8 @@ def declared_schema() -> Schema:
             *prompt_webhooks.TABLES,
             *prompt_happened.TABLES,
             *qlara.TABLES,
+            *customerio_sent.TABLES,
+            *customerio_people.TABLES,
             *own.TABLES,
         )
     )

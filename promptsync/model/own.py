@@ -48,8 +48,10 @@ SYNC_FILE = _own(
         Column("sha256", _TEXT, "SHA-256 of the file as it came"),
         Column("table", _TEXT, "Table it states"),
         Column("org_id", _INT, "Organization", references="org"),
-        Column("as_of", _TIME, "Instant it states the table at"),
-        Column("state", _TEXT, "staged, merged, unchanged, held, failed or ignored"),
+        Column("as_of", _TIME, "Instant it states the table at; blank for a change set, which states none"),
+        Column("workspace_id", _INT, "Customer.io workspace that its name states, of a change set"),
+        Column("sequence", _TEXT, "Place in the vendor's order of a change set: 18 digits, or twice 18 joined by _"),
+        Column("state", _TEXT, "staged, merged, unchanged, held, failed, ignored or reset (merged, then forgotten)"),
         Column("rows", _INT, "Rows in the file"),
         Column("inserted", _INT, "Rows that were new"),
         Column("updated", _INT, "Rows that changed"),
@@ -63,7 +65,7 @@ SYNC_FILE = _own(
     label="name",
     sort="id",
     facets=("state", "table"),
-    indexes=(("sha256",), ("state",), ("table", "org_id", "as_of")),
+    indexes=(("sha256",), ("state",), ("table", "org_id", "as_of"), ("table", "sequence")),
 )
 
 SYNC_SNAPSHOT = _own(
@@ -163,7 +165,7 @@ SYNC_JOB = _own(
 
 SYNC_OBJECT = _own(
     "sync_object",
-    "Files seen at the places that nightly exports are fetched from, and how far each has come.",
+    "Files seen at the places that exports and change sets are fetched from, and how far each has come.",
     (
         Column("place", _TEXT, "The place, without user and password"),
         Column("key", _TEXT, "What it is called there"),
@@ -173,11 +175,18 @@ SYNC_OBJECT = _own(
         Column("table", _TEXT, "Table it states"),
         Column("org_id", _INT, "Organization", references="org"),
         Column("as_of", _TIME, "Instant it states the table at"),
-        Column("state", _TEXT, "waiting, loaded, held, failed or gone (before it was fetched)"),
+        Column("workspace_id", _INT, "Workspace it states, of a change set"),
+        Column("version", _INT, "Version of the vendor's files it states, of a change set"),
+        Column("sequence", _INT, "Place in the vendor's order it states, of a change set"),
+        Column("part", _INT, "Second number of that place, 0 if there is none"),
+        Column(
+            "state", _TEXT, "waiting, skipped, over_budget, loaded, held, failed or gone (before it was fetched)"
+        ),
         Column("attempts", _INT, "How often it was tried"),
         Column("seen_at", _TIME, "When this version was first seen"),
         Column("tried_at", _TIME, "When it was last tried"),
-        Column("gone_at", _TIME, "When it was first missing from the place"),
+        Column("gone_at", _TIME, "When it was first missing from the place, or was deleted or moved there"),
+        Column("content_bytes", _INT, "Size of the selected columns, of content with a budget", unit="bytes"),
         Column("file_id", _INT, "What came of it", references="sync_file"),
         Column("error", _TEXT, "What went wrong"),
     ),

@@ -163,6 +163,7 @@ MESSAGE = Table(
         _hook("user_type", _TEXT, "TEAM_MEMBER, CUSTOMER, BOT, SYSTEM or TROUBLESHOOTING", "live"),
         _hook("user_id", _INT, "ID of the user who wrote it", "live"),
         _hook("has_instant_app", _BOOL, "Whether it carries an instant app", "live"),
+        _hook("bot_response", Kind.JSON, "What came with it if a bot wrote it", "bot"),
     ),
     label="content",
     sort="created_timestamp",

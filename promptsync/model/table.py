@@ -49,10 +49,25 @@ class Column:
     kind: Kind
     about: str
     group: str = ""
-    references: str = ""  # "table": the row it points to, by that table's single key column
+    references: str = ""  # "table": the row it points to, see Schema.target
     exported: bool = False
     unit: str = ""
     blank_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Rows of one table under a name of their own: those that meet ``where``, and of each ``per`` the newest.
+
+    ``per`` and ``newest`` together are the table's key, so that there is one newest row; both empty: every row.
+    """
+
+    name: str
+    about: str
+    table: str
+    per: tuple[str, ...] = ()
+    newest: str = ""
+    where: str = ""  # SQL condition
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,8 @@ class Table:
 
     ``org_scoped``: carries ``org_id``. ``full_list``: rows of one parent (the first key column) that a full list of
     that name restates; what such a list lacks gets ``removed_at``. ``label``: the column that names a row to people.
+    ``change_sets``: filled by Customer.io's change sets; ``order`` is then the column by which the vendor orders the
+    rows of one key, "" if it has none.
     """
 
     name: str
@@ -77,6 +94,9 @@ class Table:
     full_list: str = ""
     observed_column: str = ""  # exported time column that can be later than the snapshot's own as_of
     org_scoped: bool = field(default=True)
+    change_sets: bool = False
+    order: str = ""
+    views: tuple[View, ...] = ()
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -114,8 +134,21 @@ class Table:
         return tuple(column for column in self.columns if column.exported and not column.blank_of)
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a reference points to: the row of ``name`` (table or view) in whose ``columns`` the last is the value.
+
+    The columns before it are the same in the row that refers. ``whole``: they are the table's key; else the reference
+    says which thing is meant and not which version of it, and ``name`` is the view of the newest.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    whole: bool
+
+
 class Schema:
-    """Every declared table, by name, in order of declaration."""
+    """Every declared table, by name, in order of declaration, and their views."""
 
     def __init__(self, tables: Iterable[Table]) -> None:
         self._tables: dict[str, Table] = {}
@@ -123,6 +156,8 @@ class Schema:
             if table.name in self._tables:
                 raise ValueError(f"table {table.name} is declared twice")
             self._tables[table.name] = table
+        self.views = tuple(view for table in self for view in table.views)
+        self._views = {view.name: view for view in self.views}
 
     def __getitem__(self, name: str) -> Table:
         return self._tables[name]
@@ -135,6 +170,21 @@ class Schema:
 
     def __len__(self) -> int:
         return len(self._tables)
+
+    def shape(self, name: str) -> Table | None:
+        """The table whose columns the rows of this table or view have; None if neither is declared."""
+        view = self._views.get(name)
+        return self._tables.get(view.table if view else name)
+
+    def target(self, column: Column) -> Target | None:
+        """Where a column's reference leads; None if it has none, or one to a table that is not declared."""
+        table = self._tables.get(column.references)
+        if table is None:
+            return None
+        for view in table.views:
+            if view.newest:
+                return Target(view.name, view.per, whole=False)
+        return Target(table.name, table.key, whole=True)
 
     @property
     def nightly(self) -> tuple[Table, ...]:

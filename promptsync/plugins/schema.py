@@ -40,7 +40,7 @@ def extended(
             _check_table(plugin, table, tables)
             tables[table.name] = table
         for name, more in columns.items():
-            if name not in tables or tables[name].role is not Role.MIRROR:
+            if name not in tables or tables[name].role is not Role.MIRROR or tables[name].change_sets:
                 raise ConfigError(f"plugin {plugin}: columns are added to {name}, and no such table can have them")
             tables[name] = _widened(plugin, tables[name], more)
     return Schema((*tables.values(), *((CHANGES,) if observed else ())))
@@ -60,6 +60,7 @@ def _check_table(plugin: str, table: Table, there: Mapping[str, Table]) -> None:
         (mirror and ("org_id" not in names or "org_id" in table.key), "it needs a column org_id outside its key"),
         (mirror and bool(value_columns), "each column outside the key needs a group"),
         (table.exported or bool(table.full_list), "only the vendor's tables can be exported or full lists"),
+        (table.change_sets or bool(table.views), "only the vendor's tables can have change sets or views"),
         (bool(table.search) and len(table.key) != 1, "search needs a key of one column"),
         (happened and names[:3] != ["event_id", "item", "org_id"], "its columns must begin event_id, item, org_id"),
         (happened and table.key != ("event_id", "item"), "its key must be event_id, item"),

@@ -1,7 +1,8 @@
-"""From declarations to DDL: tables, hidden columns, indexes, full-text search.
+"""From declarations to DDL: tables, hidden columns, indexes, full-text search, views.
 
 Owns the text of every CREATE and ALTER statement. Tables are STRICT; those with a composite key are WITHOUT ROWID.
-References are declared, for labels and links, and not enforced: rows that refer to rows not yet known are normal.
+References are declared, for labels and links, and not enforced: rows that refer to rows not yet known are normal. One
+that leads to several rows, such as the versions of a campaign, can be no foreign key and is known to the model only.
 
 Full-text search is an FTS5 table on the mirror's own text. New rows are entered by promptsync in batches
 (store/search.py); a trigger takes an entry out before its text changes, so that the index may lag but never lies.
@@ -11,11 +12,14 @@ from collections.abc import Iterator
 
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
-from promptsync.model import Column, Role, Schema, Table
+from promptsync.model import Column, Role, Schema, Table, View
 
 
 def statements(schema: Schema, existing: dict[str, set[str]]) -> Iterator[str]:
-    """What brings a database with these tables (and their columns) to the declarations. Only ever adds."""
+    """What brings a database with these tables (and their columns) to the declarations.
+
+    Tables, columns and indexes are only ever added; views, which hold nothing, are made anew.
+    """
     for table in schema:
         have = existing.get(table.name)
         if have is None:
@@ -25,6 +29,9 @@ def statements(schema: Schema, existing: dict[str, set[str]]) -> Iterator[str]:
         yield from _indexes(table)
         if table.search and f"{table.name}_fts" not in existing:
             yield from _search(table)
+    for view in schema.views:
+        yield f"DROP VIEW IF EXISTS {quote(view.name)}"
+        yield create_view(view)
 
 
 def create_table(table: Table, schema: Schema) -> str:
@@ -35,17 +42,44 @@ def create_table(table: Table, schema: Schema) -> str:
         lines += [f"{quote(name)} {kind}" for name, kind in Layout(table).hidden()]
     if not single:
         lines.append(f"PRIMARY KEY ({names(table.key)})")
+        lines += _composite_references(table, schema)
     options = "STRICT" if single else "STRICT, WITHOUT ROWID"
     return f"CREATE TABLE {quote(table.name)} (\n  " + ",\n  ".join(lines) + f"\n) {options}"
+
+
+def create_view(view: View) -> str:
+    """The CREATE VIEW statement of a declared view, every column of its table included, whenever it was added.
+
+    A row is the newest of its kind if there is no newer one; the primary key answers that with one look-up.
+    """
+    conditions = [view.where] if view.where else []
+    if view.newest:
+        same = "".join(f"newer.{quote(c)} = a.{quote(c)} AND " for c in view.per)
+        later = f"{same}newer.{quote(view.newest)} > a.{quote(view.newest)}"
+        conditions.append(f"NOT EXISTS (SELECT 1 FROM {quote(view.table)} AS newer WHERE {later})")
+    rows = f"SELECT a.* FROM {quote(view.table)} AS a WHERE ({') AND ('.join(conditions) or 'TRUE'})"
+    return f"CREATE VIEW {quote(view.name)} AS {rows}"
 
 
 def _column(column: Column, schema: Schema, *, primary: bool = False) -> str:
     text = f"{quote(column.name)} {column.kind.storage}"
     if primary:
         return f"{text} PRIMARY KEY"
-    if column.references and column.references in schema:
-        text += f" REFERENCES {quote(column.references)} ({names(schema[column.references].key)})"
+    target = schema.target(column)
+    if target and len(target.columns) == 1:
+        text += f" REFERENCES {quote(target.name)} ({names(target.columns)})"
     return text
+
+
+def _composite_references(table: Table, schema: Schema) -> Iterator[str]:
+    """Foreign keys of several columns. They are made with the table only: no column can be added with one."""
+    for column in table.columns:
+        target = schema.target(column)
+        if target is None or not target.whole or len(target.columns) == 1:
+            continue
+        ours = (*target.columns[:-1], column.name)
+        if set(ours) <= table.by_name.keys():
+            yield f"FOREIGN KEY ({names(ours)}) REFERENCES {quote(target.name)} ({names(target.columns)})"
 
 
 def _missing_columns(table: Table, schema: Schema, have: set[str]) -> Iterator[str]:

@@ -109,11 +109,12 @@ def _layout_of(schema: Schema, name: str, columns: set[str]) -> Layout:
 
 def split_column(connection: sqlite3.Connection, layout: Layout, column: str) -> None:
     """Version a declared column on its own from now on: a file of its table lacks it."""
-    connection.execute(f"ALTER TABLE {quote(layout.table.name)} ADD COLUMN {quote(f'_col_{column}_at')} INTEGER")
+    table, version = quote(layout.table.name), quote(f"_col_{column}_at")
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN {version} {layout.version_type}")
 
 
 def add_column(connection: sqlite3.Connection, layout: Layout, column: str) -> None:
     """Add a column that the vendor's files have and the declaration has not."""
-    table = quote(layout.table.name)
+    table, version = quote(layout.table.name), quote(f"_col_{column}_at")
     connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)} TEXT")
-    connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(f'_col_{column}_at')} INTEGER NOT NULL DEFAULT 0")
+    connection.execute(f"ALTER TABLE {table} ADD COLUMN {version} {layout.version_column}")

@@ -50,6 +50,21 @@ def test_one_table() -> None:
     assert result.stdout.startswith("## message\n") and result.stdout.count("## ") == 1
 
 
+def test_views_are_told_with_their_tables_and_alone() -> None:
+    told = [view for table in json.loads(run("schema", "--json").stdout) for view in table["views"]]
+    assert [
+        (v["view"], v["description"], v["of"], tuple(v["per"]), v["newest"] or "", v["where"] or "") for v in told
+    ] == [(v.name, v.about, v.table, v.per, v.newest, v.where) for v in SCHEMA.views]
+    assert json.loads(run("schema", "cio_people_gone", "--json").stdout) in told
+    markdown = run("schema").stdout
+    for view in SCHEMA.views:
+        assert f"View `{view.name}`: {view.about}" in markdown
+        alone = run("schema", view.name).stdout
+        assert alone.startswith(f"## {view.name}\n\n{view.about}\n") and f"`{view.table}`" in alone
+    newest = "Rows with the newest `version` of each `workspace_id`, `campaign_id`, `action_id`."
+    assert newest in run("schema", "cio_actions").stdout
+
+
 def test_where_columns_come_from() -> None:
     message = SCHEMA["message"]
     assert filled_from(message, message.by_name["content"]) == ["export"]
@@ -58,6 +73,8 @@ def test_where_columns_come_from() -> None:
     channel, file = SCHEMA["channel"], SCHEMA["sync_file"]
     assert {tuple(filled_from(channel, column)) for column in channel.columns} == {("webhook",)}
     assert {tuple(filled_from(file, column)) for column in file.columns} == {("promptsync",)}
+    people = SCHEMA["cio_people"]
+    assert {tuple(filled_from(people, column)) for column in people.columns} == {("change set",)}
 
 
 def test_a_description_cannot_break_the_markdown() -> None:
@@ -66,7 +83,10 @@ def test_a_description_cannot_break_the_markdown() -> None:
     assert len(cells(row)) == 7 and cells(row)[3] == "this | that"
 
 
-@pytest.mark.parametrize(("name", "near"), [("mesage", "'message'"), ("Contact", "'contact'"), ("zzzz", "")])
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("mesage", "'message'"), ("Contact", "'contact'"), ("cio_people_gon", "'cio_people_gone'"), ("zzzz", "")],
+)
 def test_an_unknown_table(name: str, near: str) -> None:
     result = run("schema", name)
     assert result.exit_code == 2

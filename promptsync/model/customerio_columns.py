@@ -1,0 +1,34 @@
+"""The few kinds of column and table that Customer.io's change sets are made of.
+
+Source: Customer.io's data warehouse sync, Parquet file schemas (v4 and v5). Owns their shapes only: a table whose key
+lies within a workspace, a column of it, the view of the newest row of each thing that it holds versions of.
+"""
+
+from collections.abc import Iterable
+
+from promptsync.model.table import Column, Kind, Table, View
+
+WORKSPACE = "workspace_id"
+TEXT, TIME, INT, BOOL, JSON = Kind.TEXT, Kind.TIME, Kind.INTEGER, Kind.BOOLEAN, Kind.JSON
+
+Described = tuple[str, Kind, str] | tuple[str, Kind, str, str]
+"""A column in short: name, kind, what it holds, and the table it refers to, if any."""
+
+
+def change_set_table(
+    name: str, about: str, key: tuple[str, ...], columns: Iterable[Described], order: str = "", **more: object
+) -> Table:
+    """A table that change sets fill. ``key``: within the workspace. Every column outside it is of the group ``row``."""
+    whole = (WORKSPACE, *key)
+    made = tuple(Column(c, kind, what, "" if c in whole else "row", "".join(to)) for c, kind, what, *to in columns)
+    return Table(name, about, whole, made, org_scoped=False, change_sets=True, order=order, **more)  # type: ignore[arg-type]
+
+
+def workspace(of: str) -> Described:
+    """The column that says whose a row is."""
+    return (WORKSPACE, INT, f"Workspace of the {of}")
+
+
+def current(table: str, about: str, per: tuple[str, ...], newest: str) -> View:
+    """The view ``<table>_current``: the newest row of each ``per`` within the workspace."""
+    return View(f"{table}_current", about, table, (WORKSPACE, *per), newest)
