@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NoReturn
 
 import structlog
@@ -23,18 +22,18 @@ from promptsync.alerts import Alerts
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config, open_access
 from promptsync.control import build_control, socket_path, start_control
+from promptsync.drop_intake import DropIntake
 from promptsync.engine import Engine
 from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.export_tasks import export_tasks
 from promptsync.fetch_schedule import fetch_tasks
 from promptsync.health import Health, health_routes
-from promptsync.ingest.files import LoadRequest
 from promptsync.logs import log_unhandled, report
 from promptsync.metrics import Latencies
 from promptsync.notify import ServiceManager
 from promptsync.plugin_tasks import plugin_tasks
 from promptsync.schedule import Schedule, Task
-from promptsync.sources.drop import DropFolder, DropSettings, Outcome
+from promptsync.sources.drop import DropFolder, DropSettings
 from promptsync.sources.listener import ListenerSettings, build_listener, listener_runner, stop_accepting
 from promptsync.sources.signature import Authenticator
 from promptsync.store.inbox import Inbox
@@ -125,7 +124,7 @@ class _Parts:
         self._latencies = Latencies(self._registry)
         self._inbox = Inbox(self._engine.mirror, clock, self._work.set, self._latencies.committed)
         self._schedule = Schedule(self._engine.mirror, clock)
-        self._drop = DropFolder(_drop_settings(config), self._dropped, clock, self._engine.age)
+        self._drop = DropFolder(_drop_settings(config), DropIntake(self._engine), clock, self._engine.age)
         self._background: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
 
@@ -228,15 +227,6 @@ class _Parts:
         requests = await asyncio.to_thread(self._engine.unfinished)
         for request in requests:
             await asyncio.to_thread(list, self._engine.load([request]))
-
-    async def _dropped(self, path: Path) -> Outcome:
-        """Load one file from the drop folder."""
-        report = await asyncio.to_thread(self._engine.load_file, LoadRequest(path, "drop"))
-        if report.state == "merged" and report.inserted + report.updated and report.table:
-            await asyncio.to_thread(self._engine.loader.enter_search, report.table)
-        if report.state in ("merged", "unchanged"):
-            return Outcome("done")
-        return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")
 
     async def _search(self) -> str | None:
         """Enter into full-text search what a killed process had not entered yet."""

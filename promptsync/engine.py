@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+from promptsync.change_set_settings import left_out, stems_of
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config
 from promptsync.errors import InputRefused
 from promptsync.exports import Exports
+from promptsync.formats.change_set_names import is_ignored, parse_change_set
 from promptsync.formats.limits import Limits
 from promptsync.formats.names import parse_name
 from promptsync.ingest.built_in import Extensions, load_extensions
@@ -43,14 +45,16 @@ class Engine:
         self.config = config
         self.clock = clock
         self.stopping = threading.Event()  # set to have long work on other threads end soon
-        self.fetching = threading.Lock()  # one fetch at a time, whoever asked for it
+        # one fetch of a kind at a time, whoever asked for it: years of change sets do not keep the nightly files waiting
+        self.fetching = {"nightly": threading.Lock(), "customerio": threading.Lock()}
         extensions = load_extensions(config, given)
         try:
+            self._settings = settings = load_settings(config, extensions)
             self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal)
         except BaseException:
             extensions.close()
             raise
-        self.loader = FileLoader(self.mirror, load_settings(config, extensions), clock)
+        self.loader = FileLoader(self.mirror, settings, clock)
         self.applier = EventApplier(self.mirror, extensions.handlers, self.loader.touched)
         self.plugins = PluginWork(extensions, self.mirror, self.loader.touched, clock)
         self.exports = Exports(config, self.mirror, clock, self.stopping)
@@ -70,7 +74,7 @@ class Engine:
         return applied
 
     def load_file(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
-        """Load one file: a nightly export, or of a kind that a plugin decodes."""
+        """Load one file: a nightly export, a change set, or of a kind that a plugin decodes."""
         if request.name is None and self.plugins.decoded.kind(request.path.name):
             return self.plugins.decoded.load(request, progress)
         return self.loader.load(request, progress)
@@ -92,18 +96,24 @@ class Engine:
         return [LoadRequest(path, "load", accept=True) for path in paths if path.is_file()]
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:
-        """Files, and those in folders, oldest snapshot first; names that say nothing last."""
+        """Files, and those in folders that say something: snapshots, oldest first, then change sets in the vendor's
+        order; names that say nothing last."""
         found: list[Path] = []
         for path in paths:
-            found += [inner for inner in path.rglob("*") if _is_visible(inner, path)] if path.is_dir() else [path]
+            found += [inner for inner in path.rglob("*") if _counts(inner, path)] if path.is_dir() else [path]
         return sorted(found, key=self.age)
 
-    def age(self, path: Path) -> tuple[int, str]:
-        """What orders files: the instant that a name states, then the name."""
+    def age(self, path: Path) -> tuple[int, int, int, str]:
+        """What orders files: their kind, the instant or the two sequences that a name states, then the name."""
         try:
-            return parse_name(path.name, self.mirror.schema.nightly, self.config.mirror.timezone).as_of, path.name
+            name = parse_name(path.name, self.mirror.schema.nightly, self.config.mirror.timezone)
+            return 0, name.as_of, 0, path.name
         except InputRefused:
-            return 1 << 62, path.name
+            pass
+        try:
+            return 1, *parse_change_set(path.name, self._settings.stems).order, path.name
+        except InputRefused:
+            return 2, 0, 0, path.name
 
     def close(self) -> None:
         """Finish accepted work and close."""
@@ -121,9 +131,13 @@ def load_settings(config: Config, extensions: Extensions) -> LoadSettings:
     """How files are judged, from the configuration, and filtered, by plugins."""
     guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
     limits = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
-    return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins))
+    tables = [table.name for table in extensions.schema if table.change_sets]
+    stems, leave_out = stems_of(config.customerio, tables), left_out(config.customerio, tables)
+    return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins), stems, leave_out)
 
 
-def _is_visible(path: Path, below: Path) -> bool:
-    parts = path.relative_to(below).parts
-    return path.is_file() and not path.is_symlink() and not any(part.startswith(".") for part in parts)
+def _counts(path: Path, below: Path) -> bool:
+    """Whether a file in a folder is looked at: not what is hidden, nor the vendor's empty marks."""
+    if not path.is_file() or path.is_symlink() or any(part.startswith(".") for part in path.relative_to(below).parts):
+        return False
+    return not is_ignored(path.name, path.stat().st_size if path.name.lower().endswith(".parquet") else None)

@@ -1,76 +1,55 @@
-"""Fetching nightly exports from where they lie: places, ledger and loader put together.
+"""Fetching files from where they lie: places, ledger and loader put together.
 
-Owns the run of one source: list, compare, download oldest first, load, record. What a place is, what is new and how one
-file is downloaded are decided in sources/places; how a file is merged, by the loader. Blocking: each run has a thread
-and an event loop of its own, so that neither a slow server nor a slow disk holds up the daemon's.
+Owns the run of one source: list, compare, download ahead, load in order, record. What a place is, what is new and how
+one file is downloaded are decided in sources/places; what differs between nightly exports and change sets, in
+fetch_kinds.py; how a file is merged, by the loader. Blocking: each run has a thread and an event loop of its own, so
+that neither a slow server nor a slow disk holds up the daemon's.
 """
 
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
 from promptsync.clock import MICROS, iso_millis
 from promptsync.engine import Engine
-from promptsync.errors import ConfigError, InputRefused, MirrorBroken, MirrorFull, PromptsyncError, Unavailable
+from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
+from promptsync.fetch_ahead import Reach, in_order
+from promptsync.fetch_files import Emit, Files, Job
+from promptsync.fetch_kinds import Kind, Stated, kind_of
+from promptsync.fetch_report import FetchReport
 from promptsync.fetch_sources import Source, expected_files, place_settings
-from promptsync.formats.names import FileName, parse_name
-from promptsync.ingest.files import FileReport, LoadRequest
-from promptsync.sources.places.download import Bounds, download, with_retries
+from promptsync.sources.places.download import Bounds, with_retries
 from promptsync.sources.places.incoming import Incoming
 from promptsync.sources.places.opening import open_place
 from promptsync.sources.places.place import Item, Place
 from promptsync.sources.places.plan import Plan, Wish, make_plan
 from promptsync.sources.places.web import is_pattern
-from promptsync.sources.safe_http import Gone
 from promptsync.store import ledger, place_ledger
+from promptsync.store.place_listing import Listing
+
+__all__ = ["FetchReport", "FetchSettings", "fetch_source", "record_run", "settings_of"]
 
 _log = structlog.get_logger()
 _LOOK_UP: Final = 0.25
-Emit = Callable[[dict[str, Any]], None]
-
-
-@dataclass(slots=True)
-class FetchReport:
-    """What came of one source. ``listed``, ``new``, ...: numbers of files. ``files``: the ledger's row of each loaded.
-
-    ``error``: why the source as a whole ended early, with the error's type as ``error_type``; None if it did not.
-    """
-
-    source: str
-    listed: int = 0
-    new: int = 0
-    loaded: int = 0
-    held: int = 0
-    failed: int = 0
-    gone: int = 0
-    strangers: int = 0
-    seconds: float = 0.0
-    error: str | None = None
-    error_type: str | None = None
-    retryable: bool = False
-    files: list[dict[str, Any]] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-
-    def sentence(self) -> str:
-        """For the record of runs."""
-        done = f"{self.listed:,} files there, {self.new:,} new, {self.loaded:,} loaded"
-        rest = [f"{count:,} {word}" for word in ("held", "failed", "gone") if (count := getattr(self, word))]
-        return ", ".join((done, *rest)) + "."
+_SLICE: Final = 200
+"""Lines of the ledger in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchSettings:
-    """``settle``: seconds that a file must have been left alone, where half-written ones can be seen."""
+    """``settle``: seconds that a file must have been left alone, where half-written ones can be seen. ``most_bytes``:
+    of files on disk that are not loaded yet."""
 
     bounds: Bounds = field(default_factory=Bounds)
     settle: float = 10.0
+    most_bytes: int = 4 << 30
 
 
 def settings_of(engine: Engine) -> FetchSettings:
@@ -90,7 +69,7 @@ def fetch_source(
     What is wrong with the place, or with a file of it, is in the report. Raises MirrorBroken, and Unavailable when
     promptsync is stopping.
     """
-    with engine.fetching:
+    with engine.fetching[source.section]:
         run = _Run(engine, source, wish, emit, settings or settings_of(engine))
         return asyncio.run(_unless_stopped(run.run(), engine.stopping))
 
@@ -112,104 +91,98 @@ class _Run:
         self._wish = wish
         self._emit = emit
         self._settings = settings
+        self._bounds = replace(settings.bounds, md5=source.config.check_md5)
         self._incoming = Incoming(engine.mirror.folder / "incoming")
         self._report = FetchReport(source.name)
-        self._strikes = 0
 
     async def run(self) -> FetchReport:
         started = time.perf_counter()
         report = self._report
         try:
-            self._incoming.sweep(self._engine.clock())
-            self._incoming.drop(self._write(place_ledger.settle_held, self._source.name))
-            async with open_place(place_settings(self._source.config, self._expected())) as place:
-                plan = await self._survey(place)
-                for number, (item, name) in enumerate(plan.fetch):
-                    self._emit({"progress": ["fetching files", number, len(plan.fetch)]})
-                    await self._one(place, item, name)
+            await self._fetch()
         except MirrorBroken:
             raise
         except PromptsyncError as error:
             report.error, report.error_type, report.retryable = str(error), type(error).__name__, error.retryable
         report.seconds = round(time.perf_counter() - started, 3)
-        _log.info("fetched", **{k: v for k, v in asdict(report).items() if k not in ("files", "problems")})
+        told = {key: value for key, value in asdict(report).items() if key not in ("files", "problems", "notes")}
+        _log.info("fetched", **told)
         return report
 
-    async def _survey(self, place: Place) -> Plan[FileName]:
+    async def _fetch(self) -> None:
+        kind = kind_of(self._engine, self._source)
+        self._tidy_up(kind)
+        async with open_place(place_settings(self._source.config, self._expected())) as place:
+            plan = await self._survey(place, kind)
+            job = Job(self._engine, self._source.name, kind, self._bounds, self._incoming, self._report, self._emit)
+            files = Files(job, place)
+            await self._all(files, plan, Reach(kind.downloads, self._settings.most_bytes))
+            await files.put_away([*plan.done, *files.loaded])
+            if files.down is not None:
+                raise files.down
+
+    async def _all(self, files: Files, plan: Plan[Stated], reach: Reach) -> None:
+        """Everything planned, to its end: downloaded ahead, loaded one at a time."""
+        planned = (((item, stated), stated.line, item.size or 0) for item, stated in plan.fetch)
+        here = in_order(planned, lambda pair: files.fetch(*pair), reach, lambda: files.down is None)
+        async with aclosing(here):
+            self._emit({"progress": ["fetching files", 0, len(plan.fetch)]})
+            async for item, stated in here:
+                await files.load(item, stated)
+                done = self._report.loaded + self._report.held
+                self._emit({"progress": ["fetching files", done, len(plan.fetch)]})
+
+    def _tidy_up(self, kind: Kind) -> None:
+        """What has changed since the last run other than at the place: copies, held files, tables skipped."""
+        self._incoming.sweep(self._engine.clock())
+        self._write(place_ledger.settle_held, self._source.name)
+        with self._engine.mirror.reading() as connection:
+            self._incoming.drop(place_ledger.done_with(connection, self._incoming.held()))
+            changed = place_ledger.skips_differ(connection, self._source.name, kind.skip)
+        if changed:
+            self._write(place_ledger.note_skips, self._source.name, kind.skip)
+
+    async def _survey(self, place: Place, kind: Kind) -> Plan[Stated]:
         """List, compare, and write down what was seen before anything is fetched."""
-        items, plan = await self._look(place)
+        plan, vanished = await self._look(place, kind)
         now = self._engine.clock()
         newest = max((item.modified or 0 for item, _ in plan.new), default=0)
         if place.settles and newest > now - self._settings.settle * MICROS:
-            before = {item.key: item.tag for item in items}
+            before = {item.key: item.tag for item, _ in plan.new}
             await asyncio.sleep(self._settings.settle)
-            items, plan = await self._look(place)
+            plan, vanished = await self._look(place, kind)
             plan.leave([item.key for item, _ in plan.new if before.get(item.key) != item.tag])
-        self._report.listed, self._report.new = len(items), len(plan.new)
-        self._report.strangers = len(plan.strangers)
-        self._write(_note, self._source.name, plan, iso_millis(now))
+        self._report.new, self._report.strangers = len(plan.new), len(plan.strangers)
+        seen = [_seen(item, stated, kind) for item, stated in plan.new]
+        self._note(place_ledger.note_seen, seen, iso_millis(now))
+        self._note(place_ledger.note_back, plan.back)
+        self._note(place_ledger.note_gone, vanished, iso_millis(now))
+        self._write(place_ledger.note_strangers, self._source.name, plan.strangers, iso_millis(now))
         return plan
 
-    async def _look(self, place: Place) -> tuple[list[Item], Plan[FileName]]:
-        items = await with_retries(place.items, self._settings.bounds)
+    async def _look(self, place: Place, kind: Kind) -> tuple[Plan[Stated], list[str]]:
+        """The plan, and the keys that are not there any more."""
         with self._engine.mirror.reading() as connection:
-            known = place_ledger.known(connection, self._source.name)
-        complete = not is_pattern(self._source.config.location)
-        return items, make_plan(items, known, self._parse, self._wish, complete=complete)
 
-    async def _one(self, place: Place, item: Item, name: FileName) -> None:
-        """One file, to its end. Raises what concerns the whole source."""
-        where = (self._source.name, item.key)
-        target = self._incoming.target(where, item)
-        try:
-            if not self._incoming.has(target, item):
-                await download(place, item, target, self._settings.bounds, self._progress(item))
-        except MirrorFull:
-            raise
-        except Unavailable as error:
-            self._tried(where, item, "waiting", error)
-            self._strikes += 1
-            if self._strikes > 1:  # two files in a row: it is the place
-                raise
-            return
-        except (Gone, InputRefused, ConfigError) as error:
-            self._tried(where, item, "gone" if isinstance(error, Gone) else "failed", error)
-            return
-        self._strikes = 0
-        self._finish(where, target, await asyncio.to_thread(self._load, target, name))
+            async def once() -> Listing:
+                listing = Listing(connection, self._source.name)
+                async with aclosing(place.pages()) as pages:  # type: ignore[type-var]
+                    async for page in pages:
+                        listing.add(item for item in page if kind.counts(item.key, item.size))
+                return listing
 
-    def _load(self, target: Path, name: FileName) -> FileReport:
-        def told(step: str, done: int, total: int) -> None:
-            self._emit({"progress": [step, done, total]})
+            listing = await with_retries(once, self._bounds)
+            self._report.listed = len(listing)
+            found = listing.differences(loaded=kind.putting_away is not None)
+            differences = ((Item(*entry), known) for entry, known in found)
+            plan = make_plan(differences, kind.parse, self._wish, kind.skip)
+            complete = not is_pattern(self._source.config.location)
+            return plan, listing.vanished() if complete else []
 
-        (report,) = self._engine.load([LoadRequest(target, self._source.name, name)], told)
-        return report
-
-    def _finish(self, where: tuple[str, str], target: Path, loaded: FileReport) -> None:
-        """Put the copy away and write down what came of it."""
-        good = loaded.state in ("merged", "unchanged")
-        lies = target if good else self._incoming.hold(target)
-        error = None if good else f"{loaded.error} Its copy is {lies}."
-        state, now = ("loaded" if good else "held"), iso_millis(self._engine.clock())
-        self._write(place_ledger.note_loaded, place_ledger.Attempt(*where, state, now, error), target, lies)
-        if good:
-            self._incoming.drop([target])
-            self._report.loaded += 1
-        else:
-            self._report.held += 1
-        self._report.files.append(asdict(loaded) | {"error": error})
-        self._emit({"file": self._report.files[-1]})
-
-    def _tried(self, where: tuple[str, str], item: Item, state: str, error: PromptsyncError) -> None:
-        now = iso_millis(self._engine.clock())
-        self._write(place_ledger.note_tried, place_ledger.Attempt(*where, state, now, str(error)))
-        self._report.gone += state == "gone"
-        self._report.failed += state != "gone"
-        self._report.problems.append(f"{item.file_name}: {error}")
-
-    def _progress(self, item: Item) -> Callable[[int, int], None]:
-        step = f"fetching {item.file_name} (bytes)"
-        return lambda done, total: self._emit({"progress": [step, done, total]})
+    def _note(self, statement: Callable[..., None], entries: Sequence[Any], *rest: Any) -> None:
+        """Write many lines down, in slices between which deliveries get in."""
+        for start in range(0, len(entries), _SLICE):
+            self._write(statement, self._source.name, entries[start : start + _SLICE], *rest)
 
     def _expected(self) -> Any:
         engine = self._engine
@@ -218,31 +191,15 @@ class _Run:
             zone, schema = engine.config.mirror.timezone, engine.mirror.schema
             return expected_files(self._source.config.location, schema, connection, zone, now)
 
-    def _parse(self, file_name: str) -> FileName:
-        return parse_name(file_name, self._engine.mirror.schema.nightly, self._engine.config.mirror.timezone)
-
     def _write(self, statement: Callable[..., Any], *args: Any) -> Any:
         return self._engine.mirror.writer.run(lambda connection: statement(connection, *args))
 
 
-def _note(connection: Any, place: str, plan: Plan[FileName], now: str) -> None:
-    """Everything that a listing says, in one transaction."""
-    rows = [
-        {
-            "key": item.key,
-            "tag": item.tag,
-            "size": item.size,
-            "modified_at": None if item.modified is None else iso_millis(item.modified),
-            "table": name.table,
-            "org_id": name.org_id or 0,
-            "as_of": iso_millis(name.as_of),
-        }
-        for item, name in plan.new
-    ]
-    place_ledger.note_seen(connection, place, rows, now)
-    place_ledger.note_back(connection, place, plan.back)
-    place_ledger.note_gone(connection, place, plan.vanished, now)
-    place_ledger.note_strangers(connection, place, plan.strangers, now)
+def _seen(item: Item, stated: Stated, kind: Kind) -> dict[str, Any]:
+    """The line of a new version in the ledger."""
+    modified = None if item.modified is None else iso_millis(item.modified)
+    line = {"key": item.key, "tag": item.tag, "size": item.size, "modified_at": modified}
+    return line | {"state": "skipped" if stated.table in kind.skip else "waiting"} | dict(stated.row)
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, FetchReport], stopping: threading.Event) -> FetchReport:

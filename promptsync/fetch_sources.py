@@ -1,7 +1,7 @@
-"""The configured places of nightly exports: what they are called, what opens them, what is expected there.
+"""The configured places of nightly exports and change sets: what they are called, what opens them, what is expected.
 
-Owns the step from ``[[nightly]]`` to a place's settings. Secrets are opened here, when they are needed, and go nowhere
-but into those settings.
+Owns the step from ``[[nightly]]`` and ``[[customerio]]`` to a place's settings. Secrets are opened here, when they are
+needed, and go nowhere but into those settings.
 """
 
 import sqlite3
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from promptsync.clock import micros_of
 from promptsync.config import Config, NightlyConfig, Secret
-from promptsync.config.sections import RemoteConfig
+from promptsync.config.sections import CustomerioConfig, RemoteConfig
 from promptsync.errors import ConfigError
 from promptsync.model import Schema
 from promptsync.sources.places.place import Expected, PlaceSettings, public_name
@@ -29,7 +29,12 @@ class Source:
     """``name``: its location without user, password and query; what people, the ledger and sync_run call it."""
 
     name: str
-    config: NightlyConfig
+    config: NightlyConfig | CustomerioConfig
+
+    @property
+    def section(self) -> str:
+        """The section that it stands in."""
+        return "customerio" if isinstance(self.config, CustomerioConfig) else "nightly"
 
     @property
     def task(self) -> str:
@@ -38,18 +43,25 @@ class Source:
 
 
 def sources_of(config: Config) -> tuple[Source, ...]:
-    """Every ``[[nightly]]``. Raises ConfigError if two are the same place."""
-    sources = tuple(Source(public_name(nightly.location), nightly) for nightly in config.nightly)
+    """Every ``[[nightly]]`` and ``[[customerio]]``. Raises ConfigError if two are the same place."""
+    sources = tuple(Source(public_name(one.location), one) for one in _places(config))
     names = [source.name for source in sources]
     for name in names:
         if names.count(name) > 1:
-            raise ConfigError(f"Two [[nightly]] sections have the location {name}; keep one of them.")
+            raise ConfigError(
+                f"Two sections, [[nightly]] or [[customerio]], have the location {name}; keep one of them, or give "
+                "each a folder of its own."
+            )
     return sources
 
 
 def source_names(config: Config) -> tuple[str, ...]:
     """What the configured places are called, without looking at anything else of them."""
-    return tuple(dict.fromkeys(public_name(nightly.location) for nightly in config.nightly))
+    return tuple(dict.fromkeys(public_name(one.location) for one in _places(config)))
+
+
+def _places(config: Config) -> tuple[NightlyConfig | CustomerioConfig, ...]:
+    return (*config.nightly, *config.customerio)
 
 
 def choose(sources: Sequence[Source], wanted: Iterable[str]) -> tuple[Source, ...]:
@@ -58,7 +70,9 @@ def choose(sources: Sequence[Source], wanted: Iterable[str]) -> tuple[Source, ..
     Raises ConfigError.
     """
     if not sources:
-        raise ConfigError("No place to fetch from is configured; add a [[nightly]] section with its location.")
+        raise ConfigError(
+            "No place to fetch from is configured; add a [[nightly]] or [[customerio]] section with its location."
+        )
     chosen = [_named(sources, name) for name in wanted]
     return tuple(source for source in sources if source in chosen or not chosen)
 

@@ -44,6 +44,19 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     return {"files": reports}
 
 
+def reset(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Empty ``tables`` that change sets fill, so that their files can be loaded again. Emits ``progress``."""
+    schema = engine.mirror.schema
+    may = [table.name for table in schema if table.change_sets]
+    wrong = [name for name in params["tables"] if name not in may]
+    if wrong:
+        raise ConfigError(
+            f"{', '.join(wrong)} cannot be reset: only a table of Customer.io's change sets can, such as cio_subjects."
+        )
+    told = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    return {"tables": [asdict(engine.loader.reset(name, told)) for name in dict.fromkeys(params["tables"])]}
+
+
 def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Apply stored deliveries again: those with ``id``, ``failed``, of ``type``, received ``since``."""
     chosen = engine.mirror.writer.run(
@@ -73,11 +86,16 @@ def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]
 
 
 def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
-    """Try what was rejected once more: deliveries are replayed, files loaded again. Optional ``ids``."""
+    """Try what was rejected once more: deliveries are replayed, files loaded again. Optional ``ids``.
+
+    Of the files that are ``gone``, those ``superseded`` have had a newer one merged after them.
+    """
     with engine.mirror.reading() as connection:
         events, files = rejects.origins(connection, params.get("ids"))
-    there = {number: path for number, path in files.items() if path.is_file()}
+        there = {number: path for number, path in files.items() if path.is_file()}
+        old = rejects.superseded(connection, list(files.keys() - there.keys()))
     gone = [str(path) for number, path in files.items() if number not in there]
+    superseded = [str(files[number]) for number in sorted(old)]
     again = [LoadRequest(path, "retry", accept=True, again=True) for path in dict.fromkeys(there.values())]
     engine.mirror.writer.run(lambda connection: rejects.take(connection, events, list(there)))
     engine.apply_pending()
@@ -85,7 +103,7 @@ def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     reports = [asdict(report) for report in engine.load(again, progress)]
     with engine.mirror.reading() as connection:
         left = connection.execute("SELECT count(*) FROM sync_reject").fetchone()[0]
-    return {"deliveries": len(events), "files": reports, "gone": gone, "left": left}
+    return {"deliveries": len(events), "files": reports, "gone": gone, "superseded": superseded, "left": left}
 
 
 def discard_rejects(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
@@ -138,6 +156,7 @@ def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
 
 OPERATIONS: dict[str, Operation] = {
     "load": load,
+    "reset": reset,
     "fetch": fetch,
     "replay": replay,
     "import-events": import_events,

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
+from promptsync.status_change_sets import ChangeSetState, change_set_states
 from promptsync.status_sources import SourceState, source_problems, source_states
 from promptsync.store.changes import troubles
 
@@ -45,6 +46,7 @@ class Status:
     jobs: tuple[dict[str, Any], ...]
     merged_exports: int
     sources: tuple[SourceState, ...]
+    change_sets: tuple[ChangeSetState, ...] = field(default=())
     plugins: tuple[dict[str, str], ...] = field(default=())
     problems: tuple[str, ...] = field(default=())
 
@@ -78,6 +80,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         plugins=tuple(troubles(connection)),
         merged_exports=connection.execute("SELECT count(*) FROM sync_job WHERE state = 'loaded'").fetchone()[0],
         sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
+        change_sets=tuple(change_set_states(connection, now)),
     )
     return replace(status, problems=tuple(_problems(status)))
 
@@ -155,7 +158,7 @@ def _rows(connection: sqlite3.Connection, sql: str) -> Iterator[dict[str, Any]]:
 
 
 def _problems(status: Status) -> Iterator[str]:
-    if not (status.tables or status.events["received"] or status.merged_exports):
+    if not (status.tables or status.events["received"] or status.merged_exports or status.change_sets):
         yield "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
     for table in status.tables:
         if table.stale:

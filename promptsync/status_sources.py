@@ -17,7 +17,8 @@ _NIGHTS = 60
 @dataclass(frozen=True, slots=True)
 class SourceState:
     """One place. ``last_success``: ISO start of the last run that could look there; ``outcome``, ``message``: of the
-    last run. ``waiting``, ``held``, ``failed``: numbers of files. ``missing``: nights, oldest first, with what lacks.
+    last run. ``waiting``, ``held``, ...: numbers of files. ``missing``: nights, oldest first, with what lacks.
+    ``notes``: sentences that nobody has to act on at once.
     """
 
     source: str
@@ -31,6 +32,9 @@ class SourceState:
     missing: tuple[str, ...]
     newest_missing: bool
     stale: bool
+    over_budget: int = 0
+    skipped: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def task_of(source: str) -> str:
@@ -62,6 +66,9 @@ def source_states(
             missing=tuple(_in_words(night, lacking) for night, lacking in missing.items()),
             newest_missing=looked in missing,
             stale=age is None or age > stale_after.total_seconds(),
+            over_budget=count.get("over_budget", 0),
+            skipped=count.get("skipped", 0),
+            notes=tuple(_notes(connection, source)),
         )
 
 
@@ -89,7 +96,9 @@ def missing_nights(
     """
     have: dict[tuple[str, int], set[date]] = {}
     for table, org, as_of in connection.execute(
-        "SELECT \"table\", org_id, as_of FROM sync_object WHERE place = ? AND state IN ('loaded', 'held')", (source,)
+        "SELECT \"table\", org_id, as_of FROM sync_object WHERE place = ? AND state IN ('loaded', 'held') "
+        "AND as_of IS NOT NULL",
+        (source,),
     ):
         have.setdefault((table, org), set()).add(local_date(parse_iso(as_of), zone))
     for table, org, at in connection.execute('SELECT DISTINCT "table", org_id, at FROM sync_snapshot'):
@@ -107,6 +116,20 @@ def missing_nights(
 def local_date(at: int, zone: ZoneInfo) -> date:
     """The date of an instant in a zone."""
     return datetime.fromtimestamp(at // MICROS, UTC).astimezone(zone).date()
+
+
+def _notes(connection: sqlite3.Connection, source: str) -> Iterator[str]:
+    """What waits on purpose, and what could not be put away."""
+    sql = (
+        "SELECT count(*), min(error) FROM sync_object WHERE place = ? AND state = ? AND error IS NOT NULL "
+        "AND gone_at IS NULL"
+    )
+    waiting, why = connection.execute(sql, (source, "over_budget")).fetchone()
+    if waiting:
+        yield f"{waiting:,} files of {source} wait: {why}"
+    left, why = connection.execute(sql, (source, "loaded")).fetchone()
+    if left:
+        yield f"{left:,} loaded files of {source} could not be deleted or moved: {why}"
 
 
 def _series(series: tuple[str, int]) -> str:

@@ -2,19 +2,23 @@
 
 Owns what a request must have before any route runs, so that a route that forgets to ask shows nothing: a login, or
 an administrator's for Datasette's own pages under ``/-/``. Also refuses large bodies, foreign host names where there
-is no login, and passwords in headers (each would be hashed on the event loop), and says to browsers that
-no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette itself.
+is no login, passwords in headers (each would be hashed on the event loop), and too many tries to log in, and says to
+browsers that no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette itself.
 """
 
+import math
 import re
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from datasette.plugins import pm  # type: ignore[import-untyped]
 from datasette.utils import await_me_maybe  # type: ignore[import-untyped]
 from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
 
 from promptsync.browse.access import Actor, Need, may, needs
+from promptsync.browse.attempts import LoginLimit
 from promptsync.browse.settings import BrowseSettings, loopback
 
 Scope = MutableMapping[str, Any]
@@ -27,6 +31,7 @@ REFUSED = "/-/refused"
 """A route that says, as a page with everything around it, that this is for administrators."""
 
 _LARGEST_BODY = 16_384
+_LOGIN = "/-/login"
 _POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -40,12 +45,14 @@ _HEADERS = {
 
 
 class Gate:
-    """Wraps ``app``; ``datasette`` must carry ``browse``, the settings."""
+    """Wraps ``app``; ``datasette`` must carry ``browse``, the settings. ``clock``: seconds, from anywhere."""
 
-    def __init__(self, app: App, datasette: Any) -> None:
+    def __init__(self, app: App, datasette: Any, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
         self._datasette = datasette
         self._settings: BrowseSettings = datasette.browse
+        self._clock = clock
+        self._limit = LoginLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request pass, or answers it."""
@@ -55,10 +62,32 @@ class Gate:
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
         scope = {**scope, "headers": headers}
         refusal = _unfit(scope, self._settings) or await self._unwelcome(scope)
+        send = _with_headers(send)
         if isinstance(refusal, Response):
-            await refusal.asgi_send(_with_headers(send))
+            await refusal.asgi_send(send)
+        elif scope["method"] == "POST" and Request(scope, None).path == _LOGIN:
+            await self._log_in(scope, receive, send)
         else:
-            await self._app({**scope, **(refusal or {})}, receive, _with_headers(send))
+            await self._app({**scope, **(refusal or {})}, receive, send)
+
+    async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a try to log in pass unless there were too many: each costs the event loop the hashing of a password."""
+        message = await _whole(receive)
+        names = parse_qs(message.get("body", b"").decode("utf-8", "replace")).get("username", [""])
+        user, address = names[0], (scope.get("client") or ("",))[0]
+        wait = self._limit.wait(address, user, self._clock())
+        if wait:
+            seconds = math.ceil(wait)
+            told = {"retry-after": str(seconds)}
+            await Response.text(f"Too many tries. The next one in {seconds} seconds.", 429, told).asgi_send(send)
+            return
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 302:
+                self._limit.succeeded(address, user)
+            await send(message)
+
+        await self._app(scope, _once(message, receive), answer)
 
     async def _unwelcome(self, scope: Scope) -> Response | Scope | None:
         """None where the path is open to whoever asks; else the answer, or changes that lead to ``REFUSED``."""
@@ -95,6 +124,28 @@ def _unfit(scope: Scope, settings: BrowseSettings) -> Response | None:
         if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY:
             return Response.text("The form is too large.", status=413)
     return None
+
+
+async def _whole(receive: Receive) -> Message:
+    """The request's body as one message; its length has been judged. What comes instead, if the client goes away."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        body += message.get("body", b"")
+        if not message.get("more_body") or len(body) > _LARGEST_BODY:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+
+def _once(message: Message, receive: Receive) -> Receive:
+    """``message``, then whatever else comes."""
+    waiting = [message]
+
+    async def next_one() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_one
 
 
 def _with_headers(send: Send) -> Send:

@@ -24,6 +24,7 @@ from promptsync.cli.init import init
 from promptsync.cli.load import load
 from promptsync.cli.plugins import plugins
 from promptsync.cli.rejects import rejects
+from promptsync.cli.reset import reset
 from promptsync.cli.run import run
 from promptsync.cli.schema import schema
 from promptsync.cli.status import status
@@ -91,5 +92,5 @@ def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool
     ctx.obj = App(config_path, verbosity)
 
 
-for command in (init, demo, run, load, fetch, export, events, rejects, plugins, status, doctor, browse, schema):
+for command in (init, demo, run, load, fetch, export, events, rejects, reset, plugins, status, doctor, browse, schema):
     main.add_command(command)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from promptsync.browse.settings import BrowseSettings
-from promptsync.checks import Finding, Level, contents, machine, settings
+from promptsync.checks import Finding, Level, change_sets, contents, machine, settings
 from promptsync.checks.finding import note, ok, problem
 from promptsync.cli.context import WRONG, App, finish, print_json
 from promptsync.cli.extended import plugin_findings
@@ -128,6 +128,7 @@ def _mirror(database: Path, deep: bool) -> Iterator[Finding]:
         if whole.level is not Level.PROBLEM:
             yield contents.check_clock(contents.newest_mark(connection), system_clock())
             yield from contents.check_vendors(connection)
+            yield from change_sets.check_change_sets(connection)
     except sqlite3.Error as error:
         yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")
     finally:

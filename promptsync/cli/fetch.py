@@ -1,4 +1,4 @@
-"""``promptsync fetch``: fetch nightly exports from the configured places now."""
+"""``promptsync fetch``: fetch nightly exports and change sets from the configured places now."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seco
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def fetch(app: App, /, sources: tuple[str, ...], since: str | None, as_json: bool) -> None:
-    """Fetch nightly exports from the configured places now, and merge what is new.
+    """Fetch nightly exports and Customer.io's change sets from the configured places now, and merge what is new.
 
     SOURCE is a location, or a part of one; without any, every place is looked at. Fetching again fetches nothing twice.
     """
@@ -48,6 +48,10 @@ def _show(app: App, reports: list[dict[str, Any]]) -> None:
     for report in reports:
         for problem in report["problems"]:
             click.echo(problem, err=True)
+        for note in report["notes"]:
+            click.echo(f"{report['source']}: {note}", err=True)
+        if report["over_budget"]:
+            app.say(f"{report['source']}: {report['over_budget']:,} files wait, content_budget would be exceeded.")
         if report["error"]:
             click.echo(f"{report['source']}: {report['error']}", err=True)
         if report["strangers"]:
@@ -61,5 +65,5 @@ def _exit_code(reports: list[dict[str, Any]]) -> int:
     if any(report["error_type"] == "ConfigError" for report in reports):
         return WRONG
     bad = any(report["error"] or report["held"] or report["failed"] for report in reports)
-    rejected = any(file["rejected"] for report in reports for file in report["files"])
+    rejected = any(report["rejected"] for report in reports)
     return NEEDS_PERSON if bad or rejected else 0

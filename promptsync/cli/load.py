@@ -22,7 +22,10 @@ _GOOD = ("merged", "unchanged", "would merge")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def load(app: App, /, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> None:
-    """Merge nightly export files, or folders of them, now. Loading anything twice changes nothing."""
+    """Merge files, or folders of them, now: nightly exports and Customer.io's change sets (parquet).
+
+    Loading anything twice changes nothing, and the order of change sets does not matter.
+    """
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise ConfigError(f"There is no file or folder {', '.join(missing)}; check the spelling.")

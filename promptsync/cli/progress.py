@@ -15,6 +15,9 @@ _EVERY_SECONDS = 3.0
 _WORDS = {
     "checking": "checking (bytes)",
     "reading": "reading rows",
+    "staging": "sorting rows",
+    "comparing": "comparing rows",
+    "deleting": "deleting rows",
     "merging": "merging rows",
     "absent": "rows no longer there",
     "indexing": "entering into search",

@@ -69,7 +69,10 @@ def retry(app: App, ids: tuple[int, ...], as_json: bool) -> None:
     else:
         app.say(f"{result['deliveries']:,} deliveries and {len(result['files']):,} files tried again.")
         for path in result["gone"]:
-            app.say(f"{path} is no longer there: put it back, or discard its rejects.")
+            if path in result["superseded"]:
+                app.say(f"{path} is no longer there, and a newer export was merged: its rejects can be discarded.")
+            else:
+                app.say(f"{path} is no longer there: put it back, or have it exported again; then discard its rejects.")
         app.say(f"{result['left']:,} rejects are left.")
     finish(bool(result["left"]))
 

@@ -43,6 +43,14 @@ def _show(found: Status, runs: bool) -> None:
         rows = [[t.table, str(t.org_id or ""), t.newest, t.rows, t.snapshots, _nights(t.missing)] for t in found.tables]
         print_table(columns, rows)
         click.echo("")
+    if found.change_sets:
+        columns = ["table", "workspace", "newest sequence", "hours old", "waiting", "held", "over budget", "skipped"]
+        counts = [
+            [t.table, str(t.workspace_id), t.newest, t.age_hours, t.waiting, t.held, t.over_budget, t.skipped]
+            for t in found.change_sets
+        ]
+        print_table(columns, counts)
+        click.echo("")
     if found.sources:
         columns = ["fetched from", "last success", "outcome", "waiting", "held", "failed", "nights missing"]
         print_table(
@@ -53,6 +61,8 @@ def _show(found: Status, runs: bool) -> None:
             ],
         )
         click.echo("")
+        for note in (note for source in found.sources for note in source.notes):
+            click.echo(note)
     events = found.events
     newest = f", the newest at {events['newest']}" if events["newest"] else ""
     click.echo(f"Deliveries: {events['received']:,} received{newest}.")

@@ -66,6 +66,16 @@ def parse_request_path(value: object) -> str:
     return value.rstrip("/") or "/"
 
 
+def parse_folder_below(value: object) -> str:
+    """A folder below a location, ``loaded`` or ``old/loaded``; slashes around it are dropped."""
+    folder = value.strip("/") if isinstance(value, str) else ""
+    if not folder or not folder.isprintable() or any(part in ("", ".", "..") for part in folder.split("/")):
+        raise ValueError('must be a folder below the location, such as "loaded"')
+    if any(part.startswith(".") for part in folder.split("/")) or len(folder) > _MAX_PATH:
+        raise ValueError("must not be hidden (begin with a dot) nor longer than 200 characters")
+    return folder
+
+
 def plain_http_problem(address: str, allowed_hosts: tuple[str, ...]) -> str | None:
     """Why ``address`` may not be used without encryption; None when it may (https, loopback or an allowed host)."""
     parts = urlsplit(address)
@@ -96,4 +106,5 @@ LocalPath = Annotated[Path, BeforeValidator(parse_path)]
 Location = Annotated[str, BeforeValidator(parse_location)]
 WebAddress = Annotated[str, BeforeValidator(parse_web_address)]
 RequestPath = Annotated[str, BeforeValidator(parse_request_path)]
+FolderBelow = Annotated[str, BeforeValidator(parse_folder_below)]
 AllowedHost = Annotated[str, BeforeValidator(_parse_allowed_host)]

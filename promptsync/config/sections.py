@@ -25,6 +25,7 @@ from pydantic import ValidationInfo as Info
 
 from promptsync.config.places import (
     AllowedHost,
+    FolderBelow,
     LocalPath,
     Location,
     RequestPath,
@@ -115,7 +116,10 @@ class LoadConfig(Section):
 
 
 class RemoteConfig(Section):
-    """Where files are fetched from, and what opens the door there; shared by ``[[nightly]]`` and ``[[customerio]]``."""
+    """Where files are fetched from, and what opens the door there; shared by ``[[nightly]]`` and ``[[customerio]]``.
+
+    ``check_md5``: a copy must have the MD5 that the place states, where it states one.
+    """
 
     allowed_hosts: tuple[AllowedHost, ...] = ()
     location: Location
@@ -126,6 +130,7 @@ class RemoteConfig(Section):
     password: SecretField | None = None
     private_key: SecretField | None = None
     known_hosts: LocalPath | None = None
+    check_md5: StrictBool = True
 
     @field_validator("location", "endpoint")
     @classmethod
@@ -156,11 +161,29 @@ class QlaraConfig(Section):
 
 
 class CustomerioConfig(RemoteConfig):
-    """``[[customerio]]``: a place of Customer.io files, how often to look, and the tables to leave alone."""
+    """``[[customerio]]``: a place of Customer.io's change sets, how often to look, and the tables to leave alone.
+
+    ``move_after_load``: a folder below the location. ``stems``: what file names begin with, to the table meant.
+    ``leave_out``: table to columns that are not wanted. ``content_budget``: bytes that delivery_content may bring.
+    """
 
     every: Duration = timedelta(minutes=15)
     skip: tuple[Text, ...] = ("delivery_content",)
+    downloads: Annotated[StrictInt, Field(ge=1, le=64)] = 4
     delete_after_load: StrictBool = False
+    move_after_load: FolderBelow | None = None
+    stems: dict[Text, Text] = {}
+    leave_out: dict[Text, tuple[Text, ...]] = {}
+    content_budget: Size | None = None
+
+    @field_validator("delete_after_load", "move_after_load")
+    @classmethod
+    def _can_change(cls, wanted: bool | str | None, info: Info) -> bool | str | None:
+        if wanted and (info.data.get("location") or "").startswith(("https://", "http://")):
+            raise ValueError("is not possible: a web server only hands out files; remove it, or use another place")
+        if wanted and info.data.get("delete_after_load"):
+            raise ValueError("is given beside delete_after_load, keep one of them")
+        return wanted
 
 
 class BrowseConfig(Section):

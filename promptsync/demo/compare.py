@@ -48,18 +48,23 @@ class TableResult:
 def compare(truth: Truth, connection: sqlite3.Connection) -> list[TableResult]:
     """One result for each table of the truth. Raises ``Unavailable`` when the mirror cannot be read."""
     try:
-        states = [_compare_rows(connection, table, rows) for table, rows in truth.rows.items()]
+        keys = truth.keys
+        states = [_compare_rows(connection, table, rows, keys.get(table)) for table, rows in truth.rows.items()]
         return states + [_compare_counts(connection, table, rows) for table, rows in truth.happened.items()]
     except sqlite3.Error as error:
         raise Unavailable(f"Try again when the mirror can be read: {error}.") from error
 
 
-def _compare_rows(connection: sqlite3.Connection, table: str, expected: dict[Key, dict[str, Value]]) -> TableResult:
+def _compare_rows(
+    connection: sqlite3.Connection, table: str, expected: dict[Key, dict[str, Value]], key: tuple[str, ...] | None
+) -> TableResult:
+    """``key``: its columns, if it is not the primary key."""
     present = _columns(connection, table)
     columns = next((list(row) for row in expected.values()), [])
     wanted = [name for name in columns if name in present]
     condition = ' WHERE "_absent_since" IS NULL' if "_absent_since" in present else ""
-    key_columns = [name for _, name in sorted((place, name) for name, place in present.items() if place)]
+    primary = [name for _, name in sorted((place, name) for name, place in present.items() if place)]
+    key_columns = list(key) if key and present else primary
     order = [*key_columns, *wanted]
     found: dict[Key, dict[str, Value]] = {}
     for cells in _select(connection, table, order, condition) if key_columns else ():

@@ -11,9 +11,12 @@ import secrets
 import shutil
 import signal
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from promptsync.control import ask_daemon
 from promptsync.errors import ConfigError, Unavailable
 
 _MARK = "demo.json"
@@ -28,10 +31,25 @@ secrets = [{{ file = "webhook.secret" }}]
 settle = "0.3 seconds"
 rescan = "1 second"
 
+[qlara]
+base_url = "{qlara}"
+api_key = {{ file = "qlara.key" }}
+allowed_hosts = ["127.0.0.1"]
+
 [browse]
 port = {browse_port}
 anonymous = true
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Ports (0: any free one), and where the simulated Qlara is and the key it lets in."""
+
+    port: int
+    browse_port: int
+    qlara: str
+    qlara_key: str
 
 
 @dataclass(slots=True)
@@ -60,7 +78,7 @@ class Home:
         """The watched folder."""
         return self.folder / "drop"
 
-    def prepare(self, seed: int, port: int, browse_port: int) -> None:
+    def prepare(self, seed: int, addresses: Addresses) -> None:
         """A fresh folder. One that holds anything but an earlier demonstration is left alone: ConfigError."""
         if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / _MARK).exists():
             raise ConfigError(f"{self.folder} is not empty and no demonstration; name another folder.")
@@ -68,11 +86,12 @@ class Home:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.drop.mkdir(parents=True)
             (self.folder / _MARK).write_text(json.dumps({"seed": seed}))
-            self.config_file.write_text(_CONFIG.format(port=port, browse_port=browse_port))
-            secret = self.folder / "webhook.secret"
-            secret.touch(mode=0o600)
+            self.config_file.write_text(_CONFIG.format_map(asdict(addresses)))
             self.secret = secrets.token_hex(20).encode()
-            secret.write_bytes(self.secret)
+            for name, value in (("webhook.secret", self.secret), ("qlara.key", addresses.qlara_key.encode())):
+                secret = self.folder / name
+                secret.touch(mode=0o600)
+                secret.write_bytes(value)
         except OSError as error:
             raise Unavailable(f"The folder {self.folder} cannot be written ({error.strerror}).") from error
 
@@ -84,6 +103,10 @@ class Home:
     async def start_pages(self) -> None:
         """Start ``promptsync browse`` and wait until it serves."""
         self.pages = await self._start("browse", "Open ")
+
+    def ask(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the daemon run an operation, as any command does. Blocking. Raises what it raised."""
+        return ask_daemon(self.database, operation, params, lambda _: None)
 
     async def kill_daemon(self) -> None:
         """SIGKILL, as a power failure would."""

@@ -11,18 +11,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 
 from promptsync.clock import MICROS, parse_iso, system_clock
 from promptsync.demo.compare import TableResult, compare
 from promptsync.demo.days import EVERYTHING, Night, happenings, simulate
+from promptsync.demo.drops import Drops
 from promptsync.demo.events import Event
-from promptsync.demo.exports import write_night
-from promptsync.demo.home import Home
+from promptsync.demo.home import Addresses, Home
 from promptsync.demo.nights import RUN_DELAY, midnight, midnight_before
 from promptsync.demo.post import Posted, Poster
+from promptsync.demo.qlara_play import QlaraPlay
 from promptsync.demo.told import Told
 from promptsync.demo.truth import truth
+from promptsync.demo.truth_cio import change_sets
 from promptsync.demo.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.store.connect import open_reader
@@ -30,6 +33,8 @@ from promptsync.store.connect import open_reader
 _LIVE_DAYS = 4
 _SETTLE_SECONDS = 120.0
 _BEAT_SECONDS = 4.0
+_SYNC_BEATS = 8  # between two of Customer.io's syncs
+_EXPORT_BEATS = 30  # between two of Qlara's exports
 Say = Callable[[str], None]
 
 
@@ -59,31 +64,38 @@ class Demo:
         self._say = say
         self.home = Home(settings.folder)
         self._posted = Posted()
-        self._nights: list[Night] = []
-        self._files: list[Path] = []
+        self._qlara = QlaraPlay()
 
     async def play(self) -> list[TableResult]:
         """Let the days pass, wait until all of it is merged, compare. The daemon is left running."""
         settings = self._settings
-        self.home.prepare(settings.seed, settings.port, settings.browse_port)
+        await self._qlara.start()
+        addresses = Addresses(settings.port, settings.browse_port, self._qlara.address, self._qlara.key)
+        self.home.prepare(settings.seed, addresses)
         self._say(f"A make-believe organisation, {settings.contacts:,} contacts and {settings.messages:,} messages ...")
         today = midnight(settings.today) if settings.today else midnight_before(system_clock() - RUN_DELAY)
         end = today + 2 * RUN_DELAY
         starting = asyncio.create_task(self.home.start_daemon())
         self._world = await asyncio.to_thread(self._create, end)
+        self._qlara.open(self._world)
         await starting
         begin = end - _LIVE_DAYS * DAY
         actions = await asyncio.to_thread(lambda: list(simulate(self._world, begin, end, EVERYTHING)))
         events = [action for action in actions if isinstance(action, Event)]
-        self._nights = [action for action in actions if isinstance(action, Night)]
-        self._say(f"Nightly exports of {len(self._nights)} nights are dropped, {len(events):,} webhooks are posted ...")
+        nights = [action for action in actions if isinstance(action, Night)]
+        self._say(f"Nightly exports of {len(nights)} nights and Customer.io's change sets are dropped ...")
+        self._say(f"{len(events):,} webhooks are posted, Qlara is asked for exports ...")
         self._poster = Poster(self.home.webhook, self.home.secret, self._posted)
-        dropping = asyncio.create_task(asyncio.to_thread(self._drop_nights))
+        self._drops = Drops(self._world, self.home.drop)
+        dropping = asyncio.create_task(asyncio.to_thread(self._drops.days, nights, begin, end))
         if settings.crash:
             await self._post_through_a_crash(events)
+            exports = await self._qlara.ask_for_days(self.home)
         else:
+            asking = asyncio.create_task(self._qlara.ask_for_days(self.home))
             await self._poster.post_all(events)
-        await dropping
+            exports = await asking
+        self._say(f"{await dropping} files are dropped, {exports} Qlara exports are merged ...")
         return await self.settle()
 
     async def settle(self) -> list[TableResult]:
@@ -99,6 +111,7 @@ class Demo:
     async def live(self) -> None:
         """Go on living until cancelled: a few messages, replies and changes every few seconds."""
         last = self._world.end
+        beats = count(1)
         speed = 60  # simulated seconds per second, so that there is something to see
         while True:
             await asyncio.sleep(_BEAT_SECONDS)
@@ -107,10 +120,18 @@ class Demo:
                 events = await asyncio.to_thread(self._beat, last, until)
                 await self._poster.post_all(events)
                 last = until
+                await self._more_files(next(beats), until)
 
     async def stop(self) -> None:
         """Stop what was started."""
         await self.home.stop()
+        await self._qlara.stop()
+
+    async def _more_files(self, beat: int, until: int) -> None:
+        if beat % _SYNC_BEATS == 0:
+            await asyncio.to_thread(self._drops.more, until)
+        if beat % _EXPORT_BEATS == 0:
+            await self._qlara.ask_for_newest(self.home, until)
 
     def _create(self, end: int) -> World:
         settings = self._settings
@@ -132,15 +153,10 @@ class Demo:
         await posting
         await self._poster.post_all(events[half:])
 
-    def _drop_nights(self) -> None:
-        for night in self._nights:
-            self._files += write_night(self._world, self.home.drop, night.as_of)
-
     def _waiting(self) -> str:
         """What is not merged yet, in words; empty when nothing is."""
-        left = [path for path in self._files if path.exists()]
-        if left:
-            return f"{len(left)} files in the drop folder"
+        if left := self._drops.left():
+            return f"{left} files in the drop folder"
         with self._reading() as connection:
             pending = connection.execute(
                 "SELECT count(*) FROM sync_event WHERE state = 'pending' AND state <> 'applied'"
@@ -154,14 +170,17 @@ class Demo:
                 for id_, at, path, body in connection.execute("SELECT id, received_at, path, body FROM sync_event")
             }
             told = Told()
-            for night in self._nights:
+            for night in self._drops.nights:
                 told.night(night.as_of)
             for id_, event in sorted(self._known(received).items()):
                 event.says(told, received[id_][0])
             lost = TableResult("sync_event", self._posted.sent, len(self._posted.stored.keys() & received.keys()))
             if lost.found != lost.expected:
                 lost.missing.extend([(id_,) for id_ in self._posted.stored if id_ not in received][:5])
-            return [*compare(truth(self._world, told), connection), lost]
+            others = truth(self._world, told).beside(*change_sets(self._drops.change_sets))
+            if self._qlara.account is not None:
+                others = others.beside(self._qlara.account.truth(), {})
+            return [*compare(others, connection), lost]
 
     def _known(self, received: dict[int, tuple[int, str, str]]) -> dict[int, Event]:
         """Every stored delivery with its event: the acknowledged ones, and those whose answer was lost."""

@@ -5,7 +5,8 @@ computed and no claim is merged here.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from promptsync.demo import truth_desk, truth_people, truth_traffic
 from promptsync.demo.snapshot import Value
@@ -26,10 +27,16 @@ class Truth:
     """``rows``: table to key to column to value, as the mirror stores them (booleans 0 or 1, times as text).
 
     ``happened``: table to the number of rows with each combination of the columns in ``HAPPENED``. Nothing is absent.
+    ``keys``: what names the rows of those that have no primary key, as they are views.
     """
 
     rows: dict[str, dict[Key, dict[str, Value]]]
     happened: dict[str, Counter[tuple[Value, ...]]]
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def beside(self, rows: dict[str, dict[Key, dict[str, Value]]], keys: Mapping[str, tuple[str, ...]]) -> "Truth":
+        """This, and the rows of another vendor's tables and views."""
+        return Truth(self.rows | rows, self.happened, {**self.keys, **keys})
 
 
 def truth(world: World, told: Told) -> Truth:

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -119,6 +119,7 @@ class RowReader:
     ) -> None:
         self._header, self._columns, self._zone = header, columns, zone
         self._requested_at, self._decimal_comma = requested_at, decimal_comma
+        self._names = tuple(name for name, _, _ in header.columns if name != "id")
 
     def read(
         self,
@@ -128,53 +129,59 @@ class RowReader:
     ) -> Batch:
         """``records``: (number, cells as wide as the header); ``originals``: number to (line, bytes)."""
         problems: dict[int, tuple[str, str]] = {}
-        typed: list[list[Any]] = []
+        own: list[Any] = [None] * len(records)
+        rest: list[list[Any]] = []
         observed = [self._requested_at] * len(records)
         for name, kind, position in self._header.columns:
-            cells = [_bytes(cells[position]) for _, cells in records]
+            cells = self._cells([cells[position] or None for _, cells in records], kind)
             values, wrong = self._column(cells, kind)
-            typed.append(values)
+            if name == "id":
+                own = values
+            else:
+                rest.append(values)
             for row in wrong:
                 problems.setdefault(row, (REASONS[kind][0], f"Column {name} {REASONS[kind][1]}."))
             if name == self._columns.changed:
                 observed = self._observed(cells, observed)
         rows, found = [], list(bad)
-        for row, values_of in enumerate(zip(*typed, strict=True)):
+        for row, said in enumerate(zip(*rest, strict=True) if rest else [()] * len(records)):
             number = records[row][0]
-            problem = problems.get(row)
-            key = self._key(values_of)
-            if problem is None and key is None:
-                problem = "bad_key", "The row is blank."
-            if problem is not None or key is None:
-                why = problem or ("", "")
-                found.append(BadRow(number, originals[number][0], *why, originals[number][1], None))
-                continue
-            kept = zip(self._header.columns, values_of, strict=True)
-            rows.append(ExportRow(key, observed[row], tuple(value for (name, _, _), value in kept if name != "id")))
+            key = str(own[row]).strip() if own[row] is not None else ""
+            key = key or self._digest_key(said)
+            if problems or not key:
+                problem = problems.get(row) or (None if key else ("bad_key", "The row is blank."))
+                if problem is not None:
+                    line, original = originals[number]
+                    found.append(BadRow(number, line, *problem, original, None))
+                    continue
+            rows.append(ExportRow(key, observed[row], said))
         return Batch(self._header, rows, sorted(found, key=lambda one: one.record))
 
-    def _column(self, cells: list[bytes | None], kind: Kind) -> tuple[list[Any], list[int]]:
+    def _cells(self, texts: list[str | None], kind: Kind) -> pa.BinaryArray:
+        """Cells as bytes; those that were not UTF-8, as they came."""
         if kind is Kind.REAL and self._decimal_comma:
-            cells = [cell.replace(b",", b".") if cell else cell for cell in cells]
-        typed = type_cells(_array(cells), kind, self._zone)
+            texts = [text.replace(",", ".") if text else text for text in texts]
+        try:
+            return cast(pa.BinaryArray, pa.array(texts, pa.string()).cast(pa.binary()))
+        except UnicodeEncodeError:
+            return pa.array([text.encode("utf-8", "surrogateescape") if text else None for text in texts], pa.binary())
+
+    def _column(self, cells: pa.BinaryArray, kind: Kind) -> tuple[list[Any], list[int]]:
+        typed = type_cells(cells, kind, self._zone)
         return typed.values.to_pylist(), [int(row) for row in typed.bad.nonzero()[0]]
 
-    def _observed(self, cells: list[bytes | None], otherwise: list[int]) -> list[int]:
-        times = parse_times(_array(cells), self._zone)
+    def _observed(self, cells: pa.BinaryArray, otherwise: list[int]) -> list[int]:
+        times = parse_times(cells, self._zone)
         said = zip(times.micros.tolist(), times.valid.tolist(), otherwise, strict=True)
         return [micros if valid else default for micros, valid, default in said]
 
-    def _key(self, values: Sequence[Value]) -> str | None:
-        """The row's own id; else a digest of what identifies it; else of all it says. None: it says nothing."""
-        cells = {name: value for (name, _, _), value in zip(self._header.columns, values, strict=True)}
-        own = cells.pop("id", None)
-        if own is not None and str(own).strip():
-            return str(own).strip()
-        said = {name: value for name, value in cells.items() if value is not None}
+    def _digest_key(self, values: Sequence[Value]) -> str:
+        """For a row without an id: a digest of what identifies it, else of all it says. Empty: it says nothing."""
+        said = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
         for names in self._columns.identity:
             if names[0] in said:
                 return _digest({name: said[name] for name in names if name in said})
-        return _digest(said) if said else None
+        return _digest(said) if said else ""
 
 
 def object_cells(objects: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[list[str]]]:
@@ -188,14 +195,6 @@ def _cell(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace").decode()  # JSON can hold half a character
-
-
-def _bytes(cell: str) -> bytes | None:
-    return cell.encode("utf-8", "surrogateescape") if cell else None
-
-
-def _array(cells: list[bytes | None]) -> pa.BinaryArray:
-    return pa.array(cells, pa.binary())
 
 
 def _digest(said: Mapping[str, Value]) -> str:

@@ -4,7 +4,7 @@ Owns the step from header cells to the columns of a batch. Pure. A header that l
 refused; columns that the declaration lacks are kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from promptsync.errors import Held
@@ -63,11 +63,28 @@ def read_header(cells: Sequence[bytes], table: Table, max_columns: int) -> Heade
         raise _held(f"is missing: its first line has no column of the table {table.name}")
     if missing := [name for name in table.key if name not in found]:
         raise _held(f"lacks the key column {missing[0]}")
-    unknown = _unknown(strange, table)
+    taken = (*table.by_name, *([_ORG] if table.org_scoped else []))
+    unknown = free_names(strange, taken)
     fields = (*_known(table, found), *(Field(name, Kind.TEXT, at) for name, at in unknown.items()))
     lacks = tuple(name for name in declared if name not in found and name != _ORG)
     vendor = {name: strange[at] for name, at in unknown.items()}
     return Header(len(names), fields, vendor, lacks, found.get(_ORG, -1))
+
+
+def refuse_doubtful(names: Iterable[str]) -> None:
+    """Refuses names of columns of which one is blank, has a control character, or stands twice whatever its case.
+
+    Raises Held ``header``.
+    """
+    seen: set[str] = set()
+    for name in names:
+        if not name:
+            raise _held("has a column without a name")
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
+            raise _held("has a column name with a control character")
+        if name.casefold() in seen:
+            raise _held(f"has the column {name} twice")
+        seen.add(name.casefold())
 
 
 def _names(cells: Sequence[bytes]) -> list[str]:
@@ -75,15 +92,7 @@ def _names(cells: Sequence[bytes]) -> list[str]:
         names = [cell.decode().strip() for cell in cells]
     except UnicodeDecodeError:
         raise _held("is no text in UTF-8") from None
-    if "" in names:
-        raise _held("has a column without a name")
-    if any(ord(letter) < 32 or ord(letter) == 127 for name in names for letter in name):
-        raise _held("has a column name with a control character")
-    seen: set[str] = set()
-    for name in names:
-        if name.casefold() in seen:
-            raise _held(f"has the column {name} twice")
-        seen.add(name.casefold())
+    refuse_doubtful(names)
     return names
 
 
@@ -99,9 +108,12 @@ def _known(table: Table, found: dict[str, int]) -> list[Field]:
     return fields
 
 
-def _unknown(strange: dict[int, str], table: Table) -> dict[str, int]:
-    """A name for each unknown column that clashes with none of the table's, whatever the case, nor with ours."""
-    taken = {name.casefold() for name in (*table.by_name, *([_ORG] if table.org_scoped else []))}
+def free_names(strange: dict[int, str], known: Iterable[str]) -> dict[str, int]:
+    """A name for each unknown column that clashes with none of the table's, whatever the case, nor with ours.
+
+    ``strange``: position to the vendor's name; returns the name chosen to the position.
+    """
+    taken = {name.casefold() for name in known}
     plain = {at: name for at, name in strange.items() if not name.startswith("_") and name.casefold() not in taken}
     taken |= {name.casefold() for name in plain.values()}
     renamed: dict[int, str] = {}

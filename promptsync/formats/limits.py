@@ -1,6 +1,12 @@
-"""How much a file may ask of this machine. Owns the numbers; stream.py, records.py and snapshot_csv.py enforce them."""
+"""How much a file may ask of this machine. Owns the numbers; stream.py, records.py and snapshot_csv.py enforce them.
 
+Owns too how it is opened.
+"""
+
+import os
 from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
 
 _MIB = 1 << 20
 
@@ -11,6 +17,7 @@ class Limits:
 
     ``max_ratio``: decompressed to compressed size, looked at once more than ``ratio_free`` bytes have come out.
     ``max_record``: one record with its quotes, delimiters and line end. ``block``: about how much is parsed at once.
+    ``links``: whether the file may be reached through a symbolic link of its name.
     """
 
     max_raw_bytes: int = 64 << 30
@@ -20,3 +27,10 @@ class Limits:
     max_cell: int = 16 * _MIB
     max_record: int = 64 * _MIB
     block: int = 4 * _MIB
+    links: bool = True
+
+
+def open_file(path: Path, limits: Limits) -> FileIO:
+    """The file for reading, unbuffered; never a link if ``limits`` do not let it be one. Raises OSError."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | (0 if limits.links else os.O_NOFOLLOW)
+    return os.fdopen(os.open(path, flags), "rb", buffering=0)

@@ -5,7 +5,7 @@ bounded memory: compressed bytes are hashed, decompressed to the very end, and t
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,40 +36,65 @@ class Proof:
     ends_with_newline: bool
 
 
+class Proving:
+    """The pass over one file. Iterates once over the decompressed pieces; ``verdict`` counts after the last.
+
+    ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
+    the reasons of stream.py, ``encoding`` (UTF-16) and ``last_record_cut``; Unavailable if the file cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits,
+        progress: Callable[[int], None] | None = None,
+        raw: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._path, self._limits = path, limits
+        self._progress, self._raw = progress, raw
+        self._digest = hashlib.sha256()
+        self._stream = RawStream(path, limits, self._digest.update)
+        self._quotes = 0
+        self._head = self._last = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in ahead(self._stream, _AHEAD):
+            if len(self._head) < 2:
+                self._head += piece[:2]
+                _refuse_utf16(self._path, self._head)
+            self._quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
+            self._last = piece[-1:]
+            if self._raw:
+                self._raw(piece)
+            if self._progress:
+                self._progress(self._stream.size)
+            yield piece
+
+    def verdict(self) -> Proof:
+        """What is certain, once all pieces were taken.
+
+        A last record without its line end is trusted only if one gzip member with a good checksum is the whole file: a
+        plain file, or several members, can have been cut there.
+        """
+        stream, ended = self._stream, self._last in (b"\n", b"\r")
+        if not ended and stream.members != 1:
+            raise Held("last_record_cut", f"{self._path.name} ends within a record: its last line has no end.")
+        if self._quotes % 2:
+            _refuse_open_quote(self._path, self._limits)
+        return Proof(self._digest.hexdigest(), stream.size, stream.raw_bytes, stream.members, ended)
+
+
 def prove(
     path: Path,
     limits: Limits,
     progress: Callable[[int], None] | None = None,
     raw: Callable[[bytes], None] | None = None,
 ) -> Proof:
-    """Reads the file to its end and says what is certain about it.
-
-    ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
-    the reasons of stream.py,
-    ``encoding`` (UTF-16) and ``last_record_cut``; Unavailable if the file cannot be read.
-
-    A last record without its line end is trusted only if one gzip member with a good checksum is the whole file: a
-    plain file, or several members, can have been cut there.
-    """
-    digest = hashlib.sha256()
-    stream = RawStream(path, limits, digest.update)
-    quotes, head, last = 0, b"", b""
-    for piece in ahead(stream, _AHEAD):
-        if len(head) < 2:
-            head += piece[:2]
-            _refuse_utf16(path, head)
-        quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
-        last = piece[-1:]
-        if raw:
-            raw(piece)
-        if progress:
-            progress(stream.size)
-    ended = last in (b"\n", b"\r")
-    if not ended and stream.members != 1:
-        raise Held("last_record_cut", f"{path.name} ends within a record: its last line has no end.")
-    if quotes % 2:
-        _refuse_open_quote(path, limits)
-    return Proof(digest.hexdigest(), stream.size, stream.raw_bytes, stream.members, ended)
+    """Reads the file to its end and says what is certain about it. As ``Proving``."""
+    proving = Proving(path, limits, progress, raw)
+    for _ in proving:
+        pass
+    return proving.verdict()
 
 
 def _refuse_utf16(path: Path, head: bytes) -> None:

@@ -19,7 +19,8 @@ class BadRow:
 
     ``reason_class``: ``cell_count``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``, ``bad_time`` or
     ``bad_utf8``; ``reason``: a sentence without any of the row's data. ``original``: its exact bytes, without the line
-    end. ``key``: values of the key columns, or None if they cannot be read.
+    end. ``key``: values of the key columns, or None if they cannot be read. Of a parquet file ``line`` is ``record``,
+    and ``original`` the row as a JSON object.
     """
 
     record: int

@@ -28,7 +28,8 @@ from promptsync.model import Kind, Table
 __all__ = ["BadRow", "Batch", "SnapshotReader"]
 
 _BOM = b"\xef\xbb\xbf"
-_ARROW: dict[Kind, pa.DataType] = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.int64(), Kind.REAL: pa.float64()}
+ARROW: dict[Kind, pa.DataType] = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.int64(), Kind.REAL: pa.float64()}
+"""Kind to the type of its column in a batch; text otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class SnapshotReader:
         self._typing = RowTyping(table, self._header, stated, zone)
         self.unknown, self.lacks = self._header.unknown, self._header.lacks
         self.records = self.rejected = 0
-        typed = [(field.name, _ARROW.get(field.kind, pa.string())) for field in self._header.fields]
+        typed = [(field.name, ARROW.get(field.kind, pa.string())) for field in self._header.fields]
         self.schema = pa.schema([("_n", pa.int64()), *typed, ("_at", pa.int64())])
 
     def __enter__(self) -> Self:

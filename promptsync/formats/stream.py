@@ -11,7 +11,7 @@ from typing import BinaryIO, cast
 from isal import igzip_lib
 
 from promptsync.errors import Held, Unavailable
-from promptsync.formats.limits import Limits
+from promptsync.formats.limits import Limits, open_file
 
 MAGIC = b"\x1f\x8b"
 _READ = 1 << 18
@@ -34,7 +34,7 @@ class RawStream:
 
     def __iter__(self) -> Iterator[bytes]:
         try:
-            with self._path.open("rb", buffering=0) as file:
+            with open_file(self._path, self._limits) as file:
                 yield from self._pieces(file)
         except OSError as error:
             raise Unavailable(f"{self._path.name} cannot be read: {error.strerror}.") from error

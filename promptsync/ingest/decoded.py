@@ -17,9 +17,11 @@ from typing import Any
 
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Unavailable
+from promptsync.formats.limits import Limits, open_file
 from promptsync.ingest.built_in import Extensions
 from promptsync.ingest.claim_check import check_claims
 from promptsync.ingest.claims import Claims
+from promptsync.ingest.file_report import DROP
 from promptsync.ingest.files import FileReport, LoadRequest
 from promptsync.ingest.merge_claims import ClaimMerger, Merged
 from promptsync.ingest.plugin_events import filtered
@@ -77,7 +79,7 @@ class DecodedLoader:
     def _load(
         self, request: LoadRequest, plugin: Plugin, kind: FileKind, report: FileReport, progress: Progress
     ) -> None:
-        with request.path.open("rb") as file:
+        with open_file(request.path, Limits(links=request.source != DROP)) as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         if not request.again and self._merged_before(sha256, kind):
             report.state = "unchanged"

@@ -34,6 +34,8 @@ from promptsync.store.mirror import Mirror, add_column
 from promptsync.store.writer import Lane
 
 _SLICE = 300
+_QUIET_SLICE = 1_200
+"""Rows in one transaction: the write lock is held for some milliseconds, a little longer while no delivery comes."""
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
@@ -92,7 +94,7 @@ class ExportLoader:
         report = ExportReport(proof.rows)
         merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
         for batch in file:
-            for part in _parts(batch):
+            for part in _parts(batch, lambda: _QUIET_SLICE if self._mirror.writer.quiet else _SLICE):
                 self._mirror.writer.run(
                     lambda connection, part=part: merge.apply(connection, part, report, file_id),  # type: ignore[misc]
                     Lane.BULK,
@@ -149,15 +151,15 @@ class _Merge:
         names = [extra.get(name.casefold(), name) for name, _, _ in header.columns if name != "id"]
         place = {name: n for n, name in enumerate(names)}
         self._sql = EventStatements(layout).upsert
-        self._values = [place.get(column) for column in layout.values]
-        self._units = [all(column in place for column in unit.columns) for unit in layout.units]
+        self._values = [place.get(column, len(names)) for column in layout.values]
+        self._units = [int(all(column in place for column in unit.columns)) for unit in layout.units]
 
     def apply(self, connection: sqlite3.Connection, batch: Batch, report: ExportReport, file_id: int | None) -> None:
         """Merge a batch inside the caller's transaction."""
         revision = self._mirror.next_revision(connection)
         keys = list({row.key for row in batch.rows})
         before = self._count(connection, keys)
-        connection.executemany(self._sql, [self._parameters(row, revision) for row in batch.rows])
+        connection.executemany(self._sql, self._parameters(batch.rows, revision))
         inserted = len(keys) - before
         changed = self._count(connection, keys, revision)
         for bad in batch.bad:
@@ -167,18 +169,23 @@ class _Merge:
         report.unchanged += len(batch.rows) - changed
         report.rejected += len(batch.bad)
 
-    def _parameters(self, row: ExportRow, revision: int) -> tuple[Any, ...]:
-        at = version(row.observed, Rank.ASYNC_EXPORT)
-        values = [None if place is None else row.values[place] for place in self._values]
-        versions = [at if claimed else 0 for claimed in self._units]
-        return (row.key, *values, *versions, revision)
+    def _parameters(self, rows: Iterable[ExportRow], revision: int) -> Iterator[tuple[Any, ...]]:
+        """The statement's parameters for each row; a column that the file lacks is NULL and has version 0."""
+        observed: int | None = None
+        versions: tuple[int, ...] = ()
+        for row in rows:
+            if row.observed != observed:
+                observed, at = row.observed, version(row.observed, Rank.ASYNC_EXPORT)
+                versions = tuple(at * claimed for claimed in self._units)
+            said = (*row.values, None)
+            yield (row.key, *[said[place] for place in self._values], *versions, revision)
 
-    def _count(self, connection: sqlite3.Connection, keys: list[str], revision: int | None = None) -> int:
-        marks = ", ".join("?" * len(keys))
-        sql = f"SELECT count(*) FROM {quote(self._table)} WHERE id IN ({marks})"
-        if revision is not None:
-            sql += f" AND _rev = {revision}"
-        return int(connection.execute(sql, keys).fetchone()[0])
+    def _count(self, connection: sqlite3.Connection, keys: list[str], revision: int = 0) -> int:
+        """How many of the keys there are, with at least that revision. Of few lengths: each statement is kept."""
+        length = next(most for most in (_SLICE, _QUIET_SLICE, len(keys)) if len(keys) <= most)
+        marks = ", ".join("?" * length)
+        sql = f"SELECT count(*) FROM {quote(self._table)} WHERE id IN ({marks}) AND _rev >= ?"
+        return int(connection.execute(sql, (*keys, *[None] * (length - len(keys)), revision)).fetchone()[0])
 
     def _reject(self, connection: sqlite3.Connection, bad: BadRow, file_id: int | None) -> None:
         row = {"class": bad.reason_class, "table": self._table, "file_id": file_id, "line": bad.line}
@@ -203,8 +210,11 @@ class _Merge:
         return self._mirror.writer.run(change, committed=self._mirror.adopt)
 
 
-def _parts(batch: Batch) -> Iterator[Batch]:
-    """A batch in pieces that hold the write lock for some milliseconds each."""
-    yield Batch(batch.header, batch.rows[:_SLICE], batch.bad)
-    for start in range(_SLICE, len(batch.rows), _SLICE):
-        yield Batch(batch.header, batch.rows[start : start + _SLICE], [])
+def _parts(batch: Batch, most: Callable[[], int]) -> Iterator[Batch]:
+    """A batch in pieces for one transaction each. ``most``: rows that the next one may have."""
+    start = most()
+    yield Batch(batch.header, batch.rows[:start], batch.bad)
+    while start < len(batch.rows):
+        end = start + most()
+        yield Batch(batch.header, batch.rows[start:end], [])
+        start = end

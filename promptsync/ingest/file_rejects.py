@@ -12,7 +12,7 @@ from promptsync.formats.limits import Limits
 from promptsync.formats.records import blocks, split
 from promptsync.formats.rejects import BadRow
 from promptsync.formats.stream import RawStream
-from promptsync.ingest.snapshot_merge import Difference, Staged
+from promptsync.ingest.snapshot_compare import Difference, Staged
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 
@@ -35,7 +35,16 @@ def keep_rejects(
     if told:
         originals = _originals(path, {n for n, _, _ in told})
         rows += [_row(kind, originals[n][0], why, originals[n][1]) for n, kind, why in told if n in originals]
-    common = {"table": table, "file_id": file_id, "rejected_at": now}
+    _keep_all(mirror, rows, {"table": table, "file_id": file_id, "rejected_at": now})
+
+
+def keep_bad_rows(mirror: Mirror, table: str, file_id: int, bad: list[BadRow], now: str) -> None:
+    """Write down the first 10,000 rows of a change set that could not be read."""
+    rows = [_row(one.reason_class, one.line, one.reason, one.original) for one in bad[:_MOST]]
+    _keep_all(mirror, rows, {"table": table, "file_id": file_id, "rejected_at": now})
+
+
+def _keep_all(mirror: Mirror, rows: list[dict[str, Any]], common: dict[str, Any]) -> None:
     for start in range(0, len(rows), _CHUNK):
         mirror.writer.run(lambda connection, some=rows[start : start + _CHUNK]: _keep(connection, some, common))  # type: ignore[misc]
 

@@ -3,7 +3,7 @@
 Owns these shapes only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,32 +11,40 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from promptsync.formats.change_set_names import STEMS, ChangeSetName
 from promptsync.formats.limits import Limits
 from promptsync.formats.names import FileName
+from promptsync.formats.proof import Proof
 from promptsync.merge.guards import Guards
+
+DROP = "drop"
+"""The source of what lies in the drop folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
     """How files are judged. ``zone``: of times and stamps without one.
 
-    ``rows``: what every batch of rows of a table goes through first, if anything.
+    ``rows``: what every batch of rows of a table goes through first, if anything. ``stems``: what names of change sets
+    begin with, to their tables; ``leave_out``: table to the columns of its change sets that are not wanted.
     """
 
     zone: ZoneInfo
     guards: Guards = field(default_factory=Guards)
     limits: Limits = field(default_factory=Limits)
     rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None = None
+    stems: Mapping[str, str] = field(default_factory=lambda: STEMS)
+    leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """One file to load. ``name``: what it states, if its name does not say; ``accept``: a person has looked at it;
-    ``again``: even if it was merged before."""
+    ``again``: even if it was merged before. A name of either kind decides what it is loaded as."""
 
     path: Path
     source: str
-    name: FileName | None = None
+    name: FileName | ChangeSetName | None = None
     accept: bool = False
     dry_run: bool = False
     again: bool = False
@@ -51,6 +59,8 @@ class FileReport:
     table: str | None = None
     org_id: int | None = None
     as_of: str | None = None
+    workspace_id: int | None = None
+    sequence: str | None = None
     rows: int = 0
     inserted: int = 0
     updated: int = 0
@@ -63,3 +73,14 @@ class FileReport:
     def as_row(self) -> dict[str, Any]:
         """Column to value."""
         return {name: getattr(self, name) for name in FileReport.__slots__}
+
+
+def ledger_row(report: FileReport, request: LoadRequest, proof: Proof | None, now: str) -> dict[str, Any]:
+    """All that sync_file says of a file. ``now``: ISO."""
+    row = report.as_row() | {"source": request.source, "path": str(request.path), "seen_at": now}
+    if proof is not None:
+        return row | {"sha256": proof.sha256, "size": proof.size}
+    try:
+        return row | {"sha256": None, "size": request.path.stat().st_size}
+    except OSError:
+        return row | {"sha256": None, "size": None}

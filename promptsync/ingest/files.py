@@ -5,13 +5,16 @@ Blocking, for a worker thread.
 """
 
 import threading
+from dataclasses import replace
 
 from promptsync.clock import Clock
 from promptsync.errors import Unavailable
 from promptsync.ingest.claims import Key
-from promptsync.ingest.file_report import FileReport, LoadRequest, LoadSettings
+from promptsync.ingest.file_report import DROP, FileReport, LoadRequest, LoadSettings
+from promptsync.ingest.load_change_set import ChangeSetLoad, is_change_set
 from promptsync.ingest.load_file import FileLoad
 from promptsync.ingest.merge_claims import Merged
+from promptsync.ingest.reset import Reset, reset_table
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.store import search
 from promptsync.store.mirror import Mirror
@@ -23,7 +26,7 @@ _SEARCH_SLICE = 2_000
 
 
 class FileLoader:
-    """Loads snapshot files into one mirror."""
+    """Loads snapshots and change sets into one mirror."""
 
     def __init__(self, mirror: Mirror, settings: LoadSettings, clock: Clock) -> None:
         self._mirror = mirror
@@ -48,8 +51,22 @@ class FileLoader:
                 raise Unavailable(f"promptsync is stopping; {request.path.name} is loaded at the next start.")
             progress(step, done, total)
 
+        settings = self._settings_for(request)
         with self._one_at_a_time:
-            return FileLoad(self._mirror, self._settings, request, self._watch, told).run(self._clock)
+            if is_change_set(request, settings.stems):
+                return ChangeSetLoad(self._mirror, settings, request, told).run(self._clock)
+            return FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
+
+    def reset(self, table: str, progress: Progress = lambda *_: None) -> Reset:
+        """Empty a table that change sets fill. Raises Unavailable when promptsync is stopping."""
+
+        def told(step: str, done: int, total: int) -> None:
+            if self._stopped.is_set():
+                raise Unavailable(f"promptsync is stopping; reset {table} again after its next start.")
+            progress(step, done, total)
+
+        with self._one_at_a_time:
+            return reset_table(self._mirror, table, told)
 
     def stop(self) -> None:
         """Let go of the file at hand: nothing is lost, it is loaded again."""
@@ -74,6 +91,12 @@ class FileLoader:
             after, entered = ids[-1], entered + len(ids)
             progress("indexing", entered, 0)
         return entered
+
+    def _settings_for(self, request: LoadRequest) -> LoadSettings:
+        """Whoever may write to the drop folder can swap a file for a link at any moment: there none is followed."""
+        if request.source != DROP:
+            return self._settings
+        return replace(self._settings, limits=replace(self._settings.limits, links=False))
 
     def _enter(self, table: str, ids: list[int]) -> None:
         """One slice; when a delivery comes in between, it is done again in small pieces."""

@@ -8,21 +8,21 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 import structlog
 
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
-from promptsync.formats.ahead import ahead
 from promptsync.formats.names import FileName, parse_name
 from promptsync.formats.proof import Proof, prove
 from promptsync.formats.rejects import BadRow
 from promptsync.formats.snapshot_csv import SnapshotReader
 from promptsync.ingest.claims import Key
+from promptsync.ingest.columns import prepare_columns, spelling
 from promptsync.ingest.file_rejects import keep_rejects
-from promptsync.ingest.file_report import FileReport, LoadRequest, LoadSettings
+from promptsync.ingest.file_report import FileReport, LoadRequest, LoadSettings, ledger_row
+from promptsync.ingest.fill import Filler, lacks_of
+from promptsync.ingest.one_pass import one_pass
 from promptsync.ingest.snapshot_compare import Comparison, Difference, Overtaken, Staged
 from promptsync.ingest.snapshot_merge import Progress, SnapshotMerge
 from promptsync.ingest.staging import Staging, discard
@@ -32,8 +32,7 @@ from promptsync.merge.guards import Content, reason_to_hold
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
 from promptsync.store import ledger
-from promptsync.store.mirror import Mirror, add_column, split_column
-from promptsync.store.snapshots import record_lacks
+from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
 
@@ -57,25 +56,27 @@ class FileLoad:
         self._report = FileReport(request.path.name)
         self._now = ""
         self._whole = True
+        self._proof: Proof | None = None
         self._started = time.perf_counter()
 
     def run(self, clock: Clock) -> FileReport:
         """Do it. Raises Unavailable if the machine, not the file, stands in the way."""
         self._now = iso_millis(clock())
-        proof: Proof | None = None
         try:
-            name = self._request.name or parse_name(
-                self._request.path.name, self._mirror.schema.nightly, self._settings.zone
-            )
+            stated, schema = self._request.name, self._mirror.schema
+            if not isinstance(stated, FileName):
+                stated = parse_name(self._request.path.name, schema.nightly, self._settings.zone)
+            name = stated
             self._report.table, self._report.org_id = name.table, name.org_id or 0
             self._report.as_of = iso_millis(name.as_of)
             self._touched = self._watch((name.table, name.org_id or 0))
-            found = self._survey(name)
-            proof = found.proof
-            try:
-                self._load(name, found)
-            finally:
-                found.close()
+            if not self._load_at_once(name):
+                found = self._survey(name)
+                self._proof = found.proof
+                try:
+                    self._load(name, found)
+                finally:
+                    found.close()
         except InputRefused as refused:
             self._report.state = "held" if isinstance(refused, Held) else "ignored"
             self._report.error = str(refused)
@@ -84,7 +85,7 @@ class FileLoad:
             discard(self._aside)
         self._report.seconds = self._spent()
         if self._report.state not in ("merged", "would merge"):
-            self._record(proof)
+            self._record(self._proof)
         _log.info("file", **{k: v for k, v in self._report.as_row().items() if v is not None})
         return self._report
 
@@ -102,6 +103,32 @@ class FileLoad:
         self._touched = self._watch((name.table, name.org_id or 0))
         self._merge(name, found.read_whole())
 
+    def _load_at_once(self, name: FileName) -> bool:
+        """The first file of a table is proven and staged in one pass. False: it has to be looked at first."""
+        first = None if self._request.dry_run else one_pass(self._mirror, self._request.path, name, self._settings)
+        if first is None:
+            return False
+        table, path, settings = self._mirror.schema[name.table], self._staging_path(name), self._settings
+        try:
+            with first, SnapshotReader(first.pieces(), table, name, settings.zone, settings.limits) as reader:
+                if reader.unknown or reader.lacks:
+                    return False
+                layout = self._mirror.layout(table.name)
+                staging = self._staging(path, layout, name.org_id or 0)
+                filled = self._filler.fill(reader, layout, staging, first.add)
+                found, counting = first.end(table.key[0])
+        except Disordered:
+            self._whole = False
+            return False
+        except InputRefused:
+            return False
+        try:
+            self._proof = found.proof
+            self._decide_and_merge(filled.staged(name, counting), filled.bad, found.proof)
+        finally:
+            discard(path)
+        return True
+
     def _survey(self, name: FileName) -> Survey:
         path, limits = self._request.path, self._settings.limits
         size = path.stat().st_size
@@ -112,6 +139,9 @@ class FileLoad:
         if self._request.dry_run:
             return Survey(prove(path, limits, told))
         return survey(self._mirror, path, name, self._settings, told, self._aside)
+
+    def _staging_path(self, name: FileName) -> Path:
+        return self._mirror.folder / "staging" / f"{name.table}-{name.org_id or 0}.db"
 
     @property
     def _aside(self) -> Path:
@@ -130,17 +160,19 @@ class FileLoad:
     def _merge(self, name: FileName, found: Survey) -> bool:
         """Whether it could be merged; if not, what seemed to be known of it was not so, and it must be read whole."""
         table = self._mirror.schema[name.table]
-        path = self._mirror.folder / "staging" / f"{found.proof.sha256[:16]}.db"
+        path = self._staging_path(name)
         source = found.unknown() if found.known else self._request.path
         try:
             with SnapshotReader(source, table, name, self._settings.zone, self._settings.limits) as reader:
                 layout = self._prepare_columns(table, reader)
                 staging = self._staging(path, layout, name.org_id or 0)
-                staged, bad = self._stage(reader, layout, staging, name, found)
-            if staged is None:
+                counting = found.counting()
+                filled = self._filler.fill(reader, layout, staging, counting.add if counting else None)
+            if found.known and not (counting and filled.staging.ascending and counting.index()):
                 return False
-            self._decide(staged, bad)
-            self._merge_staged(staged, bad, found.proof)
+            if found.known and filled.bad:
+                return False  # to say which record is bad, all have to be counted
+            self._decide_and_merge(filled.staged(name, counting, known=found.known), filled.bad, found.proof)
         finally:
             discard(path)
         return True
@@ -150,70 +182,17 @@ class FileLoad:
         layout = self._mirror.layout(table.name)
         if self._request.dry_run:
             return layout
-        unknown = [column for column in _spelling(layout, reader).values() if column not in layout.extra]
-        lacking = [column for column in _lacks(table, reader) if column not in layout.split]
-        if not unknown and not lacking:
-            return layout
-
-        def change(connection: Any) -> Layout:
-            for column in unknown:
-                add_column(connection, layout, column)
-                ledger.add_drift(connection, "column", layout.table.name, column, self._now, self._report.name)
-            for column in lacking:
-                split_column(connection, layout, column)
-            record_lacks(connection, table.name, unknown)
-            return self._mirror.relayout(connection, table.name)
-
-        def adopt(layout: Layout) -> None:
-            self._mirror.adopt(layout)
-            self._mirror.snapshots.lack(table.name, unknown)
-
-        return self._mirror.writer.run(change, committed=adopt)
+        unknown = tuple(spelling(layout, reader.unknown).values())
+        return prepare_columns(self._mirror, layout, unknown, lacks_of(table, reader), (self._now, self._report.name))
 
     def _staging(self, path: Path, layout: Layout, org: int) -> Staging:
         if self._whole and not self._request.dry_run and may_take_over(self._mirror, layout, org):
             return WholeStaging(path, layout, org, self._mirror)
         return Staging(path, layout.key)
 
-    def _stage(
-        self, reader: SnapshotReader, layout: Layout, staging: Staging, name: FileName, found: Survey
-    ) -> tuple[Staged | None, list[BadRow]]:
-        bad: list[BadRow] = []
-        counting, look, spelling = found.counting(), self._settings.rows, _spelling(layout, reader)
-        columns = [spelling.get(column, column) for column in reader.schema.names]
-        with staging:
-            staging.create(
-                pa.schema([field.with_name(name) for field, name in zip(reader.schema, columns, strict=True)])
-            )
-            for batch in ahead(reader):
-                rows = batch.rows.rename_columns(columns)
-                staging.add(look(layout.table.name, rows) if look else rows)
-                if counting and staging.ascending:
-                    counting.add(batch.rows.column(layout.key[0]).to_numpy())
-                bad += batch.rejects
-                self._progress("reading", staging.rows, 0)
-        index = counting.index() if counting and staging.ascending else None
-        if found.known and (index is None or bad):
-            return None, bad  # to say which record is bad, all have to be counted
-        skipped = counting.skipped if counting and found.known else 0
-        staged = Staged(
-            path=staging.path,
-            file_id=0,
-            layout=layout,
-            org=name.org_id or 0,
-            at=name.as_of,
-            present=frozenset(layout.values) & frozenset(columns),
-            lacks=(*_lacks(layout.table, reader), *(column for column in layout.extra if column not in columns)),
-            rows=staging.rows + skipped,
-            last_number=staging.last_number,
-            ascending=staging.ascending,
-            spared=tuple({row.key for row in bad if row.key and row.reason_class != "org_collision"}),
-            disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
-            gaps=tuple(counting.gaps()) if counting and found.known else None,
-            whole=isinstance(staging, WholeStaging),
-            blocks=index.dump() if index and not bad else None,
-        )
-        return staged, bad
+    @property
+    def _filler(self) -> Filler:
+        return Filler(self._settings.rows, lambda rows: self._progress("reading", rows, 0))
 
     def _decide(self, staged: Staged, bad: list[BadRow]) -> None:
         self._report.rows, self._report.rejected = staged.rows, len(bad)
@@ -225,7 +204,8 @@ class FileLoad:
                 "guard", f"{why} If it is right all the same: promptsync load --accept {self._request.path.name}"
             )
 
-    def _merge_staged(self, staged: Staged, bad: list[BadRow], proof: Proof) -> None:
+    def _decide_and_merge(self, staged: Staged, bad: list[BadRow], proof: Proof) -> None:
+        self._decide(staged, bad)
         found = Comparison(self._mirror, staged).run()
         self._count(staged, found)
         if self._request.dry_run:
@@ -251,24 +231,5 @@ class FileLoad:
     def _record(self, proof: Proof | None) -> int:
         if self._request.dry_run:
             return 0
-        row = self._report.as_row() | {"source": self._request.source, "path": str(self._request.path)}
-        row |= {"sha256": proof.sha256 if proof else None, "seen_at": self._now}
-        row["size"] = proof.size if proof else self._size()
+        row = ledger_row(self._report, self._request, proof, self._now)
         return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
-
-    def _size(self) -> int | None:
-        try:
-            return self._request.path.stat().st_size
-        except OSError:
-            return None
-
-
-def _spelling(layout: Layout, reader: SnapshotReader) -> dict[str, str]:
-    """The file's unknown columns as the mirror spells them: to SQLite, names that differ in ASCII case are the same."""
-    known = {column.encode().lower(): column for column in layout.extra}
-    return {column: known.get(column.encode().lower(), column) for column in reader.unknown}
-
-
-def _lacks(table: Table, reader: SnapshotReader) -> tuple[str, ...]:
-    """Declared columns that the file does not have, those derived from such a column included."""
-    return (*reader.lacks, *(column.name for column in table.columns if column.blank_of in reader.lacks))

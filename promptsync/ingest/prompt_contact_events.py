@@ -76,6 +76,7 @@ def message_added(body: Fields, claims: Claims) -> None:
     if row is None:
         return
     row.told("phones", at, body.text("customerChannel"), body.text("orgChannel"))
+    row.told("bot", at, body.json("botResponse"))
     if told_id is None or isinstance(told_id, int):
         inbound = model.text("userType") == "CUSTOMER"
         row.told("broadcast", at, broadcast_id, int(broadcast_id is not None and not inbound))

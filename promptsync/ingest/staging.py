@@ -19,7 +19,7 @@ from promptsync.errors import MirrorFull
 from promptsync.merge.layout import Unit
 from promptsync.merge.sql import names, quote
 
-_SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL"}
+_SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL", pa.binary(): "BLOB"}
 
 
 class Staging:
@@ -139,9 +139,11 @@ def _values(row: dict[str, object], unit: Unit) -> tuple[tuple[object, ...], tup
     return tuple((value is not None, value if value is not None else 0) for value in values), values
 
 
+def definitions(schema: pa.Schema) -> list[str]:
+    """The columns of a staged table."""
+    return [f"{quote(field.name)} {_SQL_TYPES.get(field.type, 'TEXT')}" for field in schema]
+
+
 def _create(schema: pa.Schema) -> str:
-    columns = [
-        f"{quote(field.name)} {_SQL_TYPES.get(field.type, 'TEXT')}{' PRIMARY KEY' if field.name == '_n' else ''}"
-        for field in schema
-    ]
-    return f"CREATE TABLE rows ({', '.join(columns)})"
+    number, *columns = definitions(schema)
+    return f"CREATE TABLE rows ({', '.join([f'{number} PRIMARY KEY', *columns])})"

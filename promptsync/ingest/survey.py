@@ -6,7 +6,7 @@ sources have claimed since) and when that may be used. Decompresses once; nothin
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -74,19 +74,34 @@ def survey(
     with mirror.reading() as connection:
         before = _index(connection, table, org)
         known = before.known(ledger.touched(connection, table.name, org)) if before else {}
-    salt = f"{table.name} {settings.zone.key} {limits.max_cell}".encode()
     aside.parent.mkdir(parents=True, exist_ok=True)
-    cutter = ContentCutter(known, aside if before else None, _seed(mirror), salt)
+    cutter = cutter_for(mirror, table, settings, known, aside if before else None)
     try:
-        found = Survey(prove(path, limits, progress, cutter.feed), cutter, cutter.finish(), before)
+        found = Survey(prove(path, limits, progress, cutter.feed), cutter, orderly(cutter, table.key[0]), before)
     except BaseException:
         cutter.close()
         raise
-    if found.cut is not None and not (found.cut.orderly and cutter.key_name() == table.key[0]):
-        found.cut = None
     if before is None or found.cut is None or found.cut.identity != before.identity:
         return found.read_whole()
     return found
+
+
+def cutter_for(
+    mirror: Mirror,
+    table: Table,
+    settings: LoadSettings,
+    known: Mapping[bytes, int] | None = None,
+    aside: Path | None = None,
+) -> ContentCutter:
+    """What cuts a file of the table, its digests salted with all that the meaning of its bytes depends on."""
+    salt = f"{table.name} {settings.zone.key} {settings.limits.max_cell}".encode()
+    return ContentCutter(known or {}, aside, _seed(mirror), salt)
+
+
+def orderly(cutter: ContentCutter, key: str) -> Cut | None:
+    """The blocks of a file that was cut to its end, if it is sorted by its first column and that is the key."""
+    cut = cutter.finish()
+    return cut if cut is not None and cut.orderly and cutter.key_name() == key else None
 
 
 def _index(connection: sqlite3.Connection, table: Table, org: int) -> BlockIndex | None:

@@ -39,3 +39,11 @@ def reason_to_hold(content: Content, rows_before: int | None, guards: Guards) ->
     if rows_before and content.rows < rows_before * guards.min_rows_share:
         return f"It has {content.rows:,} rows, the snapshot before it had {rows_before:,}."
     return None
+
+
+def reason_to_hold_changes(content: Content, guards: Guards) -> str | None:
+    """The same of a change set. It says nothing of other rows, so it may be as small as it is."""
+    total = content.rows + content.bad
+    if content.bad > total * guards.max_bad_rows_share:
+        return f"{content.bad:,} of its {total:,} rows cannot be read."
+    return None

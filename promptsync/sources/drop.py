@@ -28,8 +28,8 @@ _SHORTEST_REST: Final = 0.02  # seconds between two looks
 class Outcome:
     """What became of a file. ``reason``: a sentence for people; for a held file it is written beside it.
 
-    ``done`` and ``held`` are moved; ``ignored`` stays and is not offered again until it changes; ``later`` stays and
-    is offered again at the next rescan.
+    ``done`` and ``held`` are moved; ``ignored`` stays, without a reason in silence, and is not offered again until it
+    changes; ``later`` stays and is offered again at the next rescan.
     """
 
     state: Literal["done", "held", "ignored", "later"]
@@ -165,7 +165,8 @@ class DropFolder:
             self._say(name, "drop_put_off", outcome.reason)
             self._tracker.put_off(name, self._clock(), self._rescan)
         elif outcome.state == "ignored":
-            self._ignored[name] = outcome.reason
+            if outcome.reason:
+                self._ignored[name] = outcome.reason
             self._tracker.rest(name)
         else:
             await self._shelve(name, mark, outcome)

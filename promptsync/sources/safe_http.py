@@ -33,7 +33,7 @@ class SafeSettings:
     """``base_url``: what the configuration names. ``credentials``: headers for that origin alone.
 
     ``connect_seconds``, ``stall_seconds``: without an answer, or without a byte of one, it is given up. ``tls``: None
-    for the system's certificates.
+    for the system's certificates, or those in SSL_CERT_FILE if that was set when the process began.
     """
 
     base_url: str
@@ -83,8 +83,9 @@ class SafeClient:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer to a request without a body, redirects followed, whatever its status.
 
-        ``follow=False`` hands out a redirect itself. Raises InputRefused for an address that may not be asked or too
-        many redirects, Unavailable if there is no answer. Errors while the body is read are translated too.
+        ``follow=False`` hands out a redirect itself. Raises InputRefused for an address that may not be asked, a
+        certificate that is not trusted or too many redirects, Unavailable if there is no answer. Errors while the body
+        is read are translated too.
         """
         try:
             for _ in range(self._settings.hops + 1):
@@ -95,6 +96,12 @@ class SafeClient:
                         yield response
                         return
                     url = _joined(url, target)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise InputRefused(
+                "certificate",
+                f"{urlsplit(url).hostname} shows a certificate that is not trusted here; if an authority of your own "
+                "signed it, name a file with all trusted certificates in SSL_CERT_FILE.",
+            ) from error
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             host = urlsplit(url).hostname
             raise Unavailable(f"{host} does not answer ({type(error).__name__}); try again later.") from error

@@ -49,6 +49,21 @@ def merged_before(connection: sqlite3.Connection, sha256: str, table: str, org: 
     return bool(connection.execute(sql, (sha256, table, org, as_of)).fetchone()[0])
 
 
+def changes_merged_before(connection: sqlite3.Connection, sha256: str, table: str, sequence: str) -> bool:
+    """Whether a change set of the same content and place in the vendor's order has been merged into the table."""
+    sql = (
+        'SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND "table" = ? AND sequence = ? '
+        "AND state = 'merged')"
+    )
+    return bool(connection.execute(sql, (sha256, table, sequence)).fetchone()[0])
+
+
+def forget_merged(connection: sqlite3.Connection, table: str) -> int:
+    """Forget that files of a table were merged, so that they can be loaded again; returns how many there were."""
+    sql = "UPDATE sync_file SET state = 'reset' WHERE \"table\" = ? AND state IN ('merged', 'unchanged')"
+    return connection.execute(sql, (table,)).rowcount
+
+
 def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
     """The ledger's row of a file: a new one, or that of the very same file seen before, taken up again."""
     seen = connection.execute(
@@ -64,7 +79,7 @@ def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
 
 def unfinished(connection: sqlite3.Connection, source: str) -> list[str]:
     """Where the files lie whose merging was begun and not ended."""
-    sql = "SELECT path FROM sync_file WHERE state = 'staged' AND source = ? ORDER BY as_of"
+    sql = "SELECT path FROM sync_file WHERE state = 'staged' AND source = ? ORDER BY as_of, sequence"
     return [row[0] for row in connection.execute(sql, (source,))]
 
 

@@ -5,7 +5,7 @@ transaction. What is new is the set difference between a listing and this ledger
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,21 +26,15 @@ class Known:
     gone: bool
 
 
-def known(connection: sqlite3.Connection, place: str) -> dict[str, Known]:
-    """Everything ever seen at a place, by key."""
-    sql = "SELECT key, tag, state, attempts, gone_at IS NOT NULL FROM sync_object WHERE place = ?"
-    rows = connection.execute(sql, (place,))
-    return {key: Known(tag, state, attempts, bool(gone)) for key, tag, state, attempts, gone in rows}
-
-
 def note_seen(connection: sqlite3.Connection, place: str, rows: Iterable[Mapping[str, Any]], now: str) -> None:
-    """New keys and new versions of known ones begin to wait. Rows: key, tag, size, modified_at, table, org_id, as_of.
+    """New keys and new versions of known ones. Rows: key, tag, size, modified_at, state (waiting or skipped), and what
+    the name states: table, org_id, as_of, workspace_id, version, sequence, part.
 
     A copy that was held in an older version needs nobody any more.
     """
     for row in rows:
         _retire_held(connection, place, row["key"])
-        entry = {"place": place, **row, "state": "waiting", "attempts": 0, "seen_at": now}
+        entry = {"place": place, **row, "attempts": 0, "seen_at": now}
         entry |= {"tried_at": None, "gone_at": None, "file_id": None, "error": None}
         slots = ", ".join("?" * len(entry))
         connection.execute(
@@ -48,11 +42,35 @@ def note_seen(connection: sqlite3.Connection, place: str, rows: Iterable[Mapping
         )
 
 
+def skips_differ(connection: sqlite3.Connection, place: str, skip: Collection[str]) -> bool:
+    """Whether tables have been skipped, or taken up again, since their files were noted."""
+    sql = (
+        "SELECT EXISTS (SELECT 1 FROM sync_object WHERE place = ? AND state IN ('waiting', 'over_budget', 'skipped') "
+        f"AND (state = 'skipped') <> (\"table\" IN ({_slots(skip)})))"
+    )
+    return bool(connection.execute(sql, (place, *skip)).fetchone()[0])
+
+
+def note_skips(connection: sqlite3.Connection, place: str, skip: Collection[str]) -> None:
+    """Files of these tables are not waited for; those of all others are again."""
+    connection.execute(
+        f"UPDATE sync_object SET state = iif(\"table\" IN ({_slots(skip)}), 'skipped', 'waiting'), error = NULL "
+        f"WHERE place = ? AND state IN ('waiting', 'over_budget', 'skipped') "
+        f"AND (state = 'skipped') <> (\"table\" IN ({_slots(skip)}))",
+        (*skip, place, *skip),
+    )
+
+
+def _slots(values: Collection[str]) -> str:
+    return ", ".join("?" * len(values))
+
+
 def note_gone(connection: sqlite3.Connection, place: str, keys: Iterable[str], now: str) -> None:
     """These are not listed any more. What was loaded stays loaded."""
     connection.executemany(
         "UPDATE sync_object SET gone_at = ?, "
-        "state = CASE WHEN state IN ('waiting', 'failed') THEN 'gone' ELSE state END WHERE place = ? AND key = ?",
+        "state = iif(state IN ('waiting', 'failed', 'over_budget', 'skipped'), 'gone', state) "
+        "WHERE place = ? AND key = ?",
         [(now, place, key) for key in keys],
     )
 
@@ -105,18 +123,67 @@ def note_loaded(connection: sqlite3.Connection, attempt: Attempt, lay: Path, lie
         ledger.update(connection, "sync_file", file_id, changes)
 
 
-def settle_held(connection: sqlite3.Connection, place: str) -> list[Path]:
-    """Held files that a person has accepted meanwhile count as loaded; returns where their copies lie."""
-    settled = connection.execute(
-        "SELECT o.key, f.path FROM sync_object o JOIN sync_file f ON f.id = o.file_id "
-        "WHERE o.place = ? AND o.state = 'held' AND f.state IN ('merged', 'unchanged')",
-        (place,),
-    ).fetchall()
-    connection.executemany(
-        "UPDATE sync_object SET state = 'loaded', error = NULL WHERE place = ? AND key = ?",
-        [(place, key) for key, _ in settled],
+def note_waits(connection: sqlite3.Connection, place: str, key: str, state: str, error: str) -> None:
+    """A file waits for something other than its turn; that is no attempt."""
+    connection.execute(
+        "UPDATE sync_object SET state = ?, error = ? WHERE place = ? AND key = ?", (state, error, place, key)
     )
-    return [Path(path) for _, path in settled if path]
+
+
+def note_content(connection: sqlite3.Connection, place: str, key: str, size: int) -> None:
+    """How many bytes the selected columns of a file have, decompressed."""
+    connection.execute("UPDATE sync_object SET content_bytes = ? WHERE place = ? AND key = ?", (size, place, key))
+
+
+def content_of(connection: sqlite3.Connection, place: str, key: str) -> int | None:
+    """What was noted of a file; None if nothing was."""
+    sql = "SELECT content_bytes FROM sync_object WHERE place = ? AND key = ?"
+    row = connection.execute(sql, (place, key)).fetchone()
+    return None if row is None else row[0]
+
+
+def content_loaded(connection: sqlite3.Connection, place: str, table: str) -> int:
+    """The tally: how many bytes of content the files of a table have brought so far."""
+    sql = (
+        "SELECT coalesce(sum(content_bytes), 0) FROM sync_object "
+        "WHERE place = ? AND \"table\" = ? AND state = 'loaded' AND content_bytes IS NOT NULL"
+    )
+    return int(connection.execute(sql, (place, table)).fetchone()[0])
+
+
+def note_put_away(connection: sqlite3.Connection, place: str, key: str, now: str) -> None:
+    """A loaded file was deleted or moved where it lay."""
+    connection.execute(
+        "UPDATE sync_object SET gone_at = ?, error = NULL WHERE place = ? AND key = ? AND state = 'loaded'",
+        (now, place, key),
+    )
+
+
+def note_left(connection: sqlite3.Connection, place: str, key: str, error: str) -> None:
+    """A loaded file could not be deleted or moved; the next run tries again."""
+    connection.execute(
+        "UPDATE sync_object SET error = ? WHERE place = ? AND key = ? AND state = 'loaded'", (error, place, key)
+    )
+
+
+def settle_held(connection: sqlite3.Connection, place: str) -> None:
+    """Held files that a person has accepted meanwhile count as loaded."""
+    connection.execute(
+        "UPDATE sync_object SET state = 'loaded', error = NULL WHERE place = ? AND state = 'held' "
+        "AND file_id IN (SELECT id FROM sync_file WHERE state IN ('merged', 'unchanged'))",
+        (place,),
+    )
+
+
+def done_with(connection: sqlite3.Connection, copies: Iterable[Path]) -> list[Path]:
+    """Those of the copies put aside that nobody needs any more: merged, and without rejects to be tried again, or there
+    is a newer file of the same table and organization, which has whatever is still wrong."""
+    sql = (
+        "SELECT f.state IN ('merged', 'unchanged') AND (NOT EXISTS (SELECT 1 FROM sync_reject WHERE file_id = f.id) "
+        'OR EXISTS (SELECT 1 FROM sync_file n WHERE n.state = \'merged\' AND n."table" = f."table" '
+        "AND n.org_id IS f.org_id AND n.as_of > f.as_of)) FROM sync_file f WHERE path = ? ORDER BY id DESC LIMIT 1"
+    )
+    return [copy for copy in copies if connection.execute(sql, (str(copy),)).fetchone() == (1,)]
 
 
 def _retire_held(connection: sqlite3.Connection, place: str, key: str) -> None:

@@ -20,6 +20,15 @@ def origins(connection: sqlite3.Connection, ids: Sequence[int] | None) -> tuple[
     return [row[0] for row in events], {number: Path(path) for number, path in files if path}
 
 
+def superseded(connection: sqlite3.Connection, files: Sequence[int]) -> set[int]:
+    """Those of the files that a newer one of the same table and organization has been merged after."""
+    sql = (
+        'SELECT EXISTS (SELECT 1 FROM sync_file n WHERE n.state = \'merged\' AND n."table" = f."table" '
+        "AND n.org_id IS f.org_id AND n.as_of > f.as_of) FROM sync_file f WHERE id = ?"
+    )
+    return {number for number in files if connection.execute(sql, (number,)).fetchone() == (1,)}
+
+
 def take(connection: sqlite3.Connection, events: Sequence[int], files: Sequence[int]) -> None:
     """Before trying again: set the deliveries to pending and forget their rejects, and those of the files."""
     connection.executemany("UPDATE sync_event SET state = 'pending' WHERE id = ?", [(event,) for event in events])

@@ -6,6 +6,7 @@ import html
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from ssl import SSLContext
 from urllib.parse import quote
 
 from aiohttp import web
@@ -79,13 +80,13 @@ def _etag(content: bytes) -> str:
 
 
 @asynccontextmanager
-async def serve(server: FileServer) -> AsyncIterator[FileServer]:
+async def serve(server: FileServer, tls: SSLContext | None = None) -> AsyncIterator[FileServer]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    server.address = f"{'https' if tls else 'http'}://127.0.0.1:{runner.addresses[0][1]}"
     try:
         yield server
     finally:

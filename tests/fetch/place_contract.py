@@ -42,21 +42,26 @@ async def whole(place: Place, item: Item, offset: int = 0) -> bytes:
         return b"".join([piece async for piece in pieces])
 
 
+async def listed(place: Place) -> list[Item]:
+    async with aclosing(place.pages()) as pages:  # type: ignore[type-var]
+        return [item async for page in pages for item in page]
+
+
 async def only(place: Place, key: str) -> Item:
-    (item,) = [item for item in await place.items() if item.key == key]
+    (item,) = [item for item in await listed(place) if item.key == key]
     return item
 
 
 class PlaceContract:
     async def test_lists_nothing_where_nothing_is(self, stage: Stage) -> None:
         async with opened(stage.settings) as place:
-            assert await place.items() == []
+            assert await listed(place) == []
 
     async def test_lists_files_in_folders_with_their_sizes(self, stage: Stage) -> None:
         await stage.put("org.csv.gz", b"one")
         await stage.put("1044/message 1044.csv.gz", CONTENT)
         async with opened(stage.settings) as place:
-            items = {item.key: item for item in await place.items()}
+            items = {item.key: item for item in await listed(place)}
         assert {key: item.size for key, item in items.items()} == {
             "org.csv.gz": 3,
             "1044/message 1044.csv.gz": len(CONTENT),
@@ -103,7 +108,7 @@ class PlaceContract:
     async def test_says_that_it_cannot_be_reached(self, stage: Stage) -> None:
         with pytest.raises(Unavailable) as caught:
             async with opened(stage.unreachable) as place:
-                await place.items()
+                await listed(place)
         assert SECRET not in str(caught.value)
 
     async def test_says_that_it_refuses_us(self, stage: Stage) -> None:
@@ -111,7 +116,7 @@ class PlaceContract:
             pytest.skip("this counterpart turns nobody away")
         with pytest.raises(ConfigError) as caught:
             async with opened(stage.refused) as place:
-                await place.items()
+                await listed(place)
         assert SECRET not in str(caught.value)
 
     async def test_no_secret_is_in_its_name_or_repr(self, stage: Stage) -> None:

@@ -14,6 +14,7 @@ from promptsync.errors import Unavailable
 from promptsync.fetch import fetch_source
 from promptsync.fetch_sources import sources_of
 from promptsync.ingest.files import LoadRequest
+from promptsync.operations import retry_rejects
 from promptsync.sources.places.plan import ENOUGH, Wish
 
 OBJECTS = "SELECT key, state, attempts, gone_at IS NOT NULL FROM sync_object ORDER BY key"
@@ -85,6 +86,32 @@ def test_a_broken_file_is_held_until_a_person_or_a_better_version_comes(home: Ho
         assert rows(engine, "SELECT count(*) FROM sync_file WHERE state = 'held'") == [(0,)]
 
 
+def test_a_file_with_rejects_is_kept_to_be_tried_again_until_it_is_good_or_a_newer_one_comes(home: Home) -> None:
+    def spoil(path: Path) -> None:
+        path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b",false,", b",perhaps,", 1)))
+
+    home.file.write_text(home.file.read_text() + "[load]\nmax_bad_rows_share = 0.5\n")
+    spoil(home.night(4, ("contact",))[0])
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.loaded, report.held, report.files[0]["rejected"]) == (1, 0, 1)
+        (copy,) = home.leftovers
+        result = retry_rejects(engine, {}, lambda _: None)
+        assert (result["gone"], [file["state"] for file in result["files"]], result["left"]) == ([], ["merged"], 1)
+        home.fetch(engine)
+        assert home.leftovers == [copy]
+        spoil(home.night(5, ("contact",))[0])
+        home.fetch(engine)
+        home.fetch(engine)
+        (newer,) = home.leftovers
+        assert "2026-02-05" in newer
+        result = retry_rejects(engine, {}, lambda _: None)
+        assert len(result["files"]) == 1 and result["superseded"] == result["gone"] != []
+        engine.mirror.writer.run(lambda connection: connection.execute("DELETE FROM sync_reject"))
+        home.fetch(engine)
+        assert home.leftovers == []
+
+
 def test_a_held_file_that_a_person_accepts_is_put_away(home: Home) -> None:
     home.night(4)
     path = home.night(5, ("contact",))[0]
@@ -140,7 +167,7 @@ def test_what_was_downloaded_before_a_kill_is_not_downloaded_again(home: Home, m
                 home.fetch(engine)
         (left,) = home.leftovers
         assert left.endswith(".csv.gz")
-        monkeypatch.setattr("promptsync.fetch.download", _killed)
+        monkeypatch.setattr("promptsync.fetch_files.download", _killed)
         assert home.fetch(engine).loaded == 1
     assert home.leftovers == []
 

@@ -7,8 +7,9 @@ import obstore
 import pytest
 from aiohttp import ClientSession
 from obstore.store import S3Store
-from place_contract import SECRET, PlaceContract, opened
+from place_contract import SECRET, PlaceContract, listed, opened, whole
 
+from promptsync.errors import ConfigError
 from promptsync.sources.places.place import PlaceSettings
 
 
@@ -44,12 +45,16 @@ class S3Stage:
         await obstore.delete_async(self.store, key)
 
 
+async def make_bucket(endpoint: str, name: str) -> None:
+    signed = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+    async with ClientSession() as session, session.put(f"{endpoint}/{name}", headers={"Authorization": signed}) as made:
+        assert made.status == 200
+
+
 @pytest.fixture
 async def stage(s3: str) -> S3Stage:
     one = S3Stage(s3, f"bucket-{uuid4().hex}")
-    signed = "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
-    async with ClientSession() as session, session.put(f"{s3}/{one.bucket}", headers={"Authorization": signed}) as made:
-        assert made.status == 200
+    await make_bucket(s3, one.bucket)
     return one
 
 
@@ -57,9 +62,24 @@ class TestS3(PlaceContract):
     pass
 
 
+async def test_refused_keys_are_said_to_be_so(stage: S3Stage) -> None:
+    """The server begins to ask whose keys these are, and lets everybody in again afterwards."""
+    await stage.put("a.csv.gz", b"a")
+    async with ClientSession() as session, opened(stage.settings) as place:
+        (item,) = await listed(place)
+        try:
+            await session.post(f"{stage.endpoint}/moto-api/reset-auth", data=b"0")
+            for attempt in (listed(place), whole(place, item)):
+                with pytest.raises(ConfigError, match="refuses the keys") as caught:
+                    await attempt
+                assert SECRET not in str(caught.value)
+        finally:
+            await session.post(f"{stage.endpoint}/moto-api/reset-auth", data=b"inf")
+
+
 async def test_other_prefixes_are_not_listed(stage: S3Stage) -> None:
     await stage.put("a.csv.gz", b"a")
     async with opened(PlaceSettings(f"s3://{stage.bucket}/exports", stage.endpoint, None, "key", SECRET)) as place:
-        assert [item.key for item in await place.items()] == ["prompt/a.csv.gz"]
+        assert [item.key for item in await listed(place)] == ["prompt/a.csv.gz"]
     async with opened(PlaceSettings(f"s3://{stage.bucket}/export", stage.endpoint, None, "key", SECRET)) as place:
-        assert await place.items() == []
+        assert await listed(place) == []

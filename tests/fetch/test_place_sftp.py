@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from place_contract import PlaceContract, opened
+from place_contract import PlaceContract, listed, opened
 from test_place_folder import FolderStage
 
 from promptsync.errors import ConfigError
@@ -41,13 +41,13 @@ class TestSftp(PlaceContract):
 async def test_an_unknown_server_is_told_nothing(stage: SftpStage, known: str) -> None:
     async with opened(replace(stage.settings, known_hosts=stage.keys / known)) as place:
         with pytest.raises(ConfigError, match=r"host key|to know"):
-            await place.items()
+            await listed(place)
 
 
 async def test_it_connects_again_after_the_connection_is_lost(stage: SftpStage) -> None:
     await stage.put("a.csv.gz", b"a")
     async with opened(stage.settings) as place:
-        before = await place.items()
+        before = await listed(place)
         place._connection.abort()  # type: ignore[attr-defined]
         await place._connection.wait_closed()  # type: ignore[attr-defined]
-        assert await place.items() == before
+        assert await listed(place) == before

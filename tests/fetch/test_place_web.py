@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from file_server import FileServer, serve
-from place_contract import SECRET, PlaceContract, opened, whole
+from place_contract import SECRET, PlaceContract, listed, opened, whole
 
 from promptsync.errors import ConfigError, InputRefused
 from promptsync.sources.places.place import Expected, PlaceSettings
@@ -44,7 +44,7 @@ class TestWeb(PlaceContract):
 async def test_a_list_that_is_not_there_is_a_wrong_location(stage: WebStage) -> None:
     async with opened(replace(stage.settings, location=f"{stage.server.address}/nowhere")) as place:
         with pytest.raises(ConfigError, match="no list"):
-            await place.items()
+            await listed(place)
 
 
 async def test_a_pattern_finds_what_exists_and_names_it() -> None:
@@ -53,7 +53,7 @@ async def test_a_pattern_finds_what_exists_and_names_it() -> None:
         nights = [Expected("message", "1044", f"2026-02-0{day}", f"message_1044_{day}.csv.gz") for day in (4, 5, 6)]
         settings = PlaceSettings(f"{server.address}/out/{{org}}/{{table}}.{{date}}.gz", expected=tuple(nights))
         async with opened(settings) as place:
-            items = await place.items()
+            items = await listed(place)
             assert [item.file_name for item in items] == ["message_1044_4.csv.gz", "message_1044_6.csv.gz"]
             assert [await whole(place, item) for item in items] == [b"a", b"b"]
 
@@ -63,7 +63,7 @@ async def test_the_password_is_not_shown_to_the_host_of_a_redirect() -> None:
         server.files["a.csv.gz"] = other.files["a.csv.gz"] = b"a"
         server.redirects["/out/a.csv.gz"] = f"{other.address}/out/a.csv.gz?signature=1"
         async with opened(PlaceSettings(f"{server.address}/out/", password=SECRET)) as place:
-            (item,) = await place.items()
+            (item,) = await listed(place)
             assert await whole(place, item) == b"a"
         assert item.key == "a.csv.gz"
         assert other.asked
@@ -75,7 +75,7 @@ async def test_a_list_cannot_lead_to_other_hosts() -> None:
         server.files["a.csv.gz"] = b"a"
         server.redirects["/out/a.csv.gz"] = "http://169.254.169.254/latest/meta-data"
         async with opened(PlaceSettings(f"{server.address}/out/")) as place:
-            (item,) = await place.items()
+            (item,) = await listed(place)
             with pytest.raises(InputRefused) as caught:
                 await whole(place, item)
         assert caught.value.reason == "foreign_host"

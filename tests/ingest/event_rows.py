@@ -179,7 +179,8 @@ def _with(rows: Rows, table: str, **more: Any) -> Rows:
 _SHEET = {"integration_id": 11, "spreadsheet_id": "1Ab", "tab_name": "Start list", "at": NOW}
 _STATUS = {"message_id": 9001, "status": "SENT", "at": THEN}
 _PHONES = {"contact_phone": "+15550100301", "org_phone": "+15550100021", "broadcast_id": 151, "is_broadcast": 1}
-_ADDED = _with(message("SENT", ISO[T1], 1), "message", contact_id=301, **PLACE, **_PHONES)
+_BOT = {"bot_response": '{"step":1}'}
+_ADDED = _with(message("SENT", ISO[T1], 1), "message", contact_id=301, **PLACE, **_PHONES, **_BOT)
 _SETTING = {
     "team_member_id": 7, "vacation": 1, "hide_system_messages": 1, "slack_username": "ada",
     "phone_number": "+15550100001", "at": NOW,

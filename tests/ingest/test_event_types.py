@@ -133,11 +133,11 @@ def test_every_column_of_the_webhooks_tables_is_filled_by_something() -> None:
     assert left == {"event_id", "org_id", "removed_at", "extra"}
 
 
-UNREAD = {"createdDate", "addedDate", "globalOptOutDate", "botResponse", "phoneProviderOptOut"}
-"""The same as the timestamp beside it; a bot's own words, kept with the delivery; the same as optOut."""
+UNREAD = {"createdDate", "addedDate", "globalOptOutDate", "phoneProviderOptOut"}
+"""The same as the timestamp beside it; the same as optOut."""
 FREE = {
     *("parameters", "channelApps", "twilioModel", "instantAppSchema", "notificationGroups", "newValues", "oldValues"),
-    *("value", "values", "writeValues", "code", "context"),
+    *("value", "values", "writeValues", "code", "context", "botResponse"),
 }
 """Anything may stand here: it is kept as JSON."""
 

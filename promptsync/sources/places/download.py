@@ -1,7 +1,8 @@
 """One item from a place to a file of this machine: bounded, checked, resumed where the place can.
 
 Owns the retries, the bounds and the checks. For the event loop of a fetch alone: it writes files on it. A file has its
-final name only once all of it is on disk and its size and digest, where the place states them, are right.
+final name only once all of it is on disk and its size and digest, where the place states them, are right. A copy with
+another digest is thrown away and fetched again, a few times.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from promptsync.sources.places.place import Item, Place
 
 T = TypeVar("T")
 _LONGEST_WAIT: Final = 60.0
+_COPIES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Bounds:
     """``most``: bytes of one file. ``stall`` and ``total``: seconds without a byte, and for a file as a whole.
 
     ``attempts``: of one step; between them ``wait`` seconds at first, doubled each time, with jitter, at most 60.
+    ``md5``: whether a copy must have the MD5 that its place states.
     """
 
     most: int = 64 << 30
@@ -33,6 +36,7 @@ class Bounds:
     total: float = 6 * 3600.0
     attempts: int = 5
     wait: float = 2.0
+    md5: bool = True
 
 
 async def with_retries(step: Callable[[], Awaitable[T]], bounds: Bounds) -> T:
@@ -68,13 +72,25 @@ async def download(
 
     try:
         async with asyncio.timeout(bounds.total):
-            await with_retries(attempt, bounds)
+            for _ in range(_COPIES):
+                await with_retries(attempt, bounds)
+                wrong = await _wrong_digest(place, item, part, bounds)
+                if wrong is None:
+                    return part.finish(target)
+                part.restart()
     except TimeoutError:
         raise Unavailable(f"{item.file_name} took more than {bounds.total:,.0f} seconds; try again later.") from None
-    if item.sha256 is not None and part.sha256() != item.sha256.lower():
-        part.restart()
-        raise InputRefused("digest", f"{item.file_name} does not have the SHA-256 that its place states.")
-    return part.finish(target)
+    raise InputRefused("digest", f"{_COPIES} copies of {item.file_name} differ from the {wrong} that its place states.")
+
+
+async def _wrong_digest(place: Place, item: Item, part: Part, bounds: Bounds) -> str | None:
+    """Which digest of the copy is not as stated; None if none is, or none is stated."""
+    if item.sha256 is not None and await asyncio.to_thread(part.digest, "sha256") != item.sha256.lower():
+        return "SHA-256"
+    stated = await with_retries(lambda: place.md5(item), bounds) if bounds.md5 else None
+    if stated is None or await asyncio.to_thread(part.digest, "md5") == stated:
+        return None
+    return "MD5" if await with_retries(lambda: place.md5(item, sure=True), bounds) else None
 
 
 def _again(error: Exception) -> bool:

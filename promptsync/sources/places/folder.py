@@ -1,13 +1,16 @@
 """A folder of this machine, mounted shares included, as a place.
 
 Owns the walk: regular files only, links are not followed, names that begin with a dot are left out, as are names that
-are not UTF-8. Reading refuses links too. Nothing in the folder is ever changed.
+are not UTF-8. Reading, deleting and moving go down from the root one folder at a time and refuse links too. Nothing in
+the folder is changed but what is deleted or moved on order.
 """
 
 import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +19,10 @@ from promptsync.sources.places.place import Item
 from promptsync.sources.safe_http import Gone
 
 _CHUNK: Final = 1 << 20
-_DEEPEST: Final = 8
+_DEEPEST: Final = 64
+_PAGE: Final = 1000
+_FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class FolderPlace:
@@ -28,10 +34,12 @@ class FolderPlace:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def items(self) -> list[Item]:
+    async def pages(self) -> AsyncIterator[list[Item]]:
         """Every regular file, subfolders included."""
+        found = _walk(self._root, "", 0)
         try:
-            return await asyncio.to_thread(lambda: list(_walk(self._root, "", 0)))
+            while page := await asyncio.to_thread(lambda: list(islice(found, _PAGE))):
+                yield page
         except OSError as error:
             raise Unavailable(f"The folder {self._root} cannot be read ({error.strerror}); is it mounted?") from error
 
@@ -44,22 +52,68 @@ class FolderPlace:
         finally:
             os.close(opened)
 
+    async def md5(self, item: Item, *, sure: bool = False) -> str | None:
+        """None: a folder states no digest."""
+        return None
+
+    async def remove(self, item: Item) -> None:
+        """Delete the file."""
+        await asyncio.to_thread(self._put_away, item, None)
+
+    async def move(self, item: Item, folder: str) -> None:
+        """Move the file; folders are made."""
+        await asyncio.to_thread(self._put_away, item, folder)
+
     def _open(self, item: Item, offset: int) -> int:
-        parts = item.key.split("/")
-        if any(part in ("", ".", "..") for part in parts):
-            raise InputRefused("key", f"{item.key!r} is no name of a file below {self._root}.")
-        try:
-            opened = os.open(self._root.joinpath(*parts), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise Gone(f"{item.key} is not there any more.") from None
-        except OSError as error:
-            raise Unavailable(f"{item.key} cannot be opened ({error.strerror}).") from error
+        with _translated(item.key), _folder_of(self._root, item.key) as (folder, name):
+            opened = os.open(name, _FILE, dir_fd=folder)
         found = os.fstat(opened)
         if not stat.S_ISREG(found.st_mode) or _tag(found) != item.tag:
             os.close(opened)
             raise Gone(f"{item.key} has changed since it was listed.")
         os.lseek(opened, offset, os.SEEK_SET)
         return opened
+
+    def _put_away(self, item: Item, below: str | None) -> None:
+        with _translated(item.key), _folder_of(self._root, item.key) as (folder, name):
+            found = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if not stat.S_ISREG(found.st_mode) or _tag(found) != item.tag:
+                raise Gone(f"{item.key} has changed since it was loaded.")
+            if below is None:
+                os.unlink(name, dir_fd=folder)
+                return
+            with _folder_of(self._root, f"{below}/{item.key}", make=True) as (target, _):
+                os.rename(name, name, src_dir_fd=folder, dst_dir_fd=target)
+
+
+@contextmanager
+def _folder_of(root: Path, key: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+    """The open folder that a key lies in, and the key's last part. Raises OSError, InputRefused."""
+    *folders, name = key.split("/")
+    if any(part in ("", ".", "..") for part in (*folders, name)):
+        raise InputRefused("key", f"{key!r} is no name of a file below {root}.")
+    opened = os.open(root, _FOLDER)
+    try:
+        for folder in folders:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(folder, 0o750, dir_fd=opened)
+            inner = os.open(folder, _FOLDER | os.O_NOFOLLOW, dir_fd=opened)
+            os.close(opened)
+            opened = inner
+        yield opened, name
+    finally:
+        os.close(opened)
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise Gone(f"{key} is not there any more.") from None
+    except OSError as error:
+        raise Unavailable(f"{key} cannot be opened, deleted or moved ({error.strerror}).") from error
 
 
 def _some(opened: int, item: Item) -> bytes:

@@ -1,4 +1,5 @@
-"""The folder that downloads go to: ``<data>/incoming``, with ``held`` for those a person must look at.
+"""The folder that downloads go to: ``<data>/incoming``, with ``held`` for those that a person must look at, or that
+have rows which did and can be tried again.
 
 Owns the paths in it. A folder for each file is named by a digest made here; the file in it keeps its own name, which
 must be one that was understood before: one part, no separators, nothing hidden. Blocking.
@@ -52,6 +53,10 @@ class Incoming:
         except OSError as error:
             raise Unavailable(f"{target} cannot be moved to {folder} ({error.strerror}).") from error
         return folder / target.name
+
+    def held(self) -> list[Path]:
+        """The copies put aside."""
+        return sorted(path for path in (self._root / _HELD).glob("*/*") if path.is_file())
 
     def drop(self, targets: Iterable[Path]) -> None:
         """Delete copies that are merged; only what lies in this folder."""

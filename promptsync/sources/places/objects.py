@@ -1,11 +1,12 @@
 """Object stores as places: S3 and what speaks like it, Google Cloud Storage, Azure Blob Storage, through obstore.
 
 Owns the translation between the configuration's keys and each store's, and of obstore's errors, by their type: their
-texts quote requests and answers and are never passed on. Retries are not made here but around the whole step.
+texts quote requests and answers and are never passed on. Retries are not made here but around the whole step. No store
+deletes or copies a certain version through obstore: it is looked at just before.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from promptsync.clock import micros_of
 from promptsync.errors import ConfigError, InputRefused, Unavailable
+from promptsync.sources.places.object_heads import content_md5, etag_is_md5, headers_of, md5_of_etag
 from promptsync.sources.places.place import Item, PlaceSettings, public_name
 from promptsync.sources.safe_http import Gone
 
@@ -39,21 +41,20 @@ class ObjectPlace:
     ranged = True
     settles = False
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store, name: str, stall: float = 60.0) -> None:
         self._store = store
         self._name = name
+        self._stall = stall
 
-    async def items(self) -> list[Item]:
+    async def pages(self) -> AsyncIterator[list[Item]]:
         """Every object below the prefix; markers of folders (empty, ending in a slash) are none."""
-        found = []
         with _translated(self._name, missing=ConfigError(f"{self._name} does not exist; check its name.")):
             try:
                 async for some in obstore.list(self._store, chunk_size=1000):
-                    found += [_item(entry) for entry in some]
+                    yield [item for item in map(_item, some) if item.key]
             except foreign.GenericError:
                 await self._find_why()
                 raise
-        return [item for item in found if item.key]
 
     async def _find_why(self) -> None:
         """Ask for one object: listing reports every refusal as the same error, this one by its type."""
@@ -72,6 +73,42 @@ class ObjectPlace:
             async for piece in answer.stream(min_chunk_size=_CHUNK):
                 yield bytes(piece)
 
+    async def md5(self, item: Item, *, sure: bool = False) -> str | None:
+        """Of S3 what the ETag says, if it can be one (``sure``: if it is one); of Azure what it keeps; else None."""
+        if isinstance(self._store, AzureStore):
+            return content_md5(await headers_of(self._store, item.key, self._stall))
+        stated = md5_of_etag(item.tag) if isinstance(self._store, S3Store) else None
+        if stated and sure and not etag_is_md5(await headers_of(self._store, item.key, self._stall)):
+            return None
+        return stated
+
+    async def remove(self, item: Item) -> None:
+        """Delete the object."""
+        with self._reaching(item):
+            await self._look(item)
+            await obstore.delete_async(self._store, item.key)
+
+    async def move(self, item: Item, folder: str) -> None:
+        """Copy the object within the store, then delete it."""
+        with self._reaching(item):
+            await self._look(item)
+            await obstore.copy_async(self._store, item.key, f"{folder}/{item.key}")
+            await self._look(item)
+            await obstore.delete_async(self._store, item.key)
+
+    async def _look(self, item: Item) -> None:
+        """Raises Gone unless this version is there."""
+        found = await obstore.head_async(self._store, item.key)
+        if item.tag == _made_tag(item.size, item.modified):
+            same = found["size"] == item.size
+        else:
+            same = _quoted(found["e_tag"] or "") == _quoted(item.tag)
+        if not same:
+            raise Gone(f"{item.key} has changed since it was loaded.")
+
+    def _reaching(self, item: Item) -> AbstractContextManager[None]:
+        return _translated(self._name, missing=Gone(f"{item.key} is not at {self._name} any more."))
+
 
 def open_objects(settings: PlaceSettings) -> ObjectPlace:
     """The place that an ``s3://``, ``gs://`` or ``az://`` location names. Raises ConfigError.
@@ -84,7 +121,7 @@ def open_objects(settings: PlaceSettings) -> ObjectPlace:
     makers: dict[str, Callable[[PlaceSettings, str, str | None], Store]] = {"s3": _s3, "gs": _gcs, "az": _azure}
     name = public_name(settings.location)
     try:
-        return ObjectPlace(makers[parts.scheme](settings, parts.netloc, prefix), name)
+        return ObjectPlace(makers[parts.scheme](settings, parts.netloc, prefix), name, settings.stall_seconds)
     except (foreign.BaseError, ValueError, TypeError):
         raise ConfigError(f"{name} cannot be opened with these keys; check endpoint, region and keys.") from None
 
@@ -157,4 +194,6 @@ def _translated(name: str, missing: Exception) -> Iterator[None]:
     except _REFUSED:
         raise ConfigError(f"{name} refuses the keys; check them and what they may read.") from None
     except (foreign.BaseError, OSError) as error:
-        raise Unavailable(f"{name} cannot be reached or fails ({type(error).__name__}); try again later.") from None
+        raise Unavailable(
+            f"{name} does not exist, or cannot be reached ({type(error).__name__}); try again later."
+        ) from None

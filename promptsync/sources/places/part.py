@@ -47,12 +47,12 @@ class Part:
             self._path.unlink(missing_ok=True)
         self.size = 0
 
-    def sha256(self) -> str:
-        """Hex digest of what is there."""
+    def digest(self, algorithm: str) -> str:
+        """Hex digest of what is there: ``sha256`` or ``md5``."""
         if not self.size:
-            return hashlib.sha256().hexdigest()
+            return hashlib.new(algorithm, usedforsecurity=False).hexdigest()
         with _translated(self._path), self._path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
     def finish(self, target: Path) -> int:
         """Make it durable under its final name; returns its size."""

@@ -1,4 +1,4 @@
-"""What a place is: it lists items and reads one in chunks, from an offset where it can.
+"""What a place is: it lists items by pages, reads one in chunks, from an offset where it can, and puts one away.
 
 Owns the contract that every adapter keeps, what is needed to open one, and how a place is named in public: without
 user, password, query or fragment. tests/fetch/place_contract.py is the contract as tests.
@@ -7,12 +7,11 @@ user, password, query or fragment. tests/fetch/place_contract.py is the contract
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One file at a place. ``key``: its name there, parts separated by ``/``; never joined to a path of this machine.
 
     ``tag``: changes when the content does (an ETag, else made of size and time). ``size``: bytes, None if not known.
@@ -36,8 +35,8 @@ class Item:
 class Place(Protocol):
     """An open place.
 
-    Both calls raise Unavailable if it cannot be reached now, ConfigError if it refuses us, InputRefused if what it says
-    makes no sense; ``read`` raises Gone if the item is not there any more.
+    Every call raises Unavailable if it cannot be reached now, ConfigError if it refuses us, InputRefused if what it
+    says makes no sense; those that name an item raise Gone if it is not there any more, or not in that version.
     """
 
     ranged: bool
@@ -45,12 +44,27 @@ class Place(Protocol):
     settles: bool
     """Whether a file can be seen before all of it is written."""
 
-    async def items(self) -> list[Item]:
-        """Every file there, in no certain order."""
+    def pages(self) -> AsyncIterator[list[Item]]:
+        """Every file there, once, in no certain order, some at a time: a place can hold very many."""
         ...
 
     def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The item's bytes from ``offset`` on, in pieces of at most a few MiB."""
+        ...
+
+    async def md5(self, item: Item, *, sure: bool = False) -> str | None:
+        """The MD5 that the place states of an item, hex; None if it states none.
+
+        Some say it in a way that can mean something else too: with ``sure`` they are asked until it is certain.
+        """
+        ...
+
+    async def remove(self, item: Item) -> None:
+        """Delete this version of an item."""
+        ...
+
+    async def move(self, item: Item, folder: str) -> None:
+        """Move this version of an item to the same key below ``folder``, in place of what may be there."""
         ...
 
 

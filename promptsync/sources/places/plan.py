@@ -1,12 +1,12 @@
 """What a listing means, compared with what is known: what to fetch, in which order, and what only to note.
 
-Owns the decision. Pure: no place, no database, no clock. A set difference by key and version, so that a file is found
-however late it appears and whatever its name says.
+Owns the decision on everything that is not over and done with. Pure: no place, no database, no clock. A set difference
+by key and version, never a high-water mark, so that a file is found however late it appears and whatever its name says.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from promptsync.errors import InputRefused
 from promptsync.sources.places.place import Item
@@ -19,8 +19,15 @@ class Stated(Protocol):
     """What a file name states."""
 
     @property
-    def as_of(self) -> int:
-        """Microseconds since the epoch."""
+    def table(self) -> str: ...
+    @property
+    def at(self) -> int | None:
+        """The instant it states, microseconds since the epoch, if it states one."""
+        ...
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Sorts what is fetched."""
         ...
 
 
@@ -42,13 +49,14 @@ S = TypeVar("S", bound=Stated)
 
 @dataclass(slots=True)
 class Plan(Generic[S]):
-    """``fetch``: oldest first. ``new``: those never seen in this version. ``vanished``, ``back``: keys."""
+    """``fetch``: in order. ``new``: those never seen in this version. ``back``: keys. ``done``: loaded before and still
+    there."""
 
     fetch: list[tuple[Item, S]] = field(default_factory=list)
     new: list[tuple[Item, S]] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
-    vanished: list[str] = field(default_factory=list)
     back: list[str] = field(default_factory=list)
+    done: list[Item] = field(default_factory=list)
 
     def leave(self, keys: Iterable[str]) -> None:
         """Not now: somebody still writes to these."""
@@ -66,36 +74,36 @@ class Wish:
 
 
 def make_plan(
-    items: Iterable[Item], known: Mapping[str, Seen], parse: Callable[[str], S], wish: Wish, *, complete: bool
+    differences: Iterable[tuple[Item, Seen | None]],
+    parse: Callable[[str], S | None],
+    wish: Wish,
+    skip: Container[str] = (),
 ) -> Plan[S]:
-    """Compare. ``parse`` raises InputRefused for a name that says nothing. ``complete``: what is not listed is gone."""
+    """Decide on listed items, each with what is known of its key. ``parse`` gives None for a name to be passed over in
+    silence, and raises InputRefused for one that says nothing. ``skip``: tables to note and not to fetch."""
     plan: Plan[S] = Plan()
-    listed = set()
-    for item in items:
-        listed.add(item.key)
+    for item, seen in differences:
         try:
             stated = parse(item.file_name)
         except InputRefused:
             plan.strangers.append(item.file_name)
             continue
-        if wish.since is not None and stated.as_of < wish.since:
+        if stated is None or (wish.since is not None and stated.at is not None and stated.at < wish.since):
             continue
-        seen = known.get(item.key)
-        if seen is None or seen.tag != item.tag:
+        new = seen is None or seen.tag != item.tag
+        if new:
             plan.new.append((item, stated))
-            plan.fetch.append((item, stated))
-            continue
-        if seen.gone:
+        elif seen is not None and seen.gone:
             plan.back.append(item.key)
-        if _open(seen, wish):
+        if seen is not None and not new and seen.state == "loaded":
+            plan.done.append(item)
+        elif (seen is None or new or _open(seen, wish)) and stated.table not in skip:
             plan.fetch.append((item, stated))
-    if complete:
-        plan.vanished = [key for key, seen in known.items() if key not in listed and not seen.gone]
-    plan.fetch.sort(key=lambda pair: (pair[1].as_of, pair[0].key))
+    plan.fetch.sort(key=lambda pair: (pair[1].order, pair[0].key))
     return plan
 
 
 def _open(seen: Seen, wish: Wish) -> bool:
     if seen.state == "failed":
         return wish.by_hand or seen.attempts < ENOUGH
-    return seen.state in ("waiting", "gone")
+    return seen.state in ("waiting", "gone", "skipped", "over_budget")

@@ -1,7 +1,8 @@
 """SFTP servers as places, through asyncssh.
 
 Owns the connection: the server must show a key that known_hosts holds, and we show the configured key or password and
-nothing else (no agent, no keys or settings of the user's home). Links on the server are not followed.
+nothing else (no agent, no keys or settings of the user's home). Links on the server are not followed. Only what is
+deleted or moved on order is changed there.
 """
 
 import asyncio
@@ -19,8 +20,9 @@ from promptsync.sources.places.place import Item, PlaceSettings, public_name
 from promptsync.sources.safe_http import Gone
 
 _CHUNK: Final = 1 << 18
-_DEEPEST: Final = 8
+_DEEPEST: Final = 64
 _MOST: Final = 1_000_000
+_PAGE: Final = 1000
 _CONNECT_SECONDS: Final = 20.0
 
 
@@ -38,9 +40,9 @@ class SftpPlace:
         self._connection: asyncssh.SSHClientConnection | None = None
         self._sftp: asyncssh.SFTPClient | None = None
 
-    async def items(self) -> list[Item]:
+    async def pages(self) -> AsyncIterator[list[Item]]:
         """Every regular file, subfolders included; names that begin with a dot are left out."""
-        found: list[Item] = []
+        listed, page = 0, list[Item]()
         folders = [("", 0)]
         missing = ConfigError(f"{self._name} has no such folder; check the path.")
         client = await self._client()
@@ -54,10 +56,14 @@ class SftpPlace:
                     if stat.S_ISDIR(kind) and depth < _DEEPEST:
                         folders.append((f"{prefix}{name}/", depth + 1))
                     elif stat.S_ISREG(kind):
-                        found.append(_item(prefix + name, entry.attrs))
-                    if len(found) + len(folders) > _MOST:
+                        page.append(_item(prefix + name, entry.attrs))
+                    if listed + len(page) + len(folders) > _MOST:
                         raise InputRefused("too_many", f"{self._name} lists more than {_MOST:,} files.")
-        return found
+                    if len(page) == _PAGE:
+                        yield page
+                        listed, page = listed + len(page), []
+        if page:
+            yield page
 
     async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The file's bytes; Gone too if another file has taken its place."""
@@ -75,6 +81,33 @@ class SftpPlace:
                         return
                     offset += len(piece)
                     yield piece if isinstance(piece, bytes) else piece.encode()
+
+    async def md5(self, item: Item, *, sure: bool = False) -> str | None:
+        """None: an SFTP server states no digest."""
+        return None
+
+    async def remove(self, item: Item) -> None:
+        """Delete the file."""
+        client = await self._certain(item)
+        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+            await client.remove(self._path(item.key))
+
+    async def move(self, item: Item, folder: str) -> None:
+        """Move the file; folders are made."""
+        client, target = await self._certain(item), self._path(f"{folder}/{item.key}")
+        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+            await client.makedirs(target.rpartition("/")[0], exist_ok=True)
+            await client.posix_rename(self._path(item.key), target)
+
+    async def _certain(self, item: Item) -> asyncssh.SFTPClient:
+        """A client, once this version of an item was seen to be there."""
+        client = await self._client()
+        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+            async with asyncio.timeout(self._stall):
+                found = await client.lstat(self._path(item.key))
+        if not stat.S_ISREG(found.permissions or 0) or _item(item.key, found).tag != item.tag:
+            raise Gone(f"{item.key} has changed since it was loaded.")
+        return client
 
     async def close(self) -> None:
         """End the connection, if there is one."""

@@ -9,7 +9,6 @@ import asyncio
 import base64
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -41,14 +40,14 @@ class WebPlace:
         self._settings = settings
         self._targets: dict[str, str] = {}
 
-    async def items(self) -> list[Item]:
+    async def pages(self) -> AsyncIterator[list[Item]]:
         """What the list names, subfolders of index pages included; of a pattern, the addresses that exist."""
         self._targets.clear()
         if is_pattern(self._url):
             asked = [self._probe(wanted.name, self._filled(wanted)) for wanted in self._settings.expected]
         else:
             asked = [self._complete(link, url) for link, url in await self._links()]
-        return [item for item in await _some_at_once(asked) if item is not None]
+        yield [item for item in await _some_at_once(asked) if item is not None]
 
     async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The file's bytes, as they were stored; Gone too if it was replaced since it was listed."""
@@ -67,6 +66,18 @@ class WebPlace:
                 if skip < len(piece):
                     yield piece[skip:]
                 skip = max(skip - len(piece), 0)
+
+    async def md5(self, item: Item, *, sure: bool = False) -> str | None:
+        """None: what a list states beside a name, if it is a digest, is its SHA-256."""
+        return None
+
+    async def remove(self, item: Item) -> None:
+        """Refused: a web server only hands out."""
+        raise ConfigError(f"{item.key} cannot be deleted: a web server only hands out files.")
+
+    async def move(self, item: Item, folder: str) -> None:
+        """Refused: a web server only hands out."""
+        raise ConfigError(f"{item.key} cannot be moved to {folder}: a web server only hands out files.")
 
     async def _links(self) -> list[tuple[Link, str]]:
         """Links to files, each with its whole address."""
@@ -100,10 +111,10 @@ class WebPlace:
         key = _key(url, self._url)
         name = link.name if link.name and link.name != key.rsplit("/", 1)[-1] else None
         if link.tag is None and link.modified is None:
-            if not (name or key).endswith((".csv", ".csv.gz")):
+            if not (name or key).endswith((".csv", ".csv.gz", ".parquet")):
                 return Item(key, "", name=name)
             asked = await self._probe(name, url)
-            return None if asked is None else replace(asked, sha256=link.sha256)
+            return None if asked is None else asked._replace(sha256=link.sha256)
         self._targets[key] = url
         tag = link.tag or f"{link.size}-{link.modified}"
         return Item(key, tag, link.size, link.modified, link.sha256, name)

@@ -1,0 +1,33 @@
+"""Rows of a parquet file that cannot be merged, in the form of rejects.py.
+
+Owns how such a row is shown: a parquet file has no bytes of a row, so it is written as JSON.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from promptsync.formats.parquet_json import json_text
+from promptsync.formats.rejects import BadRow
+from promptsync.formats.row_typing import Problem
+
+
+def bad_rows(raw: pa.RecordBatch, keys: pa.RecordBatch, problems: Sequence[Problem], first: int) -> list[BadRow]:
+    """The bad rows of one batch, in order. ``keys``: the typed key columns; ``first``: position of its first row.
+
+    Of several problems of a row the first counts.
+    """
+    chosen = np.full(raw.num_rows, len(problems), np.int64)
+    for number, problem in reversed(list(enumerate(problems))):
+        chosen[problem.rows] = number
+    rows = np.flatnonzero(chosen < len(problems))
+    originals = json_text(raw.take(rows).to_struct_array()).to_pylist()
+    found = []
+    for row, original in zip(rows.tolist(), originals, strict=True):
+        problem = problems[chosen[row]]
+        key = tuple(column[row].as_py() for column in keys.columns)
+        at = first + row
+        kept = None if None in key else key
+        found.append(BadRow(at, at, problem.reason_class, problem.reason, (original or "").encode(), kept))
+    return found

@@ -1,0 +1,87 @@
+"""Filling the staging file with the rows of a snapshot file, and what is known of it then.
+
+Owns the step from batches to a complete staged snapshot. Whether it may be believed is not decided here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from promptsync.formats.ahead import ahead
+from promptsync.formats.buffers import Ints
+from promptsync.formats.names import FileName
+from promptsync.formats.rejects import BadRow
+from promptsync.formats.snapshot_csv import SnapshotReader
+from promptsync.ingest.columns import spelling
+from promptsync.ingest.snapshot_compare import Staged
+from promptsync.ingest.staging import Staging
+from promptsync.ingest.whole import WholeStaging
+from promptsync.merge.block_index import BlockCount
+from promptsync.merge.layout import Layout
+from promptsync.model import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A staging file with all rows that could be read. ``columns``: of a batch, as the mirror spells them; ``lacks``:
+    declared ones that the file has not; ``bad``: the other rows."""
+
+    layout: Layout
+    staging: Staging
+    columns: tuple[str, ...]
+    lacks: tuple[str, ...]
+    bad: list[BadRow]
+
+    def staged(self, name: FileName, counting: BlockCount | None, *, known: bool = False) -> Staged:
+        """The snapshot that the merge takes. ``known``: only the blocks that ``counting`` does not skip were read."""
+        staging, layout, bad = self.staging, self.layout, self.bad
+        index = counting.index() if counting and staging.ascending else None
+        return Staged(
+            path=staging.path,
+            file_id=0,
+            layout=layout,
+            org=name.org_id or 0,
+            at=name.as_of,
+            present=frozenset(layout.values) & frozenset(self.columns),
+            lacks=(*self.lacks, *(column for column in layout.extra if column not in self.columns)),
+            rows=staging.rows + (counting.skipped if counting and known else 0),
+            last_number=staging.last_number,
+            ascending=staging.ascending,
+            spared=tuple({row.key for row in bad if row.key and row.reason_class != "org_collision"}),
+            disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
+            gaps=tuple(counting.gaps()) if counting and known else None,
+            whole=isinstance(staging, WholeStaging),
+            blocks=index.dump() if index and not bad else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """How batches get there. ``rows``: what each goes through first, if anything; ``told``: of the rows so far."""
+
+    rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None
+    told: Callable[[int], None]
+
+    def fill(
+        self, reader: SnapshotReader, layout: Layout, staging: Staging, count: Callable[[Ints], None] | None
+    ) -> Filled:
+        """Stage every row that can be read; ``count`` is told their keys as long as these only grow."""
+        bad: list[BadRow] = []
+        spelled = spelling(layout, reader.unknown)
+        columns = tuple(spelled.get(column, column) for column in reader.schema.names)
+        with staging:
+            staging.create(pa.schema([f.with_name(name) for f, name in zip(reader.schema, columns, strict=True)]))
+            for batch in ahead(reader):
+                rows = batch.rows.rename_columns(list(columns))
+                staging.add(self.rows(layout.table.name, rows) if self.rows else rows)
+                if count and staging.ascending:
+                    count(batch.rows.column(layout.key[0]).to_numpy())
+                bad += batch.rejects
+                self.told(staging.rows)
+        return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad)
+
+
+def lacks_of(table: Table, reader: SnapshotReader) -> tuple[str, ...]:
+    """Declared columns that the file does not have, those derived from such a column included."""
+    return (*reader.lacks, *(column.name for column in table.columns if column.blank_of in reader.lacks))

@@ -1,0 +1,191 @@
+"""The rows of one file in the order of their key, of each key the newest, in bounded memory.
+
+Owns the sort. What fits into memory is sorted there; of what does not, sorted runs lie in Arrow files beside the
+staging file, and are put together range by range: a range of keys is as much as fits, taken from every run. Keys are
+compared as SQLite compares them: numbers by value, text by its bytes.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from promptsync.errors import MirrorFull
+
+_RUN = 48 << 20  # bytes of rows that are sorted at once
+_PIECE = 256 << 10  # bytes of a run that are read back at once
+_ROWS = 1 << 15  # of a batch given out
+VERSION = "_at"
+
+Key = tuple[Any, ...]
+Cells: TypeAlias = "pa.ChunkedArray[Any]"
+
+
+class KeyOrder:
+    """Takes batches in any order and gives them back sorted. Use as a context manager; its files go when it ends.
+
+    ``beside``: a path to which the names of its files are added. ``key``: columns that are never null; ``_at``: the
+    version, of equal keys the row with the greatest stays. ``run``: bytes sorted at once. Raises MirrorFull if there
+    is no room for the runs.
+    """
+
+    def __init__(self, beside: Path, key: Sequence[str], run: int = _RUN) -> None:
+        self._beside, self._key, self._most = beside, list(key), run
+        self._pending: list[pa.RecordBatch] = []
+        self._size = 0
+        self._runs: list[_Run] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for run in self._runs:
+            run.discard()
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Take some rows."""
+        if rows.num_rows:
+            self._pending.append(rows)
+            self._size += rows.nbytes
+            if self._size > self._most:
+                self._spill()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        if not self._runs:
+            if self._pending:
+                yield from newest_in_order(self._pending, self._key).to_batches(_ROWS)
+            return
+        if self._pending:
+            self._spill()
+        for run in self._runs:
+            run.end()
+        starts = sorted(start for run in self._runs for start in run.starts)
+        ranges = max(self._most // 2 // _PIECE, 1)
+        for end in (*starts[ranges::ranges], None):
+            some = [piece for run in self._runs for piece in run.below(end)]
+            if some:
+                yield from newest_in_order(some, self._key).to_batches(_ROWS)
+
+    def _spill(self) -> None:
+        rows = newest_in_order(self._pending, self._key)
+        self._pending, self._size = [], 0
+        first = tuple(rows[column][0].as_py() for column in self._key)
+        if not self._runs or self._runs[-1].last >= first:
+            if self._runs:
+                self._runs[-1].end()
+            path = self._beside.with_name(f"{self._beside.name}-{len(self._runs)}.arrow")
+            self._runs.append(_Run(path, rows.schema, self._key))
+        self._runs[-1].append(rows)
+
+
+class _Run:
+    """Sorted rows in a file. ``starts``: the first key of each piece of it; ``last``: its last key."""
+
+    def __init__(self, path: Path, schema: pa.Schema, key: Sequence[str]) -> None:
+        self._path, self._key = path, key
+        self.starts: list[Key] = []
+        self.last: Key = ()
+        self._next = 0
+        self._rest: pa.RecordBatch | None = None
+        self._ended = False
+        self._reader: pa.RecordBatchFileReader | None = None
+        try:
+            self._file = pa.OSFile(str(path), "wb")
+            self._writer = pa.ipc.new_file(self._file, schema)
+        except OSError as error:
+            raise _full(path, error) from error
+
+    def append(self, rows: pa.Table) -> None:
+        """Rows whose keys are greater than all before."""
+        at_once = max(_PIECE * rows.num_rows // max(rows.nbytes, 1), 1)
+        try:
+            for piece in rows.to_batches(at_once):
+                self.starts.append(self._at(piece, 0))
+                self._writer.write_batch(piece)
+        except OSError as error:
+            raise _full(self._path, error) from error
+        self.last = self._at(piece, piece.num_rows - 1)
+
+    def end(self) -> None:
+        """No more is appended. Calling it twice is harmless."""
+        if not self._ended:
+            try:
+                self._writer.close()
+                self._file.close()
+            except OSError as error:
+                raise _full(self._path, error) from error
+            self._ended = True
+
+    def below(self, end: Key | None) -> Iterator[pa.RecordBatch]:
+        """What was not given out yet and has a key below ``end`` (None: all)."""
+        if self._reader is None:
+            self._file = pa.OSFile(str(self._path), "rb")
+            self._reader = pa.ipc.open_file(self._file)
+        while True:
+            if self._rest is None:
+                if self._next == len(self.starts) or (end is not None and self.starts[self._next] >= end):
+                    return
+                self._rest = self._reader.get_batch(self._next)
+                self._next += 1
+            piece = self._rest
+            if end is None or self._at(piece, piece.num_rows - 1) < end:
+                self._rest = None
+                yield piece
+                continue
+            place = bisect_left(range(piece.num_rows), end, key=lambda row: self._at(piece, row))
+            self._rest = piece.slice(place)
+            if place:
+                yield piece.slice(0, place)
+            return
+
+    def discard(self) -> None:
+        """Remove the file."""
+        self._rest = self._reader = None
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+    def _at(self, rows: pa.RecordBatch, row: int) -> Key:
+        return tuple(rows.column(column)[row].as_py() for column in self._key)
+
+
+def newest_in_order(batches: Iterable[pa.RecordBatch], key: Sequence[str]) -> pa.Table:
+    """These rows sorted by key, of equal keys the one with the greatest version."""
+    rows = pa.Table.from_batches(batches).combine_chunks()
+    keys = [column for column in key if not _is_constant(rows[column])] or [key[0]]
+    if len(keys) == 1 and _ascends(rows[keys[0]]):
+        return rows
+    rows = rows.take(pc.sort_indices(rows, [(column, "ascending") for column in keys]))
+    if not pc.any(_repeated(rows, keys)).as_py():
+        return rows
+    rows = rows.take(pc.sort_indices(rows, [*((column, "ascending") for column in keys), (VERSION, "descending")]))
+    fresh = pa.chunked_array([pa.array([True]), *pc.invert(_repeated(rows, keys)).chunks])
+    return rows.filter(fresh).combine_chunks()
+
+
+def _repeated(rows: pa.Table, keys: Sequence[str]) -> Cells:
+    """Of each row but the first, whether its key is that of the row before."""
+    same: Cells | None = None
+    for column in keys:
+        cells = rows[column]
+        equal = pc.equal(cells.slice(1), cells.slice(0, len(cells) - 1))
+        same = equal if same is None else pc.and_(same, equal)
+    return same if same is not None else pa.chunked_array([], pa.bool_())
+
+
+def _ascends(cells: Cells) -> bool:
+    return pc.all(pc.less(cells.slice(0, len(cells) - 1), cells.slice(1))).as_py() is not False
+
+
+def _is_constant(cells: Cells) -> bool:
+    if not pa.types.is_integer(cells.type):
+        return False
+    ends = pc.min_max(cells)
+    return bool(ends["min"] == ends["max"])
+
+
+def _full(path: Path, error: OSError) -> MirrorFull:
+    return MirrorFull(f"{path.parent} cannot be written ({error.strerror or error}); make room, then try again.")

@@ -1,0 +1,129 @@
+"""Times the proof and the reading of a metrics change set that it generates.
+
+Prints rows a second beside Arrow's own bare reading of the same columns in the same run, and the peak of memory.
+
+    python -m tests.bench.bench_parquet --rows 1000000
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from promptsync.formats.change_set_names import parse_change_set
+from promptsync.formats.limits import Limits
+from promptsync.formats.parquet_proof import prove_parquet
+from promptsync.formats.parquet_rows import ChangeSetReader
+from promptsync.model.customerio_sent import METRICS
+
+NAME = "metrics_v5_111528_241600000000311123.parquet"
+WORKSPACE = 111528
+_START = 1_767_225_600_000  # 2026-01-01, milliseconds
+_AT_ONCE = 100_000
+_KINDS = ("sent", "delivered", "opened", "clicked", "attempted", "bounced", "dropped")
+_DOMAINS = ("gmail.com", "outlook.com", "yahoo.com", "icloud.com", "example.org")
+_AGENTS = tuple(
+    f"Mozilla/5.0 ({system}) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/{major}.0.0.0 Safari/537.36"
+    for system in ("Windows NT 10.0; Win64; x64", "Macintosh; Intel Mac OS X 10_15_7", "X11; Linux x86_64")
+    for major in range(100, 140)
+)
+
+
+def make_metrics(path: Path, rows: int, seed: int) -> None:
+    """Writes a metrics file, version 5, of so many rows, in batches. Its event ids differ from those of other seeds."""
+    schema = _some_metrics(np.random.default_rng(seed), seed, 0, 1).schema
+    chance = np.random.default_rng(seed)
+    with pq.ParquetWriter(path, schema, compression="snappy") as writer:
+        for first in range(0, rows, _AT_ONCE):
+            writer.write_batch(_some_metrics(chance, seed, first, min(_AT_ONCE, rows - first)))
+
+
+def _some_metrics(chance: np.random.Generator, seed: int, first: int, rows: int) -> pa.RecordBatch:
+    kind = chance.integers(0, len(_KINDS), rows)
+    opened, clicked = kind == 2, kind == 3
+    at = _START + (first + np.arange(rows)) * 250 + chance.integers(0, 250, rows)
+    delivery = chance.integers(0, max((first + rows) // 3, 1), rows)
+    domain = chance.integers(0, len(_DOMAINS), rows)
+    link = chance.integers(1, 400, rows)
+    return pa.RecordBatch.from_pydict(
+        {
+            "event_id": _ids(f"01{seed % 100:02d}", first + np.arange(rows)),
+            "workspace_id": np.full(rows, WORKSPACE),
+            "delivery_id": _ids("dgO", delivery),
+            "metric": pa.array(_named(_KINDS, kind), pa.string()),
+            "reason": pa.array(_named(("", "550 5.1.1 The email account does not exist"), kind >= 4), mask=kind < 4),
+            "link_id": pa.array(link, mask=~clicked),
+            "link_url": pa.array(np.char.add("https://example.org/articles/", link.astype(str)), mask=~clicked),
+            "created_at": pa.array(at, pa.timestamp("ms", "UTC")),
+            "seq_num": first + np.arange(rows) + 1,
+            "proxied": pa.array(opened & (domain == 0)),
+            "prefetched": pa.array(opened & (domain == 3)),
+            "machine": pa.array(clicked & (chance.random(rows) < 0.02)),
+            "user_agent": pa.array(_named(_AGENTS, chance.integers(0, len(_AGENTS), rows)), mask=~(opened | clicked)),
+            "email_client": pa.array(_named(("Gmail", "Apple Mail", "Outlook"), domain % 3), mask=~opened),
+            "inbox_domain": pa.array(_named(_DOMAINS, domain), pa.string()),
+            "inbox_provider": pa.array(_named(("Google", "Microsoft", "Yahoo", "Apple", "Other"), domain)),
+            "mx_host": pa.array(np.char.add("mx.", _named(_DOMAINS, domain))),
+        }
+    )
+
+
+def _named(words: tuple[str, ...], numbers: np.ndarray) -> np.ndarray:
+    return np.array(words)[numbers.astype(np.int64)]
+
+
+def _ids(prefix: str, numbers: np.ndarray) -> pa.StringArray:
+    """26 letters and digits that tell the number, as ids of the vendor look."""
+    scattered = (numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)).astype(str)
+    return pa.array(np.char.add(prefix, np.char.zfill(scattered, 26 - len(prefix))), pa.string())
+
+
+def read(path: Path) -> int:
+    """Every row of the file, typed; returns how many."""
+    with ChangeSetReader(path, METRICS, parse_change_set(path.name), Limits()) as reader:
+        return sum(batch.rows.num_rows for batch in reader)
+
+
+def read_bare(path: Path) -> int:
+    """The same rows as Arrow gives them."""
+    return sum(batch.num_rows for batch in pq.ParquetFile(path, pre_buffer=False).iter_batches())
+
+
+def prove(path: Path) -> int:
+    """The size of the proven file."""
+    return prove_parquet(path, Limits()).size
+
+
+def timed(what: Callable[[Path], int], path: Path) -> float:
+    """Seconds, the best of three."""
+    best = float("inf")
+    for _ in range(3):
+        started = time.perf_counter()
+        what(path)
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def main() -> None:
+    """Generate, time, print."""
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    rows = arguments.parse_args().rows
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        make_metrics(path, rows, seed=1)
+        print(f"{rows:,} rows, {path.stat().st_size / 1e6:.0f} MB")
+        bare = timed(read_bare, path)
+        for name, seconds in (("prove", timed(prove, path)), ("read", timed(read, path)), ("Arrow alone", bare)):
+            print(f"{name:12} {seconds:6.2f} s {rows / seconds:12,.0f} rows/s {seconds / bare:6.1f} x Arrow alone")
+    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Customer.io's change sets, from the file to the rows."""

@@ -1,0 +1,296 @@
+"""Change sets from a place into the mirror: each once, in the order of their sequence, whatever else lies there."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from changes_home import SEQUENCE, ChangesHome, content, metrics
+from fetch_home import QUICK, rows
+
+from promptsync.clock import MICROS
+from promptsync.daemon import Daemon, run_daemon
+from promptsync.errors import ConfigError, Unavailable
+from promptsync.sources.places.folder import FolderPlace
+from promptsync.sources.places.place import Item
+
+STATES = "SELECT sequence - 241600000000000000, state, gone_at IS NOT NULL FROM sync_object ORDER BY sequence, key"
+LATEST = "SELECT DISTINCT metric FROM cio_metrics"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> ChangesHome:
+    return ChangesHome(tmp_path)
+
+
+def test_files_of_any_folder_are_loaded_once_in_the_order_of_their_sequence(home: ChangesHome) -> None:
+    home.put_metrics(3, 1)
+    home.put("metrics", 2, metrics("d", 2), "any/folder/however/deep/it/may/be/in/this/bucket")
+    home.put("subjects", 1, metrics("s", 1).rename_columns(["subject_name", "workspace_id", "x", "y", "seq_num"]))
+    (home.place / "data" / "cio-validate").touch()
+    (home.place / "data" / f"metrics_v5_7_{SEQUENCE + 9}.parquet").touch()
+    (home.place / "2184.13699.1.track.json").write_text("{}")
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.listed, report.new, report.loaded, report.strangers) == (5, 4, 4, 1)
+        loaded = [file["name"] for file in report.files if file["name"].startswith("metrics")]
+        assert loaded == sorted(loaded)
+        assert rows(engine, LATEST) == [("opened-3",)]
+        assert rows(engine, "SELECT count(*) FROM cio_subjects") == [(3,)]
+        again = home.fetch(engine)
+        assert (again.new, again.loaded, again.error) == (0, 0, None)
+        home.put_metrics(2)
+        assert home.fetch(engine).loaded == 1
+        assert rows(engine, LATEST) == [("opened-3",)]
+        assert rows(engine, "SELECT name FROM sync_drift WHERE kind = 'file name'") == [("2184.13699.1.track.json",)]
+    assert home.leftovers == []
+
+
+def test_skipped_tables_are_noted_and_fetched_once_they_are_wanted(home: ChangesHome) -> None:
+    home.put("delivery_content", 1, content("d", 10))
+    home.put_metrics(2)
+    with home.engine() as engine:
+        assert home.fetch(engine).loaded == 1
+        assert rows(engine, STATES) == [(1, "skipped", 0), (2, "loaded", 0)]
+        assert rows(engine, "SELECT count(*) FROM cio_delivery_content") == [(0,)]
+    home.configure('skip = ["metrics"]')
+    home.put_metrics(3)
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.new, report.loaded) == (1, 1)
+        assert rows(engine, STATES) == [(1, "loaded", 0), (2, "loaded", 0), (3, "skipped", 0)]
+
+
+def test_what_vanishes_is_no_error(home: ChangesHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second, _ = home.put_metrics(1, 2, 3)
+    with home.engine() as engine:
+        real = FolderPlace.read
+
+        def read(place: FolderPlace, item: Item, offset: int = 0) -> Any:
+            second.unlink(missing_ok=True)
+            return real(place, item, offset)
+
+        monkeypatch.setattr(FolderPlace, "read", read)
+        report = home.fetch(engine)
+        assert (report.loaded, report.gone, report.failed, report.error) == (2, 1, 0, None)
+        first.unlink()
+        assert home.fetch(engine).error is None
+        assert rows(engine, STATES) == [(1, "loaded", 1), (2, "gone", 1), (3, "loaded", 0)]
+
+
+def test_a_file_that_fails_does_not_stop_the_rest(home: ChangesHome) -> None:
+    _, bad, _ = home.put_metrics(1, 2, 3)
+    bad.write_bytes(b"PAR1 is how it begins")
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.loaded, report.held) == (2, 1)
+        assert rows(engine, LATEST) == [("opened-3",)]
+    (copy,) = home.leftovers
+    assert copy.startswith("held/")
+
+
+def test_content_waits_for_its_budget(home: ChangesHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(1, 4):
+        home.put("delivery_content", number, content(f"d{number}", 40_000 * number))
+    home.put_metrics(4)
+    home.configure('skip = []\ncontent_budget = "100 kB"')
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.loaded, report.over_budget, report.error) == (2, 2, None)
+        assert rows(engine, STATES) == [(1, "loaded", 0), (2, "over_budget", 0), (3, "over_budget", 0), (4, "loaded", 0)]
+        ((why,),) = rows(engine, f"SELECT error FROM sync_object WHERE sequence = {SEQUENCE + 2}")
+        assert "content_budget" in str(why)
+        with monkeypatch.context() as patch:
+            patch.setattr("promptsync.fetch_files.download", None)  # what it would bring is known by now
+            assert home.fetch(engine).over_budget == 2
+    home.configure('skip = []\ncontent_budget = "130 kB"')
+    with home.engine() as engine:
+        assert home.fetch(engine).loaded == 1
+    home.configure('skip = []\ncontent_budget = "130 kB"\nleave_out = { delivery_content = ["body"] }')
+    with home.engine() as engine:
+        assert home.fetch(engine).over_budget == 1  # the tally is of what was brought when it was loaded
+        engine.mirror.writer.run(lambda connection: connection.execute("UPDATE sync_object SET content_bytes = NULL"))
+        assert home.fetch(engine).loaded == 1
+    assert home.leftovers == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "left"), [("delete_after_load = true", []), ('move_after_load = "old/loaded"', ["old/loaded"])]
+)
+def test_files_are_put_away_once_they_are_loaded(home: ChangesHome, setting: str, left: list[str]) -> None:
+    home.configure(setting)
+    home.put_metrics(1, 2)
+    home.put("metrics", 3, metrics("d", 3)).write_bytes(b"broken, and a person must look")
+    held = f"data/out/metrics_v5_7_{SEQUENCE + 3}.parquet"
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.loaded, report.held, report.put_away, report.notes) == (2, 1, 2, [])
+        moved = [f"{folder}/data/out/metrics_v5_7_{SEQUENCE + number}.parquet" for folder in left for number in (1, 2)]
+        assert home.files == sorted([held, *moved])
+        assert rows(engine, STATES) == [(1, "loaded", 1), (2, "loaded", 1), (3, "held", 0)]
+        again = home.fetch(engine)
+        assert (again.listed, again.new, again.put_away) == (1, 0, 0)
+
+
+def test_nothing_is_deleted_before_its_rows_and_its_line_are_on_disk(
+    home: ChangesHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.configure("delete_after_load = true")
+    (path,) = home.put_metrics(1)
+    with home.engine() as engine:
+        for step in ("promptsync.store.place_ledger.note_loaded", "promptsync.sources.places.folder.FolderPlace.remove"):
+            with monkeypatch.context() as patch:
+                patch.setattr(step, _killed)
+                with pytest.raises(KeyboardInterrupt):
+                    home.fetch(engine)
+            assert path.exists()
+        assert rows(engine, STATES) == [(1, "loaded", 0)]
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.loaded, report.put_away, home.files) == (0, 1, [])
+
+
+def test_only_the_version_that_was_loaded_is_deleted(home: ChangesHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.configure("delete_after_load = true")
+    (path,) = home.put_metrics(1)
+    with home.engine() as engine:
+        load = engine.loader.load
+
+        def slow(*args: Any) -> Any:
+            report = load(*args)
+            home.put("metrics", 1, metrics("d", 5, count=9))
+            return report
+
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.loader, "load", slow)
+            report = home.fetch(engine)
+        assert (report.loaded, report.put_away, path.exists()) == (1, 0, True)
+        assert (home.fetch(engine).put_away, path.exists()) == (1, False)
+        assert rows(engine, "SELECT count(*) FROM cio_metrics") == [(9,)]
+
+
+def test_what_cannot_be_deleted_is_noted_and_tried_again(home: ChangesHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.configure("delete_after_load = true\ndownloads = 1")
+    home.put_metrics(1, 2, 3, 4)
+    asked: list[Item] = []
+
+    async def refuse(_place: FolderPlace, item: Item) -> None:
+        asked.append(item)
+        raise ConfigError("the place refuses that")
+
+    with home.engine() as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderPlace, "remove", refuse)
+            report = home.fetch(engine)
+        assert (report.loaded, report.put_away, report.error, len(asked)) == (4, 0, None, 2)
+        assert "refuses that" in report.notes[0] and "refuses that" in report.sentence()
+        assert (home.fetch(engine).put_away, home.files) == (4, [])
+        assert rows(engine, "SELECT count(*) FROM sync_object WHERE error IS NOT NULL") == [(0,)]
+
+
+def test_downloads_run_ahead_within_their_bounds(home: ChangesHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.configure("downloads = 3")
+    home.put_metrics(*range(1, 10))
+    at_once: list[int] = []
+    running = 0
+    real = FolderPlace.read
+
+    async def read(place: FolderPlace, item: Item, offset: int = 0) -> Any:
+        nonlocal running
+        running += 1
+        at_once.append(running)
+        await asyncio.sleep(0.001 * (10 - int(item.key[-9])))  # the first takes longest
+        async for piece in real(place, item, offset):
+            yield piece
+        running -= 1
+
+    monkeypatch.setattr(FolderPlace, "read", read)
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert max(at_once) == 3
+        assert [file["sequence"] for file in report.files] == sorted(file["sequence"] for file in report.files)
+        assert (report.loaded, rows(engine, LATEST)) == (9, [("opened-9",)])
+
+
+def test_a_place_that_is_lost_ends_the_run_once_what_is_here_is_loaded(
+    home: ChangesHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.put_metrics(*range(1, 40))
+    asked: list[str] = []
+    real = FolderPlace.read
+
+    def read(place: FolderPlace, item: Item, offset: int = 0) -> Any:
+        asked.append(item.key)
+        if item.key.endswith(("1.parquet", "2.parquet")) and item.key[-10] == "0":
+            return real(place, item, offset)
+        raise Unavailable("the line is cut")
+
+    with home.engine() as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderPlace, "read", read)
+            report = home.fetch(engine)
+        assert (report.loaded, report.error, report.retryable) == (2, "the line is cut", True)
+        assert len(set(asked)) <= 8
+        assert home.fetch(engine).loaded == 37
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ('delete_after_load = true\nmove_after_load = "old"', "keep one of them"),
+        ('move_after_load = "../old"', "a folder below"),
+        ("downloads = 0", "downloads"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_configuration(home: ChangesHome, more: str, says: str) -> None:
+    home.configure(more)
+    with pytest.raises(ConfigError, match=says):
+        _ = home.config
+
+
+def test_a_web_server_cannot_be_changed(tmp_path: Path) -> None:
+    home = ChangesHome(tmp_path, "delete_after_load = true", "https://files.example.com/out/")
+    with pytest.raises(ConfigError, match="only hands out"):
+        _ = home.config
+
+
+def test_a_table_that_there_is_not_is_said_with_a_suggestion(home: ChangesHome) -> None:
+    home.configure('skip = ["delivery_contents"]')
+    with pytest.raises(ConfigError, match="delivery_content"), home.engine() as engine:
+        report = home.fetch(engine)
+        raise ConfigError(str(report.error))
+
+
+async def test_the_daemon_looks_every_so_often_and_catches_up_at_start(
+    home: ChangesHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    home.configure('every = "1 second"')
+    home.put_metrics(1)
+    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(run_daemon(home.config, clock=lambda: home.now, ready=up.set_result))
+    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
+    daemon = up.result()
+    try:
+        await _until(lambda: rows(daemon.engine, LATEST) == [("opened-1",)])
+        home.put_metrics(2)
+        await _until(lambda: rows(daemon.engine, LATEST) == [("opened-2",)])
+        await _until(lambda: rows(daemon.engine, "SELECT count(*) > 1, min(outcome) FROM sync_run") == [(1, "done")])
+    finally:
+        daemon.stopped.set()
+        await task
+
+
+async def _until(done: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if await asyncio.to_thread(done):
+            return
+        await asyncio.sleep(0.03)
+    raise AssertionError
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt
