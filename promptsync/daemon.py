@@ -31,10 +31,18 @@ from promptsync.health import Health, health_routes
 from promptsync.logs import log_unhandled, report
 from promptsync.metrics import Latencies
 from promptsync.notify import ServiceManager
+from promptsync.observations import observation_task, write_down
 from promptsync.plugin_tasks import plugin_tasks
 from promptsync.schedule import Schedule, Task
+from promptsync.search_tasks import SearchKeeper
 from promptsync.sources.drop import DropFolder, DropSettings
-from promptsync.sources.listener import ListenerSettings, build_listener, listener_runner, stop_accepting
+from promptsync.sources.listener import (
+    STATE,
+    ListenerSettings,
+    build_listener,
+    listener_runner,
+    stop_accepting,
+)
 from promptsync.sources.signature import Authenticator
 from promptsync.store.inbox import Inbox
 from promptsync.store.writer import Lane
@@ -127,6 +135,7 @@ class _Parts:
         self._drop = DropFolder(_drop_settings(config), DropIntake(self._engine), clock, self._engine.age)
         self._background: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
+        self._search = SearchKeeper(self._engine)
 
     async def start(self, authenticator: Authenticator) -> None:
         webhook = self._config.webhook
@@ -152,9 +161,9 @@ class _Parts:
         self._daemon.address = f"http://{host}:{port}{webhook.path}"
         path = socket_path(self._config.mirror.database)
         self._runners.append(await start_control(control, path))
-        work = (self._apply(), self._drop.run(), self._finish_files())
+        work = (self._apply(), self._search.run(), self._drop.run(), self._finish_files())
         self._background = [self._tasks.create_task(one) for one in work]
-        self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search))
+        self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search.catch_up))
         self._schedule.add(Alerts(lambda: health.status().problems, self._config.alerts.healthcheck_url).task())
         for task in plugin_tasks(self._engine.plugins, self._config):
             self._schedule.add(task)
@@ -163,6 +172,7 @@ class _Parts:
             self._schedule.add(task)
         for task in export_tasks(self._engine.exports, self._config):
             self._schedule.add(task)
+        self._schedule.add(observation_task(app[STATE], self._engine.mirror))
         self._schedule.start(await asyncio.to_thread(self._schedule.missed))
         _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))
 
@@ -179,6 +189,7 @@ class _Parts:
             self._engine.loader.stop()
         await self.hang_up()
         if self._daemon.failure is None:
+            await write_down(self._app[STATE], self._engine.mirror)
             await asyncio.to_thread(self._engine.apply_pending, _APPLY_SECONDS)
 
     async def hang_up(self) -> None:
@@ -220,6 +231,7 @@ class _Parts:
             applied = await asyncio.wrap_future(work)
         if applied:
             self._latencies.applied(time.perf_counter() - begun)
+            self._search.applied()
         return applied
 
     async def _finish_files(self) -> None:
@@ -227,14 +239,6 @@ class _Parts:
         requests = await asyncio.to_thread(self._engine.unfinished)
         for request in requests:
             await asyncio.to_thread(list, self._engine.load([request]))
-
-    async def _search(self) -> str | None:
-        """Enter into full-text search what a killed process had not entered yet."""
-        tables = [table.name for table in self._engine.mirror.schema if table.search]
-        entered = 0
-        for table in tables:
-            entered += await asyncio.to_thread(self._engine.loader.enter_search, table)
-        return f"{entered:,} rows entered" if entered else None
 
 
 def _drop_settings(config: Config) -> DropSettings:

@@ -35,7 +35,7 @@ class DropIntake:
         engine = self._engine
         report = await asyncio.to_thread(engine.load_file, LoadRequest(path, DROP))
         if report.state == "merged" and report.inserted + report.updated and report.table:
-            await asyncio.to_thread(engine.loader.enter_search, report.table)
+            await asyncio.to_thread(engine.search.enter_missing, report.table)
         if report.state in ("merged", "unchanged"):
             return Outcome("done")
         return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")

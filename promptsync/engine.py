@@ -20,7 +20,9 @@ from promptsync.formats.names import parse_name
 from promptsync.ingest.built_in import Extensions, load_extensions
 from promptsync.ingest.events import EventApplier
 from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
+from promptsync.ingest.merge_claims import Merged
 from promptsync.ingest.plugin_rows import row_filter
+from promptsync.ingest.search_entry import SearchEntry
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
 from promptsync.plugin_work import PluginWork
@@ -45,7 +47,7 @@ class Engine:
         self.config = config
         self.clock = clock
         self.stopping = threading.Event()  # set to have long work on other threads end soon
-        # one fetch of a kind at a time, whoever asked for it: years of change sets do not keep the nightly files waiting
+        # one fetch of a kind at a time, whoever asked: years of change sets do not keep the nightly files waiting
         self.fetching = {"nightly": threading.Lock(), "customerio": threading.Lock()}
         extensions = load_extensions(config, given)
         try:
@@ -55,8 +57,9 @@ class Engine:
             extensions.close()
             raise
         self.loader = FileLoader(self.mirror, settings, clock)
-        self.applier = EventApplier(self.mirror, extensions.handlers, self.loader.touched)
-        self.plugins = PluginWork(extensions, self.mirror, self.loader.touched, clock)
+        self.search = SearchEntry(self.mirror)
+        self.applier = EventApplier(self.mirror, extensions.handlers, self._touched)
+        self.plugins = PluginWork(extensions, self.mirror, self._touched, clock)
         self.exports = Exports(config, self.mirror, clock, self.stopping)
         self.loader.clean()
 
@@ -71,6 +74,7 @@ class Engine:
         applied, until = 0, time.monotonic() + seconds
         while time.monotonic() < until and (done := self.apply_next()):
             applied += done
+        self.search.enter_claimed()
         return applied
 
     def load_file(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
@@ -87,7 +91,7 @@ class Engine:
             tables.add(report.table if report.state == "merged" else None)
             yield report
         for table in sorted(name for name in tables if name):
-            self.loader.enter_search(table, progress)
+            self.search.enter_missing(table, progress)
 
     def unfinished(self) -> list[LoadRequest]:
         """Files that a killed process was merging by hand and that still lie where they were; they had been judged."""
@@ -114,6 +118,11 @@ class Engine:
             return 1, *parse_change_set(path.name, self._settings.stems).order, path.name
         except InputRefused:
             return 2, 0, 0, path.name
+
+    def _touched(self, merged: Merged) -> None:
+        """Events or a plugin's files claimed these rows."""
+        self.loader.touched(merged)
+        self.search.claimed(merged)
 
     def close(self) -> None:
         """Finish accepted work and close."""

@@ -24,6 +24,7 @@ from promptsync.sources.export_client import ExportClient, LinkExpired, Listing,
 from promptsync.sources.export_jobs import Job, Limits, State, Step
 from promptsync.sources.export_profile import VendorProfile
 from promptsync.store import jobs as store
+from promptsync.store import observed
 from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
@@ -55,6 +56,7 @@ class ExportRun:
         self._stopping, self._progress = stopping, progress
         self._stuck: dict[int, Unavailable] = {}
         self._listing: Listing | None = None
+        self._statuses: set[str] = set()  # that the vendor has used in this run
 
     async def drive(self, mine: frozenset[int]) -> None:
         """Carry all open jobs on until those in ``mine`` are closed.
@@ -240,6 +242,11 @@ class ExportRun:
         """The vendor's listing, asked for at most once a round."""
         if self._listing is None:
             self._listing = await client.listing()
+            new = {entry.status for entry in self._listing.entries if entry.status} - self._statuses
+            if new:
+                self._statuses |= new
+                forms = dict.fromkeys(new, 1)
+                self._mirror.writer.run(lambda connection: observed.note(connection, observed.STATUS, forms))
         return self._listing
 
     def _paths(self, job: Job) -> tuple[Path, Path]:

@@ -16,7 +16,7 @@ _LOADED: Final = (
     "WHERE sequence IS NOT NULL AND state IN ('merged', 'unchanged') GROUP BY 1, 2"
 )
 _AT_PLACES: Final = (
-    'SELECT "table", workspace_id, max(iif(state = \'loaded\', printf(\'%018d\', sequence) || '
+    "SELECT \"table\", workspace_id, max(iif(state = 'loaded', printf('%018d', sequence) || "
     "iif(part > 0, printf('_%018d', part), ''), NULL)), modified_at, "
     "sum(state = 'waiting'), sum(state = 'held'), sum(state = 'over_budget'), sum(state = 'skipped') "
     "FROM sync_object WHERE sequence IS NOT NULL GROUP BY 1, 2"

@@ -8,6 +8,7 @@ from ipaddress import IPv6Address, ip_address
 
 _MOST = 10_000
 _LONGEST = 64
+_INEXACT = 1e-6  # seconds that sums of floats may be off
 
 
 class Attempts:
@@ -30,7 +31,7 @@ class Attempts:
         [0.0, 0.0, 58.0, 0.0]
         """
         due = max(self._due.get(key, now), now)
-        if due - now > self._slack:
+        if due - now > self._slack + _INEXACT:
             return due - now - self._slack
         self._due[key] = due + self._interval
         self._due.move_to_end(key)

@@ -20,6 +20,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 _NORTH_AMERICAN = re.compile(r"(\+?1)?([2-9][0-9]{2})([2-9][0-9]{2})([0-9]{4})")
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _PHONE = re.compile(r"\+[0-9]+")
+_ADDRESSES = frozenset({"from", "to", "recipient", "destination", "sender"})  # phone numbers among others
 _LABEL_LENGTH = 60
 
 
@@ -41,7 +42,7 @@ def cell(name: str, column: Column | None, value: object, zone: ZoneInfo) -> Mar
         return _time(value, zone)
     if column.kind is Kind.JSON:
         return _pretty(value)
-    if name == "phone" or name.endswith("_phone"):
+    if name == "phone" or name.endswith("_phone") or (name in _ADDRESSES and _PHONE.fullmatch(value)):
         return Markup('<span class="phone">{}</span>').format(phone(value))
     return None
 
@@ -113,5 +114,7 @@ def _pretty(text: str) -> Markup | None:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return None
+    if isinstance(document, list) and document and all(isinstance(one, str) and "," not in one for one in document):
+        return escape(", ".join(document))
     shown = json.dumps(document, indent=2, ensure_ascii=False)
     return Markup('<pre class="json" tabindex="0">{}</pre>').format(shown)

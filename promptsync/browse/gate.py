@@ -3,7 +3,7 @@
 Owns what a request must have before any route runs, so that a route that forgets to ask shows nothing: a login, or
 an administrator's for Datasette's own pages under ``/-/``. Also refuses large bodies, foreign host names where there
 is no login, passwords in headers (each would be hashed on the event loop), and too many tries to log in, and says to
-browsers that no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette itself.
+browsers that no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette.
 """
 
 import math
@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 from datasette.plugins import pm  # type: ignore[import-untyped]
 from datasette.utils import await_me_maybe  # type: ignore[import-untyped]
@@ -73,8 +73,8 @@ class Gate:
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a try to log in pass unless there were too many: each costs the event loop the hashing of a password."""
         message = await _whole(receive)
-        names = parse_qs(message.get("body", b"").decode("utf-8", "replace")).get("username", [""])
-        user, address = names[0], (scope.get("client") or ("",))[0]
+        form = dict(parse_qsl(message.get("body", b"").decode("utf-8", "replace"), keep_blank_values=True))
+        user, address = form.get("username", ""), (scope.get("client") or ("",))[0]
         wait = self._limit.wait(address, user, self._clock())
         if wait:
             seconds = math.ceil(wait)

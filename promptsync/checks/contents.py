@@ -7,7 +7,8 @@ the specifications), promptsync is tolerant; here it says what has been observed
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from promptsync.checks.finding import Finding, note, ok, problem
 from promptsync.clock import MICROS, iso_millis, parse_iso
@@ -19,6 +20,14 @@ _AHEAD = 5 * MICROS
 _FEWEST_DIGITS = 7
 _MOST_NAMES = 8
 _SPELLINGS = {"bad_boolean": "yes/no", "bad_time": "time", "bad_number": "number"}
+_NEWEST = 100_000
+_FORMS = {
+    "signature": "Forms of X-Hub-Signature",
+    "time": "Forms of times in nightly files",
+    "boolean": "Words for true and false in nightly files",
+    "export status": "Statuses of exports",
+}
+_STAMP = re.compile(r"_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d([^.]*)\.csv")
 _NUMBERS = (
     "SELECT c.id, c.phone, k.key FROM contact c JOIN contact_channel k ON k.contact_id = c.id "
     "WHERE k.identity_type = 'SMS' AND k.removed_at IS NULL AND c.phone IS NOT NULL ORDER BY c.id"
@@ -70,17 +79,15 @@ def check_clock(newest: int | None, now: int) -> Finding:
     return ok("clock", f"It is {iso_millis(now)}, later than anything that arrived.")
 
 
-def check_vendors(connection: sqlite3.Connection) -> Iterator[Finding]:
-    """What has been observed of what the vendors leave open."""
+def check_vendors(connection: sqlite3.Connection, seen: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
+    """What has been observed of what the vendors leave open. ``seen``: kind to form to how often."""
     yield check_ids(*count_numbers(connection.execute(_NUMBERS)))
     yield from _drift(connection)
     yield from _spellings(connection)
     yield from _received(connection)
-    yield note(
-        "vendors",
-        "Not recorded: whether signatures come as sha1=<hex> or bare, and how a boolean or time that could "
-        "be read was spelt; all known forms are accepted.",
-    )
+    yield from _forms(seen)
+    yield from _stamps(connection)
+    yield from _duplicates(connection)
 
 
 def count_numbers(rows: Iterable[tuple[int, str, str]]) -> tuple[int, int]:
@@ -131,6 +138,41 @@ def _spellings(connection: sqlite3.Connection) -> Iterator[Finding]:
                 f"{count:,} rows have a {words} spelt in a way we cannot read: look at them with 'promptsync rejects "
                 f"list --class {kind}'.",
             )
+
+
+def _forms(seen: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
+    """How things are spelt that no specification says."""
+    for kind, words in _FORMS.items():
+        forms = seen.get(kind, {})
+        if forms:
+            said = [f"{form} ({count:,})" if kind != "export status" else form for form, count in forms.items()]
+            yield note("vendors", f"{words}: {_some(said)}.")
+        else:
+            yield note("vendors", f"{words}: none seen yet.")
+
+
+def _stamps(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """How the stamps in names of nightly files end."""
+    names = connection.execute(
+        "SELECT name FROM sync_file WHERE name LIKE '%.csv%' AND \"table\" IS NOT NULL ORDER BY id DESC LIMIT ?",
+        (_NEWEST,),
+    )
+    ends = Counter(re.sub("[0-9]", "9", match[1]) or "nothing" for (name,) in names if (match := _STAMP.search(name)))
+    if ends:
+        said = [f"{end} ({count:,})" for end, count in ends.most_common()]
+        yield note("vendors", f"After the time, stamps of files have: {_some(said)}.")
+
+
+def _duplicates(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """Whether the same body has come more than once: sent again, or meant so."""
+    sql = (
+        "SELECT count(*), count(DISTINCT type || digest) FROM "
+        "(SELECT type, digest FROM sync_event ORDER BY id DESC LIMIT ?)"
+    )
+    looked, different = connection.execute(sql, (_NEWEST,)).fetchone()
+    if looked:
+        again = looked - different
+        yield note("vendors", f"Of the newest {looked:,} deliveries {again:,} had the text of another one.")
 
 
 def _received(connection: sqlite3.Connection) -> Iterator[Finding]:

@@ -30,7 +30,8 @@ _MIN_CONTACTS, _MIN_MESSAGES = 50, 100
 def demo(app: App, /, folder: Path, today: datetime | None, once: bool, as_json: bool, **sizes: Any) -> None:
     """Simulate a texting account through the real code paths, compare the mirror with the truth, then browse it.
 
-    Writes into DIR (promptsync-demo). Without --once it keeps living until Ctrl-C.
+    Nightly exports, webhooks, Customer.io's files and Qlara's exports, all of the same people. Writes into DIR
+    (promptsync-demo). Without --once it keeps living until Ctrl-C.
     """
     settings = DemoSettings(folder.absolute(), today=today.date() if today else None, **sizes)
 

@@ -20,6 +20,7 @@ from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.control import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.model import declared_schema
+from promptsync.store import observed
 from promptsync.store.connect import open_reader
 
 
@@ -127,7 +128,7 @@ def _mirror(database: Path, deep: bool) -> Iterator[Finding]:
         yield whole
         if whole.level is not Level.PROBLEM:
             yield contents.check_clock(contents.newest_mark(connection), system_clock())
-            yield from contents.check_vendors(connection)
+            yield from contents.check_vendors(connection, observed.observed(connection))
             yield from change_sets.check_change_sets(connection)
     except sqlite3.Error as error:
         yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")

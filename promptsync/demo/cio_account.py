@@ -28,7 +28,7 @@ def whole(at: int) -> int:
     return at - at % MICROS
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Person:
     """A contact in the workspace. ``gone``: when it was suppressed or deleted, if ever."""
 
@@ -48,7 +48,7 @@ class Person:
         return None if self.gone is not None and self.gone < when else self.cio_id
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Journey:
     """One message to a person and how it came about. ``cause``: the inbound message it answers, if any.
 
@@ -88,7 +88,7 @@ class Journey:
         return None if self.campaign is None else self.campaign * 10 + 2
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Account:
     """The workspace. Call ``grow`` after the world has advanced."""
 

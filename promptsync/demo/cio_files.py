@@ -5,7 +5,7 @@ say is owned by the modules of the tables. Follows Parquet file schemas; the sam
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -61,7 +61,7 @@ class CioFile:
     part: int
     begin: int
     end: int
-    rows: tuple[CioRow, ...]
+    rows: tuple[CioRow, ...] = field(repr=False)
 
     @property
     def name(self) -> str:

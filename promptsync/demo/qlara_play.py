@@ -12,6 +12,8 @@ from promptsync.clock import iso_millis
 from promptsync.demo.home import Home
 from promptsync.demo.qlara_account import Asked, QlaraAccount, stretches
 from promptsync.demo.qlara_server import Mood, QlaraServer
+from promptsync.demo.snapshot import Value
+from promptsync.demo.truth_rows import Key
 from promptsync.demo.world import DAY, World
 from promptsync.errors import Unavailable
 
@@ -72,6 +74,10 @@ class QlaraPlay:
             if job["id"] in ids and job["state"] != "loaded":
                 raise Unavailable(f"Export {job['id']} of {job['type']} is {job['state']}: {job['error']}")
         return len(ids)
+
+    def truth(self) -> dict[str, dict[Key, dict[str, Value]]]:
+        """What the mirror must hold of everything asked for."""
+        return {} if self.account is None else self.account.truth()
 
     def _rows(self, kind: str, asked: Mapping[str, Any]) -> str:
         return "" if self.account is None else self.account.csv_text(kind, asked)

@@ -24,7 +24,7 @@ from promptsync.demo.nights import RUN_DELAY, midnight, midnight_before
 from promptsync.demo.post import Posted, Poster
 from promptsync.demo.qlara_play import QlaraPlay
 from promptsync.demo.told import Told
-from promptsync.demo.truth import truth
+from promptsync.demo.truth import Truth, truth
 from promptsync.demo.truth_cio import change_sets
 from promptsync.demo.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable
@@ -177,10 +177,8 @@ class Demo:
             lost = TableResult("sync_event", self._posted.sent, len(self._posted.stored.keys() & received.keys()))
             if lost.found != lost.expected:
                 lost.missing.extend([(id_,) for id_ in self._posted.stored if id_ not in received][:5])
-            others = truth(self._world, told).beside(*change_sets(self._drops.change_sets))
-            if self._qlara.account is not None:
-                others = others.beside(self._qlara.account.truth(), {})
-            return [*compare(others, connection), lost]
+            others = Truth(self._qlara.truth(), {}).beside(*change_sets(self._drops.change_sets))
+            return [*compare(truth(self._world, told), connection), *compare(others, connection), lost]
 
     def _known(self, received: dict[int, tuple[int, str, str]]) -> dict[int, Event]:
         """Every stored delivery with its event: the acknowledged ones, and those whose answer was lost."""

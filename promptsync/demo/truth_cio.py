@@ -19,12 +19,12 @@ KEYS = {
     "delivery_content": ("delivery_id",),
     "metrics": ("event_id",),
     "outputs": ("output_id",),
-    "people": ("internal_customer_id",),
     "subjects": ("subject_name",),
-    "attributes": ("internal_customer_id", "attribute_name", "timestamp"),
     "campaigns": ("campaign_id", "version"),
     "actions": ("campaign_id", "action_id", "version"),
     "broadcasts": ("broadcast_id", "updated_at"),
+    "people": ("internal_customer_id",),
+    "attributes": ("internal_customer_id", "attribute_name", "timestamp"),
     "objects": ("internal_object_id",),
     "object_types": ("object_type_id",),
     "object_attributes": ("internal_object_id", "attribute_name", "timestamp"),
@@ -43,13 +43,16 @@ def change_sets(files: Iterable[CioFile]) -> tuple[dict[str, CioRows], dict[str,
     rows: dict[str, CioRows] = {f"cio_{table}": {} for table in tables()}
     for file in sorted(files, key=lambda file: file.end):
         _tell(rows[f"cio_{file.table}"], file)
-    keys = {f"cio_{table}": ("workspace_id", *key) for table, key in KEYS.items()}
-    for table in CURRENT:
-        view = f"cio_{table}_current"
-        rows[view], keys[view] = _newest(rows[f"cio_{table}"]), keys[f"cio_{table}"]
-    gone = {key: row for key, row in rows["cio_people"].items() if row["deleted"] or row["suppressed"]}
-    rows["cio_people_gone"], keys["cio_people_gone"] = gone, keys["cio_people"]
-    return rows, keys
+    found: dict[str, CioRows] = {}
+    keys: dict[str, tuple[str, ...]] = {}
+    for table, key in KEYS.items():
+        name = f"cio_{table}"
+        views = {f"{name}_current": _newest(rows[name])} if table in CURRENT else {}
+        if table == "people":
+            views["cio_people_gone"] = {k: row for k, row in rows[name].items() if row["deleted"] or row["suppressed"]}
+        found |= {name: rows[name], **views}
+        keys |= dict.fromkeys((name, *views), ("workspace_id", *key))
+    return found, keys
 
 
 def _tell(rows: CioRows, file: CioFile) -> None:

@@ -33,6 +33,11 @@ class Typed:
     bad: Bools
 
 
+def is_boolean(cell: bytes) -> bool:
+    """Whether a cell is one of the words for true or false."""
+    return cell.strip(b" ").lower() in _BOOLEANS
+
+
 REASONS = {
     Kind.INTEGER: ("bad_number", "is no whole number"),
     Kind.REAL: ("bad_number", "is no number"),

@@ -4,6 +4,7 @@ Owns the writing, whole columns at once: children first, then joined row by row.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,14 +49,18 @@ def json_text(column: Column) -> Column:
     return _quoted(_moments(column))
 
 
-def _structs(column: Column) -> Column:
+def object_text(names: Sequence[str], values: Sequence[Column]) -> Column:
+    """One object per row; ``values``: the JSON documents of each name, at least of one."""
     parts: list[Any] = []
-    for position, field in enumerate(column.type):
-        name = ("," if position else "{") + json.dumps(field.name, ensure_ascii=False) + ":"
-        parts += [pa.scalar(name), json_text(column.field(position)).fill_null(_NULL)]
-    if not parts:
-        return pc.if_else(column.is_valid(), "{}", pa.scalar(None, pa.string()))
-    written = pc.binary_join_element_wise(*parts, "}", "")
+    for position, (name, value) in enumerate(zip(names, values, strict=True)):
+        begin = ("," if position else "{") + json.dumps(name, ensure_ascii=False) + ":"
+        parts += [pa.scalar(begin), value.fill_null(_NULL)]
+    return pc.binary_join_element_wise(*parts, "}", "")
+
+
+def _structs(column: Column) -> Column:
+    names = [field.name for field in column.type]
+    written = object_text(names, [json_text(column.field(at)) for at in range(len(names))]) if names else "{}"
     return pc.if_else(column.is_valid(), written, pa.scalar(None, pa.string()))
 
 

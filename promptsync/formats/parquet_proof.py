@@ -53,6 +53,14 @@ def read_footer(path: Path) -> Footer:
     return footer
 
 
+def has_footer(path: Path) -> bool:
+    """Whether it ends as a parquet file does. Raises OSError."""
+    with path.open("rb", buffering=0) as file:
+        size = file.seek(0, 2)
+        file.seek(max(size - len(_MAGIC), 0))
+        return size >= _SHORTEST and file.read() in (_MAGIC, _ENCRYPTED)
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Whatever pyarrow raises within becomes Held ``damaged``, ``unsupported`` or ``too_large``, or Unavailable."""

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from promptsync.formats.parquet_json import json_text
+from promptsync.formats.buffers import Ints
+from promptsync.formats.parquet_json import json_text, object_text
+from promptsync.formats.parquet_types import Column
 from promptsync.formats.rejects import BadRow
 from promptsync.formats.row_typing import Problem
 
@@ -22,12 +24,21 @@ def bad_rows(raw: pa.RecordBatch, keys: pa.RecordBatch, problems: Sequence[Probl
     for number, problem in reversed(list(enumerate(problems))):
         chosen[problem.rows] = number
     rows = np.flatnonzero(chosen < len(problems))
-    originals = json_text(raw.take(rows).to_struct_array()).to_pylist()
+    originals = object_text(raw.schema.names, [_shown(column, rows) for column in raw.columns]).to_pylist()
     found = []
     for row, original in zip(rows.tolist(), originals, strict=True):
         problem = problems[chosen[row]]
         key = tuple(column[row].as_py() for column in keys.columns)
         at = first + row
         kept = None if None in key else key
-        found.append(BadRow(at, at, problem.reason_class, problem.reason, (original or "").encode(), kept))
+        found.append(BadRow(at, at, problem.reason_class, problem.reason, original.encode(), kept))
     return found
+
+
+def _shown(column: Column, rows: Ints) -> Column:
+    """These cells as JSON; all are written where Arrow cannot pick cells of the type."""
+    try:
+        chosen = column.take(rows)
+    except pa.ArrowNotImplementedError:
+        return json_text(column).take(rows)
+    return json_text(chosen)

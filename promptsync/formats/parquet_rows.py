@@ -62,7 +62,7 @@ class ChangeSetReader:
         columns = match_columns(self._source.schema, table, leave_out)
         self._columns = (*columns.key, *columns.values)
         self.unknown, self.lacks = columns.unknown, columns.lacks
-        self.records = self.rejected = 0
+        self.records = self.rejected = self._written = 0
         kinds = {column.name: column.kind for column in self._columns}
         names = (*table.key, *(column.name for column in columns.values))
         typed = [(one, ARROW.get(kinds.get(one, Kind.INTEGER), pa.string())) for one in names]
@@ -82,6 +82,9 @@ class ChangeSetReader:
         for raw in self._source.batches([column.source for column in self._columns]):
             with translated(self._path):
                 batch = self._batch(raw)
+            self._written += batch.rows.nbytes
+            if self._written > self._limits.max_raw_bytes:
+                raise Held("bomb", f"{self._path.name} holds more than {self._limits.max_raw_bytes:,} bytes.")
             yield batch
 
     def _batch(self, raw: pa.RecordBatch) -> Batch:

@@ -33,7 +33,7 @@ class ParquetSource:
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self._path, self._limits = path, limits
+        self._path = path
         self._budget = limits.block * _BLOCKS
         self._footer = read_footer(path)
         with translated(path):
@@ -53,20 +53,15 @@ class ParquetSource:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Their rows in the file's order, at most 65,536 at a time. Top-level columns, of which none stands twice.
 
-        Raises Held ``damaged``, ``unsupported``, ``too_large`` and ``bomb``.
+        Raises Held ``damaged``, ``unsupported`` and ``too_large``.
         """
-        decoded = 0
         with self._open_files, translated(self._path):
             plan = Plan(self._footer, columns, self._budget)
             file = self._open(plan.leaves, plan.repeated)
             look = self._open(len(plan.varied), plan.varied)
             for groups, rows in plan.portions(partial(_values, look)):
                 for batch in file.iter_batches(rows, groups, list(columns)):
-                    for piece in self._pieces(batch):
-                        decoded += piece.nbytes
-                        yield piece
-                    if decoded > self._limits.max_raw_bytes:
-                        raise Held("bomb", f"{self._path.name} holds more than {self._limits.max_raw_bytes:,} bytes.")
+                    yield from self._pieces(batch)
 
     def _open(self, leaves: int, with_dictionaries: Sequence[str]) -> pq.ParquetFile:
         file = pq.ParquetFile(

@@ -82,15 +82,17 @@ def _scaled(numbers: Ints, per_unit: float, valid: Bools) -> Times:
 
 
 def _fractions(numbers: npt.NDArray[np.float64], valid: Bools) -> Times:
-    """Numbers with a fraction, by magnitude. NaN is none."""
-    numbers = np.nan_to_num(numbers, nan=0.0, posinf=float(1 << 62) * 8, neginf=-float(1 << 62) * 8)
+    """Numbers with a fraction, by magnitude. NaN is none; what is beyond 64 bits is bad."""
     size = np.abs(numbers)
+    beyond = size >= 1 << 63
+    numbers = np.where(beyond | np.isnan(numbers), 0.0, numbers)
     micros = np.select(
         [size < _FIRST_MILLI, size < _FIRST_MICRO, size < _FIRST_NANO],
         [numbers * 1e6, numbers * 1e3, numbers],
         numbers / 1e3,
     )
-    return _checked(np.clip(np.rint(micros), MIN_MICROS - 1e6, MAX_MICROS + 1e6).astype(np.int64), valid)
+    whole = np.clip(np.rint(micros), MIN_MICROS - 1e6, MAX_MICROS + 1e6).astype(np.int64)
+    return _checked(np.where(beyond, MAX_MICROS + 1, whole), valid)
 
 
 def _texts(cells: Column) -> Times:

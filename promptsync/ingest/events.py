@@ -17,7 +17,6 @@ from promptsync.ingest.claims import Claims
 from promptsync.ingest.fields import Fields
 from promptsync.ingest.merge_claims import ClaimMerger, Collision, Merged
 from promptsync.ingest.prompt_events import HANDLERS, Handler, observed_at
-from promptsync.store import search
 from promptsync.store.inbox import StoredEvent, mark, pending
 from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
@@ -127,10 +126,6 @@ class EventApplier:
                 now = iso_millis(reading.event.received_at)
                 add_drift(connection, "event type", "", reading.event.type, now, f"delivery {reading.event.id}")
         mark(connection, [_outcome(reading, errors.get(reading.event.id)) for reading in readings])
-        for (table, _), rows in merged.rows.items():
-            if self._mirror.schema[table].search:
-                ids = {int(row.key[0] or 0) for row in rows}
-                search.enter(connection, self._mirror.schema[table], list(ids))
         self._touched(merged)
 
 

@@ -1,9 +1,10 @@
 """Files, one at a time: loading them, and what has to be done around it.
 
-Owns the turn of each file, what events touch while one is being merged, leftovers, and entering rows into search.
+Owns the turn of each file, what events touch while one is being merged, and leftovers.
 Blocking, for a worker thread.
 """
 
+import sqlite3
 import threading
 from dataclasses import replace
 
@@ -16,13 +17,12 @@ from promptsync.ingest.load_file import FileLoad
 from promptsync.ingest.merge_claims import Merged
 from promptsync.ingest.reset import Reset, reset_table
 from promptsync.ingest.snapshot_merge import Progress
-from promptsync.store import search
+from promptsync.ingest.spellings import spellings
+from promptsync.store import observed
 from promptsync.store.mirror import Mirror
-from promptsync.store.writer import Lane, Preempted
+from promptsync.store.writer import Lane
 
 __all__ = ["FileLoader", "FileReport", "LoadRequest", "LoadSettings"]
-
-_SEARCH_SLICE = 2_000
 
 
 class FileLoader:
@@ -55,7 +55,10 @@ class FileLoader:
         with self._one_at_a_time:
             if is_change_set(request, settings.stems):
                 return ChangeSetLoad(self._mirror, settings, request, told).run(self._clock)
-            return FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
+            report = FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
+            if report.state == "merged" and report.table:
+                self._observe(request, report.table, settings)
+            return report
 
     def reset(self, table: str, progress: Progress = lambda *_: None) -> Reset:
         """Empty a table that change sets fill. Raises Unavailable when promptsync is stopping."""
@@ -77,42 +80,21 @@ class FileLoader:
         for leftover in (self._mirror.folder / "staging").glob("*"):
             leftover.unlink(missing_ok=True)
 
-    def enter_search(self, table: str, progress: Progress = lambda *_: None) -> int:
-        """Enter rows into full-text search that are not in it yet, a slice at a time; returns how many."""
-        declared = self._mirror.schema[table]
-        after = entered = 0
-        while declared.search:
-            with self._mirror.reading() as connection:
-                ids = search.missing(connection, declared, after, 10 * _SEARCH_SLICE)
-            if not ids:
-                break
-            for start in range(0, len(ids), _SEARCH_SLICE):
-                self._enter(table, ids[start : start + _SEARCH_SLICE])
-            after, entered = ids[-1], entered + len(ids)
-            progress("indexing", entered, 0)
-        return entered
+    def _observe(self, request: LoadRequest, table: str, settings: LoadSettings) -> None:
+        """Note how the file spells what its vendor does not say."""
+        found = spellings(request.path, self._mirror.schema[table], settings.zone, settings.limits)
+
+        def note(connection: sqlite3.Connection) -> None:
+            for kind, forms in found.items():
+                observed.note(connection, kind, forms)
+
+        self._mirror.writer.run(note, Lane.IDLE, durable=False)
 
     def _settings_for(self, request: LoadRequest) -> LoadSettings:
         """Whoever may write to the drop folder can swap a file for a link at any moment: there none is followed."""
         if request.source != DROP:
             return self._settings
         return replace(self._settings, limits=replace(self._settings.limits, links=False))
-
-    def _enter(self, table: str, ids: list[int]) -> None:
-        """One slice; when a delivery comes in between, it is done again in small pieces."""
-        declared = self._mirror.schema[table]
-        try:
-            self._mirror.writer.run(
-                lambda connection: search.enter(connection, declared, ids), Lane.IDLE, durable=False, preemptible=True
-            )
-        except Preempted:
-            for start in range(0, len(ids), 100):
-                some = ids[start : start + 100]
-                self._mirror.writer.run(
-                    lambda connection, some=some: search.enter(connection, declared, some),  # type: ignore[misc]
-                    Lane.IDLE,
-                    durable=False,
-                )
 
     def _watch(self, merging: tuple[str, int] | None) -> dict[Key, int]:
         """From now on note which rows of a table and organization events claim, with the oldest time they speak of."""

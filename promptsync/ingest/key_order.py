@@ -6,7 +6,7 @@ compared as SQLite compares them: numbers by value, text by its bytes.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from promptsync.errors import MirrorFull
 
-_RUN = 48 << 20  # bytes of rows that are sorted at once
+_RUN = 16 << 20  # bytes of rows that are sorted at once
 _PIECE = 256 << 10  # bytes of a run that are read back at once
 _ROWS = 1 << 15  # of a batch given out
 VERSION = "_at"
@@ -57,7 +57,7 @@ class KeyOrder:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         if not self._runs:
             if self._pending:
-                yield from newest_in_order(self._pending, self._key).to_batches(_ROWS)
+                yield from self._sorted().to_batches(_ROWS)
             return
         if self._pending:
             self._spill()
@@ -68,11 +68,18 @@ class KeyOrder:
         for end in (*starts[ranges::ranges], None):
             some = [piece for run in self._runs for piece in run.below(end)]
             if some:
-                yield from newest_in_order(some, self._key).to_batches(_ROWS)
+                rows = pa.Table.from_batches(some).combine_chunks()
+                del some
+                yield from newest_in_order(rows, self._key).to_batches(_ROWS)
+
+    def _sorted(self) -> pa.Table:
+        """What is pending, and no more."""
+        rows = pa.Table.from_batches(self._pending).combine_chunks()
+        self._pending, self._size = [], 0
+        return newest_in_order(rows, self._key)
 
     def _spill(self) -> None:
-        rows = newest_in_order(self._pending, self._key)
-        self._pending, self._size = [], 0
+        rows = self._sorted()
         first = tuple(rows[column][0].as_py() for column in self._key)
         if not self._runs or self._runs[-1].last >= first:
             if self._runs:
@@ -80,6 +87,8 @@ class KeyOrder:
             path = self._beside.with_name(f"{self._beside.name}-{len(self._runs)}.arrow")
             self._runs.append(_Run(path, rows.schema, self._key))
         self._runs[-1].append(rows)
+        del rows
+        pa.default_memory_pool().release_unused()
 
 
 class _Run:
@@ -152,9 +161,8 @@ class _Run:
         return tuple(rows.column(column)[row].as_py() for column in self._key)
 
 
-def newest_in_order(batches: Iterable[pa.RecordBatch], key: Sequence[str]) -> pa.Table:
+def newest_in_order(rows: pa.Table, key: Sequence[str]) -> pa.Table:
     """These rows sorted by key, of equal keys the one with the greatest version."""
-    rows = pa.Table.from_batches(batches).combine_chunks()
     keys = [column for column in key if not _is_constant(rows[column])] or [key[0]]
     if len(keys) == 1 and _ascends(rows[keys[0]]):
         return rows
@@ -171,8 +179,8 @@ def _repeated(rows: pa.Table, keys: Sequence[str]) -> Cells:
     same: Cells | None = None
     for column in keys:
         cells = rows[column]
-        equal = pc.equal(cells.slice(1), cells.slice(0, len(cells) - 1))
-        same = equal if same is None else pc.and_(same, equal)
+        equal: Any = pc.equal(cells.slice(1), cells.slice(0, len(cells) - 1))
+        same = equal if same is None else pc.call_function("and", [same, equal])
     return same if same is not None else pa.chunked_array([], pa.bool_())
 
 

@@ -134,11 +134,11 @@ class ChangeSetLoad:
         fields = zip(reader.schema, columns, strict=True)
         schema = pa.schema([field.with_name(column) for field, column in fields if column != NUMBER])
         with self._staging(path, layout, statements) as staging, KeyOrder(path, layout.key) as ordered:
-            for batch in ahead(reader):
+            for batch in ahead(reader, 1):
                 self._take(batch, layout.table.name, columns, ordered)
                 self._progress("reading", reader.records, reader.total)
             staging.create(schema)
-            for rows in ahead(ordered):
+            for rows in ahead(ordered, 1):
                 staging.add(rows)
                 self._progress("staging", staging.rows, self._report.rows)
         return StagedChanges(path, statements, staging.rows, isinstance(staging, WholeChangeStaging))

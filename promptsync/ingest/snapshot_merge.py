@@ -27,9 +27,9 @@ from promptsync.store.writer import Lane, Preempted
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
-_LOCK_SECONDS = 0.01
+_LOCK_SECONDS = 0.006
 _QUIET_SECONDS = 0.35  # of a slice while no delivery comes; it gives way at once when one does
-_ROWS_FIRST, _ROWS_LEAST, _ROWS_MOST = 1_000, 100, 500_000  # of a slice
+_ROWS_FIRST, _ROWS_LEAST, _ROWS_MOST = 200, 50, 500_000  # of a slice
 _CHUNK = 200
 
 

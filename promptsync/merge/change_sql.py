@@ -45,7 +45,8 @@ class ChangeStatements:
     def compare(self) -> str:
         """Fills ``staging.delta`` in the order of the key."""
         rule = self._rule
-        lost = " AND ".join(f"NOT {rule.takes(unit, 's', 's._at')}" for unit in self._claimed) or "TRUE"
+        older = f"s._at <= {rule.old}.{quote(self.row_at)}"  # a row of which all values are lacking has a version too
+        lost = " AND ".join([older, *(f"NOT {rule.takes(unit, 's', 's._at')}" for unit in self._claimed)])
         changed = " OR ".join(rule.changes(unit, "s", "s._at") for unit in self._claimed) or "FALSE"
         kind = (
             f"CASE WHEN {rule.old}.{quote(self.layout.key[0])} IS NULL THEN {Change.NEW:d} WHEN {lost} THEN NULL "
@@ -66,7 +67,8 @@ class ChangeStatements:
         marks = ("s._at" if claimed else self.layout.no_version for claimed in self.marks_of_new.values())
         picked = [*(f"s.{quote(c)}" for c in (*self.layout.key, *values)), *marks, ":rev"]
         sets = ", ".join(f"{quote(name)} = {value}" for name, value in self._sets().items())
-        won = " OR ".join(self._takes(unit) for unit in self._claimed) or "FALSE"
+        newer = f"{self._version} > {self._rule.old}.{quote(self.row_at)}"
+        won = " OR ".join([newer, *(self._takes(unit) for unit in self._claimed)])
         return (
             f"INSERT INTO {self._rule.old} ({names(columns)}) SELECT {', '.join(picked)} "
             f"FROM staging.delta d CROSS JOIN staging.rows s WHERE {self._on('d')} AND d.n BETWEEN :first AND :last "

@@ -24,7 +24,7 @@ from promptsync.sources.listener_body import JsonText, read_body
 from promptsync.sources.listener_log import protocol_logger
 from promptsync.sources.listener_path import event_path, types_agree
 from promptsync.sources.listener_route import EveryPath
-from promptsync.sources.signature import Authenticator
+from promptsync.sources.signature import Authenticator, signature_form
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
 _EVENT_TYPE: Final = istr("Prompt-EventType")
@@ -47,11 +47,13 @@ class ListenerState:
     """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason.
 
     ``stored_by_type``: by event type; ``other`` for what the specification does not list, so that its keys are bounded.
+    ``signatures``: by their form, of deliveries that were let in.
     """
 
     stored: int = 0
     stored_by_type: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    signatures: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
 
 
@@ -140,6 +142,8 @@ class _Listener:
         body = await read_body(request, settings.max_body, settings.body_deadline)
         if not settings.authenticator.check(headers, body):
             raise Refused(answers.UNAUTHENTICATED)
+        if settings.authenticator.secrets:
+            self._state.signatures[signature_form(headers)] += 1
         if not types_agree(headers.getall(_EVENT_TYPE, ()), path):
             raise Refused(answers.TYPE_DISAGREES)
         return Delivery(path, self._json_text(body), _kept(headers))

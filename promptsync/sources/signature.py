@@ -82,6 +82,14 @@ def signature_holds(value: bytes | None, body: bytes, macs: Sequence[hmac.HMAC])
     return holds
 
 
+def signature_form(headers: Headers) -> str:
+    """How a signature that holds is spelt: ``sha1=hex`` or ``hex``, in the case it came in, as the prefix is not
+    documented."""
+    value = (_only(headers, _SIGNATURE) or b"").strip()
+    prefix, digits = value[: -_HEX_LENGTH or None], value[-_HEX_LENGTH:]
+    return prefix.decode("ascii", "replace") + ("hex" if digits == digits.lower() else "HEX")
+
+
 def basic_holds(value: bytes | None, user: bytes, password: bytes) -> bool:
     """Whether ``value`` is ``Basic`` and the base64 of ``user:password``."""
     if value is None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import lru_cache
 
 from promptsync.clock import Clock, iso_micros, parse_iso
 from promptsync.errors import Unavailable
@@ -141,8 +142,14 @@ def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at
 
 def _cells(delivery: Delivery, received_at: int) -> tuple[str | None, ...]:
     digest = hashlib.sha256(delivery.body.encode()).hexdigest()
-    headers = json.dumps(delivery.headers, separators=(",", ":")) if delivery.headers else None
+    headers = _headers_text(tuple(delivery.headers.items())) if delivery.headers else None
     return type_of_path(delivery.path), delivery.path, iso_micros(received_at), digest, headers, delivery.body
+
+
+@lru_cache(64)
+def _headers_text(headers: tuple[tuple[str, str], ...]) -> str:
+    """As JSON. A sender's headers are the same with every delivery of a type."""
+    return json.dumps(dict(headers), separators=(",", ":"))
 
 
 def import_event(connection: sqlite3.Connection, delivery: Delivery) -> bool:

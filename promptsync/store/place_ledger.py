@@ -143,10 +143,10 @@ def content_of(connection: sqlite3.Connection, place: str, key: str) -> int | No
 
 
 def content_loaded(connection: sqlite3.Connection, place: str, table: str) -> int:
-    """The tally: how many bytes of content the files of a table have brought so far."""
+    """The tally: how many bytes of content the files of a table have brought, since it was emptied last."""
     sql = (
-        "SELECT coalesce(sum(content_bytes), 0) FROM sync_object "
-        "WHERE place = ? AND \"table\" = ? AND state = 'loaded' AND content_bytes IS NOT NULL"
+        "SELECT coalesce(sum(content_bytes), 0) FROM sync_object o LEFT JOIN sync_file f ON f.id = o.file_id "
+        "WHERE place = ? AND o.\"table\" = ? AND o.state = 'loaded' AND content_bytes > 0 AND f.state IS NOT 'reset'"
     )
     return int(connection.execute(sql, (place, table)).fetchone()[0])
 

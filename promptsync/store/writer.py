@@ -23,6 +23,7 @@ T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
 
 _CHECKPOINT_WEIGHT = 64
+_CHECKPOINT_LATEST = 4 * _CHECKPOINT_WEIGHT  # from here on deliveries wait for it too
 _CHECKPOINT_SECONDS = 1.0
 _QUIET_SECONDS = 0.5
 _STEPS = 50_000  # of SQLite's machine: about a millisecond
@@ -209,7 +210,8 @@ class Writer:
 
     def _checkpoint_if_due(self, *, idle: bool) -> None:
         """Copy the WAL back: piece by piece while busy, and once work has stopped for a second. Never in a commit."""
-        if self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT):
+        waited_for = bool(self._lanes[Lane.DELIVERY]) and self._unsaved < _CHECKPOINT_LATEST
+        if self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT) and not waited_for:
             self._unsaved = 0
             self._checkpoint("PASSIVE")
 

@@ -21,6 +21,7 @@ import structlog
 from promptsync.clock import system_clock
 from promptsync.demo.bulk import write_message_file
 from promptsync.ingest.files import FileLoader, LoadRequest, LoadSettings
+from promptsync.ingest.search_entry import SearchEntry
 from promptsync.model import declared_schema
 from promptsync.store.mirror import Mirror
 
@@ -62,7 +63,7 @@ def main() -> None:
         loader = FileLoader(mirror, LoadSettings(ZoneInfo("America/Los_Angeles")), system_clock)
         fresh = load(loader, first)
         started = time.perf_counter()
-        loader.enter_search("message")
+        SearchEntry(mirror).enter_missing("message")
         entering = time.perf_counter() - started
         bare_again = sqlite_import(second, folder)
         again = load(loader, second)

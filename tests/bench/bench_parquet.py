@@ -1,25 +1,35 @@
-"""Times the proof and the reading of a metrics change set that it generates.
+"""Times the proof, the reading and the loading of a metrics change set that it generates.
 
-Prints rows a second beside Arrow's own bare reading of the same columns in the same run, and the peak of memory.
+Prints rows a second beside Arrow's own bare reading of the same columns in the same run, then the load through the
+engine beside what one would write in pandas (read_parquet and to_sql, where pandas is installed), with a key and the
+mirror's indexes and without, and the peak of memory before pandas.
 
     python -m tests.bench.bench_parquet --rows 1000000
 """
 
 import argparse
+import importlib.util
 import resource
+import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import structlog
 
+from promptsync.config import load_config
+from promptsync.engine import Engine
 from promptsync.formats.change_set_names import parse_change_set
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet_proof import prove_parquet
 from promptsync.formats.parquet_rows import ChangeSetReader
+from promptsync.ingest.files import LoadRequest
 from promptsync.model.customerio_sent import METRICS
 
 NAME = "metrics_v5_111528_241600000000311123.parquet"
@@ -100,6 +110,34 @@ def prove(path: Path) -> int:
     return prove_parquet(path, Limits()).size
 
 
+def load(path: Path, folder: Path) -> float:
+    """Seconds until the file is merged into an empty mirror by the engine."""
+    settings = folder / "promptsync.toml"
+    settings.write_text('[mirror]\ndatabase = "mirror.db"\n')
+    with Engine(load_config(settings)) as engine:
+        started = time.perf_counter()
+        report = engine.load_file(LoadRequest(path, "bench"))
+        spent = time.perf_counter() - started
+    if report.state != "merged":
+        sys.exit(f"{path.name}: {report.state}: {report.error}")
+    return spent
+
+
+def load_with_pandas(path: Path, folder: Path, *, indexed: bool) -> float:
+    """Seconds of read_parquet and to_sql into a new SQLite database, then perhaps the mirror's key and indexes."""
+    pandas = importlib.import_module("pandas")
+    database = folder / "pandas.db"
+    started = time.perf_counter()
+    with closing(sqlite3.connect(database)) as connection:
+        pandas.read_parquet(path).to_sql("metrics", connection, index=False)
+        for columns in (METRICS.key, *METRICS.indexes) if indexed else ():
+            connection.execute(f"CREATE INDEX {'_'.join(columns)}_index ON metrics ({', '.join(columns)})")
+        connection.commit()
+    spent = time.perf_counter() - started
+    database.unlink()
+    return spent
+
+
 def timed(what: Callable[[Path], int], path: Path) -> float:
     """Seconds, the best of three."""
     best = float("inf")
@@ -115,6 +153,7 @@ def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--rows", type=int, default=1_000_000)
     rows = arguments.parse_args().rows
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
         make_metrics(path, rows, seed=1)
@@ -122,7 +161,16 @@ def main() -> None:
         bare = timed(read_bare, path)
         for name, seconds in (("prove", timed(prove, path)), ("read", timed(read, path)), ("Arrow alone", bare)):
             print(f"{name:12} {seconds:6.2f} s {rows / seconds:12,.0f} rows/s {seconds / bare:6.1f} x Arrow alone")
-    print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+        loaded = load(path, Path(folder))
+        print(f"load {loaded:.2f} s, {rows / loaded:,.0f} rows/s")
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"peak {peak:.0f} MiB, generating and reading included")
+        if importlib.util.find_spec("pandas") is None:
+            print("pandas is not installed: nothing to compare with")
+            return
+        for words, indexed in (("bare table", False), ("key and indexes", True)):
+            other = load_with_pandas(path, Path(folder), indexed=indexed)
+            print(f"pandas, {words}: {other:.2f} s; the engine is {other / loaded:.1f} times as fast")
 
 
 if __name__ == "__main__":

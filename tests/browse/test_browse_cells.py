@@ -41,6 +41,7 @@ def test_booleans_numbers_phones_and_json() -> None:
     assert shown(Kind.JSON, '{"a":"<b>"}') == (
         '<pre class="json" tabindex="0">{\n  &#34;a&#34;: &#34;&lt;b&gt;&#34;\n}</pre>'
     )
+    assert shown(Kind.JSON, '["Weekly pickup","<b>"]') == "Weekly pickup, &lt;b&gt;"
     assert shown(Kind.JSON, "{") is None
     assert shown(Kind.BLOB, b"\xff") is None
 
@@ -70,6 +71,11 @@ def test_everything_else_is_left_alone(fine: object) -> None:
 
 def test_a_label_is_guarded_too() -> None:
     assert guarded({"value": 1, "label": "=1"}) == {"value": 1, "label": "'=1"}
+
+
+def test_phones_among_other_addresses_are_grouped() -> None:
+    assert shown(Kind.TEXT, "+14155550123", name="to") == '<span class="phone">+1 (415) 555-0123</span>'
+    assert shown(Kind.TEXT, "ana@harborstreet.example", name="to") is None
 
 
 @given(st.text(alphabet="+0123456789", max_size=14))

@@ -18,7 +18,9 @@ def _cells(kind: Kind, columns: tuple[str, ...], workspace: int) -> st.SearchStr
     cells: dict[str, st.SearchStrategy[Any]] = {}
     for column in columns:
         numeric = column in kind.integers or column in kind.times
-        cells[column] = _NUMBERS.map(lambda n: n and abs(n)) if column in kind.times else _NUMBERS if numeric else _TEXTS
+        cells[column] = (
+            _NUMBERS.map(lambda n: n and abs(n)) if column in kind.times else _NUMBERS if numeric else _TEXTS
+        )
     for column in kind.key:
         cells[column] = st.integers(1, 3) if column in kind.integers else st.sampled_from(["k1", "k2", "ö3", "k4"])
     return st.fixed_dictionaries(cells | {"workspace_id": st.sampled_from([workspace, 7])})

@@ -83,6 +83,8 @@ def test_every_table_and_every_kind_of_file_occurs(waves: list[list[CioFile]]) -
         assert name.table == f"cio_{file.table}"
         assert (name.version, *name.order) == (file.version, file.sequence, file.part)
         assert len(str(file.sequence)) == 18
+        assert name.changes == (file.begin > 0 and file.table in ("people", "objects", "object_types"))
+        assert (name.part > 0) == (file.begin == 0 and file.table == "metrics")
         kinds[file.table, name.changes, name.part > 0] += 1
     assert {table for table, changes, _ in kinds if changes} == {"people", "objects", "object_types"}
     assert kinds["metrics", False, True] >= 2  # a first sync in parts
@@ -96,7 +98,7 @@ def test_every_table_and_every_kind_of_file_occurs(waves: list[list[CioFile]]) -
 
 def test_files_come_late_twice_and_out_of_order(waves: list[list[CioFile]]) -> None:
     arrivals = [file for wave in waves for file in wave]
-    assert max(Counter(file.name for file in arrivals).values()) == 2
+    assert sorted(Counter(file.name for file in arrivals).values())[-4:] == [2, 2, 2, 2]
     for table in ("people", "deliveries", "metrics"):
         ends = [file.end for file in arrivals if file.table == table]
         assert ends != sorted(ends)
@@ -141,7 +143,7 @@ def test_who_goes_is_told_and_made_anonymous(account: Account) -> None:
 
 def test_inbound_messages_are_the_simulated_replies(account: Account, busy: World) -> None:
     wrote = {event_id(m): m for m in busy.book.messages if not m.outgoing}
-    rows = list(ROWS["inbound"](account, world.start, busy.present))
+    rows = list(ROWS["inbound"](account, busy.start, busy.present))
     assert len(rows) > 20
     for row in rows:
         message = wrote[str(row["event_id"])]
@@ -166,7 +168,8 @@ def test_the_truth_knows_no_order_of_arrival(waves: list[list[CioFile]]) -> None
     rows, _ = change_sets(files)
     assert all(rows[f"cio_{table}"] for table in FIELDS)
     assert any(row["email_addr"] for row in rows["cio_people"].values())  # a column that older files lack
-    assert rows["cio_campaigns_current"].keys() < rows["cio_campaigns"].keys()
+    newest = {key[:2]: max(k for k in rows["cio_campaigns"] if k[:2] == key[:2]) for key in rows["cio_campaigns"]}
+    assert set(rows["cio_campaigns_current"]) == set(newest.values()) < set(rows["cio_campaigns"])
 
 
 def set_of(files: list[CioFile]) -> list[CioFile]:

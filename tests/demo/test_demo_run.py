@@ -11,6 +11,8 @@ import pytest
 from promptsync.model.event_types import EVENT_TYPES
 from promptsync.store.connect import open_reader
 
+QLARA = ("qlara_contact", "qlara_delivery_report", "qlara_message")
+
 
 @pytest.mark.parametrize("more", [(), ("--crash",)], ids=["in peace", "killed in the middle"])
 def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, ...]) -> None:
@@ -21,11 +23,16 @@ def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, .
     tables = {table["table"]: table for table in json.loads(done.stdout)}
     assert tables["message"]["mirror"] > 3_900
     assert tables["sync_event"]["sent"] > 100
+    for name in ("cio_people", "cio_metrics", "cio_inbound", "cio_campaigns_current", *QLARA):
+        assert tables[name]["mirror"] > 5, name
     assert all(table["equal"] for table in tables.values())
     assert ("SIGKILL" in done.stderr) == bool(more)
     with contextlib.closing(open_reader(tmp_path / "demo" / "data" / "mirror.db")) as connection:
         told = connection.execute("SELECT DISTINCT type, state, error FROM sync_event").fetchall()
+        files = connection.execute("SELECT name, state FROM sync_file WHERE error IS NOT NULL").fetchall()
+        rejects = connection.execute("SELECT count(*) FROM sync_reject").fetchone()[0]
     assert sorted(told) == sorted((type_, "applied", None) for type_ in EVENT_TYPES)
+    assert (files, rejects) == ([], 0)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:

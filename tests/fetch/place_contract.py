@@ -3,6 +3,7 @@
 A stage is a real counterpart (a server, a folder) that files can be put to and taken from.
 """
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -21,9 +22,12 @@ CONTENT = bytes(range(256)) * 5_000
 
 class Stage(Protocol):
     """A counterpart. ``settings``: what opens it; ``refused``: what it turns away, None if it turns nobody away;
-    ``unreachable``: nobody there."""
+    ``unreachable``: nobody there; ``changes``: whether a place can delete and move there; ``states_md5``: whether it
+    states that digest."""
 
     settings: PlaceSettings
+    changes: bool
+    states_md5: bool
     refused: PlaceSettings | None
     unreachable: PlaceSettings
 
@@ -104,6 +108,55 @@ class PlaceContract:
             await stage.put("a.csv.gz", b"second, and longer")
             with pytest.raises(Gone):
                 await whole(place, item)
+
+    async def test_deletes_the_version_that_was_listed_and_no_other(self, stage: Stage) -> None:
+        for key in ("a.parquet", "in a/folder/b.parquet", "c.parquet"):
+            await stage.put(key, b"first")
+        async with opened(stage.settings) as place:
+            first, inner, third = [
+                await only(place, key) for key in ("a.parquet", "in a/folder/b.parquet", "c.parquet")
+            ]
+            if not stage.changes:
+                with pytest.raises(ConfigError):
+                    await place.remove(first)
+                return
+            await stage.put("a.parquet", b"second, and longer")
+            await stage.remove("c.parquet")
+            for item in (first, third):
+                with pytest.raises(Gone):
+                    await place.remove(item)
+            await place.remove(inner)
+            assert [item.key for item in await listed(place)] == ["a.parquet"]
+            await place.remove(await only(place, "a.parquet"))
+            assert await listed(place) == []
+
+    async def test_moves_the_version_that_was_listed_and_no_other(self, stage: Stage) -> None:
+        await stage.put("a.parquet", b"first")
+        await stage.put("in a/folder/b.parquet", CONTENT)
+        async with opened(stage.settings) as place:
+            first, inner = await only(place, "a.parquet"), await only(place, "in a/folder/b.parquet")
+            if not stage.changes:
+                with pytest.raises(ConfigError):
+                    await place.move(first, "old")
+                return
+            await stage.put("a.parquet", b"second, and longer")
+            with pytest.raises(Gone):
+                await place.move(first, "old/loaded")
+            await place.move(inner, "old/loaded")
+            moved = "old/loaded/in a/folder/b.parquet"
+            assert sorted(item.key for item in await listed(place)) == ["a.parquet", moved]
+            assert await whole(place, await only(place, moved)) == CONTENT
+            await stage.put("in a/folder/b.parquet", b"another")
+            await place.move(await only(place, "in a/folder/b.parquet"), "old/loaded")
+            assert await whole(place, await only(place, moved)) == b"another"
+
+    async def test_an_md5_that_it_states_is_that_of_the_bytes(self, stage: Stage) -> None:
+        await stage.put("a.parquet", CONTENT)
+        async with opened(stage.settings) as place:
+            item = await only(place, "a.parquet")
+            for sure in (False, True):
+                stated = await place.md5(item, sure=sure)
+                assert stated == (hashlib.md5(CONTENT, usedforsecurity=False).hexdigest() if stage.states_md5 else None)
 
     async def test_says_that_it_cannot_be_reached(self, stage: Stage) -> None:
         with pytest.raises(Unavailable) as caught:

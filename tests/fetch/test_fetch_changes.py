@@ -1,8 +1,6 @@
 """Change sets from a place into the mirror: each once, in the order of their sequence, whatever else lies there."""
 
 import asyncio
-import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,11 @@ import pytest
 from changes_home import SEQUENCE, ChangesHome, content, metrics
 from fetch_home import QUICK, rows
 
-from promptsync.clock import MICROS
 from promptsync.daemon import Daemon, run_daemon
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.sources.places.folder import FolderPlace
 from promptsync.sources.places.place import Item
+from promptsync.store import place_ledger
 
 STATES = "SELECT sequence - 241600000000000000, state, gone_at IS NOT NULL FROM sync_object ORDER BY sequence, key"
 LATEST = "SELECT DISTINCT metric FROM cio_metrics"
@@ -100,7 +98,8 @@ def test_content_waits_for_its_budget(home: ChangesHome, monkeypatch: pytest.Mon
     with home.engine() as engine:
         report = home.fetch(engine)
         assert (report.loaded, report.over_budget, report.error) == (2, 2, None)
-        assert rows(engine, STATES) == [(1, "loaded", 0), (2, "over_budget", 0), (3, "over_budget", 0), (4, "loaded", 0)]
+        states = ["loaded", "over_budget", "over_budget", "loaded"]
+        assert rows(engine, STATES) == [(number, state, 0) for number, state in enumerate(states, 1)]
         ((why,),) = rows(engine, f"SELECT error FROM sync_object WHERE sequence = {SEQUENCE + 2}")
         assert "content_budget" in str(why)
         with monkeypatch.context() as patch:
@@ -141,9 +140,9 @@ def test_nothing_is_deleted_before_its_rows_and_its_line_are_on_disk(
     home.configure("delete_after_load = true")
     (path,) = home.put_metrics(1)
     with home.engine() as engine:
-        for step in ("promptsync.store.place_ledger.note_loaded", "promptsync.sources.places.folder.FolderPlace.remove"):
+        for owner, step in ((place_ledger, "note_loaded"), (FolderPlace, "remove")):
             with monkeypatch.context() as patch:
-                patch.setattr(step, _killed)
+                patch.setattr(owner, step, _killed)
                 with pytest.raises(KeyboardInterrupt):
                     home.fetch(engine)
             assert path.exists()

@@ -68,13 +68,13 @@ class Ledger:
         rows = [{"key": one.key, "tag": one.tag, "table": night.table, "state": "waiting"} for one, night in pairs]
         note_seen(self.connection, place, rows, NOW)
 
-    def look(self, listing: list[Item], skip: frozenset[str] = frozenset()) -> Plan[Night]:
+    def look(self, listing: list[Item], skip: frozenset[str], *, loaded: bool) -> Plan[Night]:
         """Look at a place, and write down what was seen."""
         if skips_differ(self.connection, "x", skip):
             note_skips(self.connection, "x", skip)
         found = Listing(self.connection, "x")
         found.add(listing)
-        differences = [(Item(*entry), known) for entry, known in found.differences(loaded=True)]
+        differences = [(Item(*entry), known) for entry, known in found.differences(loaded=loaded)]
         plan = make_plan(differences, parse, Wish(), skip)
         self.seen("x", plan.new)
         note_back(self.connection, "x", plan.back)
@@ -95,14 +95,15 @@ def test_every_version_is_fetched_once_however_listings_change(looks: list[tuple
     last = dict[str, str]()
     for entries, skip, most in looks:
         listing = [item(*entry) for entry in entries]
-        plan = ledger.look(listing, skip)
+        plan = ledger.look(listing, skip, loaded=most % 2 == 0)
         for one in listing:
             if last.get(one.key) != one.tag:
                 loaded.pop(one.key, None)
                 last[one.key] = one.tag
         wanted = [one.key for one in listing if parse(one.file_name).table not in skip and one.key not in loaded]  # type: ignore[union-attr]
         assert keys(plan.fetch) == sorted(wanted)
-        assert sorted(one.key for one in plan.done) == sorted(one.key for one in listing if one.key in loaded)
+        if most % 2 == 0:
+            assert sorted(one.key for one in plan.done) == sorted(one.key for one in listing if one.key in loaded)
         for one, _ in plan.fetch[:most]:
             ledger.loaded(one.key)
             loaded[one.key] = one.tag

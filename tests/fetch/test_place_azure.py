@@ -24,6 +24,8 @@ _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOt
 class AzureStage:
     endpoint: str
     container: str
+    changes: bool = True
+    states_md5: bool = True
     settings: PlaceSettings = field(init=False)
     refused: PlaceSettings = field(init=False)
     unreachable: PlaceSettings = field(init=False)

@@ -15,6 +15,8 @@ from promptsync.sources.places.place import Item, PlaceSettings
 class FolderStage:
     root: Path
     refused: None = None
+    changes: bool = True
+    states_md5: bool = False
     settings: PlaceSettings = field(init=False)
     unreachable: PlaceSettings = field(init=False)
 

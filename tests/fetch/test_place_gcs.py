@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from place_contract import SECRET, PlaceContract, opened
+from place_contract import SECRET, PlaceContract, Stage, only, opened, whole
 from test_place_s3 import S3Stage, make_bucket
 
-from promptsync.errors import ConfigError
+from promptsync.errors import ConfigError, Unavailable
 from promptsync.sources.places.place import PlaceSettings
 
 
@@ -28,6 +28,7 @@ def key_file() -> bytes:
 
 @dataclass
 class GcsStage(S3Stage):
+    states_md5: bool = False
     key_file: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +45,14 @@ async def stage(s3: str, key_file: bytes) -> GcsStage:
 
 
 class TestGcs(PlaceContract):
-    pass
+    async def test_moves_the_version_that_was_listed_and_no_other(self, stage: Stage) -> None:
+        """This server makes an empty object where Google makes a copy: then nothing is deleted."""
+        await stage.put("a.parquet", b"first")
+        async with opened(stage.settings) as place:
+            item = await only(place, "a.parquet")
+            with pytest.raises(Unavailable, match="did not copy"):
+                await place.move(item, "old")
+            assert await whole(place, item) == b"first"
 
 
 @pytest.mark.parametrize("key_file", [b"no json", b"{}"])

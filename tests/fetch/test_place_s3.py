@@ -18,6 +18,8 @@ class S3Stage:
     endpoint: str
     bucket: str
     refused: None = None
+    changes: bool = True
+    states_md5: bool = True
     settings: PlaceSettings = field(init=False)
     unreachable: PlaceSettings = field(init=False)
 

@@ -15,6 +15,8 @@ from promptsync.sources.places.web_listing import Link, http_time, read_listing
 @dataclass
 class WebStage:
     server: FileServer
+    changes: bool = False
+    states_md5: bool = False
     settings: PlaceSettings = field(init=False)
     refused: PlaceSettings = field(init=False)
     unreachable: PlaceSettings = field(init=False)

@@ -1,5 +1,6 @@
 """Secrets and personal data sent down every path: none of them comes out in what the daemon says of itself."""
 
+import asyncio
 import hmac
 import json
 import signal
@@ -15,10 +16,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import asyncssh
+
 SECRET, PASSWORD, API_KEY = "canary-secret-1", "canary-password-2", "canary-key-3"
 SIGNED, TEXT, PING = "canary-signature-4", "canary-text-5", "canary-ping-6"
 PHONE, NAME_PHONE = "4155550177", "4155550188"
+S3_KEY, S3_SECRET, SSH_PASSWORD, USER, LINK = (
+    "canary-s3-7",
+    "canary-s3-8",
+    "canary-ssh-9",
+    "canary-user-10",
+    "canary-11",
+)
 CANARIES = (SECRET, PASSWORD, API_KEY, SIGNED, TEXT, PING, PHONE, NAME_PHONE)
+CANARIES += (S3_KEY, S3_SECRET, SSH_PASSWORD, USER, LINK)
 
 CONFIG = """
 [webhook]
@@ -35,11 +46,21 @@ enabled = ["raising"]
 base_url = "{server}/api"
 api_key = {{ file = "qlara.key" }}
 contacts = "0 * * * *"
+messages = "0 * * * *"
 [alerts]
 healthcheck_url = {{ file = "ping.url" }}
 [[nightly]]
 location = "{server}/out/?sig={signed}"
-password = {{ file = "sftp.password" }}
+password = {{ file = "web.password" }}
+[[nightly]]
+location = "s3://bucket/exports"
+endpoint = "{server}"
+access_key = {{ file = "s3.key" }}
+secret_key = {{ file = "s3.secret" }}
+[[nightly]]
+location = "sftp://{user}@127.0.0.1:{ssh}/out"
+password = {{ file = "ssh.password" }}
+known_hosts = "known_hosts"
 """
 PLUGIN = """
 from promptsync import hookimpl
@@ -59,8 +80,19 @@ def refusing() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps({"message": f"{SIGNED} {API_KEY} +1{PHONE}"}).encode()
-            self.send_response(403)
+            code, said = 403, {"message": f"{SIGNED} {API_KEY} +1{PHONE}"}
+            if self.path.startswith("/api/messages"):
+                code, said = 202, {"id": "1"}
+            elif self.path.startswith("/api/exports") and "contacts" not in self.path:
+                link = {"url": f"http://{self.headers['Host']}/files/{LINK}.csv?X-Signature={SIGNED}"}
+                listed = [{"id": "1", "status": "COMPLETED", "isAvailableForDownload": True}]
+                code, said = 200, {"content": listed} if "page" in self.path else link
+            elif self.path.startswith("/files/"):
+                code, said = 302, {}
+            body = json.dumps(said).encode()
+            self.send_response(code)
+            if code == 302:
+                self.send_header("Location", f"http://elsewhere.example/{LINK}?X-Signature={SIGNED}")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -79,13 +111,56 @@ def refusing() -> Iterator[str]:
         server.server_close()
 
 
-def written(folder: Path, server: str) -> Path:
-    for name, text in (("webhook.secret", SECRET), ("qlara.key", API_KEY), ("sftp.password", PASSWORD)):
+class NoPassword(asyncssh.SSHServer):
+    """Asks for a password and takes none."""
+
+    def password_auth_supported(self) -> bool:
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return False
+
+
+@contextmanager
+def ssh_server(known_hosts: Path) -> Iterator[int]:
+    """The port of a server that the client knows and is refused by."""
+    loop = asyncio.new_event_loop()
+    thread = Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    key = asyncssh.generate_private_key("ssh-ed25519")
+
+    async def begin() -> asyncssh.SSHAcceptor:
+        return await asyncssh.create_server(NoPassword, "127.0.0.1", 0, server_host_keys=[key])
+
+    server = asyncio.run_coroutine_threadsafe(begin(), loop).result(5)
+    port = server.get_port()
+    known_hosts.write_text(f"[127.0.0.1]:{port} {key.export_public_key().decode()}")
+    try:
+        yield port
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.call_later, 0.05, loop.stop)
+        thread.join(5)
+        loop.close()
+
+
+SECRETS = {
+    "webhook.secret": SECRET,
+    "qlara.key": API_KEY,
+    "web.password": PASSWORD,
+    "s3.key": S3_KEY,
+    "s3.secret": S3_SECRET,
+    "ssh.password": SSH_PASSWORD,
+}
+
+
+def written(folder: Path, server: str, ssh: int) -> Path:
+    for name, text in SECRETS.items():
         (folder / name).write_text(text)
     (folder / "ping.url").write_text(f"{server}/{PING}")
     (folder / "plugins").mkdir()
     (folder / "plugins" / "raising.py").write_text(PLUGIN.format(text=TEXT, phone=PHONE))
-    (folder / "promptsync.toml").write_text(CONFIG.format(server=server, signed=SIGNED))
+    (folder / "promptsync.toml").write_text(CONFIG.format(server=server, signed=SIGNED, user=USER, ssh=ssh))
     return folder / "promptsync.toml"
 
 
@@ -138,8 +213,8 @@ def counted(database: Path, sql: str) -> int:
 
 
 def test_nothing_private_comes_out(tmp_path: Path) -> None:
-    with refusing() as server:
-        config = written(tmp_path, server)
+    with refusing() as server, ssh_server(tmp_path / "known_hosts") as ssh:
+        config = written(tmp_path, server, ssh)
         err = (tmp_path / "err").open("w+")
         command = [sys.executable, "-m", "promptsync", "--config", str(config), "-v", "run"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, text=True)
@@ -152,7 +227,7 @@ def test_nothing_private_comes_out(tmp_path: Path) -> None:
             drop(tmp_path / "drop" if (tmp_path / "drop").exists() else database.parent / "drop")
             until(lambda: counted(database, "SELECT count(*) FROM sync_event WHERE state = 'pending'") == 0)
             until(lambda: counted(database, "SELECT count(*) FROM sync_file") >= 3)
-            until(lambda: counted(database, "SELECT count(DISTINCT task) FROM sync_run WHERE outcome <> 'done'") >= 2)
+            until(lambda: counted(database, "SELECT count(DISTINCT task) FROM sync_run WHERE outcome <> 'done'") >= 5)
             base = address.partition("/hooks")[0]
             with urllib.request.urlopen(f"{base}/-/metrics", timeout=5) as response:  # noqa: S310
                 metrics = response.read().decode()
@@ -162,9 +237,11 @@ def test_nothing_private_comes_out(tmp_path: Path) -> None:
             err.close()
         said = {"out": line + out, "err": (tmp_path / "err").read_text(), "metrics": metrics}
     with closing(sqlite3.connect(database)) as connection:
-        for table in ("sync_run", "sync_job"):
+        for table in ("sync_run", "sync_job", "sync_object", "sync_state"):
             said[table] = repr(connection.execute(f"SELECT * FROM {table}").fetchall())
     assert process.returncode == 0
+    for reached in ("refuses the key", "refuses the keys", "elsewhere.example", "refuses us", "status 403"):
+        assert reached in said["sync_run"] + said["sync_job"], reached
     assert "event_failed" in said["err"] or "plugin_failed" in said["err"]
     assert '"file"' in said["err"] and "Traceback" not in said["err"]
     assert all(json.loads(line)["level"] for line in said["err"].splitlines())

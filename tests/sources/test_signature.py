@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from promptsync.errors import ConfigError
-from promptsync.sources.signature import Authenticator
+from promptsync.sources.signature import Authenticator, signature_form
 
 SECRET, BODY = b"It's a Secret to Everybody", b"Hello, World!"
 DIGEST = "01dc10d0c83e72ed246219cdd91669667fe2ca59"
@@ -138,3 +138,11 @@ def test_never_raises_and_never_lets_in_by_chance(sent: bytes, body: bytes) -> N
     value = sent.decode("utf-8", "surrogateescape")
     authenticator = Authenticator(secrets=(SECRET,), basic=(b"u", b"p"))
     assert not check(authenticator, ("X-Hub-Signature", value), ("Authorization", f"Basic {value}"), body=body)
+
+
+@pytest.mark.parametrize(
+    ("value", "form"), [(DIGEST, "hex"), (f" sha1={DIGEST} ", "sha1=hex"), (f"SHA1={DIGEST.upper()}", "SHA1=HEX")]
+)
+def test_its_form_is_told_without_its_value(value: str, form: str) -> None:
+    assert check(Authenticator(secrets=(SECRET,)), ("X-Hub-Signature", value))
+    assert signature_form(CIMultiDict({"X-Hub-Signature": value})) == form

@@ -93,6 +93,9 @@ class ObjectPlace:
         with self._reaching(item):
             await self._look(item)
             await obstore.copy_async(self._store, item.key, f"{folder}/{item.key}")
+            copied = await obstore.head_async(self._store, f"{folder}/{item.key}")
+            if item.size is not None and copied["size"] != item.size:
+                raise Unavailable(f"{self._name} did not copy the whole of {item.key}; it was left where it is.")
             await self._look(item)
             await obstore.delete_async(self._store, item.key)
 

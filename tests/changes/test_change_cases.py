@@ -1,0 +1,143 @@
+"""Single change sets: what is held, refused, left out, tried again; and what leaves a row's revision alone."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptsync.ingest.files import LoadSettings
+from promptsync.ingest.key_order import KeyOrder
+
+from .change_driver import Driver
+
+_NAME = "subjects_v5_7_{:018d}.parquet"
+
+
+def subjects(folder: Path, sequence: int = 1, rows: int = 200, **columns: Any) -> Path:
+    """A file of subjects, or with these columns instead."""
+    path = folder / _NAME.format(sequence)
+    cells = {"workspace_id": [7] * rows, "subject_name": [f"s{n:03d}" for n in range(rows)], "seq_num": [*range(rows)]}
+    pq.write_table(pa.table(cells | columns), path)
+    return path
+
+
+def test_history_sent_again_is_no_change(driver: Driver, tmp_path: Path) -> None:
+    assert driver.load(subjects(tmp_path, 1)).inserted == 200
+    before = driver.dump("cio_subjects")
+    report = driver.load(subjects(tmp_path, 2))
+    assert (report.inserted, report.updated, report.unchanged) == (0, 0, 200)
+    after = driver.dump("cio_subjects")
+    assert [row["_rev"] for row in after] == [row["_rev"] for row in before]
+    assert all(new["_row_at"] > old["_row_at"] for new, old in zip(after, before, strict=True))
+    assert driver.load(subjects(tmp_path, 3, seq_num=[500] * 200)).updated == 200
+    assert {row["_rev"] for row in driver.dump("cio_subjects")}.isdisjoint(row["_rev"] for row in before)
+
+
+def test_bad_rows(driver: Driver, tmp_path: Path) -> None:
+    wrong = [None, None, None, *(f"s{n}" for n in range(197))]
+    path = subjects(tmp_path, subject_name=wrong)
+    held = driver.load(path)
+    assert (held.state, held.rows, held.rejected) == ("held", 197, 3)
+    assert "3 of its 200 rows cannot be read" in str(held.error) and "--accept" in str(held.error)
+    assert driver.dump("cio_subjects") == [] == driver.dump("sync_reject")
+    merged = driver.load(path, accept=True)
+    assert (merged.state, merged.inserted, merged.rejected) == ("merged", 197, 3)
+    rejects = driver.dump("sync_reject")
+    assert [(row["class"], row["line"], row["table"]) for row in rejects] == [
+        ("bad_key", n, "cio_subjects") for n in (1, 2, 3)
+    ]
+    driver.load(path, accept=True, again=True)
+    assert driver.dump("sync_reject") == rejects
+
+
+def test_a_dry_run_writes_nothing(driver: Driver, tmp_path: Path) -> None:
+    tables = ("cio_subjects", "sync_file", "sync_drift", "sync_state")
+    before = [driver.dump(table) for table in tables]
+    more = pa.array(["x"] * 200)
+    report = driver.load(subjects(tmp_path, unheard_of=more), dry_run=True)
+    assert (report.state, report.inserted) == ("would merge", 200)
+    assert [driver.dump(table) for table in tables] == before
+    driver.load(subjects(tmp_path, 5))
+    report = driver.load(
+        subjects(tmp_path, 6, seq_num=[*range(100), *range(300, 400)], trigger_id=[1] * 200), dry_run=True
+    )
+    assert (report.inserted, report.updated, report.unchanged) == (0, 200, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("2184.13699.1.track.json", "Data Pipelines"),
+        ("subjects_1_2.parquet", "Upgrade Schema Version"),
+        ("nonsense_v5_1_2.parquet", "stems"),
+    ],
+)
+def test_other_files_are_refused_in_words(driver: Driver, tmp_path: Path, name: str, says: str) -> None:
+    (tmp_path / name).write_text("{}")
+    report = driver.load(tmp_path / name)
+    assert report.state == "ignored" and says in str(report.error)
+
+
+def test_the_ledger(driver: Driver, tmp_path: Path) -> None:
+    path = subjects(tmp_path, 42)
+    driver.load(path)
+    (row,) = driver.dump("sync_file")
+    assert {name: row[name] for name in ("table", "workspace_id", "sequence", "as_of", "org_id", "state", "rows")} == {
+        "table": "cio_subjects",
+        "workspace_id": 7,
+        "sequence": "000000000000000042",
+        "as_of": None,
+        "org_id": None,
+        "state": "merged",
+        "rows": 200,
+    }
+    assert driver.load(path).state == "unchanged"
+    parts = path.rename(tmp_path / _NAME.format(42).replace(".parquet", f"_{3:018d}.parquet"))
+    assert driver.load(parts).sequence == "000000000000000042_000000000000000003"
+
+
+def test_stems_and_columns_left_out(driver: Driver, tmp_path: Path) -> None:
+    driver.settings = LoadSettings(
+        driver.settings.zone, stems={"journeys": "cio_subjects"}, leave_out={"cio_subjects": frozenset({"event_id"})}
+    )
+    driver.restart()
+    path = subjects(tmp_path, event_id=["e"] * 200).rename(tmp_path / "journeys_v5_7_1.parquet")
+    assert driver.load(path).inserted == 200
+    assert {(row["event_id"], row["_col_event_id_at"]) for row in driver.dump("cio_subjects")} == {(None, b"")}
+    driver.settings = LoadSettings(driver.settings.zone)
+    driver.restart()
+    assert driver.load(subjects(tmp_path, event_id=["e"] * 200), again=True).updated == 200
+
+
+def test_a_table_that_is_watched_or_taken_meanwhile_is_merged_in_slices(driver: Driver, tmp_path: Path) -> None:
+    driver.mirror.writer.run(
+        lambda connection: connection.execute(
+            'CREATE TRIGGER "sync_change:x:cio_subjects:new" AFTER INSERT ON cio_subjects BEGIN SELECT 1; END'
+        )
+    )
+    assert driver.load(subjects(tmp_path, rows=5000)).inserted == 5000
+    assert len({row["_rev"] for row in driver.dump("cio_subjects")}) > 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(keys=st.lists(st.tuples(st.integers(-2, 2), st.sampled_from("aböz𝄞")), max_size=60), run=st.integers(1, 2000))
+def test_runs_on_disk_come_back_in_order(
+    tmp_path_factory: pytest.TempPathFactory, keys: list[tuple[int, str]], run: int
+) -> None:
+    rows = [(a, b, n.to_bytes(2, "big")) for n, (a, b) in enumerate(random.Random(run).sample(keys, len(keys)))]
+    names = ["a", "b", "_at"]
+    schema = pa.schema([("a", pa.int64()), ("b", pa.string()), ("_at", pa.binary())])
+    folder = tmp_path_factory.mktemp("order")
+    with KeyOrder(folder / "x", ["a", "b"], run) as order:
+        for start in range(0, len(rows), 7):
+            columns = zip(*rows[start : start + 7], strict=True)
+            order.add(pa.RecordBatch.from_arrays([*map(pa.array, columns)], schema=schema))
+        found = [tuple(row[name] for name in names) for batch in order for row in batch.to_pylist()]
+    newest = {(a, b): at for a, b, at in rows}
+    assert found == sorted((*key, at) for key, at in newest.items())
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,49 @@
+"""Downloading ahead: never out of order within a line, never beyond the bounds, whatever takes how long."""
+
+import asyncio
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from promptsync.fetch_ahead import Reach, in_order
+
+FILES = st.lists(
+    st.tuples(st.sampled_from("abc"), st.integers(1, 50), st.sampled_from([0, 3, 30]), st.booleans()), max_size=30
+)
+
+
+@settings(deadline=None, max_examples=60)
+@example([("a", 1, 30, True), ("a", 1, 0, True), ("b", 1, 0, True)], 3, 100)
+@given(FILES, st.integers(1, 4), st.integers(1, 400))
+def test_each_line_keeps_its_order_and_every_bound_holds(
+    files: list[tuple[str, int, int, bool]], downloads: int, most: int
+) -> None:
+    """Files: line, size, steps that the download takes, whether it succeeds."""
+
+    async def run() -> None:
+        running, here, taken = set[int](), set[int](), list[int]()
+
+        async def fetch(number: int) -> bool:
+            running.add(number)
+            here.add(number)
+            assert len(running) <= downloads
+            for _ in range(files[number][2]):
+                await asyncio.sleep(0)
+            running.discard(number)
+            if not files[number][3]:
+                here.discard(number)
+            return files[number][3]
+
+        planned = [(number, line, size) for number, (line, size, _, _) in enumerate(files)]
+        async for number in in_order(planned, fetch, Reach(downloads, most)):
+            in_use = sum(files[one][1] for one in here)
+            assert in_use <= most or len(here) == 1
+            await asyncio.sleep(0)
+            taken.append(number)
+            here.discard(number)
+        assert sorted(taken) == [number for number, file in enumerate(files) if file[3]]
+        for line in "abc":
+            mine = [number for number in taken if files[number][0] == line]
+            assert mine == sorted(mine)
+
+    asyncio.run(run())

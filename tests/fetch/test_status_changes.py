@@ -1,0 +1,63 @@
+"""What ``status`` and ``doctor`` say of Customer.io's tables."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from changes_home import SEQUENCE, ChangesHome, content
+from click.testing import CliRunner
+
+from promptsync.checks.change_sets import check_change_sets
+from promptsync.cli import main
+from promptsync.clock import MICROS, iso_millis
+from promptsync.engine import Engine
+from promptsync.fetch import record_run
+from promptsync.fetch_sources import source_names, sources_of
+from promptsync.status import Expectations, Status, read_status
+
+
+def looked(home: ChangesHome, engine: Engine) -> Status:
+    (source,) = sources_of(engine.config)
+    record_run(engine, source, home.fetch(engine), iso_millis(home.now))
+    return status(home, engine)
+
+
+def status(home: ChangesHome, engine: Engine) -> Status:
+    expected = Expectations(timedelta(hours=36), ZoneInfo("UTC"), source_names(engine.config))
+    with engine.mirror.reading() as connection:
+        return read_status(connection, engine.mirror.schema, expected, home.now)
+
+
+def test_it_knows_the_newest_sequence_its_age_and_what_waits(tmp_path: Path) -> None:
+    home = ChangesHome(tmp_path, 'skip = []\ncontent_budget = "50 kB"')
+    _, newest = home.put_metrics(1, 4)
+    for number in (2, 3):
+        home.put("delivery_content", number, content(f"d{number}", 30_000))
+    home.now = newest.stat().st_mtime_ns // 1000 + 6 * 3600 * MICROS
+    with home.engine() as engine:
+        found = looked(home, engine)
+        states = {state.table: state for state in found.change_sets}
+        assert (states["cio_metrics"].newest, states["cio_metrics"].age_hours) == (str(SEQUENCE + 4), 6.0)
+        assert (states["cio_delivery_content"].newest, states["cio_delivery_content"].over_budget) == (
+            str(SEQUENCE + 2),
+            1,
+        )
+        assert found.problems == ()
+        assert "content_budget" in found.sources[0].notes[0]
+        with engine.mirror.reading() as connection:
+            (said,) = check_change_sets(connection)
+        assert "v5; delivery_content, metrics; 3 with one sequence number, 0 with two" in said.says
+        home.now += 40 * 3600 * MICROS
+        (problem,) = status(home, engine).problems
+        assert "could last be looked at" in problem
+
+
+def test_a_held_file_needs_a_person(tmp_path: Path) -> None:
+    home = ChangesHome(tmp_path)
+    home.put_metrics(1)[0].write_bytes(b"no parquet")
+    with home.engine() as engine:
+        looked(home, engine)
+    result = CliRunner().invoke(main, ["--config", str(home.file), "status", "--json"], catch_exceptions=False)
+    said = json.loads(result.stdout)
+    assert (result.exit_code, said["change_sets"][0]["held"], said["change_sets"][0]["newest"]) == (1, 1, None)
