@@ -1,15 +1,15 @@
 """Keeping a nightly message file in SQLite with what a user would pick instead, each on the same file in the same run.
 
 Prints seconds of the first load and of the next night's file: promptsync, ``sqlite3 .import`` (anew each night),
-``sqlite-utils upsert --csv``, and, where they are installed, csvs-to-sqlite (anew each night) and dlt (merge by id).
+``sqlite-utils upsert --csv``, and, of a virtual environment that has them, csvs-to-sqlite (anew each night) and dlt
+(merge by id through its SQL destination).
 
-    python -m tests.bench.bench_alternatives --rows 100000
+    python -m venv others && others/bin/pip install csvs-to-sqlite "dlt[sqlalchemy]"
+    python -m tests.bench.bench_alternatives --rows 100000 --others others
 """
 
 import argparse
-import csv
 import gzip
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -39,41 +39,31 @@ def timed(*command: str | Path) -> float:
     return time.perf_counter() - started
 
 
-def ways(folder: Path, loader: FileLoader) -> Iterator[tuple[str, Way]]:
+def told(*command: str | Path) -> float:
+    """Seconds that a command prints on its last line."""
+    done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
+    return float(done.stdout.split()[-1])
+
+
+def ways(folder: Path, loader: FileLoader, others: Path | None) -> Iterator[tuple[str, Way]]:
     """Name and a function from a file to seconds. Plain CSV is made beforehand for those that cannot read gzip."""
-    scripts = Path(sys.executable).parent
     yield "promptsync", lambda file: load(loader, file)
     yield "sqlite3 .import", lambda file: sqlite_import(file, folder)
-    upsert = (scripts / "sqlite-utils", "upsert", folder / "utils.db", "message")
+    upsert = (Path(sys.executable).parent / "sqlite-utils", "upsert", folder / "utils.db", "message")
     yield "sqlite-utils upsert", lambda file: timed(*upsert, file.with_suffix(""), "--csv", "--pk", "id")
-    if (scripts / "csvs-to-sqlite").exists():
-        replace = (scripts / "csvs-to-sqlite", "--replace-tables")
+    if others is not None:
+        replace = (others / "bin" / "csvs-to-sqlite", "--replace-tables")
         yield "csvs-to-sqlite", lambda file: timed(*replace, file.with_suffix(""), folder / "csvs.db")
-    if importlib.util.find_spec("dlt") and importlib.util.find_spec("sqlalchemy"):
-        yield "dlt merge", lambda file: dlt_merge(file.with_suffix(""), folder)
-
-
-def dlt_merge(file: Path, folder: Path) -> float:
-    """Seconds of a dlt pipeline that merges the rows by id into SQLite."""
-    import dlt  # type: ignore[import-not-found]
-
-    started = time.perf_counter()
-    pipeline = dlt.pipeline(
-        "message",
-        pipelines_dir=str(folder / "dlt"),
-        destination=dlt.destinations.sqlalchemy(f"sqlite:///{folder / 'dlt.db'}"),
-        dataset_name="main",
-    )
-    with file.open(encoding="utf-8", newline="") as lines:
-        rows = csv.DictReader(lines)
-        pipeline.run(rows, table_name="message", write_disposition="merge", primary_key="id")
-    return time.perf_counter() - started
+        merge = (others / "bin" / "python", Path(__file__).with_name("dlt_merge.py"))
+        yield "dlt merge", lambda file: told(*merge, file.with_suffix(""), folder)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=100_000)
-    rows = parser.parse_args().rows
+    parser.add_argument("--others", type=Path, help="a virtual environment with csvs-to-sqlite and dlt")
+    options = parser.parse_args()
+    rows = options.rows
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     folder = Path(tempfile.mkdtemp(prefix="promptsync-bench-"))
     try:
@@ -86,7 +76,7 @@ def main() -> None:
         loader = FileLoader(mirror, LoadSettings(ZoneInfo("America/Los_Angeles")), system_clock)
         print(f"{rows:,} rows{'':16}  first load   next night   next night beside promptsync")
         ours = 0.0
-        for name, way in ways(folder, loader):
+        for name, way in ways(folder, loader, options.others):
             first, second = (way(file) for file in files)
             ours = ours or second
             print(f"{name:24} {first:10.2f} s {second:10.2f} s {second / ours:10.1f}")
