@@ -13,30 +13,31 @@ from promptsync.store.writer import Lane, Preempted, Writer
 Slice = Callable[[sqlite3.Connection, int, int], object]
 """Does the work on the ``first`` to the ``last`` of what there is, counted from 1."""
 
-_LOCK_SECONDS = 0.01
+_LOCK_SECONDS = 0.006  # that a slice takes among deliveries, its commit apart
 _QUIET_SECONDS = 0.35
-_FIRST, _LEAST, _MOST = 1_000, 100, 500_000
+_FIRST, _LEAST, _MOST = 200, 50, 500_000
 
 
 class Slices:
-    """Runs work over numbered things. Blocking: not for the event loop's thread."""
+    """Runs work over numbered things. ``size``: how many the next slice should take. Blocking: not for the event
+    loop's thread."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._next = self._quick = _FIRST
+        self.size = self._quick = _FIRST
 
     def run(self, work: Slice, total: int, told: Callable[[int, int], None]) -> None:
         """All of 1 to ``total``. ``told``: how many are done, of how many."""
         first = 1
         while first <= total:
-            last = min(first + self._next - 1, total)
-            if self._one(work, first, last):
+            last = min(first + self.size - 1, total)
+            if self.done(work, first, last):
                 told(last, total)
                 first = last + 1
 
-    def _one(self, work: Slice, first: int, last: int) -> bool:
-        """One slice, and how long the next may be. False: it gave way to a delivery and was undone."""
-        count = last - first + 1
+    def done(self, work: Slice, first: int, last: int, count: int = 0) -> bool:
+        """One slice, of ``count`` things if their numbers have gaps. False: it gave way to a delivery, undone."""
+        count = count or last - first + 1
         allowed = _QUIET_SECONDS if self._writer.quiet else _LOCK_SECONDS
         try:
             spent = self._writer.run(
@@ -46,11 +47,11 @@ class Slices:
                 preemptible=count > self._quick,
             )
         except Preempted:
-            self._next = self._quick
+            self.size = self._quick
             return False
         rate = count / max(spent, 1e-5)
         self._quick = _bounded(rate * _LOCK_SECONDS)
-        self._next = min(_bounded(rate * allowed), 4 * self._next)
+        self.size = min(_bounded(rate * allowed), 4 * self.size)
         return True
 
 

@@ -7,13 +7,13 @@ nothing; after a kill, doing it all again ends in the same rows.
 
 import json
 import sqlite3
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from promptsync.clock import iso_millis
 from promptsync.ingest.claims import Key
+from promptsync.ingest.slices import Slice, Slices
 from promptsync.ingest.snapshot_compare import Difference, Overtaken, Staged, newly_dropped, parameters
 from promptsync.ingest.staging import attach, attached, index_keys
 from promptsync.ingest.whole import take_over
@@ -22,14 +22,11 @@ from promptsync.merge.snapshot_sql import SnapshotStatements
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.snapshots import record_lacks
-from promptsync.store.writer import Lane, Preempted
+from promptsync.store.writer import Preempted
 
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
-_LOCK_SECONDS = 0.006
-_QUIET_SECONDS = 0.35  # of a slice while no delivery comes; it gives way at once when one does
-_ROWS_FIRST, _ROWS_LEAST, _ROWS_MOST = 200, 50, 500_000  # of a slice
 _CHUNK = 200
 
 
@@ -44,7 +41,7 @@ class SnapshotMerge:
         self._table = staged.layout.table
         self._sql = SnapshotStatements(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
-        self._slice = self._quick = _ROWS_FIRST
+        self._slices = Slices(mirror.writer)
 
     def apply(self, found: Difference, counts: Callable[[], Mapping[str, Any]]) -> None:
         """Merge it. ``counts``: what the ledger's row of the file says once this has committed. Raises Overtaken."""
@@ -60,8 +57,8 @@ class SnapshotMerge:
                     return
                 self._ranges()
             else:
-                self._slices("merging", self._sql.merge_slice, found.delta)
-                self._slices("absent", (self._sql.absent_slice,), found.gone)
+                self._run("merging", self._sql.merge_slice, found.delta)
+                self._run("absent", (self._sql.absent_slice,), found.gone)
             if self._touched and found.whole and not staged.whole:
                 self._index()
             while len(self._touched) > _CHUNK:
@@ -85,7 +82,7 @@ class SnapshotMerge:
         table, org, dropped = self._table.name, self._staged.org, newly_dropped(self._mirror, self._staged)
         if not dropped:
             return
-        self._slices("settling", (self._sql.settle_slice,), found.settle)
+        self._run("settling", (self._sql.settle_slice,), found.settle)
         self._mirror.writer.run(
             lambda connection: record_lacks(connection, table, dropped, org),
             committed=lambda _: self._mirror.snapshots.lack(table, dropped, org),
@@ -112,52 +109,34 @@ class SnapshotMerge:
 
         mirror.writer.run(spare)
 
-    def _slices(self, step: str, statements: Sequence[str], total: int) -> None:
-        """Run statements over 1 to ``total`` in slices, so that a delivery waits for about 20 milliseconds at most.
-
-        While none comes the slices are longer, fewer pages are written twice, and they give way when one does.
-        """
-        first = 1
-        while first <= total:
-            last = min(first + self._slice - 1, total)
-            if self._run_slice(statements, first, last):
-                self._progress(step, last, total)
-                first = last + 1
+    def _run(self, step: str, statements: Sequence[str], total: int) -> None:
+        """Run statements over 1 to ``total``."""
+        self._slices.run(self._work(statements), total, lambda done, of: self._progress(step, done, of))
 
     def _ranges(self) -> None:
-        """The same for all staged rows, whose numbers may have gaps."""
+        """Merge all staged rows, whose numbers may have gaps."""
         done, first = 0, 0
+        work = self._work((self._sql.merge_range,))
         while True:
             with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=False):
-                some = connection.execute(
+                low, high, count = connection.execute(
                     "SELECT min(_n), max(_n), count(*) FROM "
                     "(SELECT _n FROM staging.rows WHERE _n >= ? ORDER BY _n LIMIT ?)",
-                    (first, self._slice),
+                    (first, self._slices.size),
                 ).fetchone()
-            if not some[2]:
+            if not count:
                 return
-            if self._run_slice((self._sql.merge_range,), some[0], some[1], some[2]):
-                done, first = done + some[2], some[1] + 1
+            if self._slices.done(work, low, high, count):
+                done, first = done + count, high + 1
                 self._progress("merging", done, self._staged.rows)
 
-    def _run_slice(self, statements: Sequence[str], first: int, last: int, count: int = 0) -> bool:
-        """One slice, and how long the next may be. False: it gave way to a delivery and was undone."""
-        writer, count = self._mirror.writer, count or last - first + 1
-        allowed = _QUIET_SECONDS if writer.quiet else _LOCK_SECONDS
-        try:
-            spent = writer.run(
-                lambda connection: self._one(connection, statements, first, last),
-                Lane.BULK,
-                durable=False,
-                preemptible=count > self._quick,
-            )
-        except Preempted:
-            self._slice = self._quick
-            return False
-        rate = count / max(spent, 1e-5)
-        self._quick = _bounded(rate * _LOCK_SECONDS)
-        self._slice = min(_bounded(rate * allowed), 4 * self._slice)
-        return True
+    def _work(self, statements: Sequence[str]) -> Slice:
+        def work(connection: sqlite3.Connection, first: int, last: int) -> None:
+            revision = self._mirror.next_revision(connection)
+            for sql in statements:
+                connection.execute(sql, self._parameters | {"rev": revision, "first": first, "last": last})
+
+        return work
 
     def _take_over(self, counts: Callable[[], Mapping[str, Any]], applied: tuple[Any, ...]) -> bool:
         """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
@@ -172,13 +151,6 @@ class SnapshotMerge:
         except (Preempted, sqlite3.IntegrityError):
             return False
         return True
-
-    def _one(self, connection: sqlite3.Connection, statements: Sequence[str], first: int, last: int) -> float:
-        started = time.perf_counter()
-        revision = self._mirror.next_revision(connection)
-        for sql in statements:
-            connection.execute(sql, self._parameters | {"rev": revision, "first": first, "last": last})
-        return time.perf_counter() - started
 
     def _some_touched(self) -> list[Key]:
         """Take a handful of the rows that events touched."""
@@ -220,7 +192,3 @@ class SnapshotMerge:
         number = ledger.insert(connection, "sync_snapshot", snapshot | {"applied_at": now})
         ledger.keep_blocks(connection, self._table.name, staged.org, (number, staged.at), staged.blocks)
         ledger.update(connection, "sync_file", staged.file_id, counts)
-
-
-def _bounded(rows: float) -> int:
-    return max(_ROWS_LEAST, min(int(rows), _ROWS_MOST))

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptsync.ingest import merge_claims, snapshot_merge
+from promptsync.ingest import merge_claims, slices, snapshot_merge
 
 from .driver import Driver, Load, write_file
 from .model import KINDS, Claimed, add_file, expected
@@ -28,9 +28,9 @@ _PROFILE = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 def _small_slices() -> Iterator[None]:
     """A slice of one row and chunks of two keys, so that a file of four rows is cut everywhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(snapshot_merge, "_ROWS_FIRST", 1)
-        patch.setattr(snapshot_merge, "_ROWS_LEAST", 1)
-        patch.setattr(snapshot_merge, "_ROWS_MOST", 1)
+        patch.setattr(slices, "_FIRST", 1)
+        patch.setattr(slices, "_LEAST", 1)
+        patch.setattr(slices, "_MOST", 1)
         patch.setattr(snapshot_merge, "_CHUNK", 2)
         patch.setattr(merge_claims, "_CHUNK", 2)
         yield
