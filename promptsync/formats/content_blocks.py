@@ -6,7 +6,8 @@ multiple of twenty: the same ones every night, whatever was changed, added or le
 what a block holds; a file in which a quote stands where it means nothing has no blocks.
 """
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +18,7 @@ import xxhash
 
 from promptsync.formats.buffers import Bytes, Ints
 from promptsync.formats.records import cells_of, first_record, well_placed
-from promptsync.merge.block_index import Cut
+from promptsync.merge.block_index import Cut, KnownBlocks
 
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 4 << 20
@@ -28,21 +29,21 @@ _LF, _COMMA, _ZERO = b"\n,0"
 
 
 class ContentCutter:
-    """Takes a file's raw bytes piece by piece. ``known``: digest to place of the blocks that need no reading.
+    """Takes a file's raw bytes piece by piece. ``known``: the blocks that need no reading.
 
     ``aside``: where the bytes of the others go. ``seed``: of the digests, so that nobody can prepare two blocks with
     the same one. ``salt``: what else the meaning of the bytes depends on.
     """
 
-    def __init__(self, known: Mapping[bytes, int], aside: Path | None, seed: int, salt: bytes) -> None:
+    def __init__(self, known: KnownBlocks, aside: Path | None, seed: int, salt: bytes) -> None:
         self._known = known
         self._file: BinaryIO | None = aside.open("w+b") if aside else None
         self._seed, self._salt = seed, salt
         self._pending: list[bytes] = []
         self._have = 0
-        self._digests: list[bytes] = []
-        self._first: list[int] = []
-        self._old: list[int] = []
+        self._digests = bytearray()
+        self._first = array("q")
+        self._old: list[Ints] = []
         self._header = b""
         self._broken = False
 
@@ -62,7 +63,8 @@ class ContentCutter:
         if self._broken or not self._first:
             return None
         identity = xxhash.xxh3_128_digest(_VERSION + self._salt + self._header, self._seed)
-        return Cut(identity, tuple(self._digests), np.array(self._first, np.int64), np.array(self._old, np.int64))
+        digests = np.frombuffer(bytes(self._digests), np.uint64).reshape(-1, 2)
+        return Cut(identity, digests, np.array(self._first, np.int64), np.concatenate(self._old))
 
     def key_name(self) -> str:
         """The name of the first column, in small letters."""
@@ -108,19 +110,21 @@ class ContentCutter:
 
     def _blocks(self, data: bytes, bounds: list[int]) -> None:
         """Whole records, from each bound to the next."""
-        view, digest_of, place_of = memoryview(data), xxhash.xxh3_128_digest, self._known.get
+        view, digests = memoryview(data), []
         for start, end in pairwise(bounds):
             key = data[start : data.find(b",", start, start + _DIGITS + 1)]
             if not key.isdigit():
                 self._broken = self._broken or start < end
                 return
-            digest = digest_of(view[start:end], self._seed)
-            place = place_of(digest, -1)
-            self._digests.append(digest)
+            digests.append(xxhash.xxh3_128_digest(view[start:end], self._seed))
             self._first.append(int(key))
-            self._old.append(place)
-            if place < 0 and self._file is not None:
-                self._file.write(view[start:end])
+        together = b"".join(digests)
+        places = self._known.find(np.frombuffer(together, np.uint64).reshape(-1, 2))
+        self._digests += together
+        self._old.append(places)
+        if self._file is not None:
+            for at in np.flatnonzero(places < 0).tolist():
+                self._file.write(view[bounds[at] : bounds[at + 1]])
 
 
 def _boundaries(data: Bytes) -> Ints:

@@ -6,7 +6,7 @@ sources have claimed since) and when that may be used. Decompresses once; nothin
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from promptsync.formats.content_blocks import ContentCutter
 from promptsync.formats.names import FileName
 from promptsync.formats.proof import Proof, prove
 from promptsync.ingest.file_report import LoadSettings
-from promptsync.merge.block_index import BlockCount, BlockIndex, Cut
+from promptsync.merge.block_index import NOTHING_KNOWN, BlockCount, BlockIndex, Cut, KnownBlocks
 from promptsync.model import Table
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
@@ -73,7 +73,7 @@ def survey(
         return Survey(prove(path, limits, progress))
     with mirror.reading() as connection:
         before = _index(connection, table, org)
-        known = before.known(ledger.touched(connection, table.name, org)) if before else {}
+        known = before.known(ledger.touched(connection, table.name, org)) if before else NOTHING_KNOWN
     aside.parent.mkdir(parents=True, exist_ok=True)
     cutter = cutter_for(mirror, table, settings, known, aside if before else None)
     try:
@@ -90,12 +90,12 @@ def cutter_for(
     mirror: Mirror,
     table: Table,
     settings: LoadSettings,
-    known: Mapping[bytes, int] | None = None,
+    known: KnownBlocks = NOTHING_KNOWN,
     aside: Path | None = None,
 ) -> ContentCutter:
     """What cuts a file of the table, its digests salted with all that the meaning of its bytes depends on."""
     salt = f"{table.name} {settings.zone.key} {settings.limits.max_cell}".encode()
-    return ContentCutter(known or {}, aside, _seed(mirror), salt)
+    return ContentCutter(known, aside, _seed(mirror), salt)
 
 
 def orderly(cutter: ContentCutter, key: str) -> Cut | None:

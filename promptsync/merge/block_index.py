@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+Digests = npt.NDArray[np.uint64]
+"""Shape (n, 2): 128 bits each. Arrays throughout, for a file of ten million rows has half a million blocks."""
 
 DIGEST = 16
-_MAGIC = b"blocks1\0"
+_MAGIC = b"blocks2\0"
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 
@@ -27,15 +29,15 @@ class BlockIndex:
     """
 
     identity: bytes
-    digests: tuple[bytes, ...]
+    digests: Digests
     first: Ints
     last: Ints
     rows: Ints
 
     def dump(self) -> bytes:
         """As one BLOB."""
-        arrays = (self.first, self.last, self.rows)
-        return b"".join((_MAGIC, self.identity, *self.digests, *(array.tobytes() for array in arrays)))
+        arrays = (self.digests, self.first, self.last, self.rows)
+        return b"".join((_MAGIC, self.identity, *(np.ascontiguousarray(array).tobytes() for array in arrays)))
 
     @classmethod
     def load(cls, blob: bytes) -> "BlockIndex | None":
@@ -44,17 +46,39 @@ class BlockIndex:
         count, rest = divmod(len(blob) - head, DIGEST + 3 * 8)
         if not blob.startswith(_MAGIC) or rest or count < 0:
             return None
-        digests = tuple(blob[at : at + DIGEST] for at in range(head, head + count * DIGEST, DIGEST))
+        digests = np.frombuffer(blob, np.uint64, 2 * count, head).reshape(count, 2)
         numbers = np.frombuffer(blob, np.int64, offset=head + count * DIGEST).reshape(3, count)
         return cls(blob[len(_MAGIC) : head], digests, *numbers)
 
-    def known(self, claimed: Iterable[int]) -> dict[bytes, int]:
-        """Digest to place of the blocks in which nobody else has ``claimed`` a key since."""
+    def known(self, claimed: Iterable[int]) -> "KnownBlocks":
+        """The blocks in which nobody else has ``claimed`` a key since."""
         keys = np.fromiter(claimed, np.int64)
         place = np.searchsorted(self.first, keys, side="right") - 1
         within = (place >= 0) & (keys <= self.last[place])
-        touched = set(place[within].tolist())
-        return {digest: n for n, digest in enumerate(self.digests) if n not in touched}
+        untouched = np.ones(len(self.first), bool)
+        untouched[place[within]] = False
+        return KnownBlocks(self.digests, np.flatnonzero(untouched))
+
+
+class KnownBlocks:
+    """Where blocks stand in an index, by their digest. ``places``: of those of the ``digests`` that count."""
+
+    def __init__(self, digests: Digests, places: Ints) -> None:
+        order = np.argsort(digests[places, 0], kind="stable")
+        self._places = places[order]
+        self._high, self._low = digests[self._places, 0], digests[self._places, 1]
+
+    def find(self, digests: Digests) -> Ints:
+        """The place of each, -1 where it is not known."""
+        found = np.full(len(digests), -1, np.int64)
+        if len(self._places):
+            at = np.minimum(np.searchsorted(self._high, digests[:, 0]), len(self._places) - 1)
+            same = (self._high[at] == digests[:, 0]) & (self._low[at] == digests[:, 1])
+            found[same] = self._places[at[same]]
+        return found
+
+
+NOTHING_KNOWN = KnownBlocks(np.zeros((0, 2), np.uint64), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -62,7 +86,7 @@ class Cut:
     """How a new file falls into blocks. ``old``: place in the old index of each block that is as it was, else -1."""
 
     identity: bytes
-    digests: tuple[bytes, ...]
+    digests: Digests
     first: Ints
     old: Ints
 

@@ -18,7 +18,7 @@ from functools import cached_property
 
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.rule import Rule
-from promptsync.merge.sql import later, names, quote
+from promptsync.merge.sql import differs, greater, later, names, quote
 
 
 class Change(IntEnum):
@@ -46,8 +46,8 @@ class ChangeStatements:
         """Fills ``staging.delta`` in the order of the key."""
         rule = self._rule
         older = f"s._at <= {rule.old}.{quote(self.row_at)}"  # a row of which all values are lacking has a version too
-        lost = " AND ".join([older, *(f"NOT {rule.takes(unit, 's', 's._at')}" for unit in self._claimed)])
-        changed = " OR ".join(rule.changes(unit, "s", "s._at") for unit in self._claimed) or "FALSE"
+        lost = " AND ".join([older, *(f"NOT {self._takes(unit, 's', 's._at')}" for unit in self._claimed)])
+        changed = self._changes("s", "s._at")
         kind = (
             f"CASE WHEN {rule.old}.{quote(self.layout.key[0])} IS NULL THEN {Change.NEW:d} WHEN {lost} THEN NULL "
             f"WHEN {changed} THEN {Change.CHANGED:d} ELSE {Change.CONFIRMED:d} END"
@@ -92,8 +92,9 @@ class ChangeStatements:
         return [unit for unit in have if unit.columns]
 
     @cached_property
-    def _claimed_names(self) -> frozenset[str]:
-        return frozenset(unit.name for unit in self._claimed)
+    def _claimed_versions(self) -> frozenset[str]:
+        """The claimed units by their version columns: a vendor's column may be called as a group is."""
+        return frozenset(unit.at for unit in self._claimed)
 
     @cached_property
     def marks_of_new(self) -> dict[str, bool]:
@@ -103,7 +104,7 @@ class ChangeStatements:
         """
         marks = {self.row_at: True}
         for unit in self.layout.units:
-            claimed = unit.name in self._claimed_names
+            claimed = unit.at in self._claimed_versions
             if unit.split and claimed != bool(unit.group):
                 marks[unit.at] = claimed
         return marks
@@ -111,26 +112,38 @@ class ChangeStatements:
     def _sets(self) -> dict[str, str]:
         rule, old, sets = self._rule, self._rule.old, {}
         for unit in self._claimed:
-            won = self._takes(unit)
             for column in unit.columns:
+                won = self._takes(replace(unit, columns=(column,)))
                 sets[column] = f"CASE WHEN {won} THEN excluded.{quote(column)} ELSE {old}.{quote(column)} END"
         newest = later(self._version, f"{old}.{quote(self.row_at)}")
         for unit in self.layout.units:
             if unit.split:
                 have = rule.effective(unit)
-                version = later(self._version, have) if unit.name in self._claimed_names else have
+                version = later(self._version, have) if unit.at in self._claimed_versions else have
                 sets[unit.at] = f"NULLIF({version}, {newest})" if unit.group else version
         sets[self.row_at] = newest
-        changed = " OR ".join(rule.changes(unit, "excluded", self._version) for unit in self._claimed) or "FALSE"
-        sets["_rev"] = f"CASE WHEN {changed} THEN :rev ELSE {old}._rev END"
+        sets["_rev"] = f"CASE WHEN {self._changes('excluded', self._version)} THEN :rev ELSE {old}._rev END"
         return sets
 
     @property
     def _version(self) -> str:
         return f"excluded.{quote(self.row_at)}"
 
-    def _takes(self, unit: Unit) -> str:
-        return self._rule.takes(unit, "excluded", self._version)
+    def _changes(self, new: str, version: str) -> str:
+        """Whether a claim changes a value. Cheapest test first: most claims say what is so already."""
+        old = self._rule.old
+        tests = (f"({differs(old, new, u.columns)} AND {self._takes(u, new, version)})" for u in self._claimed)
+        return " OR ".join(tests) or "FALSE"
+
+    def _takes(self, unit: Unit, new: str = "excluded", version: str = "") -> str:
+        """Whether a column of the unit takes a claim; of equal versions each its greater value, on its own.
+
+        Which columns a later file will lack, and so split off, is not known: were they compared as one, the order of
+        the files would show.
+        """
+        rule, version = self._rule, version or self._version
+        better = " OR ".join(greater(new, rule.old, (column,)) for column in unit.columns)
+        return f"({rule.reaches(unit, version)} AND ({rule.above(unit, version)} OR {better}))"
 
     def _on(self, alias: str) -> str:
         return " AND ".join(f"{alias}.{quote(c)} = s.{quote(c)}" for c in self.layout.key)

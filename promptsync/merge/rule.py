@@ -47,10 +47,14 @@ class Rule:
         """Whether that version is greater than the effective one."""
         return " AND ".join(f"{version} > {have}" for have in self._versions(unit))
 
+    def reaches(self, unit: Unit, version: str) -> str:
+        """Whether that version is not less than the effective one."""
+        return " AND ".join(f"{version} >= {have}" for have in self._versions(unit))
+
     def takes(self, unit: Unit, new: str, version: str) -> str:
         """Whether the unit takes a claim of that version."""
-        level = " AND ".join(f"{version} >= {have}" for have in self._versions(unit))
-        return f"({level} AND ({self.above(unit, version)} OR {greater(new, self.old, unit.columns)}))"
+        better = greater(new, self.old, unit.columns)
+        return f"({self.reaches(unit, version)} AND ({self.above(unit, version)} OR {better}))"
 
     def beyond_cover(self, version: str) -> str:
         """Whether that version is later than every snapshot's that held the row."""

@@ -61,25 +61,29 @@ class SnapshotStatements:
 
         ``light``: of rows that are there, leave the columns alone that an index or the search looks at. SQLite enters
         a row again into every index that a statement might concern, so naming fewer columns touches far fewer pages.
+        A row of which such a column would change after all, because a delivery came since the comparison, is passed
+        over: its marks would then speak for values that were not taken. ``merge_keys`` merges it.
         """
         rule, layout = self._rule, self.layout
         values = [column for unit in self._claimed for column in unit.columns]
         split = [unit for unit in layout.units if unit.split]
-        claimed = {unit.name for unit in self._claimed}
+        claimed = {unit.at for unit in self._claimed}  # a vendor's column may be called as a group is
         columns = (*layout.key, *layout.owner, *values, *(u.at for u in split), *_ROW_MARKS)
         picked = [
             *(f"s.{quote(c)}" for c in layout.key),
             *(":org" for _ in layout.owner),
             *(f"s.{quote(c)}" for c in values),
-            *(_VERSION if unit.name in claimed else "0" for unit in split),
+            *(_VERSION if unit.at in claimed else "0" for unit in split),
             *(_VERSION, ":newest", _NEXT_SNAPSHOT, ":rev"),
         ]
         taken = self._light if light else self._claimed
         sets = ", ".join(f"{quote(name)} = {value}" for name, value in self._sets(taken).items())
         worth = " OR ".join([*(rule.changes(u, "excluded", "excluded._snap_at") for u in taken), self._mark])
+        left = self._heavy if light else ()
+        apart = "".join(f" AND NOT {rule.changes(u, 'excluded', 'excluded._snap_at')}" for u in left)
         return (
             f"INSERT INTO {rule.old} ({names(columns)}) SELECT {', '.join(picked)} FROM staging.rows s WHERE {which} "
-            f"ON CONFLICT ({names(layout.key)}) DO UPDATE SET {sets} WHERE {rule.ours('excluded')} AND ({worth})"
+            f"ON CONFLICT ({names(layout.key)}) DO UPDATE SET {sets} WHERE {rule.ours('excluded')} AND ({worth}){apart}"
         )
 
     @cached_property

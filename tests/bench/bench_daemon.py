@@ -1,7 +1,8 @@
 """The daemon as a whole, in a process of its own: durable deliveries, answer times, how soon a row is to be seen.
 
-Prints, of one run: deliveries per second over 64 connections beside an aiohttp handler that does nothing; the time from
-the answer until a reader sees the row; answer times at a steady rate, idle and while a nightly file merges.
+Prints, of one run: deliveries per second over 64 connections beside an aiohttp handler that does nothing; the time
+from the answer until a reader sees the row; answer times at a steady rate, idle and while a nightly file merges; how long
+another process finds the write lock held meanwhile, by whoever it is.
 
     python -m tests.bench.bench_daemon --rows 1000000
 """
@@ -20,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -133,6 +135,39 @@ async def answer_times(address: str, seconds: float, rate: int, first: int, unti
     return times
 
 
+class LockWatch:
+    """Asks for the write lock every millisecond, in a thread, and notes how long it was refused at a stretch."""
+
+    def __init__(self, database: Path) -> None:
+        self.held: list[float] = []
+        self._database = database
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "LockWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        connection = sqlite3.connect(self._database, timeout=0, isolation_level=None)
+        since = 0.0
+        while not self._stop.wait(0.001):
+            now = time.perf_counter()
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                since = since or now
+                continue
+            self.held.append(now - since if since else 0.0)
+            since = 0.0
+        connection.close()
+
+
 def percentile(values: list[float], share: float) -> float:
     """In milliseconds."""
     return sorted(values)[min(int(len(values) * share), len(values) - 1)] * 1000
@@ -153,11 +188,14 @@ def main() -> None:
             database = folder / "data" / "mirror.db"
             seen = asyncio.run(seen_after(address, database, int(options.seconds * 25)))
             idle = asyncio.run(answer_times(address, options.seconds, 200, 20_000_000))
-            merging = []
+            merging, held = [], []
             for turn, path in enumerate(names):
                 dropped = folder / "drop" / path.name
                 path.replace(dropped)
-                merging.append(asyncio.run(answer_times(address, 300, 200, 30_000_000 + turn * 10_000_000, dropped)))
+                with LockWatch(database) as watch:
+                    times = asyncio.run(answer_times(address, 300, 200, 30_000_000 + turn * 10_000_000, dropped))
+                merging.append(times)
+                held += [one for one in watch.held if one]
         os.sync()
         shutil.rmtree(folder / "data")
         with daemon(folder) as address:
@@ -168,6 +206,10 @@ def main() -> None:
         f"durable deliveries {durable:,.0f}/s beside {bare:,.0f}/s of a handler that does nothing: {durable / bare:.2f}"
     )
     print(f"row seen after the answer: median {percentile(seen, 0.5):.0f} ms, p99 {percentile(seen, 0.99):.0f} ms")
+    print(
+        f"write lock held while files merge, as seen by another: median {percentile(held, 0.5):.0f} ms, "
+        f"p99 {percentile(held, 0.99):.0f} ms, worst {percentile(held, 1):.0f} ms"
+    )
     for name, times in (("idle", idle), ("first load", merging[0]), ("next night", merging[1])):
         print(
             f"answers at 200/s, {name}: median {percentile(times, 0.5):.1f} ms, p99 {percentile(times, 0.99):.1f} ms, "

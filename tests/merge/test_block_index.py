@@ -164,7 +164,7 @@ def test_unchanged_stretches_are_not_read(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_index_survives_being_stored() -> None:
-    blob = b"blocks1\0" + bytes(16)
+    blob = b"blocks2\0" + bytes(16)
     empty = BlockIndex.load(blob)
     assert empty is not None
     assert empty.dump() == blob
