@@ -11,12 +11,14 @@ from typing import Final
 from promptsync.clock import MICROS
 from promptsync.engine import Engine
 from promptsync.formats.change_set_names import is_ignored
+from promptsync.formats.limits import Limits
 from promptsync.formats.parquet_proof import has_footer
 from promptsync.ingest.file_report import DROP
 from promptsync.ingest.files import LoadRequest
 from promptsync.sources.drop import Outcome
 
 _PARQUET: Final = ".parquet"
+_LIMITS: Final = Limits(links=False)
 _WAIT_SECONDS: Final = 600
 """How long after its last change a parquet file without its end is given up."""
 
@@ -46,6 +48,6 @@ class DropIntake:
         if is_ignored(path.name, found.st_size if is_parquet else None):
             return Outcome("ignored")
         waited = self._engine.clock() / MICROS - found.st_mtime
-        if is_parquet and waited < _WAIT_SECONDS and not has_footer(path):
+        if is_parquet and waited < _WAIT_SECONDS and not has_footer(path, _LIMITS):
             return Outcome("later", "The end of this parquet file is not there yet.")
         return None

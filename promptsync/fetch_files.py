@@ -60,8 +60,8 @@ class Files:
         job = self._job
         if self._exceeds(item, stated, None):
             return False
-        target = job.incoming.target((job.source, item.key), item)
         try:
+            target = job.incoming.target((job.source, item.key), item)
             if not job.incoming.has(target, item):
                 await download(self._place, item, target, job.bounds, self._progress(item))
         except MirrorFull as error:

@@ -22,10 +22,15 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 _SUCCESSES: Final = (
     ("task", "SELECT task, max(started_at) FROM sync_run WHERE outcome = 'done' GROUP BY 1"),
     ("snapshot", 'SELECT "table", max(applied_at) FROM sync_snapshot GROUP BY 1'),
+    (
+        "change_set",
+        "SELECT \"table\", max(seen_at) FROM sync_file WHERE sequence IS NOT NULL AND state = 'merged' GROUP BY 1",
+    ),
     ("webhook", "SELECT '', max(received_at) FROM sync_event HAVING max(id) IS NOT NULL"),
 )
 _OLDEST: Final = "SELECT min(received_at) FROM sync_event WHERE state = 'pending' AND state <> 'applied'"
 _FILE_STATES: Final = "SELECT state, count(*) FROM sync_file GROUP BY 1"
+_PLACES: Final = "SELECT place, state, count(*) FROM sync_object WHERE gone_at IS NULL GROUP BY 1, 2"
 _MERGED: Final = (
     'SELECT "table", source, sum(inserted), sum(updated), sum(unchanged), sum(rejected) FROM sync_file '
     'WHERE "table" IS NOT NULL GROUP BY 1, 2'
@@ -92,6 +97,11 @@ def status_metrics(status: Status) -> Iterator[Metric]:
 def mirror_metrics(connection: sqlite3.Connection, now: int) -> Iterator[Metric]:
     """What is on record in the mirror. ``now``: microseconds."""
     yield _gauge("promptsync_files", "Files on record", "state", connection.execute(_FILE_STATES).fetchall())
+    about = "Files that lie at the places they are fetched from, by how far each has come"
+    places = GaugeMetricFamily("promptsync_place_files", about, labels=["place", "state"])
+    for place, state, count in connection.execute(_PLACES):
+        places.add_metric([place, state], count)
+    yield places
     merged = CounterMetricFamily(
         "promptsync_file_rows", "Rows of files on record, by what came of them", labels=["table", "source", "outcome"]
     )
@@ -101,7 +111,7 @@ def mirror_metrics(connection: sqlite3.Connection, now: int) -> Iterator[Metric]
     yield merged
     ages = GaugeMetricFamily(
         "promptsync_last_success_age_seconds",
-        "Since the last good run of a task, the last applied snapshot of a table, the newest delivery",
+        "Since the last good run of a task, the last snapshot or change set merged into a table, the newest delivery",
         labels=["kind", "source"],
     )
     for kind, sql in _SUCCESSES:

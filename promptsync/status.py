@@ -166,7 +166,8 @@ def _problems(status: Status) -> Iterator[str]:
     yield from source_problems(status.sources)
     for file in status.held:
         action = "look at it, then load it again" if file["state"] != "ignored" else "rename it or say what it is"
-        yield f"{file['name']} is {file['state']} ({file['error']}); {action}."
+        reason = str(file["error"]).removeprefix(f"{file['name']} ").removesuffix(".")
+        yield f"{file['name']} is {file['state']} ({reason}); {action}."
     for file in status.unfinished:
         yield f"{file['name']} was not finished; load it again."
     for job in status.jobs:

@@ -14,7 +14,7 @@ from promptsync.browse.settings import DATABASE
 from promptsync.model import Column, Kind, Role, Schema, Table, View
 
 PAGE_SIZE = 50
-_INTERNAL = ("sync_state", "sync_full_list", "sync_change", "_sqlite_migrations")
+_INTERNAL = ("sync_state", "sync_full_list", "sync_change", "sync_touched", "_sqlite_migrations")
 _TITLE = "promptsync"
 _ABOUT = "A copy of the messaging account, kept current by promptsync. Nothing can be changed here."
 _ABSENT = "Since when the exports no longer have the row; blank while they do"

@@ -85,6 +85,7 @@ class Paging:
 PAGING: ContextVar[Paging | None] = ContextVar("paging", default=None)
 """Set while a table page asks for its rows."""
 
+_COUNT_MS = 25  # of each table; a large one is shown as "many rows"
 _FIRST_PAGE = re.compile(r'( order by (?:\w+|\[[^\]]+\]|"(?:[^"]|"")+")(?: desc)?)( limit [0-9]+)$')
 
 
@@ -98,6 +99,11 @@ class MirrorDatabase(Database):  # type: ignore[misc]
         connection = open_read_only(Path(self.path))
         self._all_file_connections.append(connection)
         return connection
+
+    async def table_counts(self, limit: int = 10) -> dict[str, int | None]:
+        """As Datasette's, but a table gets more than its 5 ms, which a busy machine takes to count a few rows."""
+        found: dict[str, int | None] = await super().table_counts(max(limit, _COUNT_MS))
+        return found
 
     async def execute(self, sql: str, params: Any = None, **options: Any) -> Any:
         """As Datasette's, but ties are ordered, and failed statements are not logged with their parameters."""

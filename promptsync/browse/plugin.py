@@ -63,7 +63,8 @@ def extra_template_vars(datasette: Any) -> dict[str, object]:
     settings = _settings(datasette)
     if settings is None:
         return {}
-    return {"promptsync_version": __version__, "anonymous": settings.anonymous, "plugin_pages": settings.pages}
+    shown = {"promptsync_version": __version__, "zone": settings.zone.key}
+    return {**shown, "anonymous": settings.anonymous, "plugin_pages": settings.pages}
 
 
 @hookimpl  # type: ignore[untyped-decorator]

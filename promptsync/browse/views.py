@@ -4,8 +4,7 @@
   the address names them (``?_col=``, ``?_sort=``, a filter). Datasette asks ``columns_to_select`` for the columns of
   a table page, of its JSON and of its CSV alike, so that is where it is done: addresses stay free of ``_nocol``.
   ``_absent_since`` is selected, and shown on a page only where a row has it. Row pages hide the same columns when
-  they are displayed; a row's JSON is complete. A table page also leaves out columns that are blank in all its rows,
-  and says which.
+  they are displayed; a row's JSON is complete. What else a table page leaves out is in ``shown``.
 - CSV is guarded against formulas where its rows are made, so streamed pages are too; and no row is lost between pages.
 - A row page links to the rows it refers to, as table pages do, and to those that refer to it by several columns.
 
@@ -13,7 +12,6 @@ The classes take the place of Datasette 0.65's own through ``routes``, which com
 """
 
 from collections.abc import Awaitable, Callable, Collection
-from itertools import chain
 from typing import Any
 
 from datasette.database import QueryInterrupted  # type: ignore[import-untyped]
@@ -32,10 +30,8 @@ from promptsync.browse.cells import ABSENT, guarded, yes_no
 from promptsync.browse.links import filtered, incoming
 from promptsync.browse.mirror import PAGING, Paging
 from promptsync.browse.settings import DATABASE, BrowseSettings
-from promptsync.model import Column, Kind, Table
-
-Context = dict[str, Any]
-_NAMING = ("_col", "_sort", "_sort_desc", "_facet", "_label")
+from promptsync.browse.shown import Context, declared_column, drop_hidden, hidden, named, tidy
+from promptsync.model import Kind, Table
 
 
 def routes() -> list[tuple[str, Callable[..., Awaitable[Response]]]]:
@@ -78,8 +74,8 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
     async def columns_to_select(self, table_columns: list[str], pks: list[str], request: Request) -> list[str]:
         """The columns that the address asks for; by default all but the hidden ones."""
         columns: list[str] = await super().columns_to_select(table_columns, pks, request)
-        kept = {*pks, ABSENT, *_named(request)}
-        return [name for name in columns if name in kept or not _hidden(name, _declared(self.ds, request))]
+        kept = {*pks, ABSENT, *named(request)}
+        return [name for name in columns if name in kept or not hidden(name, _declared(self.ds, request))]
 
     async def data(self, request: Request, *args: Any, **options: Any) -> Any:
         """Datasette's data; what the template shows is dressed."""
@@ -92,12 +88,10 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
         async def dressed() -> Context:
             context: Context = await extra()
             if "display_columns" in context:  # not a canned query
-                kept = _named(request)
-                context["filter_columns"] = [c for c in context["filter_columns"] if c in kept or not _hidden(c, table)]
+                kept = named(request)
+                context["filter_columns"] = [c for c in context["filter_columns"] if c in kept or not hidden(c, table)]
                 context["sorted_facet_results"] = _facets_in_words(context["sorted_facet_results"], table)
-                _drop(context, [c["name"] for c in context["display_columns"] if not _shown(c["name"], context, kept)])
-                context["blank"] = _blank(context, kept)
-                _drop(context, context["blank"])
+                tidy(context, kept)
             return context
 
         return data, dressed, *rest
@@ -129,8 +123,7 @@ class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
 
         async def dressed() -> Context:
             context: Context = await extra()
-            names, kept = data["columns"], _named(request)
-            _drop(context, [name for name in names if not _shown(name, context, kept)])
+            drop_hidden(context, named(request))
             context["foreign_key_tables"] = [other for other in context["foreign_key_tables"] if other["count"]]
             context["label"] = _label(self.ds, data)
             return context
@@ -195,48 +188,10 @@ def _table(datasette: Any, name: str) -> Table | None:
     return settings.schema.shape(name)
 
 
-def _named(request: Request) -> set[str]:
-    """The columns that an address names: as a value of ``?_col=`` and its like, or as a filter's key."""
-    values = chain.from_iterable(request.args.getlist(key) for key in _NAMING)
-    return {*values, *(key.rpartition("__")[0] for key in request.args if "__" in key)}
-
-
-def _hidden(name: str, table: Table | None) -> bool:
-    """Whether a table leaves a column out unless asked for it."""
-    column = _column(name, table)
-    return name.startswith("_") or (column is not None and column.kind is Kind.BLOB)
-
-
-def _column(name: str, table: Table | None) -> Column | None:
-    return table.by_name.get(name) if table else None
-
-
-def _shown(name: str, context: Context, named: set[str]) -> bool:
-    """Whether a page shows a column: ``_absent_since`` where some row has it, other hidden ones where named."""
-    if name == ABSENT and any(row[name] is not None for row in context["display_rows"]):
-        return True
-    return name in named or not name.startswith("_")
-
-
-def _blank(context: Context, named: set[str]) -> list[str]:
-    """The columns that no row of the page has a value in, and that the address does not name."""
-    rows = context["display_rows"]
-    filled = {cell["column"] for row in rows for cell in row if cell["raw"] not in (None, "")}
-    kept = filled | named | {context["sort"], context["sort_desc"]}
-    return [c["name"] for c in context["display_columns"] if rows and c["name"] not in kept]
-
-
-def _drop(context: Context, names: Collection[str]) -> None:
-    """Takes columns out of what the template shows."""
-    context["display_columns"] = [column for column in context["display_columns"] if column["name"] not in names]
-    for row in context["display_rows"]:
-        row.cells = [cell for cell in row.cells if cell["column"] not in names]
-
-
 def _facets_in_words(facets: list[Context], table: Table | None) -> list[Context]:
     """The facets that found something, with yes and no for 1 and 0."""
     for facet in facets:
-        column = _column(facet["name"], table)
+        column = declared_column(facet["name"], table)
         if column and column.kind is Kind.BOOLEAN:
             for result in facet["results"]:
                 if result["value"] in (0, 1):

@@ -101,6 +101,11 @@ def _cell(cell: object) -> str:
     return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
 
 
+def about_file(file: Mapping[str, Any]) -> str:
+    """What went wrong with a file (``name``, ``error``), with its name once."""
+    return str(file["error"] if file["name"] in file["error"] else f"{file['name']}: {file['error']}")
+
+
 def finish(needs_person: bool) -> NoReturn:
     """End with 0, or 1 if something needs a person."""
     raise SystemExit(NEEDS_PERSON if needs_person else 0)

@@ -44,7 +44,7 @@ def demo(app: App, /, folder: Path, today: datetime | None, once: bool, as_json:
     async def play() -> bool:
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel if task else loop.stop)
         return await run_demo(settings, once=once, say=lambda text: click.echo(text, err=True), show=show)
 

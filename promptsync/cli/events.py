@@ -42,8 +42,10 @@ def list_(app: App, state: str | None, failed: bool, type_: str | None, limit: i
         rows = connection.execute(sql, (*values, limit)).fetchall()
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    else:
+    elif rows:
         print_table(columns, [[str(row[0]), *row[1:3], str(row[3] or ""), *row[4:]] for row in rows])
+    else:
+        app.say("There are none.")
 
 
 @events.command()
@@ -62,7 +64,9 @@ def show(app: App, id_: int, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    for name, value in found.items():
+    observed = found["observed_at"]
+    shown = found | {"observed_at": None if observed is None else iso_micros(observed)}
+    for name, value in shown.items():
         if name != "body" and value is not None:
             click.echo(f"{name}: {value}")
     click.echo(_pretty(found["body"]))

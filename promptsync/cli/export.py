@@ -104,7 +104,9 @@ def _show(app: App, rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json([row | {"range": json.loads(row["range"])} for row in rows])
         return
-    if app.verbosity >= 0:
+    if not rows:
+        app.say("There are none.")
+    elif app.verbosity >= 0:
         print_table(list(_COLUMNS), [[str(row["id"]), *(row[column] for column in _COLUMNS[1:])] for row in rows])
     for row in rows:
         if row["error"]:

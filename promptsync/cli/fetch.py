@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, print_json, print_table
+from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, about_file, print_json, print_table
+from promptsync.errors import ConfigError
 from promptsync.fetch_sources import choose, night_of, sources_of
 
 _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seconds"]
@@ -25,7 +26,10 @@ def fetch(app: App, /, sources: tuple[str, ...], since: str | None, as_json: boo
     night_of(since, config.mirror.timezone)
     params = {"sources": list(sources), "since": since}
     with app.progress() as progress:
-        result = app.operate("fetch", params, progress.told)
+        try:
+            result = app.operate("fetch", params, progress.told)
+        except ConfigError as error:  # the same was found to be right above, in the file
+            raise ConfigError(f"The daemon runs with an earlier configuration: restart it. It says: {error}") from None
     reports = result["sources"]
     if as_json:
         print_json(reports)
@@ -44,7 +48,7 @@ def _show(app: App, reports: list[dict[str, Any]]) -> None:
         print_table(_COLUMNS, [[report[column] for column in _COLUMNS] for report in reports])
     for file in files:
         if file["error"]:
-            click.echo(f"{file['name']}: {file['error']}", err=True)
+            click.echo(about_file(file), err=True)
     for report in reports:
         for problem in report["problems"]:
             click.echo(problem, err=True)
@@ -55,7 +59,7 @@ def _show(app: App, reports: list[dict[str, Any]]) -> None:
         if report["error"]:
             click.echo(f"{report['source']}: {report['error']}", err=True)
         if report["strangers"]:
-            app.say(f"{report['source']}: {report['strangers']:,} files have names of no export and are left alone.")
+            app.say(f"{report['source']}: {report['strangers']:,} left alone, named like no export.")
 
 
 def _exit_code(reports: list[dict[str, Any]]) -> int:

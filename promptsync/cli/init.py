@@ -40,7 +40,7 @@ path = "/hooks/prompt"            # the address entered at the vendor ends with 
 secrets = [{ file = "webhook.secret" }]
 #basic_auth = { user = "prompt", password = { file = "webhook.password" } }
 
-[drop]                            # nightly exports put here are merged; done ones move to drop/done
+[drop]                            # nightly exports and Customer.io's files put here are merged, then moved to drop/done
 folder = "drop"
 
 [browse]                          # the pages of 'promptsync browse'
@@ -185,7 +185,7 @@ At Prompt, enter the event endpoint:
 
 Next:
   {steps["run"]}
-      receives deliveries, and merges nightly exports put into {made.config.drop.folder}
+      receives deliveries, and merges nightly exports and Customer.io's files put into {made.config.drop.folder}
   {steps["browse"]}
       shows the mirror at http://{browse.host}:{browse.port}/, without a password, on this machine only
   {steps["doctor"]}

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
 
@@ -62,6 +62,6 @@ def _show(app: App, files: list[dict[str, Any]]) -> None:
         print_table(columns, [[file[column] for column in columns] for file in files])
     for file in files:
         if file["error"]:
-            click.echo(f"{file['name']}: {file['error']}", err=True)
+            click.echo(about_file(file), err=True)
     if any(file["rejected"] for file in files):
         click.echo("'promptsync rejects list' shows the rows that could not be merged.", err=True)

@@ -17,9 +17,9 @@ _INTRODUCTION = """\
 # Tables and views
 
 From: `export`, a column of the nightly files (webhooks that state it may be newer); `webhook`, told by webhooks only;
-`change set`, Customer.io's files; `promptsync`, its own book-keeping. Columns of one group are always claimed together
-and share a version. Columns that begin with `_` are promptsync's: versions (`_<group>_at`), `_absent_since` (the
-exports no longer have the row), `_rev` (revision of the last real change).
+`Qlara`, its exports; `change set`, Customer.io's files; `promptsync`, its own book-keeping. Columns of one group are
+always claimed together and share a version. Columns that begin with `_` are promptsync's: versions (`_<group>_at`),
+`_absent_since` (the exports no longer have the row), `_rev` (revision of the last real change).
 """
 
 
@@ -51,11 +51,13 @@ def _named(declared: Schema, name: str) -> Table | View:
 
 
 def filled_from(table: Table, column: Column) -> list[str]:
-    """``export``, ``webhook``, ``change set`` or ``promptsync``; ``org_id`` of an exported table: the first two."""
+    """``export``, ``webhook``, ``Qlara``, ``change set`` or ``promptsync``; ``org_id`` may be from the first two."""
     if table.role is Role.OWN:
         return ["promptsync"]
     if table.change_sets:
         return ["change set"]
+    if table.name.startswith("qlara_"):
+        return ["Qlara"]
     if column.exported:
         return ["export"]
     return ["export", "webhook"] if table.exported and column.name == "org_id" else ["webhook"]

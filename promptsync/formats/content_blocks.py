@@ -1,9 +1,10 @@
 """Cutting a snapshot file at content-defined record boundaries, and telling which stretches are known.
 
 Owns the cut and the digests, in the same pass that proves the file complete, and the bytes of the blocks that are not
-known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, ends in a
-multiple of twenty: the same ones every night, whatever was changed, added or left out between them. Says nothing about
-what a block holds; a file in which a quote stands where it means nothing has no blocks.
+known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, is a multiple
+of twenty: the same ones every night, whatever was changed, added or left out between them. In a very large file it is
+one of a hundred or more, so that the number of blocks, and what they take in memory, stays within bounds. Says nothing
+about what a block holds; a file in which a quote stands where it means nothing has no blocks.
 """
 
 from array import array
@@ -18,27 +19,29 @@ import xxhash
 
 from promptsync.formats.buffers import Bytes, Ints
 from promptsync.formats.records import cells_of, first_record, well_placed
-from promptsync.merge.block_index import Cut, KnownBlocks
+from promptsync.merge.block_index import NOTHING_KNOWN, Cut, KnownBlocks
 
 _BOM = b"\xef\xbb\xbf"
 _CHUNK = 4 << 20
 _LONGEST = 16 * _CHUNK
 _DIGITS = 18  # so many fit in 64 bits whatever they are
+_SIZES = (450 << 20, 2 << 30, 20 << 30)
 _VERSION = b"2"  # of how cells are read: another one makes every known block unknown
 _LF, _COMMA, _ZERO = b"\n,0"
 
 
 class ContentCutter:
-    """Takes a file's raw bytes piece by piece. ``known``: the blocks that need no reading.
+    """Takes a file's raw bytes piece by piece. ``known``: the blocks that need no reading. ``zeros``: in which the key
+    of a boundary ends; of one, the digit before it is even.
 
     ``aside``: where the bytes of the others go. ``seed``: of the digests, so that nobody can prepare two blocks with
     the same one. ``salt``: what else the meaning of the bytes depends on.
     """
 
-    def __init__(self, known: KnownBlocks, aside: Path | None, seed: int, salt: bytes) -> None:
+    def __init__(self, known: KnownBlocks, aside: Path | None, seed: int, salt: bytes, zeros: int = 1) -> None:
         self._known = known
         self._file: BinaryIO | None = aside.open("w+b") if aside else None
-        self._seed, self._salt = seed, salt
+        self._seed, self._salt, self._zeros = seed, b"%s %d" % (salt, zeros), zeros
         self._pending: list[bytes] = []
         self._have = 0
         self._digests = bytearray()
@@ -63,8 +66,10 @@ class ContentCutter:
         if self._broken or not self._first:
             return None
         identity = xxhash.xxh3_128_digest(_VERSION + self._salt + self._header, self._seed)
-        digests = np.frombuffer(bytes(self._digests), np.uint64).reshape(-1, 2)
-        return Cut(identity, digests, np.array(self._first, np.int64), np.concatenate(self._old))
+        digests = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
+        cut = Cut(identity, digests, np.frombuffer(self._first, np.int64), np.concatenate(self._old))
+        self._known, self._old = NOTHING_KNOWN, []
+        return cut
 
     def key_name(self) -> str:
         """The name of the first column, in small letters."""
@@ -98,7 +103,7 @@ class ContentCutter:
         if quotes is None or b"\r" in data:
             self._broken = True
             return
-        starts = _boundaries(array)
+        starts = _boundaries(array, self._zeros)
         starts = starts[np.searchsorted(quotes, starts) % 2 == 0]
         bounds = [0, *starts.tolist()]
         if last:
@@ -127,23 +132,32 @@ class ContentCutter:
                 self._file.write(view[bounds[at] : bounds[at + 1]])
 
 
-def _boundaries(data: Bytes) -> Ints:
-    """Where records begin, if no quote is open, whose first cell is digits that end in a multiple of twenty."""
+def zeros_for(size: int) -> int:
+    """In how many zeros the keys of boundaries end, for a file of so many compressed bytes."""
+    return next((zeros for zeros, most in enumerate(_SIZES, 1) if size < most), len(_SIZES) + 1)
+
+
+def _boundaries(data: Bytes, zeros: int) -> Ints:
+    """Where records begin, if no quote is open, whose first cell is digits that end in so many zeros."""
     left = np.flatnonzero(data == _LF)
     found = []
     for width in range(1, _DIGITS + 1):
         left = left[: np.searchsorted(left, len(data) - width - 1)]
         ended = data[left + (width + 1)] == _COMMA
         some, left = left[ended] + 1, left[~ended]
-        if width > 1:
-            found.append(some[_are_digits(data, some, width)])
+        if width > zeros:
+            found.append(some[_are_digits(data, some, width, zeros)])
         if not len(left):
             break
     return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
 
-def _are_digits(data: Bytes, starts: Ints, width: int) -> npt.NDArray[np.bool_]:
-    good: npt.NDArray[np.bool_] = (data[starts + (width - 1)] == _ZERO) & (data[starts + (width - 2)] % 2 == 0)
+def _are_digits(data: Bytes, starts: Ints, width: int, zeros: int) -> npt.NDArray[np.bool_]:
+    good: npt.NDArray[np.bool_] = data[starts + (width - 1)] == _ZERO
+    for at in range(width - zeros, width - 1):
+        good &= data[starts + at] == _ZERO
+    if zeros == 1:
+        good &= data[starts + (width - 2)] % 2 == 0
     some = np.flatnonzero(good)
     for at in range(width - 1):
         good[some] &= data[starts[some] + at] - np.uint8(_ZERO) < 10

@@ -24,7 +24,8 @@ class Chunk:
     """One primitive column of one row group. Sizes in bytes of its pages; ``raw``: decompressed, ``packed``: as stored.
 
     ``path``: names from the top-level column down, joined by dots. ``text``: bytes of any length. ``dictionary``: bytes
-    of the dictionary as stored, 0 if there is none.
+    of the dictionary as stored, 0 if there is none. ``start``: where its first page begins in the file. ``compressed``:
+    its pages are.
     """
 
     path: str
@@ -33,6 +34,17 @@ class Chunk:
     packed: int
     text: bool
     dictionary: int
+    start: int
+    compressed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. Bytes: its ``header``, and what follows it, ``raw`` once decompressed and ``packed`` as stored."""
+
+    header: int
+    raw: int
+    packed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +75,20 @@ def parse_footer(data: bytes) -> Footer:
     return Footer(groups, encrypted=False)
 
 
+def parse_page(data: bytes) -> Page:
+    """Reads the header that ``data`` begins with (Apache Parquet format, PageHeader). Raises Damaged, and IndexError or
+    Damaged if it does not end in there."""
+    reader = _Compact(data)
+    fields = reader.struct()
+    try:
+        page = Page(reader.at, fields[2], fields[3])
+    except KeyError as error:
+        raise Damaged("no header of a page") from error
+    if min(page.raw, page.packed) < 0:
+        raise Damaged("a size below zero")
+    return page
+
+
 def _chunk(fields: Fields) -> Chunk:
     about = fields[3]
     first, dictionary = about[9], about.get(11, 0)
@@ -70,14 +96,16 @@ def _chunk(fields: Fields) -> Chunk:
     if min(about[5], about[6], about[7]) < 0:
         raise Damaged("a size below zero")
     path = ".".join(part.decode() for part in about[3])
-    return Chunk(path, about[5], about[6], about[7], about[1] == _BYTE_ARRAY, max(first - dictionary, 1) if has else 0)
+    start = min(first, dictionary) if dictionary > 0 else first
+    stored = max(first - dictionary, 1) if has else 0
+    return Chunk(path, about[5], about[6], about[7], about[1] == _BYTE_ARRAY, stored, start, about[4] != 0)
 
 
 class _Compact:
     """A reader of Thrift's compact protocol. Structs become dictionaries from the number of a field to its value."""
 
     def __init__(self, data: bytes) -> None:
-        self._data, self._at = data, 0
+        self._data, self.at = data, 0
 
     def struct(self, depth: int = 0) -> Fields:
         if depth > _DEEPEST:
@@ -110,7 +138,7 @@ class _Compact:
         size, kind = header >> 4, header & 15
         if size == 15:
             size = self._unsigned()
-        if depth > _DEEPEST or size > len(self._data) - self._at:
+        if depth > _DEEPEST or size > len(self._data) - self.at:
             raise Damaged("a list longer than the footer")
         return [self._value(kind, depth) for _ in range(size)]
 
@@ -128,13 +156,13 @@ class _Compact:
         return number | byte << shift
 
     def _byte(self) -> int:
-        byte = self._data[self._at]
-        self._at += 1
+        byte = self._data[self.at]
+        self.at += 1
         return byte
 
     def _take(self, length: int) -> bytes:
-        taken = self._data[self._at : self._at + length]
-        self._at += length
+        taken = self._data[self.at : self.at + length]
+        self.at += length
         if len(taken) < length:
             raise Damaged("text longer than the footer")
         return taken

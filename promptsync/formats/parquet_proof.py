@@ -34,28 +34,28 @@ def prove_parquet(path: Path, limits: Limits, told: Callable[[int], None] | None
         with open_file(path, limits) as file:
             size = _refuse_other(path, file)
             digest = _digest(file, told)
+            footer = read_footer(path, file)
     except OSError as error:
         raise Unavailable(f"{path.name} cannot be read: {error.strerror}.") from error
-    return Proof(digest, size, weigh(path, read_footer(path), limits), 0, True)
+    return Proof(digest, size, weigh(path, size, footer, limits), 0, True)
 
 
-def read_footer(path: Path) -> Footer:
-    """What the file says about its row groups. Raises Held ``damaged`` and ``encrypted``; Unavailable."""
+def read_footer(path: Path, file: BinaryIO) -> Footer:
+    """What an open file says about its row groups. Raises Held ``damaged`` and ``encrypted``; Unavailable."""
     with translated(path):
-        with path.open("rb", buffering=0) as file:
-            file.seek(-_TAIL, 2)
-            length = int.from_bytes(file.read(4), "little")
-            file.seek(-_TAIL - length, 2)
-            data = file.read(length)
+        file.seek(-_TAIL, 2)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(-_TAIL - length, 2)
+        data = file.read(length)
         footer = parse_footer(data)
     if footer.encrypted:
         raise _held(path, "encrypted", "is encrypted: have the vendor write it without encryption of its own")
     return footer
 
 
-def has_footer(path: Path) -> bool:
+def has_footer(path: Path, limits: Limits) -> bool:
     """Whether it ends as a parquet file does. Raises OSError."""
-    with path.open("rb", buffering=0) as file:
+    with open_file(path, limits) as file:
         size = file.seek(0, 2)
         file.seek(max(size - len(_MAGIC), 0))
         return size >= _SHORTEST and file.read() in (_MAGIC, _ENCRYPTED)
@@ -78,12 +78,11 @@ def translated(path: Path) -> Iterator[None]:
         raise _held(path, "damaged", "cannot be read as parquet: its bytes are damaged") from error
 
 
-def weigh(path: Path, footer: Footer, limits: Limits) -> int:
+def weigh(path: Path, size: int, footer: Footer, limits: Limits) -> int:
     """The bytes that all pages hold once decompressed. Raises Held ``bomb``, and ``truncated`` if they cannot be there.
 
-    Only what the footer says is known here.
+    ``size``: of the file. Only what the footer says is known here.
     """
-    size = path.stat().st_size
     raw = sum(chunk.raw for group in footer.groups for chunk in group.chunks)
     packed = sum(chunk.packed for group in footer.groups for chunk in group.chunks)
     if packed > size:

@@ -15,15 +15,18 @@ from promptsync.formats.rejects import BadRow
 from promptsync.formats.row_typing import Problem
 
 
-def bad_rows(raw: pa.RecordBatch, keys: pa.RecordBatch, problems: Sequence[Problem], first: int) -> list[BadRow]:
-    """The bad rows of one batch, in order. ``keys``: the typed key columns; ``first``: position of its first row.
+def bad_rows(
+    raw: pa.RecordBatch, keys: pa.RecordBatch, problems: Sequence[Problem], first: int, most: int
+) -> list[BadRow]:
+    """The first ``most`` bad rows of one batch, in order. ``keys``: the typed key columns; ``first``: position of its
+    first row.
 
     Of several problems of a row the first counts.
     """
     chosen = np.full(raw.num_rows, len(problems), np.int64)
     for number, problem in reversed(list(enumerate(problems))):
         chosen[problem.rows] = number
-    rows = np.flatnonzero(chosen < len(problems))
+    rows = np.flatnonzero(chosen < len(problems))[:most]
     originals = object_text(raw.schema.names, [_shown(column, rows) for column in raw.columns]).to_pylist()
     found = []
     for row, original in zip(rows.tolist(), originals, strict=True):

@@ -5,6 +5,7 @@ prove the file (parquet_proof.py), does not judge how many bad rows are too many
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,6 +27,7 @@ from promptsync.formats.parquet_rejects import bad_rows
 from promptsync.formats.parquet_source import ParquetSource
 from promptsync.formats.parquet_times import times_of
 from promptsync.formats.parquet_types import Column
+from promptsync.formats.rejects import BadRow
 from promptsync.formats.row_typing import Problem
 from promptsync.formats.snapshot_csv import ARROW, Batch
 from promptsync.model import Kind, Table
@@ -40,10 +42,10 @@ class ChangeSetReader:
     has, unknown ones as text, ``_at`` (the version, change_order.py). ``unknown``: columns that are not declared, as
     named in the batches. ``lacks``: declared value columns that the file, and so the batches, do not have;
     ``leave_out`` are not even decoded and count as such. ``total``: rows according to the footer. ``records``,
-    ``rejected``: how many so far.
+    ``rejected``: how many so far; of the rejected the first few are in the batches (``Limits.max_shown``).
 
     A file without ``workspace_id`` is all of the workspace in its name. Raises Held: ``header``, ``column_type``,
-    ``too_long``, ``too_many``, and the reasons of ``prove_parquet``.
+    ``too_long``, ``too_many``, ``large_pages``, and the reasons of ``prove_parquet``.
     """
 
     def __init__(
@@ -57,12 +59,16 @@ class ChangeSetReader:
         self._path, self._table, self._name, self._limits = path, table, name, limits
         self._source = ParquetSource(path, limits)
         self.total = self._source.rows
-        if self.total > MOST_ROWS:
-            raise Held("too_many", f"{path.name} has {self.total:,} rows, more than {MOST_ROWS:,}.")
-        columns = match_columns(self._source.schema, table, leave_out)
+        with ExitStack() as unless_refused:
+            unless_refused.callback(self.close)
+            if self.total > MOST_ROWS:
+                raise Held("too_many", f"{path.name} has {self.total:,} rows, more than {MOST_ROWS:,}.")
+            columns = match_columns(self._source.schema, table, leave_out)
+            unless_refused.pop_all()
         self._columns = (*columns.key, *columns.values)
         self.unknown, self.lacks = columns.unknown, columns.lacks
         self.records = self.rejected = self._written = 0
+        self._to_show, self._bytes_to_show = limits.max_shown, limits.max_shown_bytes
         kinds = {column.name: column.kind for column in self._columns}
         names = (*table.key, *(column.name for column in columns.values))
         typed = [(one, ARROW.get(kinds.get(one, Kind.INTEGER), pa.string())) for one in names]
@@ -111,10 +117,19 @@ class ChangeSetReader:
         problems = [problem for problem in (*keys, *cells) if problem.rows.any()]
         if not problems:
             return Batch(rows, [])
-        rejects = bad_rows(raw, rows.select(list(self._table.key)), problems, first)
-        self.rejected += len(rejects)
         wrong = np.logical_or.reduce([problem.rows for problem in problems])
-        return Batch(rows.filter(pa.array(~wrong)), rejects)
+        bad = int(np.count_nonzero(wrong))
+        self.rejected += bad
+        shown = self._shown(raw, rows, problems, first)
+        return Batch(rows.filter(pa.array(~wrong)), shown, bad - len(shown))
+
+    def _shown(self, raw: pa.RecordBatch, rows: pa.RecordBatch, problems: list[Problem], first: int) -> list[BadRow]:
+        if self._to_show <= 0 or self._bytes_to_show <= 0:
+            return []
+        shown = bad_rows(raw, rows.select(list(self._table.key)), problems, first, self._to_show)
+        self._to_show -= len(shown)
+        self._bytes_to_show -= sum(len(row.original) for row in shown)
+        return shown
 
     def _typed(self, column: FileColumn, raw: Column, order: Ints) -> Typed:
         """The typed column; ``order`` is filled if it is the one that orders the rows."""

@@ -4,6 +4,7 @@ Owns how the file is opened and read: by streams, page by page, every page's che
 neither tables nor what a cell means; how much is read at once is said in parquet_portions.py.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -16,7 +17,8 @@ import pyarrow.parquet as pq
 
 from promptsync.errors import Held
 from promptsync.formats.buffers import Ints
-from promptsync.formats.limits import Limits
+from promptsync.formats.limits import Limits, open_file
+from promptsync.formats.parquet_pages import refuse_large_pages
 from promptsync.formats.parquet_portions import Plan, Values
 from promptsync.formats.parquet_proof import read_footer, translated, weigh
 from promptsync.formats.parquet_types import Column
@@ -33,18 +35,30 @@ class ParquetSource:
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self._path = path
+        self._path, self._limits = path, limits
         self._budget = limits.block * _BLOCKS
-        self._footer = read_footer(path)
+        self._open_files = ExitStack()
+        with ExitStack() as opened, translated(path):
+            self._file = opened.enter_context(open_file(path, limits))
+            self._read_metadata()
+            self._open_files = opened.pop_all()
+
+    def _read_metadata(self) -> None:
+        path, limits = self._path, self._limits
+        self._footer = read_footer(path, self._file)
         with translated(path):
-            self._metadata = pq.read_metadata(path)
+            self._metadata = pq.read_metadata(self._same)
             self.schema = self._metadata.schema.to_arrow_schema()
         if self._metadata.num_columns > limits.max_columns:
             count = self._metadata.num_columns
             raise Held("header", f"{path.name} has {count:,} columns, more than {limits.max_columns:,}.")
-        weigh(path, self._footer, limits)
+        weigh(path, os.fstat(self._file.fileno()).st_size, self._footer, limits)
         self.rows = self._metadata.num_rows
-        self._open_files = ExitStack()
+
+    @property
+    def _same(self) -> str:
+        """A path to the very file that was opened, whatever has its name now."""
+        return f"/proc/self/fd/{self._file.fileno()}"
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -53,9 +67,10 @@ class ParquetSource:
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Their rows in the file's order, at most 65,536 at a time. Top-level columns, of which none stands twice.
 
-        Raises Held ``damaged``, ``unsupported`` and ``too_large``.
+        Raises Held ``damaged``, ``unsupported``, ``large_pages`` and ``too_large``.
         """
         with self._open_files, translated(self._path):
+            refuse_large_pages(self._path.name, self._file, self._footer, frozenset(columns), self._limits)
             plan = Plan(self._footer, columns, self._budget)
             file = self._open(plan.leaves, plan.repeated)
             look = self._open(len(plan.varied), plan.varied)
@@ -65,7 +80,7 @@ class ParquetSource:
 
     def _open(self, leaves: int, with_dictionaries: Sequence[str]) -> pq.ParquetFile:
         file = pq.ParquetFile(
-            self._path,
+            self._same,
             metadata=self._metadata,
             read_dictionary=list(with_dictionaries),
             buffer_size=min(_STREAM, max(_STREAMS // max(leaves, 1), 1 << 14)),

@@ -34,10 +34,14 @@ ARROW: dict[Kind, pa.DataType] = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.int
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """``rows``: schema ``SnapshotReader.schema``. ``rejects``: the other records. Both in the file's order."""
+    """``rows``: schema ``SnapshotReader.schema``. ``rejects``: the other records. Both in the file's order.
+
+    ``not_shown``: how many more records are bad than ``rejects`` holds.
+    """
 
     rows: pa.RecordBatch
     rejects: list[BadRow]
+    not_shown: int = 0
 
 
 class SnapshotReader:

@@ -13,7 +13,7 @@ from typing import Any
 
 from promptsync.ingest.slices import Slices
 from promptsync.ingest.snapshot_merge import Progress
-from promptsync.ingest.staging import attach, attached
+from promptsync.ingest.staging import attach, attached, let_go
 from promptsync.ingest.whole import build_indexes, take_over
 from promptsync.merge.change_sql import Change, ChangeStatements
 from promptsync.store import ledger
@@ -80,7 +80,7 @@ class ChangeSetMerge:
         try:
             return work()
         finally:
-            writer.run(lambda connection: connection.execute("DETACH staging") and None, bare=True)
+            writer.run(let_go, bare=True)
 
     def _index(self) -> None:
         self._progress("indexing the table", 0, self._staged.rows)

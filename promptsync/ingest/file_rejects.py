@@ -45,6 +45,9 @@ def keep_bad_rows(mirror: Mirror, table: str, file_id: int, bad: list[BadRow], n
 
 
 def _keep_all(mirror: Mirror, rows: list[dict[str, Any]], common: dict[str, Any]) -> None:
+    with mirror.reading() as connection:
+        known = ledger.rejects_of(connection, common["file_id"])
+    rows = [row for row in rows if (row["class"], row["line"], row["reason"]) not in known]
     for start in range(0, len(rows), _CHUNK):
         mirror.writer.run(lambda connection, some=rows[start : start + _CHUNK]: _keep(connection, some, common))  # type: ignore[misc]
 
@@ -63,7 +66,7 @@ def _originals(path: Path, numbers: set[int]) -> dict[int, tuple[int, bytes]]:
 
 def _keep(connection: sqlite3.Connection, rows: list[dict[str, Any]], common: dict[str, Any]) -> None:
     for row in rows:
-        ledger.add_reject(connection, row | common)
+        ledger.insert(connection, "sync_reject", row | common)
 
 
 def _row(kind: str, line: int, reason: str, original: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from promptsync.formats.ahead import ahead
 from promptsync.formats.buffers import Ints
+from promptsync.formats.memory import give_back
 from promptsync.formats.names import FileName
 from promptsync.formats.rejects import BadRow
 from promptsync.formats.snapshot_csv import SnapshotReader
@@ -52,7 +53,7 @@ class Filled:
             disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
             gaps=tuple(counting.gaps()) if counting and known else None,
             whole=isinstance(staging, WholeStaging),
-            blocks=index.dump() if index and not bad else None,
+            blocks=index if not bad else None,
         )
 
 
@@ -79,6 +80,7 @@ class Filler:
                     count(batch.rows.column(layout.key[0]).to_numpy())
                 bad += batch.rejects
                 self.told(staging.rows)
+        give_back()  # the merge has caches of its own
         return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad)
 
 

@@ -36,7 +36,6 @@ from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
 NUMBER = "_n"
-_KEPT = 10_000  # bad rows of a file that are kept in full
 
 
 def is_change_set(request: LoadRequest, stems: Mapping[str, str]) -> bool:
@@ -104,7 +103,9 @@ class ChangeSetLoad:
     def _known(self, proof: Proof) -> bool:
         report = self._report
         with self._mirror.reading() as connection:
-            return ledger.changes_merged_before(connection, proof.sha256, report.table or "", report.sequence or "")
+            return ledger.changes_merged_before(
+                connection, proof.sha256, report.table or "", report.workspace_id or 0, report.sequence or ""
+            )
 
     def _load(self, name: ChangeSetName, proof: Proof) -> None:
         settings, table = self._settings, self._mirror.schema[name.table]
@@ -114,7 +115,7 @@ class ChangeSetLoad:
             with ChangeSetReader(self._request.path, table, name, settings.limits, left_out) as reader:
                 layout = self._prepare_columns(reader)
                 staged = self._stage(reader, layout, path)
-            self._decide()
+            self._decide(Content(self._report.rows, self._report.rejected, 0))
             self._merge(staged, proof)
         finally:
             discard(path)
@@ -136,6 +137,7 @@ class ChangeSetLoad:
         with self._staging(path, layout, statements) as staging, KeyOrder(path, layout.key) as ordered:
             for batch in ahead(reader, 1):
                 self._take(batch, layout.table.name, columns, ordered)
+                self._refuse_early(reader.total)
                 self._progress("reading", reader.records, reader.total)
             staging.create(schema)
             for rows in ahead(ordered, 1):
@@ -149,22 +151,29 @@ class ChangeSetLoad:
             rows = self._settings.rows(table, rows)
         ordered.add(rows.drop_columns([NUMBER]))
         report.rows += rows.num_rows
-        report.rejected += len(batch.rejects)
-        self._bad += batch.rejects[: _KEPT - len(self._bad)]
+        report.rejected += len(batch.rejects) + batch.not_shown
+        self._bad += batch.rejects
 
     def _staging(self, path: Path, layout: Layout, statements: ChangeStatements) -> ChangeStaging:
         if not self._request.dry_run and is_untouched(self._mirror, layout.table.name):
             return WholeChangeStaging(path, layout, self._mirror, statements)
         return ChangeStaging(path, layout)
 
-    def _decide(self) -> None:
-        report, request = self._report, self._request
-        why = reason_to_hold_changes(Content(report.rows, report.rejected, 0), self._settings.guards)
+    def _refuse_early(self, total: int) -> None:
+        """Nothing more is read once it is certain that too many rows are bad. ``total``: all rows of the file."""
+        report = self._report
+        if report.rejected:
+            so_far = "At least " if report.rows + report.rejected < total else ""
+            self._decide(Content(total - report.rejected, report.rejected, 0), so_far)
+
+    def _decide(self, content: Content, so_far: str = "") -> None:
+        request = self._request
+        why = reason_to_hold_changes(content, self._settings.guards)
         if why and not request.accept:
             first = f" The first, row {self._bad[0].record:,}: {self._bad[0].reason}" if self._bad else ""
             raise Held(
                 "guard",
-                f"{why}{first} If it is right all the same: promptsync load --accept {request.path.name}",
+                f"{so_far}{why}{first} If it is right all the same: promptsync load --accept {request.path.name}",
             )
 
     def _merge(self, staged: StagedChanges, proof: Proof) -> None:

@@ -67,5 +67,5 @@ def one_pass(mirror: Mirror, path: Path, stated: FileName, settings: LoadSetting
     table, org = mirror.schema[stated.table], stated.org_id or 0
     if not table.blockwise or settings.rows is not None or mirror.snapshots.newest(table.name, org) is not None:
         return None
-    cutter = cutter_for(mirror, table, settings)
+    cutter = cutter_for(mirror, path, table, settings)
     return OnePass(path, settings, cutter, mirror.folder / "staging" / "keys")

@@ -13,6 +13,7 @@ from promptsync.clock import iso_millis
 from promptsync.ingest.claims import Key
 from promptsync.ingest.staging import attached, fold_doubles, index_keys
 from promptsync.ingest.whole import build_indexes
+from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.layout import Layout
 from promptsync.merge.snapshot_sql import Delta, SnapshotStatements
 from promptsync.merge.sql import names, quote
@@ -42,7 +43,7 @@ class Staged:
     disowned: tuple[Key, ...] = ()
     gaps: tuple[tuple[int, int], ...] | None = None
     whole: bool = False
-    blocks: bytes | None = None
+    blocks: BlockIndex | None = None
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from promptsync.clock import iso_millis
 from promptsync.ingest.claims import Key
 from promptsync.ingest.slices import Slice, Slices
 from promptsync.ingest.snapshot_compare import Difference, Overtaken, Staged, newly_dropped, parameters
-from promptsync.ingest.staging import attach, attached, index_keys
+from promptsync.ingest.staging import attach, attached, index_keys, let_go
 from promptsync.ingest.whole import take_over
 from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.snapshot_sql import SnapshotStatements
@@ -68,7 +68,7 @@ class SnapshotMerge:
                 lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
             )
         finally:
-            writer.submit(lambda connection: connection.execute("DETACH staging") and None, bare=True)
+            writer.submit(let_go, bare=True)
 
     def _index(self) -> None:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):

@@ -18,6 +18,7 @@ from adbc_driver_sqlite import dbapi
 from promptsync.errors import MirrorFull
 from promptsync.merge.layout import Unit
 from promptsync.merge.sql import names, quote
+from promptsync.store.connect import translate
 
 _SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL", pa.binary(): "BLOB"}
 
@@ -76,10 +77,18 @@ class Staging:
 
 @contextmanager
 def attached(connection: sqlite3.Connection, path: Path, *, writable: bool) -> Iterator[None]:
-    """Attach a closed staging file as ``staging`` and detach it again; what is not committed by then is undone."""
+    """Attach a closed staging file as ``staging`` and detach it again; what is not committed by then is undone.
+
+    Raises MirrorFull, within, if there is no room for what is written to it.
+    """
     attach(connection, path, writable=writable)
     try:
         yield
+    except sqlite3.Error as error:
+        known = translate(error)
+        if known is None:
+            raise
+        raise known from error
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
@@ -92,6 +101,12 @@ def attach(connection: sqlite3.Connection, path: Path, *, writable: bool) -> Non
         connection.execute("DETACH staging")
     mode = "rw" if writable else "ro"
     connection.execute("ATTACH ? AS staging", (f"{path.absolute().as_uri()}?mode={mode}",))
+
+
+def let_go(connection: sqlite3.Connection) -> None:
+    """Detach the staging file from the connection that writes, and give back the memory that merging it has filled."""
+    connection.execute("DETACH staging")
+    connection.execute("PRAGMA shrink_memory")
 
 
 def index_keys(connection: sqlite3.Connection, key: Sequence[str]) -> None:

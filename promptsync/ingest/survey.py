@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from promptsync.formats.content_blocks import ContentCutter
+from promptsync.formats.content_blocks import ContentCutter, zeros_for
 from promptsync.formats.names import FileName
 from promptsync.formats.proof import Proof, prove
 from promptsync.ingest.file_report import LoadSettings
@@ -72,10 +72,10 @@ def survey(
     if not table.blockwise or settings.rows is not None or (newest is not None and stated.as_of <= newest):
         return Survey(prove(path, limits, progress))
     with mirror.reading() as connection:
-        before = _index(connection, table, org)
+        before = ledger.blocks_of_newest(connection, table.name, org)
         known = before.known(ledger.touched(connection, table.name, org)) if before else NOTHING_KNOWN
     aside.parent.mkdir(parents=True, exist_ok=True)
-    cutter = cutter_for(mirror, table, settings, known, aside if before else None)
+    cutter = cutter_for(mirror, path, table, settings, (known, aside if before else None))
     try:
         found = Survey(prove(path, limits, progress, cutter.feed), cutter, orderly(cutter, table.key[0]), before)
     except BaseException:
@@ -88,25 +88,21 @@ def survey(
 
 def cutter_for(
     mirror: Mirror,
+    path: Path,
     table: Table,
     settings: LoadSettings,
-    known: KnownBlocks = NOTHING_KNOWN,
-    aside: Path | None = None,
+    known: tuple[KnownBlocks, Path | None] = (NOTHING_KNOWN, None),
 ) -> ContentCutter:
-    """What cuts a file of the table, its digests salted with all that the meaning of its bytes depends on."""
+    """What cuts a file of the table, its digests salted with all that the meaning of its bytes depends on. ``known``:
+    with where the others are set aside."""
     salt = f"{table.name} {settings.zone.key} {settings.limits.max_cell}".encode()
-    return ContentCutter(known, aside, _seed(mirror), salt)
+    return ContentCutter(*known, _seed(mirror), salt, zeros_for(path.stat().st_size))
 
 
 def orderly(cutter: ContentCutter, key: str) -> Cut | None:
     """The blocks of a file that was cut to its end, if it is sorted by its first column and that is the key."""
     cut = cutter.finish()
     return cut if cut is not None and cut.orderly and cutter.key_name() == key else None
-
-
-def _index(connection: sqlite3.Connection, table: Table, org: int) -> BlockIndex | None:
-    blob = ledger.blocks_of_newest(connection, table.name, org)
-    return BlockIndex.load(blob) if blob else None
 
 
 def _seed(mirror: Mirror) -> int:

@@ -6,7 +6,7 @@ snapshot and no other source has claimed a row in its range of keys since. Corre
 index everything is read, with the same result.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,21 +34,20 @@ class BlockIndex:
     last: Ints
     rows: Ints
 
-    def dump(self) -> bytes:
-        """As one BLOB."""
+    def parts(self) -> tuple[bytes | memoryview, ...]:
+        """Its bytes, to be stored one part after the other."""
         arrays = (self.digests, self.first, self.last, self.rows)
-        return b"".join((_MAGIC, self.identity, *(np.ascontiguousarray(array).tobytes() for array in arrays)))
+        return _MAGIC, self.identity, *(np.ascontiguousarray(array).data.cast("B") for array in arrays if array.size)
 
     @classmethod
-    def load(cls, blob: bytes) -> "BlockIndex | None":
-        """From a BLOB; None if it is not one."""
-        head = len(_MAGIC) + DIGEST
-        count, rest = divmod(len(blob) - head, DIGEST + 3 * 8)
-        if not blob.startswith(_MAGIC) or rest or count < 0:
+    def read(cls, read: Callable[[int], bytes], size: int) -> "BlockIndex | None":
+        """From ``size`` stored bytes, of which ``read`` gives the next so many; None if they are no index."""
+        count, rest = divmod(size - len(_MAGIC) - DIGEST, DIGEST + 3 * 8)
+        if rest or count < 0 or read(len(_MAGIC)) != _MAGIC:
             return None
-        digests = np.frombuffer(blob, np.uint64, 2 * count, head).reshape(count, 2)
-        numbers = np.frombuffer(blob, np.int64, offset=head + count * DIGEST).reshape(3, count)
-        return cls(blob[len(_MAGIC) : head], digests, *numbers)
+        identity = read(DIGEST)
+        digests = np.frombuffer(read(DIGEST * count), np.uint64).reshape(count, 2)
+        return cls(identity, digests, *(np.frombuffer(read(8 * count), np.int64) for _ in range(3)))
 
     def known(self, claimed: Iterable[int]) -> "KnownBlocks":
         """The blocks in which nobody else has ``claimed`` a key since."""

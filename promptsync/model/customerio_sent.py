@@ -67,13 +67,13 @@ DELIVERY_CONTENT = change_set_table(
 
 METRICS = change_set_table(
     "cio_metrics",
-    "What became of deliveries: sent, delivered, opened, clicked, ... A delivery may have several of one kind.",
+    "What became of deliveries: sent, delivered, opened, clicked and so on. A delivery may have several of one kind.",
     ("event_id",),
     (
         ("event_id", TEXT, "Unique ID of the metric"),
         workspace("metric"),
         ("delivery_id", TEXT, "Delivery it is about", "cio_deliveries"),
-        ("metric", TEXT, "Kind of metric: sent, delivered, opened, clicked, ..."),
+        ("metric", TEXT, "Kind of metric: sent, delivered, opened, clicked and so on"),
         ("reason", TEXT, "Why, for metrics such as attempted"),
         ("link_id", INT, "Link that was clicked"),
         ("link_url", TEXT, "Address of the link that was clicked, cut at 1000 bytes"),

@@ -179,9 +179,7 @@ SYNC_OBJECT = _own(
         Column("version", _INT, "Version of the vendor's files it states, of a change set"),
         Column("sequence", _INT, "Place in the vendor's order it states, of a change set"),
         Column("part", _INT, "Second number of that place, 0 if there is none"),
-        Column(
-            "state", _TEXT, "waiting, skipped, over_budget, loaded, held, failed or gone (before it was fetched)"
-        ),
+        Column("state", _TEXT, "waiting, skipped, over_budget, loaded, held, failed or gone (before it was fetched)"),
         Column("attempts", _INT, "How often it was tried"),
         Column("seen_at", _TIME, "When this version was first seen"),
         Column("tried_at", _TIME, "When it was last tried"),

@@ -112,7 +112,7 @@ CONTACT_TAG = Table(
 def _consent_table(name: str, word: str, phone_about: str) -> Table:
     return Table(
         name,
-        f"Every {word} on record, by the contact or managed.",
+        f"Every {word} on record, by the contact or made for them (by API, automation or the like).",
         ("id",),
         (
             _file("id", _INT, f"Unique ID of the {word}", ""),

@@ -111,7 +111,7 @@ BROADCAST_CONTACT = _happened(
 
 CARRIER_REJECTION = _happened(
     "carrier_rejection",
-    "Broadcasts that carriers rejected more messages of than the threshold allows.",
+    "Broadcasts of which carriers rejected more messages than the threshold allows.",
     Column("broadcast_id", _INT, "The broadcast", references="broadcast"),
     Column("rate_limit", Kind.REAL, "The threshold", unit="share of messages"),
     Column("rejection_count", _INT, "Messages rejected", unit="messages"),
@@ -192,7 +192,7 @@ SMARTLINK_CLICK = _happened(
 
 ALTERRA_ERROR = _happened(
     "alterra_error",
-    "Errors told by Alterra, in whatever shape they have.",
+    "Alterra errors, in whatever shape the webhooks have them.",
     Column("details", _JSON, "Everything the event says beside the organization"),
     Column("at", _TIME, "When"),
 )

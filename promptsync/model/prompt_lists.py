@@ -28,7 +28,7 @@ CONTACT_CHANNEL = Table(
 
 CONTACT_IDENTITY = Table(
     "contact_identity",
-    "Identities of a contact.",
+    "What identifies a contact: numbers, accounts and IDs in other systems.",
     ("contact_id", "type", "key"),
     (
         key("contact_id", "The contact", "contact"),
@@ -79,7 +79,7 @@ CONTACT_CURRENT_TAG = Table(
 
 CONTACT_LIST = Table(
     "contact_list",
-    "Contact lists.",
+    "Contact lists by name; contact_list_member says who is on them.",
     ("id",),
     (
         key("id", "Unique ID of the list"),

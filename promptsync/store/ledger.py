@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.sql import names, quote
 
 
@@ -33,6 +34,11 @@ def add_reject(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
         insert(connection, "sync_reject", row)
 
 
+def rejects_of(connection: sqlite3.Connection, file_id: int) -> set[tuple[str, int, str]]:
+    """Class, line and reason of what is kept of a file."""
+    return set(connection.execute('SELECT "class", line, reason FROM sync_reject WHERE file_id = ?', (file_id,)))
+
+
 def add_drift(connection: sqlite3.Connection, kind: str, table: str, name: str, now: str, seen_in: str) -> None:
     """Note something never seen before, once."""
     connection.execute(
@@ -49,13 +55,15 @@ def merged_before(connection: sqlite3.Connection, sha256: str, table: str, org: 
     return bool(connection.execute(sql, (sha256, table, org, as_of)).fetchone()[0])
 
 
-def changes_merged_before(connection: sqlite3.Connection, sha256: str, table: str, sequence: str) -> bool:
-    """Whether a change set of the same content and place in the vendor's order has been merged into the table."""
+def changes_merged_before(
+    connection: sqlite3.Connection, sha256: str, table: str, workspace: int, sequence: str
+) -> bool:
+    """Whether a change set of the same content, workspace and place in the vendor's order has been merged."""
     sql = (
-        'SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND "table" = ? AND sequence = ? '
-        "AND state = 'merged')"
+        'SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND "table" = ? AND workspace_id = ? '
+        "AND sequence = ? AND state = 'merged')"
     )
-    return bool(connection.execute(sql, (sha256, table, sequence)).fetchone()[0])
+    return bool(connection.execute(sql, (sha256, table, workspace, sequence)).fetchone()[0])
 
 
 def forget_merged(connection: sqlite3.Connection, table: str) -> int:
@@ -105,11 +113,17 @@ def touched(connection: sqlite3.Connection, table: str, org: int) -> list[int]:
     return [row[0] for row in connection.execute(sql, (table, org))]
 
 
-def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> bytes | None:
+def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> BlockIndex | None:
     """The block index of the newest applied snapshot, if it has one."""
-    sql = 'SELECT blocks FROM sync_snapshot WHERE "table" = ? AND org_id = ? ORDER BY at DESC, id DESC LIMIT 1'
-    row = connection.execute(sql, (table, org)).fetchone()
-    return row[0] if row else None
+    sql = (
+        'SELECT id, length(blocks) FROM sync_snapshot WHERE "table" = ? AND org_id = ? '
+        "ORDER BY at DESC, id DESC LIMIT 1"
+    )
+    id_, size = connection.execute(sql, (table, org)).fetchone() or (0, None)
+    if size is None:
+        return None
+    with connection.blobopen("sync_snapshot", "blocks", id_, readonly=True) as blob:
+        return BlockIndex.read(blob.read, size)
 
 
 def void_blocks(connection: sqlite3.Connection, table: str, org: int) -> None:
@@ -120,13 +134,20 @@ def void_blocks(connection: sqlite3.Connection, table: str, org: int) -> None:
 
 
 def keep_blocks(
-    connection: sqlite3.Connection, table: str, org: int, snapshot: tuple[int, int], blocks: bytes | None
+    connection: sqlite3.Connection, table: str, org: int, snapshot: tuple[int, int], blocks: BlockIndex | None
 ) -> None:
-    """Only the newest snapshot, given as (id, instant), keeps a block index; any other one in between voids it."""
+    """Only the newest snapshot, given as (id, instant), keeps a block index; any other one in between voids it.
+
+    It can be large, so it is written in parts, none of which SQLite has to hold.
+    """
     void_blocks(connection, table, org)
     if blocks is None:
         return
-    connection.execute("UPDATE sync_snapshot SET blocks = ? WHERE id = ?", (blocks, snapshot[0]))
+    parts, id_ = blocks.parts(), snapshot[0]
+    connection.execute("UPDATE sync_snapshot SET blocks = zeroblob(?) WHERE id = ?", (sum(map(len, parts)), id_))
+    with connection.blobopen("sync_snapshot", "blocks", id_) as blob:
+        for part in parts:
+            blob.write(part)
     connection.execute(
         'DELETE FROM sync_touched WHERE "table" = ? AND org_id = ? AND at < ?', (table, org, snapshot[1])
     )

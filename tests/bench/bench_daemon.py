@@ -1,8 +1,8 @@
 """The daemon as a whole, in a process of its own: durable deliveries, answer times, how soon a row is to be seen.
 
 Prints, of one run: deliveries per second over 64 connections beside an aiohttp handler that does nothing; the time
-from the answer until a reader sees the row; answer times at a steady rate, idle and while a nightly file merges; how long
-another process finds the write lock held meanwhile, by whoever it is.
+from the answer until a reader sees the row; answer times at a steady rate, idle and while a nightly file merges; how
+long another process finds the write lock held meanwhile, by whoever it is.
 
     python -m tests.bench.bench_daemon --rows 1000000
 """

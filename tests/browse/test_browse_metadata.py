@@ -40,7 +40,7 @@ def test_unknown_columns_are_described_and_hidden_ones_are_not(schema: Schema) -
 def test_internal_tables_are_hidden_and_in_no_group(schema: Schema) -> None:
     database = metadata(schema)["databases"]["mirror"]
     hidden = {name for name, entry in database["tables"].items() if entry.get("hidden")}
-    assert hidden == {"sync_state", "sync_full_list", "sync_change", "_sqlite_migrations"}
+    assert hidden == {"sync_state", "sync_full_list", "sync_change", "sync_touched", "_sqlite_migrations"}
     grouped = [name for group in database["groups"] for name in group["tables"]]
     assert sorted(grouped) == sorted({one.name for one in (*schema, *schema.views)} - hidden)
 

@@ -68,6 +68,41 @@ async def test_blank_columns_are_left_out_and_named(site: MirrorDatasette) -> No
     assert "col-timezone" in await page(site, "/mirror/contact?_col=timezone")
 
 
+async def test_an_organization_that_all_rows_have_is_said_once(site: MirrorDatasette) -> None:
+    text = await page(site, "/mirror/contact")
+    assert re.search(
+        'same in all of these rows and not shown: org_id <a href="/mirror/org/7"[^>]*>Kitchen &amp; Co', text
+    )
+    assert "col-org_id" not in text
+    for path in ("/mirror/contact?_col=org_id", "/mirror/contact?_sort=org_id", "/mirror/broadcast"):
+        assert "col-org_id" in await page(site, path), path  # asked for; one row
+
+
+async def test_the_start_page_finds_people_and_messages(site: MirrorDatasette) -> None:
+    form = re.search("(?s)<form class=.find.*?</form>", await page(site, "/"))
+    assert form
+    assert 'action="/mirror/contact"' in form[0] and 'formaction="/mirror/message"' in form[0]
+    assert 'name="_search"' in form[0]
+
+
+async def test_every_page_says_whose_times_they_are(site: MirrorDatasette) -> None:
+    assert "times of America/Los_Angeles" in await page(site, "/mirror/message")
+
+
+async def test_a_table_is_counted_for_longer_than_5_ms(site: MirrorDatasette, monkeypatch: pytest.MonkeyPatch) -> None:
+    database, limits = site.databases["mirror"], set()
+    execute = database.execute
+
+    async def listening(sql: str, *args: object, **options: object) -> object:
+        if sql.startswith("select count(*)"):
+            limits.add(options.get("custom_time_limit"))
+        return await execute(sql, *args, **options)
+
+    monkeypatch.setattr(database, "execute", listening)
+    await page(site, "/mirror")
+    assert limits == {25}
+
+
 @pytest.mark.parametrize("path", ["/mirror/message", "/mirror/message/11", "/mirror/contact/2", "/mirror/sync_event/1"])
 async def test_hostile_text_is_escaped(site: MirrorDatasette, path: str) -> None:
     text = await page(site, path)

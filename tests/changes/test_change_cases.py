@@ -1,6 +1,9 @@
 """Single change sets: what is held, refused, left out, tried again; and what leaves a row's revision alone."""
 
 import random
+import sqlite3
+from contextlib import closing
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptsync.errors import MirrorFull
 from promptsync.ingest.files import LoadSettings
 from promptsync.ingest.key_order import KeyOrder
+from promptsync.ingest.staging import attached
 
 from .change_driver import Driver
 
@@ -141,3 +146,66 @@ def test_runs_on_disk_come_back_in_order(
     newest = {(a, b): at for a, b, at in rows}
     assert found == sorted((*key, at) for key, at in newest.items())
     assert list(folder.iterdir()) == []
+
+
+def subject(folder: Path, sequence: int, workspace: int = 7, **cells: Any) -> Path:
+    """A file about one subject, which does not say whose it is."""
+    path = folder / f"subjects_v5_{workspace}_{sequence:018d}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        pa.table({name: [cell] for name, cell in ({"subject_name": "s", "seq_num": 1} | cells).items()}), path
+    )
+    return path
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_of_equal_versions_each_column_takes_its_greater_value(
+    driver: Driver, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    """Two files of one name differ, and some file lacks a column: perhaps before them, perhaps after."""
+    files = [
+        subject(tmp_path / "a", 2, campaign_id=1, trigger_id=9),
+        subject(tmp_path / "b", 2, campaign_id=2, trigger_id=1),
+        subject(tmp_path / "c", 1, campaign_id=5),
+    ]
+    for n in order:
+        driver.load(files[n])
+    assert [(row["campaign_id"], row["trigger_id"]) for row in driver.dump("cio_subjects")] == [(2, 9)]
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+def test_an_unknown_column_may_be_called_as_the_group_is(
+    driver: Driver, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    files = [
+        subject(tmp_path, 1, campaign_id=1, row="old"),
+        subject(tmp_path, 2, campaign_id=2, row="new"),
+        subject(tmp_path, 3, campaign_id=3),
+    ]
+    for n in order:
+        driver.load(files[n])
+    (found,) = driver.dump("cio_subjects")
+    assert (found["campaign_id"], found["row"], found["_col_row_at"][8:16]) == (3, "new", (2).to_bytes(8))
+
+
+def test_the_same_bytes_of_two_workspaces_are_two_files(driver: Driver, tmp_path: Path) -> None:
+    reports = [driver.load(subject(tmp_path, 1, workspace)) for workspace in (7, 8, 8)]
+    assert [report.state for report in reports] == ["merged", "merged", "unchanged"]
+    assert [row["workspace_id"] for row in driver.dump("cio_subjects")] == [7, 8]
+
+
+@pytest.mark.parametrize(("count", "states"), [(900, ["merged", "merged"]), (960, ["held", "held"])])
+def test_more_columns_than_a_table_can_have_hold_the_file(
+    driver: Driver, tmp_path: Path, count: int, states: list[str]
+) -> None:
+    files = [subject(tmp_path, n, **{f"c{column}": str(n) for column in range(count)}) for n in (1, 2)]
+    assert [driver.load(file).state for file in files] == states
+
+
+def test_a_full_disk_while_a_staged_file_is_looked_at_is_said_to_be_one(driver: Driver, tmp_path: Path) -> None:
+    staged = tmp_path / "staged.db"
+    with closing(sqlite3.connect(staged)) as made:
+        made.execute("CREATE TABLE rows (n)")
+    with pytest.raises(MirrorFull), driver.mirror.reading() as reader, attached(reader, staged, writable=True):
+        reader.execute("PRAGMA staging.max_page_count = 2")
+        reader.execute("INSERT INTO staging.rows VALUES (zeroblob(100000))")

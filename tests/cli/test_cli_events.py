@@ -1,6 +1,7 @@
 """The inbox from the command line: list, show, export, import and apply again."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ def test_show_one_whole(inbox: Place) -> None:
     assert told(inbox, "show", "4")["body"] == "no JSON at all: Ünï\n"
     words = inbox.run("events", "show", "2").stdout
     assert "path: broadcast/state\n" in words and '"bulkActionId": 7' in words
+    assert re.search(r"(?m)^observed_at: 20\d\d-\d\d-\d\dT[\d:.]+Z$", words)
+    assert "observed_at" not in inbox.run("events", "show", "4").stdout  # never read
 
 
 def test_a_suffix_is_part_of_the_path_not_of_the_type(place: Place) -> None:
@@ -105,6 +108,8 @@ def test_an_empty_inbox_is_an_empty_file(place: Place, tmp_path: Path) -> None:
     place.run("load", "--dry-run", tmp_path / "in.jsonl")
     assert place.run("events", "export", tmp_path / "out.jsonl").exit_code == 0
     assert (tmp_path / "out.jsonl").read_text() == ""
+    for group in ("events", "export", "rejects"):
+        assert place.run(group, "list").stdout == "There are none.\n", group
 
 
 def test_replay_changes_no_row(inbox: Place) -> None:

@@ -20,7 +20,7 @@ from promptsync.errors import MirrorFull, Unavailable
 from promptsync.store.connect import WriteLock
 
 COMMANDS = [
-    "init", "demo", "run", "load", "export", "fetch",
+    "init", "demo", "run", "load", "export", "fetch", "reset",
     "events", "rejects", "plugins", "status", "doctor", "browse", "schema",
 ]  # fmt: skip
 READERS = [
@@ -217,4 +217,4 @@ def test_commands_hand_their_work_to_the_daemon(
 def test_a_reader_that_goes_away_is_no_error() -> None:
     command = f"{sys.executable} -m promptsync schema | head -n 1"
     result = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True)
-    assert result.stdout == "# Tables\n" and result.stderr == ""
+    assert result.stdout == "# Tables and views\n" and result.stderr == ""

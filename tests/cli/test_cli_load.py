@@ -72,6 +72,15 @@ def test_a_held_file_waits_for_a_person(place: Place, tmp_path: Path) -> None:
     assert not any(fewer.name in says for says in told(place, "status", code=1)["problems"])
 
 
+def test_a_held_file_is_named_once(place: Place, tmp_path: Path) -> None:
+    junk = tmp_path / "people_v5_7_241600000000311123.parquet"
+    junk.write_text("no parquet")
+    result = place.run("load", junk)
+    assert result.exit_code == 1 and result.stderr.count(junk.name) == 1
+    (says,) = (says for says in told(place, "status", code=1)["problems"] if junk.name in says)
+    assert says.count(junk.name) == 1 and "held (is no parquet file" in says and ".)" not in says
+
+
 @pytest.fixture
 def rejected(place: Place, tmp_path: Path) -> Place:
     """A row that cannot be read and a delivery of another organization."""

@@ -73,7 +73,8 @@ def test_where_columns_come_from() -> None:
     channel, file = SCHEMA["channel"], SCHEMA["sync_file"]
     assert {tuple(filled_from(channel, column)) for column in channel.columns} == {("webhook",)}
     assert {tuple(filled_from(file, column)) for column in file.columns} == {("promptsync",)}
-    people = SCHEMA["cio_people"]
+    report, people = SCHEMA["qlara_delivery_report"], SCHEMA["cio_people"]
+    assert {tuple(filled_from(report, column)) for column in report.columns} == {("Qlara",)}
     assert {tuple(filled_from(people, column)) for column in people.columns} == {("change set",)}
 
 

@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from promptsync.control import daemon_runs
 from promptsync.model.event_types import EVENT_TYPES
 from promptsync.store.connect import open_reader
 
@@ -46,3 +48,25 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_closed_terminal_leaves_nothing_running(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "promptsync",
+        "demo",
+        str(tmp_path / "demo"),
+        "--contacts",
+        "50",
+        "--messages",
+        "100",
+    ]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        while "webhooks are posted" not in demo.stderr.readline():
+            assert demo.poll() is None
+        assert daemon_runs(tmp_path / "demo" / "data" / "mirror.db")
+        demo.send_signal(signal.SIGHUP)
+        assert demo.wait(30) == 130
+    assert not daemon_runs(tmp_path / "demo" / "data" / "mirror.db")

@@ -90,6 +90,16 @@ def test_a_file_that_fails_does_not_stop_the_rest(home: ChangesHome) -> None:
     assert copy.startswith("held/")
 
 
+def test_neither_does_one_whose_name_no_copy_can_have(home: ChangesHome) -> None:
+    home.configure('stems = { "zähler" = "metrics" }')
+    home.put("zähler", 1, metrics("d", 1))
+    home.put_metrics(2)
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert (report.error, report.failed, report.loaded) == (None, 1, 1)
+        assert rows(engine, STATES) == [(1, "failed", 0), (2, "loaded", 0)]
+
+
 def test_content_waits_for_its_budget(home: ChangesHome, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(1, 4):
         home.put("delivery_content", number, content(f"d{number}", 40_000 * number))

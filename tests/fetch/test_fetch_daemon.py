@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
+from click.testing import CliRunner
 from fetch_home import QUICK, Home, rows
 from file_server import FileServer, serve
 
+from promptsync.cli import main
 from promptsync.clock import MICROS
 from promptsync.control import ask_daemon
 from promptsync.daemon import Daemon, run_daemon
@@ -74,6 +76,15 @@ async def test_an_order_by_hand_is_done_by_the_daemon_that_holds_the_mirror(home
         assert result["sources"][0]["loaded"] == 2
         assert told
         assert rows(daemon.engine, RUNS) == [("done", 2)]
+
+
+async def test_a_place_that_the_daemon_does_not_know_yet_asks_for_a_restart(home: Home) -> None:
+    async with running(home) as daemon:
+        await until(daemon, RUNS, [("done", 1)])
+        home.file.write_text(f'{home.file.read_text()}\n[[customerio]]\nlocation = "added"\n')
+        command = ["--config", str(home.file), "fetch", "added"]
+        result = await asyncio.to_thread(CliRunner().invoke, main, command)
+    assert result.exit_code == 2 and "earlier configuration: restart it" in result.stderr
 
 
 async def test_it_stops_at_once_in_the_middle_of_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from promptsync.clock import MICROS, iso_millis
 from promptsync.engine import Engine
 from promptsync.fetch import record_run
 from promptsync.fetch_sources import source_names, sources_of
+from promptsync.metrics import mirror_metrics
 from promptsync.status import Expectations, Status, read_status
 
 
@@ -51,6 +52,24 @@ def test_it_knows_the_newest_sequence_its_age_and_what_waits(tmp_path: Path) -> 
         home.now += 40 * 3600 * MICROS
         (problem,) = status(home, engine).problems
         assert "could last be looked at" in problem
+
+
+def test_monitoring_sees_places_and_tables(tmp_path: Path) -> None:
+    home = ChangesHome(tmp_path)
+    home.put_metrics(1, 2)[0].write_bytes(b"no parquet")
+    home.put("delivery_content", 3, content("d", 10))
+    with home.engine() as engine:
+        looked(home, engine)
+        home.now += 90 * MICROS
+        with engine.mirror.reading() as connection:
+            samples = [one for family in mirror_metrics(connection, home.now) for one in family.samples]
+        found = {(one.name, *one.labels.values()): one.value for one in samples}
+        (name,) = source_names(engine.config)
+    states = {key[2]: value for key, value in found.items() if key[0] == "promptsync_place_files" and key[1] == name}
+    assert states == {"held": 1, "loaded": 1, "skipped": 1}
+    ages = "promptsync_last_success_age_seconds"
+    assert found[ages, "change_set", "cio_metrics"] == found[ages, "task", f"fetch {name}"] == 90
+    assert (ages, "change_set", "cio_delivery_content") not in found
 
 
 def test_a_held_file_needs_a_person(tmp_path: Path) -> None:

@@ -59,9 +59,13 @@ def test_further_stems() -> None:
     [
         ("2184.13699.1.track.json", "other_product", "Data Pipelines"),
         ("2184.13699.1.identify.parquet", "other_product", "Data Pipelines"),
+        ("2184.13699.1.page.json.gz", "other_product", "Data Pipelines"),
         ("people_v3_1_2.parquet", "old_version", "Upgrade Schema Version"),
         ("people_v1_chngs_1_2.parquet", "old_version", "upgrade the sync"),
         ("people_111528_2.parquet", "old_version", "version v1"),
+        ("people_2.parquet", "old_version", "version v1"),
+        ("people_1_2_3.parquet", "old_version", "version v1"),
+        ("people_chngs_111528_2.parquet", "old_version", "version v1"),
         ("persons_v5_1_2.parquet", "unknown_name", "stems"),
         ("people_v5_1_2.csv", "unknown_name", "does not end in .parquet"),
         ("people_v5_1.parquet", "unknown_name", "not like"),

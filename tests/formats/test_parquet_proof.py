@@ -16,6 +16,7 @@ import pytest
 from promptsync.errors import Held, Unavailable
 from promptsync.formats.change_set_names import ChangeSetName
 from promptsync.formats.limits import Limits
+from promptsync.formats.parquet_content import selected_bytes
 from promptsync.formats.parquet_proof import prove_parquet
 from promptsync.formats.parquet_rows import ChangeSetReader
 from promptsync.model.customerio_sent import METRICS
@@ -96,6 +97,26 @@ def test_a_middle_part_gone(whole: Path) -> None:
     footer = int.from_bytes(data[-8:-4], "little") + 8
     whole.write_bytes(data[:4] + data[-footer:])
     assert refusal(whole).reason == "truncated"
+
+
+def test_a_small_middle_part_gone(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    pq.write_table(metrics(40_000), path, compression="none", use_dictionary=False)
+    data = path.read_bytes()
+    path.write_bytes(data[:100_000] + data[120_000:])
+    assert refusal(path).reason == "truncated"
+
+
+def test_what_columns_hold_is_known_beforehand(whole: Path) -> None:
+    footer = pq.read_metadata(whole)
+    sizes = [
+        sum(footer.row_group(n).column(at).total_uncompressed_size for n in range(footer.num_row_groups))
+        for at in range(footer.num_columns)
+    ]
+    assert selected_bytes(whole) == sum(sizes)
+    assert selected_bytes(whole, {"METRIC", "none"}) == sum(sizes) - sizes[2]
+    whole.write_bytes(b"PAR1")
+    assert selected_bytes(whole) == 0
 
 
 def test_a_flipped_bit_in_any_page_is_noticed(whole: Path) -> None:
@@ -211,6 +232,11 @@ def test_few_bytes_that_stand_for_many(tmp_path: Path) -> None:
     with ChangeSetReader(path, METRICS, NAME, limits) as reader:
         assert all(batch.rows.nbytes < 5 << 20 for batch in reader)
     assert reader.records == 2000
+    short = pa.DictionaryArray.from_arrays(pa.array([0] * 40_000), pa.array(["x" * 2000]))
+    pq.write_table(metrics(40_000).append_column("link_url", short), path)
+    with ChangeSetReader(path, METRICS, NAME, limits) as reader:
+        assert all(batch.rows.nbytes < 10 << 20 for batch in reader)
+    pq.write_table(metrics(2000).append_column("link_url", long), path)
     with pytest.raises(Held, match="holds more than"):
         read(path, replace(Limits(), max_raw_bytes=10**8))
 

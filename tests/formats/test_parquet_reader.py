@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from promptsync.clock import iso_millis, micros_of
 from promptsync.errors import Held
+from promptsync.formats import parquet_rows
 from promptsync.formats.change_set_names import ChangeSetName
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet_rows import ChangeSetReader
@@ -44,6 +46,7 @@ TABLE = Table(
 MOMENT = datetime(2026, 2, 4, 8, 0, 0, 123456, UTC)
 MICROS = micros_of(MOMENT)
 WRITTEN = "2026-02-04T08:00:00.123Z"
+LEAST, MOST = "1677-09-21T00:12:43.145Z", "2262-04-11T23:47:16.854Z"  # of 64 bits, as nanoseconds
 LONG = "long enough to lie elsewhere"
 
 
@@ -111,6 +114,7 @@ def test_int96(tmp_path: Path) -> None:
         ("at", pa.array(["soon", "2026-02-30", WRITTEN]), [WRITTEN], ["bad_time"] * 2),
         ("at", pa.array([1 << 62, -(1 << 63), MICROS], pa.timestamp("ms")), [], ["bad_time"] * 3),
         ("at", pa.array([math.inf, MICROS / 1000]), [WRITTEN], ["bad_time"]),
+        ("at", pa.array([-(1 << 63), 1 - (1 << 63), (1 << 63) - 1, MICROS]), [LEAST, LEAST, MOST, WRITTEN], []),
         ("number", pa.array([5, None, (1 << 64) - 1], pa.uint64()), [5, None], ["bad_number"]),
         ("number", pa.array([5.0, 5.5, math.nan, 1e300, -math.inf]), [5, None], ["bad_number"] * 3),
         ("number", pa.array([" 12", "x", "", "-12", "1.5"]), [12, None, -12], ["bad_number"] * 2),
@@ -345,3 +349,35 @@ def test_any_codec_and_row_groups(tmp_path: Path, codec: str, groups: int) -> No
     assert [row["thing_id"] for row in read.rows] == [f"t{n}" for n in range(count)]
     assert [row["words"] for row in read.rows] == rows["words"]
     assert read.rows[-1]["at"] == iso_millis((count - 1) * 10**6 + 10**15)
+
+
+def test_only_the_first_bad_rows_are_shown(tmp_path: Path) -> None:
+    path = tmp_path / "things_v5_7_1.parquet"
+    pq.write_table(pa.table({"thing_id": ["a", None, "b", *[None] * 500]}), path, row_group_size=100)
+    for limits, most in ((Limits(max_shown=7), 7), (Limits(max_shown_bytes=60), 200)):
+        with ChangeSetReader(path, TABLE, NAME, replace(limits, block=200)) as reader:
+            batches = list(reader)
+        shown = [bad.record for batch in batches for bad in batch.rejects]
+        assert shown == [2, *range(4, 500)][: len(shown)] and 0 < len(shown) <= most
+        assert sum(len(batch.rejects) + batch.not_shown for batch in batches) == reader.rejected == 501
+        assert sum(batch.rows.num_rows for batch in batches) == 2
+
+
+def test_more_rows_than_a_version_can_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet_rows, "MOST_ROWS", 2)
+    assert len(Read(tmp_path, pa.table({"thing_id": ["a", "b"]})).rows) == 2
+    with pytest.raises(Held, match="more than 2"):
+        Read(tmp_path, pa.table({"thing_id": ["a", "b", "c"]}))
+
+
+def test_small_row_groups_are_read_together_and_files_are_let_go(tmp_path: Path) -> None:
+    path = tmp_path / "things_v5_7_1.parquet"
+    pq.write_table(pa.table({"thing_id": [str(n) for n in range(400)]}), path, row_group_size=2)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with ChangeSetReader(path, TABLE, NAME, Limits()) as reader:
+        assert [batch.rows.num_rows for batch in reader] == [400]
+    with ChangeSetReader(path, TABLE, NAME, Limits()) as stopped:
+        batches = iter(stopped)
+        next(batches)
+        stopped.close()
+        assert len(list(Path("/proc/self/fd").iterdir())) == before

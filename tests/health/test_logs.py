@@ -51,6 +51,7 @@ def failing() -> ValueError:
         ("see https://host/a.gz?X-Amz-Signature=ab&c=1, then", "see https://host/a.gz?*** then"),
         ("https://host/a#token=1", "https://host/a?***"),
         ("call +14155550123 or 14155550123 or 4155550123.", "call +*** or *** or ***."),
+        ("to +447911123456 and +49301234567", "to +*** and +***"),
         ("message_1287_2026-02-04T00-00-00-0800Z.csv.gz: 1,204,555 rows", None),
         ("job 1770192000000 at 2026-02-04T08:00:00.000Z took 4155550123.25 s", None),
         ("https://host/a/b.csv and digest 20260204000000", None),

@@ -6,9 +6,11 @@ import random
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -164,9 +166,12 @@ def test_unchanged_stretches_are_not_read(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_index_survives_being_stored() -> None:
-    blob = b"blocks2\0" + bytes(16)
-    empty = BlockIndex.load(blob)
-    assert empty is not None
-    assert empty.dump() == blob
-    assert BlockIndex.load(b"something else") is None
-    assert BlockIndex.load(blob + b"x") is None
+    numbers = np.arange(3)
+    index = BlockIndex(b"i" * 16, np.arange(6, dtype=np.uint64).reshape(3, 2), numbers, numbers + 1, numbers + 2)
+    blob = b"".join(index.parts())
+    again = BlockIndex.read(BytesIO(blob).read, len(blob))
+    assert again is not None
+    assert b"".join(again.parts()) == blob
+    assert BlockIndex.read(BytesIO(b"something else").read, 14) is None
+    assert BlockIndex.read(BytesIO(blob + b"x").read, len(blob) + 1) is None
+    assert BlockIndex.read(BytesIO(b"x" + blob[1:]).read, len(blob)) is None

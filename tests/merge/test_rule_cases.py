@@ -207,3 +207,22 @@ def test_a_night_that_is_as_the_last_one_still_undoes_what_an_interrupted_one_wr
             (11, "a", None),
             (12, "c", "2026-02-03T08:00:00.000Z"),
         ], killed_after
+
+
+def test_an_older_claim_amid_a_light_change_loses(drivers: Drivers) -> None:
+    """Only a column without an index changes; what a delivery says of the others, meanwhile, is older than the file."""
+    columns = ("content", "error_code", "segments")
+    for amid in range(1, 12):
+        driver = drivers()
+        load(driver, message(FIRST, [(n, "a", "1", 1) for n in (9, 10)], *columns))
+        second = write_file(driver.folder / "2", message(SECOND, [(n, "a", "2", 1) for n in (9, 10)], *columns))
+        driver.load_amid(second, Load(0, {amid: (0, 1)}), [sent(FIRST + HOUR), sent(FIRST + HOUR, 9)])
+        driver.apply_all()
+        assert driver.rows("message", "id, content, error_code") == [(9, "a", "2"), (10, "a", "2")], amid
+
+
+def test_a_column_may_be_called_as_a_group_of_columns_is(driver: Driver) -> None:
+    """The newest file lacks it, and so says nothing about it."""
+    load(driver, message(FIRST, [(10, "a", "y")], "content", "body"), message(THIRD, [(10, "c")], "content"))
+    load(driver, message(SECOND, [(10, "b", "x")], "content", "body"))
+    assert driver.rows("message", "id, content, body") == [(10, "c", "x")]
