@@ -14,7 +14,7 @@ Slice = Callable[[sqlite3.Connection, int, int], object]
 """Does the work on the ``first`` to the ``last`` of what there is, counted from 1."""
 
 _LOCK_SECONDS = 0.006  # that a slice takes among deliveries, its commit apart
-_QUIET_SECONDS = 0.35
+_QUIET_SECONDS = 0.12  # more, and what a statement must be able to undo fills the memory
 _FIRST, _LEAST, _MOST = 200, 50, 500_000
 
 
