@@ -3,8 +3,8 @@
 Owns the cut and the digests, in the same pass that proves the file complete, and the bytes of the blocks that are not
 known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, is a multiple
 of twenty: the same ones every night, whatever was changed, added or left out between them. In a very large file it is
-one of a hundred or more, so that the number of blocks, and what they take in memory, stays within bounds. Says nothing
-about what a block holds; a file in which a quote stands where it means nothing has no blocks.
+one of fifty, a hundred or more, so that the number of blocks, and what they take in memory, stays within bounds. Says
+nothing about what a block holds; a file in which a quote stands where it means nothing has no blocks.
 """
 
 from array import array
@@ -25,23 +25,25 @@ _BOM = b"\xef\xbb\xbf"
 _CHUNK = 4 << 20
 _LONGEST = 16 * _CHUNK
 _DIGITS = 18  # so many fit in 64 bits whatever they are
-_SIZES = (450 << 20, 2 << 30, 20 << 30)
+_STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
+"""Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
+_LAST_STEP = 10_000
 _VERSION = b"2"  # of how cells are read: another one makes every known block unknown
 _LF, _COMMA, _ZERO = b"\n,0"
 
 
 class ContentCutter:
-    """Takes a file's raw bytes piece by piece. ``known``: the blocks that need no reading. ``zeros``: in which the key
-    of a boundary ends; of one, the digit before it is even.
+    """Takes a file's raw bytes piece by piece. ``known``: the blocks that need no reading. ``step``: of which the
+    keys of boundaries are multiples.
 
     ``aside``: where the bytes of the others go. ``seed``: of the digests, so that nobody can prepare two blocks with
     the same one. ``salt``: what else the meaning of the bytes depends on.
     """
 
-    def __init__(self, known: KnownBlocks, aside: Path | None, seed: int, salt: bytes, zeros: int = 1) -> None:
+    def __init__(self, known: KnownBlocks, aside: Path | None, seed: int, salt: bytes, step: int = 20) -> None:
         self._known = known
         self._file: BinaryIO | None = aside.open("w+b") if aside else None
-        self._seed, self._salt, self._zeros = seed, b"%s %d" % (salt, zeros), zeros
+        self._seed, self._salt, self._step = seed, b"%s %d" % (salt, step), step
         self._pending: list[bytes] = []
         self._have = 0
         self._digests = bytearray()
@@ -103,7 +105,7 @@ class ContentCutter:
         if quotes is None or b"\r" in data:
             self._broken = True
             return
-        starts = _boundaries(array, self._zeros)
+        starts = _boundaries(array, self._step)
         starts = starts[np.searchsorted(quotes, starts) % 2 == 0]
         bounds = [0, *starts.tolist()]
         if last:
@@ -132,33 +134,34 @@ class ContentCutter:
                 self._file.write(view[bounds[at] : bounds[at + 1]])
 
 
-def zeros_for(size: int) -> int:
-    """In how many zeros the keys of boundaries end, for a file of so many compressed bytes."""
-    return next((zeros for zeros, most in enumerate(_SIZES, 1) if size < most), len(_SIZES) + 1)
+def step_for(size: int) -> int:
+    """Of what the keys of boundaries are multiples, in a file of so many compressed bytes."""
+    return next((step for step, most in _STEPS if size < most), _LAST_STEP)
 
 
-def _boundaries(data: Bytes, zeros: int) -> Ints:
-    """Where records begin, if no quote is open, whose first cell is digits that end in so many zeros."""
+def _boundaries(data: Bytes, step: int) -> Ints:
+    """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``."""
     left = np.flatnonzero(data == _LF)
     found = []
     for width in range(1, _DIGITS + 1):
         left = left[: np.searchsorted(left, len(data) - width - 1)]
         ended = data[left + (width + 1)] == _COMMA
         some, left = left[ended] + 1, left[~ended]
-        if width > zeros:
-            found.append(some[_are_digits(data, some, width, zeros)])
+        found.append(some[_are_multiples(data, some, width, step)])
         if not len(left):
             break
     return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
 
 
-def _are_digits(data: Bytes, starts: Ints, width: int, zeros: int) -> npt.NDArray[np.bool_]:
+def _are_multiples(data: Bytes, starts: Ints, width: int, step: int) -> npt.NDArray[np.bool_]:
+    """Which of these cells, ``width`` bytes each, are digits and a multiple of ``step``, itself a multiple of ten."""
     good: npt.NDArray[np.bool_] = data[starts + (width - 1)] == _ZERO
-    for at in range(width - zeros, width - 1):
-        good &= data[starts + at] == _ZERO
-    if zeros == 1:
-        good &= data[starts + (width - 2)] % 2 == 0
     some = np.flatnonzero(good)
-    for at in range(width - 1):
-        good[some] &= data[starts[some] + at] - np.uint8(_ZERO) < 10
+    ending = np.zeros(len(some), np.int64)
+    for at in range(max(width - len(str(step)), 0), width):
+        ending = ending * 10 + data[starts[some] + at] - _ZERO
+    right = ending % step == 0
+    for at in range(width):
+        right &= data[starts[some] + at] - np.uint8(_ZERO) < 10
+    good[some] = right
     return good

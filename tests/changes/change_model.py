@@ -102,10 +102,15 @@ def rows_of(files: Iterable[ChangeSet]) -> dict[str, dict[Key, Row]]:
             row = table.setdefault(tuple(cells[column] for column in file.kind.key), Row())
             row.newest = max(row.newest, version)
             for column in file.columns:
-                if version > row.won.get(column.lower(), ()):
-                    row.cells[column.lower()] = cells[column]
-                    row.won[column.lower()] = version
+                claim, name = (version, _rank(cells[column])), column.lower()
+                if claim > (row.won.get(name, ()), _rank(row.cells.get(name))):
+                    row.cells[name], row.won[name] = cells[column], version
     return tables
+
+
+def _rank(cell: Any) -> tuple[Any, ...]:
+    """What makes the greater of two cells of one column; none is less than any."""
+    return () if cell is None else (cell,)
 
 
 def as_bytes(version: Sequence[int]) -> bytes:

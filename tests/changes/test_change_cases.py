@@ -198,7 +198,8 @@ def test_the_same_bytes_of_two_workspaces_are_two_files(driver: Driver, tmp_path
 def test_more_columns_than_a_table_can_have_hold_the_file(
     driver: Driver, tmp_path: Path, count: int, states: list[str]
 ) -> None:
-    files = [subject(tmp_path, n, **{f"c{column}": str(n) for column in range(count)}) for n in (1, 2)]
+    cells: list[dict[str, Any]] = [{f"c{column}": n for column in range(count)} for n in "12"]
+    files = [subject(tmp_path, n, **some) for n, some in enumerate(cells)]
     assert [driver.load(file).state for file in files] == states
 
 
