@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from promptsync.ingest.staging import Staging, definitions
+from promptsync.ingest.whole import PAGE
 from promptsync.merge.change_sql import ChangeStatements
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
@@ -50,6 +51,7 @@ class WholeChangeStaging(ChangeStaging):
             ).fetchone()[0]
         self._revision = mirror.writer.run(mirror.next_revision, Lane.BULK, durable=False)
         super().__init__(path, layout)
+        self._cursor.execute(f"PRAGMA page_size = {PAGE}")
 
     def create(self, schema: pa.Schema) -> None:
         """Make the mirror's table, and the view of it."""

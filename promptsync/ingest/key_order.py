@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from promptsync.errors import MirrorFull
+from promptsync.formats.memory import give_back
 
 _RUN = 16 << 20  # bytes of rows that are sorted at once
 _PIECE = 256 << 10  # bytes of a run that are read back at once
@@ -88,7 +89,7 @@ class KeyOrder:
             self._runs.append(_Run(path, rows.schema, self._key))
         self._runs[-1].append(rows)
         del rows
-        pa.default_memory_pool().release_unused()
+        give_back()
 
 
 class _Run:

@@ -16,6 +16,7 @@ from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.ahead import ahead
 from promptsync.formats.change_set_names import ChangeSetName, parse_change_set
+from promptsync.formats.memory import give_back
 from promptsync.formats.parquet_proof import prove_parquet
 from promptsync.formats.parquet_rows import Batch, ChangeSetReader
 from promptsync.formats.proof import Proof
@@ -143,6 +144,7 @@ class ChangeSetLoad:
             for rows in ahead(ordered, 1):
                 staging.add(rows)
                 self._progress("staging", staging.rows, self._report.rows)
+        give_back()  # the merge has caches of its own
         return StagedChanges(path, statements, staging.rows, isinstance(staging, WholeChangeStaging))
 
     def _take(self, batch: Batch, table: str, columns: list[str], ordered: KeyOrder) -> None:

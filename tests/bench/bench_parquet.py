@@ -2,13 +2,14 @@
 
 Prints rows a second beside Arrow's own bare reading of the same columns in the same run, then the load through the
 engine beside what one would write in pandas (read_parquet and to_sql, where pandas is installed), with a key and the
-mirror's indexes and without, and the peak of memory before pandas.
+mirror's indexes and without, and through SQLAlchemy if that is installed; and the peak of memory after the load.
 
     python -m tests.bench.bench_parquet --rows 1000000
 """
 
 import argparse
 import importlib.util
+import multiprocessing
 import resource
 import sqlite3
 import sys
@@ -123,6 +124,19 @@ def load(path: Path, folder: Path) -> float:
     return spent
 
 
+def load_with_sqlalchemy(path: Path, folder: Path) -> float:
+    """Seconds of read_parquet and to_sql the way pandas documents it."""
+    pandas, sqlalchemy = importlib.import_module("pandas"), importlib.import_module("sqlalchemy")
+    database = folder / "sqlalchemy.db"
+    engine = sqlalchemy.create_engine(f"sqlite:///{database}")
+    started = time.perf_counter()
+    pandas.read_parquet(path).to_sql("metrics", engine, index=False)
+    spent = time.perf_counter() - started
+    engine.dispose()
+    database.unlink()
+    return spent
+
+
 def load_with_pandas(path: Path, folder: Path, *, indexed: bool) -> float:
     """Seconds of read_parquet and to_sql into a new SQLite database, then perhaps the mirror's key and indexes."""
     pandas = importlib.import_module("pandas")
@@ -156,21 +170,25 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / NAME
-        make_metrics(path, rows, seed=1)
+        maker = multiprocessing.get_context("spawn").Process(target=make_metrics, args=(path, rows, 1))
+        maker.start()
+        maker.join()
         print(f"{rows:,} rows, {path.stat().st_size / 1e6:.0f} MB")
+        loaded = load(path, Path(folder))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        print(f"load {loaded:.2f} s, {rows / loaded:,.0f} rows/s, peak memory {peak:.0f} MiB")
         bare = timed(read_bare, path)
         for name, seconds in (("prove", timed(prove, path)), ("read", timed(read, path)), ("Arrow alone", bare)):
             print(f"{name:12} {seconds:6.2f} s {rows / seconds:12,.0f} rows/s {seconds / bare:6.1f} x Arrow alone")
-        loaded = load(path, Path(folder))
-        print(f"load {loaded:.2f} s, {rows / loaded:,.0f} rows/s")
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(f"peak {peak:.0f} MiB, generating and reading included")
         if importlib.util.find_spec("pandas") is None:
             print("pandas is not installed: nothing to compare with")
             return
         for words, indexed in (("bare table", False), ("key and indexes", True)):
             other = load_with_pandas(path, Path(folder), indexed=indexed)
             print(f"pandas, {words}: {other:.2f} s; the engine is {other / loaded:.1f} times as fast")
+        if importlib.util.find_spec("sqlalchemy") is not None:
+            other = load_with_sqlalchemy(path, Path(folder))
+            print(f"pandas through SQLAlchemy: {other:.2f} s; the engine is {other / loaded:.1f} times as fast")
 
 
 if __name__ == "__main__":
