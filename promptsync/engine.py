@@ -96,7 +96,7 @@ class Engine:
     def unfinished(self) -> list[LoadRequest]:
         """Files that a killed process was merging by hand and that still lie where they were; they had been judged."""
         with self.mirror.reading() as connection:
-            paths = [Path(path) for path in ledger.unfinished(connection, "load")]
+            paths = [Path(path) for path in ledger.unfinished(connection)]
         return [LoadRequest(path, "load", accept=True) for path in paths if path.is_file()]
 
     def in_order(self, paths: Iterable[Path]) -> list[Path]:

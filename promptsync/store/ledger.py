@@ -85,10 +85,10 @@ def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
     return int(seen[0])
 
 
-def unfinished(connection: sqlite3.Connection, source: str) -> list[str]:
-    """Where the files lie whose merging was begun and not ended."""
-    sql = "SELECT path FROM sync_file WHERE state = 'staged' AND source = ? ORDER BY as_of, sequence"
-    return [row[0] for row in connection.execute(sql, (source,))]
+def unfinished(connection: sqlite3.Connection) -> list[str]:
+    """Where the files lie whose merging by hand was begun and not ended."""
+    sql = "SELECT path FROM sync_file WHERE state = 'staged' AND source IN ('load', 'retry') ORDER BY as_of, sequence"
+    return [row[0] for row in connection.execute(sql)]
 
 
 def forget_unfinished(connection: sqlite3.Connection, name: str, but: int) -> None:

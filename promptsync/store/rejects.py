@@ -30,10 +30,15 @@ def superseded(connection: sqlite3.Connection, files: Sequence[int]) -> set[int]
 
 
 def take(connection: sqlite3.Connection, events: Sequence[int], files: Sequence[int]) -> None:
-    """Before trying again: set the deliveries to pending and forget their rejects, and those of the files."""
+    """Before trying again: set the deliveries to pending and forget their rejects, and those of the files.
+
+    The files count as begun, so that whoever starts after a kill finishes them and finds their rejects anew.
+    """
     connection.executemany("UPDATE sync_event SET state = 'pending' WHERE id = ?", [(event,) for event in events])
     connection.executemany("DELETE FROM sync_reject WHERE event_id = ?", [(event,) for event in events])
     connection.executemany("DELETE FROM sync_reject WHERE file_id = ?", [(file,) for file in files])
+    begun = "UPDATE sync_file SET state = 'staged', source = 'retry' WHERE id = ?"
+    connection.executemany(begun, [(file,) for file in files])
 
 
 def discard(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:
