@@ -1,21 +1,11 @@
-"""An empty mirror, made once; every test begins with a copy of it."""
+"""Every test begins with a copy of an empty mirror."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from promptsync.model import declared_schema
-from promptsync.store.mirror import Mirror
-
 from .driver import Driver
-
-
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("empty") / "mirror.db"
-    Mirror(path, declared_schema()).close()
-    return path
 
 
 @pytest.fixture
