@@ -1,7 +1,9 @@
 """The doctor's decisions, without the machine they are about."""
 
-import os
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,6 @@ from promptsync.checks.machine import (
     Port,
     check_browse_port,
     check_companions,
-    check_folder,
     check_private,
     check_room,
     check_sqlite,
@@ -92,11 +93,22 @@ def test_a_reader_needs_both_companions(tmp_path: Path) -> None:
     assert check_companions(database).level is OK
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_of_somebody_else(tmp_path: Path) -> None:
-    tmp_path.chmod(0o555)
-    assert check_folder("x", tmp_path, "it").level is PROBLEM
-    assert check_folder("x", tmp_path / "below", "it").level is PROBLEM
+AS_SOMEBODY_ELSE = """
+import os, sys
+from pathlib import Path
+from promptsync.checks.machine import check_folder
+if os.geteuid() == 0:  # root may write everywhere
+    os.setuid(65534)
+folder = Path(sys.argv[1])
+print(*(check_folder("x", one, "it").level.name for one in (folder, folder / "below")))
+"""
+
+
+def test_a_folder_of_somebody_else() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o555)
+        said = subprocess.run([sys.executable, "-c", AS_SOMEBODY_ELSE, folder], capture_output=True, text=True)
+        assert (said.stdout.split(), said.stderr) == (["PROBLEM", "PROBLEM"], "")
 
 
 numbers = st.from_regex(r"[2-9][0-9]{9}", fullmatch=True)

@@ -11,7 +11,7 @@ import obstore
 import pytest
 from aiohttp import ClientSession
 from obstore.store import AzureStore
-from place_contract import PlaceContract
+from place_contract import GuardedPlaceContract
 
 from promptsync.sources.places.place import PlaceSettings
 
@@ -68,5 +68,5 @@ async def stage(azure: str) -> AzureStage:
     return one
 
 
-class TestAzure(PlaceContract):
+class TestAzure(GuardedPlaceContract):
     pass

@@ -14,7 +14,6 @@ from promptsync.sources.places.place import Item, PlaceSettings
 @dataclass
 class FolderStage:
     root: Path
-    refused: None = None
     changes: bool = True
     states_md5: bool = False
     settings: PlaceSettings = field(init=False)

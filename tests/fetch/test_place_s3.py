@@ -17,7 +17,6 @@ from promptsync.sources.places.place import PlaceSettings
 class S3Stage:
     endpoint: str
     bucket: str
-    refused: None = None
     changes: bool = True
     states_md5: bool = True
     settings: PlaceSettings = field(init=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from place_contract import PlaceContract, listed, opened
+from place_contract import GuardedPlaceContract, listed, opened
 from test_place_folder import FolderStage
 
 from promptsync.errors import ConfigError
@@ -33,7 +33,7 @@ def stage(ssh: tuple[Path, int], tmp_path: Path) -> SftpStage:
     return SftpStage(tmp_path / "a place", keys=ssh[0], port=ssh[1])
 
 
-class TestSftp(PlaceContract):
+class TestSftp(GuardedPlaceContract):
     pass
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from file_server import FileServer, serve
-from place_contract import SECRET, PlaceContract, listed, opened, whole
+from place_contract import SECRET, GuardedPlaceContract, listed, opened, whole
 
 from promptsync.errors import ConfigError, InputRefused
 from promptsync.sources.places.place import Expected, PlaceSettings
@@ -39,7 +39,7 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[WebStage]:
         yield WebStage(server)
 
 
-class TestWeb(PlaceContract):
+class TestWeb(GuardedPlaceContract):
     pass
 
 
