@@ -63,19 +63,24 @@ class TestS3(PlaceContract):
     pass
 
 
+async def _ask_for_keys(session: ClientSession, endpoint: str, after: bytes) -> None:
+    async with session.post(f"{endpoint}/moto-api/reset-auth", data=after) as answer:
+        assert answer.status == 200
+
+
 async def test_refused_keys_are_said_to_be_so(stage: S3Stage) -> None:
     """The server begins to ask whose keys these are, and lets everybody in again afterwards."""
     await stage.put("a.csv.gz", b"a")
     async with ClientSession() as session, opened(stage.settings) as place:
         (item,) = await listed(place)
         try:
-            await session.post(f"{stage.endpoint}/moto-api/reset-auth", data=b"0")
+            await _ask_for_keys(session, stage.endpoint, b"0")
             for attempt in (listed(place), whole(place, item)):
                 with pytest.raises(ConfigError, match="refuses the keys") as caught:
                     await attempt
                 assert SECRET not in str(caught.value)
         finally:
-            await session.post(f"{stage.endpoint}/moto-api/reset-auth", data=b"inf")
+            await _ask_for_keys(session, stage.endpoint, b"inf")
 
 
 async def test_other_prefixes_are_not_listed(stage: S3Stage) -> None:
