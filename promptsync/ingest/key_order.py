@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from promptsync.errors import MirrorFull
 from promptsync.formats.memory import give_back
 
-_RUN = 16 << 20  # bytes of rows that are sorted at once
+_RUN = 10 << 20  # bytes of rows that are sorted at once
 _PIECE = 256 << 10  # bytes of a run that are read back at once
 _ROWS = 1 << 15  # of a batch given out
 VERSION = "_at"
