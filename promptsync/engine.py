@@ -7,6 +7,7 @@ worker thread or a command, never for the event loop's thread.
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from promptsync.change_set_settings import left_out, stems_of
@@ -49,19 +50,19 @@ class Engine:
         self.stopping = threading.Event()  # set to have long work on other threads end soon
         # one fetch of a kind at a time, whoever asked: years of change sets do not keep the nightly files waiting
         self.fetching = {"nightly": threading.Lock(), "customerio": threading.Lock()}
-        extensions = load_extensions(config, given)
-        try:
+        with ExitStack() as undo:
+            extensions = load_extensions(config, given)
+            undo.callback(extensions.close)
             self._settings = settings = load_settings(config, extensions)
             self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal)
-        except BaseException:
-            extensions.close()
-            raise
-        self.loader = FileLoader(self.mirror, settings, clock)
-        self.search = SearchEntry(self.mirror)
-        self.applier = EventApplier(self.mirror, extensions.handlers, self._touched)
-        self.plugins = PluginWork(extensions, self.mirror, self._touched, clock)
-        self.exports = Exports(config, self.mirror, clock, self.stopping)
-        self.loader.clean()
+            undo.callback(self.mirror.close)
+            self.loader = FileLoader(self.mirror, settings, clock)
+            self.search = SearchEntry(self.mirror)
+            self.applier = EventApplier(self.mirror, extensions.handlers, self._touched)
+            self.plugins = PluginWork(extensions, self.mirror, self._touched, clock)
+            self.exports = Exports(config, self.mirror, clock, self.stopping)
+            self.loader.clean()
+            undo.pop_all()
 
     def apply_next(self) -> int:
         """Apply a batch of what waits in the inbox; returns how many deliveries that were."""

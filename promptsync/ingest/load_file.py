@@ -215,12 +215,9 @@ class FileLoad:
         file_id = self._record(proof)
         keep_rejects(self._mirror, self._request.path, file_id, staged, (bad, found), self._now)
         merge = SnapshotMerge(self._mirror, replace(staged, file_id=file_id), self._touched, self._progress)
+        done = {"state": "merged", "seen_at": self._now}
+        merge.apply(found, lambda: self._report.as_row() | done | {"seconds": self._spent()})
         self._report.state = "merged"
-        try:
-            merge.apply(found, lambda: self._report.as_row() | {"seen_at": self._now, "seconds": self._spent()})
-        except BaseException:
-            self._report.state = "staged"
-            raise
 
     def _count(self, staged: Staged, found: Difference) -> None:
         report = self._report

@@ -7,6 +7,7 @@ sources have claimed since) and when that may be used. Decompresses once; nothin
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,11 +77,10 @@ def survey(
         known = before.known(ledger.touched(connection, table.name, org)) if before else NOTHING_KNOWN
     aside.parent.mkdir(parents=True, exist_ok=True)
     cutter = cutter_for(mirror, path, table, settings, (known, aside if before else None))
-    try:
+    with ExitStack() as undo:
+        undo.callback(cutter.close)
         found = Survey(prove(path, limits, progress, cutter.feed), cutter, orderly(cutter, table.key[0]), before)
-    except BaseException:
-        cutter.close()
-        raise
+        undo.pop_all()
     if before is None or found.cut is None or found.cut.identity != before.identity:
         return found.read_whole()
     return found

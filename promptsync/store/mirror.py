@@ -7,7 +7,7 @@ written, and by which rule, is decided elsewhere and handed to the writer as fun
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from promptsync.errors import PromptsyncError
@@ -31,18 +31,15 @@ class Mirror:
         self._revision = 0
         self._lock = WriteLock(path)
         self._lock.acquire()
-        try:
+        with ExitStack() as undo:
+            undo.callback(self._lock.release)
             self.writer = Writer(path, on_fatal)
-        except BaseException:
-            self._lock.release()
-            raise
-        try:
-            self.writer.run(self._prepare, bare=True)
-        except BaseException as error:
-            self.close()
-            if isinstance(error, sqlite3.Error):
+            undo.callback(self.close)
+            try:
+                self.writer.run(self._prepare, bare=True)
+            except sqlite3.Error as error:
                 raise translate(error) or PromptsyncError(f"{path} is not a mirror of promptsync: {error}.") from error
-            raise
+            undo.pop_all()
 
     @property
     def folder(self) -> Path:

@@ -186,10 +186,9 @@ class Writer:
             finally:
                 self._may_yield(False)
             self._connection.execute("COMMIT")
-        except BaseException:
+        finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            raise
         return result
 
     def _may_yield(self, preemptible: bool) -> None:

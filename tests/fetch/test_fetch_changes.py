@@ -286,21 +286,23 @@ async def test_the_daemon_looks_every_so_often_and_catches_up_at_start(
     await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
     daemon = up.result()
     try:
-        await _until(lambda: rows(daemon.engine, LATEST) == [("opened-1",)])
+        assert await _comes(lambda: rows(daemon.engine, LATEST) == [("opened-1",)])
         home.put_metrics(2)
-        await _until(lambda: rows(daemon.engine, LATEST) == [("opened-2",)])
-        await _until(lambda: rows(daemon.engine, "SELECT count(*) > 1, min(outcome) FROM sync_run") == [(1, "done")])
+        assert await _comes(lambda: rows(daemon.engine, LATEST) == [("opened-2",)])
+        runs = "SELECT count(*) > 1, min(outcome), max(outcome) FROM sync_run WHERE finished_at IS NOT NULL"
+        assert await _comes(lambda: rows(daemon.engine, runs) == [(1, "done", "done")])
     finally:
         daemon.stopped.set()
         await task
 
 
-async def _until(done: Callable[[], bool]) -> None:
+async def _comes(true: Callable[[], bool]) -> bool:
+    """Whether it becomes true within some seconds."""
     for _ in range(200):
-        if await asyncio.to_thread(done):
-            return
+        if await asyncio.to_thread(true):
+            return True
         await asyncio.sleep(0.03)
-    raise AssertionError
+    return False
 
 
 def _killed(*_: object) -> None:

@@ -82,7 +82,14 @@ def test_a_manager_that_does_not_read_is_not_waited_for(manager: ServiceManager)
 
 
 def test_a_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
-    ServiceManager.of({"NOTIFY_SOCKET": str(tmp_path / "none")}, 1).ready("")
+    address = str(tmp_path / "gone")
+    manager = ServiceManager.of({"NOTIFY_SOCKET": address}, 1)
+    manager.ready("")
+    assert not list(tmp_path.iterdir())
+    back = Heard(address)
+    with back.socket:
+        manager.status("Well")
+        assert back.waiting() == [["STATUS=Well"]]
 
 
 async def test_beats_come_while_well_and_the_reason_once_when_not(heard: Heard) -> None:

@@ -22,10 +22,14 @@ STEPS = st.lists(
 def test_every_complete_file_is_handed_over_exactly_once(steps: list[tuple[str, int]]) -> None:
     """Whatever writers, renames and scans do between each other; a writer never pauses for longer than ``settle``."""
     with tempfile.TemporaryDirectory() as name:
-        asyncio.run(_play(Drop(Path(name)), steps))
+        drop = Drop(Path(name))
+        whole = asyncio.run(_play(drop, steps))
+        assert sorted(drop.taken) == sorted(whole.items())
+        assert drop.files() == {f"done/{name}" for name in whole}
 
 
-async def _play(drop: Drop, steps: list[tuple[str, int]]) -> None:
+async def _play(drop: Drop, steps: list[tuple[str, int]]) -> dict[str, bytes]:
+    """The files that were completed, and what is in them."""
     whole: dict[str, bytes] = {}
     being_written: dict[str, str] = {}
 
@@ -67,5 +71,4 @@ async def _play(drop: Drop, steps: list[tuple[str, int]]) -> None:
         await finish(0)
     for _ in range(3):
         await drop.scan(2)
-    assert sorted(drop.taken) == sorted(whole.items())
-    assert drop.files() == {f"done/{name}" for name in whole}
+    return whole

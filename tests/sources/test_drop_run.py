@@ -152,6 +152,8 @@ async def test_the_watcher_comes_back_after_a_name_it_cannot_read(tmp_path: Path
         task.cancel()
         await asyncio.wait([task])
     await until(lambda: not any(thread.name.startswith("drop-watch") for thread in threading.enumerate()))
+    assert [entry["event"] for entry in logs] == ["drop_watcher_failed", "drop_watcher_restarted"]
+    assert len(woken) > 1
 
 
 async def test_moves_to_the_shelves_wake_nobody(tmp_path: Path) -> None:
@@ -173,8 +175,10 @@ async def test_a_folder_replaced_by_another_is_watched_again(tmp_path: Path) -> 
         await watched(drop.folder)
         drop.folder.rename(tmp_path / "aside")
         await watched(drop.folder)
-        drop.put("x.csv", age=0)
+        drop.put("x.csv", "anew", age=0)
         await until(lambda: drop.files() == {"done/x.csv"})
+    assert drop.taken == [("x.csv", b"anew")]
+    assert list((tmp_path / "aside").rglob("*.csv")) == []
 
 
 async def test_an_unreadable_folder_is_said_once_and_taken_up_again(tmp_path: Path) -> None:

@@ -171,13 +171,12 @@ async def _some_at_once(asked: list[Coroutine[Any, Any, Item | None]]) -> list[I
     tasks = [asyncio.ensure_future(one(question)) for question in asked]
     try:
         return list(await asyncio.gather(*tasks))
-    except BaseException:
+    finally:  # nothing is left to do where all were answered
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for question in asked:
             question.close()
-        raise
 
 
 def is_pattern(location: str) -> bool:
