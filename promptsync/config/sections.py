@@ -105,8 +105,8 @@ class DropConfig(Section):
 class LoadConfig(Section):
     """``[load]``: when a file is held for a person instead of merged.
 
-    ``min_rows_share``: of the rows of the file before it. ``max_bad_rows_share``: of its own rows. ``max_raw_bytes``:
-    of the decompressed content. ``max_ratio``: decompressed to compressed size.
+    ``min_rows_share``: of the rows of the file before it. ``max_bad_rows_share``: of its own rows, if at least 10 are
+    bad or half of them. ``max_raw_bytes``: of the decompressed content. ``max_ratio``: decompressed to compressed size.
     """
 
     min_rows_share: Share = 0.8

@@ -27,12 +27,15 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class ExportProof:
-    """A whole file. ``sha256``: hex, of the bytes as they came; ``size``: their number; ``bad``: rows of ``rows``."""
+    """A whole file. ``sha256``: hex, of the bytes as they came; ``size``: their number. ``bad``: rows of ``rows``, of
+    which ``keyless`` have no readable key; ``first_bad``: the first of them."""
 
     sha256: str
     size: int
     rows: int
     bad: int
+    keyless: int
+    first_bad: BadRow | None
     header: ExportHeader
 
 
@@ -53,18 +56,20 @@ class ExportFile:
         ``last_record_cut``; Unavailable if the file cannot be read. ``progress`` is told the rows so far."""
         digest = hashlib.sha256()
         lines = _Lines(self._path, self._limits, digest.update)
-        rows = bad = 0
-        header = None
+        rows = bad = keyless = 0
+        header, first = None, None
         for batch in self._batches(lines):
             header = batch.header
             rows += len(batch.rows) + len(batch.bad)
             bad += len(batch.bad)
+            keyless += sum(row.key is None for row in batch.bad)
+            first = first or next(iter(batch.bad), None)
             progress(rows)
         if header is None:
             raise Held("empty", f"{self._path.name} holds nothing.")
         if not (lines.ended or self._vouched or lines.stream.members == 1):
             raise Held("last_record_cut", f"{self._path.name} ends within a record: its last line has no end.")
-        return ExportProof(digest.hexdigest(), lines.stream.size, rows, bad, header)
+        return ExportProof(digest.hexdigest(), lines.stream.size, rows, bad, keyless, first, header)
 
     def __iter__(self) -> Iterator[Batch]:
         yield from self._batches(_Lines(self._path, self._limits))
@@ -87,7 +92,7 @@ class ExportFile:
         for number, (line, record) in enumerate(_records(records, lines, self._path.name), 1):
             originals[number] = line, lines.taken()
             if record is None or len(record) != header.width:
-                bad.append(_wrong(number, originals[number], record, header.width))
+                bad.append(_wrong(number, originals[number], record, header))
             else:
                 cells.append((number, record))
             held += len(originals[number][1])
@@ -118,11 +123,11 @@ def _records(records: Any, lines: "_Lines", name: str) -> Iterator[tuple[int, li
             yield line, record
 
 
-def _wrong(number: int, original: tuple[int, bytes], record: list[str] | None, width: int) -> BadRow:
+def _wrong(number: int, original: tuple[int, bytes], record: list[str] | None, header: ExportHeader) -> BadRow:
     if record is None:
         return BadRow(number, original[0], "quoting", "A quote is out of place.", original[1], None)
-    reason = f"The row has {len(record):,} cells, not {width:,}."
-    return BadRow(number, original[0], "cell_count", reason, original[1], None)
+    reason = f"The row has {len(record):,} cells, not {header.width:,}."
+    return BadRow(number, original[0], "cell_count", reason, original[1], header.key(record))
 
 
 def _delimiter(header: str) -> str:

@@ -46,6 +46,12 @@ class ExportHeader:
     columns: tuple[tuple[str, Kind, int], ...]
     unknown: tuple[str, ...]
 
+    def key(self, record: Sequence[str]) -> tuple[str, ...] | None:
+        """What names a record with the wrong number of cells: its id, or in a file without ids all that it says."""
+        at = next((position for name, _, position in self.columns if name == "id"), None)
+        said = tuple(cell for cell in (record if at is None else record[at : at + 1]) if cell.strip())
+        return said or None
+
 
 @dataclass(frozen=True, slots=True)
 class ExportRow:
@@ -152,7 +158,7 @@ class RowReader:
                 problem = problems.get(row) or (None if key else ("bad_key", "The row is blank."))
                 if problem is not None:
                     line, original = originals[number]
-                    found.append(BadRow(number, line, *problem, original, None))
+                    found.append(BadRow(number, line, *problem, original, (key,) if key else None))
                     continue
             rows.append(ExportRow(key, observed[row], said))
         return Batch(self._header, rows, sorted(found, key=lambda one: one.record))

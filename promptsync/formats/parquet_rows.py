@@ -121,7 +121,8 @@ class ChangeSetReader:
         bad = int(np.count_nonzero(wrong))
         self.rejected += bad
         shown = self._shown(raw, rows, problems, first)
-        return Batch(rows.filter(pa.array(~wrong)), shown, bad - len(shown))
+        keyless = np.logical_or.reduce([problem.rows for problem in keys]) if keys else wrong[:0]
+        return Batch(rows.filter(pa.array(~wrong)), shown, bad - len(shown), int(np.count_nonzero(keyless)))
 
     def _shown(self, raw: pa.RecordBatch, rows: pa.RecordBatch, problems: list[Problem], first: int) -> list[BadRow]:
         if self._to_show <= 0 or self._bytes_to_show <= 0:

@@ -36,12 +36,14 @@ ARROW: dict[Kind, pa.DataType] = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.int
 class Batch:
     """``rows``: schema ``SnapshotReader.schema``. ``rejects``: the other records. Both in the file's order.
 
-    ``not_shown``: how many more records are bad than ``rejects`` holds.
+    ``not_shown``: how many more records are bad than ``rejects`` holds. ``keyless``: of a parquet file, how many of all
+    bad ones have no readable key.
     """
 
     rows: pa.RecordBatch
     rejects: list[BadRow]
     not_shown: int = 0
+    keyless: int = 0
 
 
 class SnapshotReader:

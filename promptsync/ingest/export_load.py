@@ -25,7 +25,7 @@ from promptsync.formats.export_rows import (
 )
 from promptsync.formats.rejects import BadRow
 from promptsync.merge.event_sql import EventStatements
-from promptsync.merge.guards import Guards
+from promptsync.merge.guards import Content, Guards, reason_in_bad_rows
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.merge.version import Rank, version
@@ -130,13 +130,11 @@ class ExportLoader:
         return ExportReport()
 
     def _judge(self, source: ExportSource, proof: ExportProof) -> None:
-        if proof.bad > self._guards.max_bad_rows_share * proof.rows:
-            first = next((batch.bad[0] for batch in self._again(source) if batch.bad), None)
-            why = f" The first, in line {first.line:,}: {first.reason}" if first else ""
-            raise Held("bad_rows", f"{proof.bad:,} of {proof.rows:,} rows of {source.name} cannot be read.{why}")
-
-    def _again(self, source: ExportSource) -> Iterable[Batch]:
-        return ExportFile(source.path, source.columns, self._zone, source.requested_at, vouched=source.vouched)
+        first = proof.first_bad
+        words = f"line {first.line:,}: {first.reason}" if first else ""
+        why = reason_in_bad_rows(Content(proof.rows - proof.bad, proof.bad, proof.keyless, words), self._guards)
+        if why:
+            raise Held("bad_rows", why)
 
 
 class _Merge:

@@ -30,7 +30,7 @@ from promptsync.ingest.key_order import KeyOrder
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.ingest.staging import discard
 from promptsync.merge.change_sql import ChangeStatements
-from promptsync.merge.guards import Content, reason_to_hold_changes
+from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
@@ -63,6 +63,7 @@ class ChangeSetLoad:
         self._progress = progress
         self._report = FileReport(request.path.name)
         self._bad: list[BadRow] = []
+        self._keyless = 0
         self._now = ""
         self._started = time.perf_counter()
 
@@ -116,7 +117,7 @@ class ChangeSetLoad:
             with ChangeSetReader(self._request.path, table, name, settings.limits, left_out) as reader:
                 layout = self._prepare_columns(reader)
                 staged = self._stage(reader, layout, path)
-            self._decide(Content(self._report.rows, self._report.rejected, 0))
+            self._decide(self._report.rows)
             self._merge(staged, proof)
         finally:
             discard(path)
@@ -155,6 +156,7 @@ class ChangeSetLoad:
         report.rows += rows.num_rows
         report.rejected += len(batch.rejects) + batch.not_shown
         self._bad += batch.rejects
+        self._keyless += batch.keyless
 
     def _staging(self, path: Path, layout: Layout, statements: ChangeStatements) -> ChangeStaging:
         if not self._request.dry_run and is_untouched(self._mirror, layout.table.name):
@@ -166,16 +168,17 @@ class ChangeSetLoad:
         report = self._report
         if report.rejected:
             so_far = "At least " if report.rows + report.rejected < total else ""
-            self._decide(Content(total - report.rejected, report.rejected, 0), so_far)
+            self._decide(total - report.rejected, so_far)
 
-    def _decide(self, content: Content, so_far: str = "") -> None:
+    def _decide(self, good: int, so_far: str = "") -> None:
+        """``good``: how many rows can be merged, those that are not read yet counted."""
         request = self._request
-        why = reason_to_hold_changes(content, self._settings.guards)
+        first = f"row {self._bad[0].record:,}: {self._bad[0].reason}" if self._bad else ""
+        content = Content(good, self._report.rejected, self._keyless, first)
+        why = reason_in_bad_rows(content, self._settings.guards)
         if why and not request.accept:
-            first = f" The first, row {self._bad[0].record:,}: {self._bad[0].reason}" if self._bad else ""
             raise Held(
-                "guard",
-                f"{so_far}{why}{first} If it is right all the same: promptsync load --accept {request.path.name}",
+                "guard", f"{so_far}{why} If it is right all the same: promptsync load --accept {request.path.name}"
             )
 
     def _merge(self, staged: StagedChanges, proof: Proof) -> None:

@@ -1,4 +1,4 @@
-"""Whether a snapshot can be trusted to say what is there and what is not.
+"""Whether a file can be trusted to say what is there and what is not.
 
 Owns the pure decision to hold a file. It is about trust in an input, not about the rule: a person who has looked may
 accept what is held here.
@@ -6,22 +6,33 @@ accept what is held here.
 
 from dataclasses import dataclass
 
+_MOST = 0.5
+"""The share of bad rows from which on even a few of them hold a file."""
+
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """Shares between 0 and 1: the least rows compared with the snapshot before, the most bad rows."""
+    """Shares between 0 and 1: the least rows compared with the snapshot before, the most bad rows.
+
+    ``min_bad_rows``: fewer bad ones than these never hold a file, unless they are half of it.
+    """
 
     min_rows_share: float = 0.8
     max_bad_rows_share: float = 0.01
+    min_bad_rows: int = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a file turned out to hold. ``rows``: good ones; ``keyless``: bad rows whose key could not be read."""
+    """What a file turned out to hold. ``rows``: good ones; ``keyless``: bad rows whose key could not be read.
+
+    ``first_bad``: where the first bad row is and what is wrong with it, in words; empty if that is not known.
+    """
 
     rows: int
     bad: int
     keyless: int
+    first_bad: str = ""
 
 
 def reason_to_hold(content: Content, rows_before: int | None, guards: Guards) -> str | None:
@@ -29,21 +40,25 @@ def reason_to_hold(content: Content, rows_before: int | None, guards: Guards) ->
 
     A table that was accepted as empty once may stay empty: a young organization has no opt-ins for months.
     """
-    if content.rows == 0 and rows_before != 0:
+    if content.rows == 0 and content.bad == 0 and rows_before != 0:
         return "It has no rows."
-    if content.keyless:
-        return f"{content.keyless:,} of its rows have no readable key, so nobody can tell which rows it lacks."
-    total = content.rows + content.bad
-    if content.bad > total * guards.max_bad_rows_share:
-        return f"{content.bad:,} of its {total:,} rows cannot be read."
+    if why := reason_in_bad_rows(content, guards):
+        return why
     if rows_before and content.rows < rows_before * guards.min_rows_share:
         return f"It has {content.rows:,} rows, the snapshot before it had {rows_before:,}."
     return None
 
 
-def reason_to_hold_changes(content: Content, guards: Guards) -> str | None:
-    """The same of a change set. It says nothing of other rows, so it may be as small as it is."""
-    total = content.rows + content.bad
-    if content.bad > total * guards.max_bad_rows_share:
-        return f"{content.bad:,} of its {total:,} rows cannot be read."
+def reason_in_bad_rows(content: Content, guards: Guards) -> str | None:
+    """A sentence why the rows that cannot be read hold a file of any kind, or None.
+
+    A change set or an export says nothing of other rows, so there this is all that holds it.
+    """
+    total, first = content.rows + content.bad, f" The first, {content.first_bad}" if content.first_bad else ""
+    if content.keyless:
+        verb = "has" if content.keyless == 1 else "have"
+        return f"{content.keyless:,} of its {total:,} rows {verb} no readable key.{first}"
+    many = content.bad >= guards.min_bad_rows or content.bad >= total * _MOST
+    if many and content.bad > total * guards.max_bad_rows_share:
+        return f"{content.bad:,} of its {total:,} rows cannot be read.{first}"
     return None

@@ -48,7 +48,7 @@ def test_bad_rows(driver: Driver, tmp_path: Path) -> None:
     path = subjects(tmp_path, subject_name=wrong)
     held = driver.load(path)
     assert (held.state, held.rows, held.rejected) == ("held", 197, 3)
-    assert "3 of its 200 rows cannot be read" in str(held.error) and "--accept" in str(held.error)
+    assert "3 of its 200 rows have no readable key" in str(held.error) and "--accept" in str(held.error)
     assert driver.dump("cio_subjects") == [] == driver.dump("sync_reject")
     merged = driver.load(path, accept=True)
     assert (merged.state, merged.inserted, merged.rejected) == ("merged", 197, 3)

@@ -103,6 +103,19 @@ def test_download_that_stays_cut_ends_the_job(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
+    ("bad", "good", "state"),
+    [("8,perhaps", 1, "failed"), ("8,perhaps", 2, "loaded"), (",", 40, "failed"), ("8", 40, "loaded")],
+)
+def test_bad_rows_hold_an_export_as_they_hold_a_file(stage: Stage, bad: str, good: int, state: str) -> None:
+    rows = "".join(f"{n},2026-02-01T10:00:00Z\n" for n in range(100, 100 + good))
+    stage.world.text = f"id,updatedAt\n{bad}\n{rows}"
+    job = stage.one()
+    assert job["state"] == state
+    assert len(stage.contacts()) == (good if state == "loaded" else 0)
+    assert state == "loaded" or "line 2: " in job["error"]
+
+
+@pytest.mark.parametrize(
     ("link", "words"),
     [
         ("https://files.example.org/x?sig=secret-part", "files.example.org"),

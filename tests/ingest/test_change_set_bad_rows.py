@@ -26,7 +26,9 @@ def test_reading_stops_once_too_many_rows_are_bad(tmp_path: Path, spoiled: Path)
     with Engine(Config.read({}, tmp_path)) as engine:
         report = engine.load_file(LoadRequest(spoiled, "load"))
     assert report.state == "held"
-    assert report.error and report.error.startswith(f"At least {report.rejected:,} of its {ROWS:,} rows cannot be read")
+    assert report.error and report.error.startswith(
+        f"At least {report.rejected:,} of its {ROWS:,} rows have no readable key"
+    )
     assert "The first, row 2:" in report.error
     assert 0 < report.rejected < ROWS // 3
 
