@@ -128,9 +128,9 @@ def _epoch(number: Ints, good: Bools) -> tuple[Ints, Bools]:
 def _wall_clock(columns: Bytes, layout: Layout) -> tuple[Ints, Bools]:
     """Microseconds from 1970-01-01T00:00 to what the clock on the wall shows, and whether the calendar has it."""
     year, month, day = _number(columns, 0, 4), _number(columns, 5, 2), _number(columns, 8, 2)
-    months = np.clip((year - 1970) * 12 + month - 1, -1970 * 12, 8030 * 12).astype("M8[M]")
-    first = months.astype("M8[D]").astype(np.int64)
-    length = (months + 1).astype("M8[D]").astype(np.int64) - first
+    months = np.clip((year - 1970) * 12 + month - 1, -1970 * 12, 8030 * 12)
+    first = _first_day(months)
+    length = _first_day(months + 1) - first
     good = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= length)
     micros = (first + day - 1) * DAY
     if layout.width > 10:
@@ -140,6 +140,11 @@ def _wall_clock(columns: Bytes, layout: Layout) -> tuple[Ints, Bools]:
     if used := min(layout.fraction, 6):
         micros += _number(columns, 20, used) * 10 ** (6 - used)
     return micros, good
+
+
+def _first_day(months: Ints) -> Ints:
+    """Days from 1970-01-01 to the first day of each month, given in months since 1970-01."""
+    return months.astype("M8[M]").astype("M8[D]").astype(np.int64)
 
 
 def _offset(columns: Bytes, layout: Layout) -> tuple[Ints, Bools]:
