@@ -31,7 +31,10 @@ def keep_rejects(
         (n, "org_collision", f"{table} {', '.join(map(str, key))} belongs to another organization than {staged.org}")
         for n, key in difference.foreign[:_MOST]
     ]
-    told += [(n, "duplicate_key", f"{table} {key} stands in the file more than once") for n, key in difference.folded]
+    told += [
+        (n, "duplicate_key", f"{table} {', '.join(map(str, key))} stands in the file more than once")
+        for n, key in difference.folded[:_MOST]
+    ]
     if told:
         originals = _originals(path, {n for n, _, _ in told})
         rows += [_row(kind, originals[n][0], why, originals[n][1]) for n, kind, why in told if n in originals]

@@ -53,7 +53,7 @@ class Difference:
     new: int = 0
     changed: int = 0
     foreign: list[tuple[int, Key]] = field(default_factory=list)
-    folded: list[tuple[int, str]] = field(default_factory=list)
+    folded: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
     delta: int = 0
     gone: int = 0
     settle: int = 0
@@ -92,8 +92,8 @@ class Comparison:
             elif not (found.whole and staged.ascending):
                 index_keys(connection, staged.layout.key)
             if not staged.ascending and not staged.whole:
-                units = [unit for unit in staged.layout.units if set(unit.columns) <= staged.present]
-                found.folded = fold_doubles(connection, staged.layout.key, units)
+                values = [column for column in staged.layout.values if column in staged.present]
+                found.folded = fold_doubles(connection, staged.layout.key, values)
             if not found.whole:
                 self._find(connection, found)
             connection.execute("COMMIT")

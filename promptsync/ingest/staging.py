@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 from adbc_driver_sqlite import dbapi
 
 from promptsync.errors import MirrorFull
-from promptsync.merge.layout import Unit
 from promptsync.merge.sql import names, quote
 from promptsync.store.connect import translate
 
@@ -114,44 +113,40 @@ def index_keys(connection: sqlite3.Connection, key: Sequence[str]) -> None:
     connection.execute(f"CREATE INDEX IF NOT EXISTS staging.rows_key ON rows ({names(key)})")
 
 
-def fold_doubles(connection: sqlite3.Connection, key: Sequence[str], units: Sequence[Unit]) -> list[tuple[int, str]]:
-    """Leave one row per key: claims of the same time, of which each unit takes the greater value.
+def fold_doubles(
+    connection: sqlite3.Connection, key: Sequence[str], values: Sequence[str]
+) -> list[tuple[int, tuple[object, ...]]]:
+    """Leave one row per key: of the newest claims about it, every column takes its greater value on its own.
 
-    Returns the number and key of every row that was folded into another.
+    ``values``: the columns to compare. Returns the number and key of every row that was folded into another. The
+    staging file is attached writable, its keys are indexed.
     """
-    doubled = connection.execute(
-        f"SELECT {names(key)} FROM staging.rows GROUP BY {names(key)} HAVING count(*) > 1"
+    keys, same = names(key), " AND ".join(f"r.{quote(column)} = d.{quote(column)}" for column in key)
+    connection.execute("DROP TABLE IF EXISTS staging.doubled")
+    connection.execute(f"CREATE TABLE staging.doubled (_n INTEGER PRIMARY KEY, _at INTEGER, {keys})")
+    connection.execute(
+        f"INSERT INTO staging.doubled SELECT min(_n), max(_at), {keys} FROM staging.rows "
+        f"GROUP BY {keys} HAVING count(*) > 1"
+    )
+    found = connection.execute(
+        f"SELECT r._n, {', '.join(f'r.{quote(column)}' for column in key)} FROM staging.doubled d "
+        f"CROSS JOIN staging.rows r WHERE {same} AND r._n <> d._n ORDER BY r._n"
     ).fetchall()
-    folded: list[tuple[int, str]] = []
-    same = " AND ".join(f"{quote(column)} = ?" for column in key)
-    for one in doubled:
-        cursor = connection.execute(f"SELECT * FROM staging.rows WHERE {same} ORDER BY _n", one)
-        columns = [column[0] for column in cursor.description]
-        rows = [dict(zip(columns, row, strict=True)) for row in cursor]
-        latest = max(row["_at"] for row in rows)
-        newest = [row for row in rows if row["_at"] == latest]
-        kept = rows[0]["_n"]
-        result = {
-            column: value
-            for unit in units
-            for column, value in zip(unit.columns, max(_values(row, unit) for row in newest)[1], strict=True)
-        }
-        sets = ", ".join(f"{quote(column)} = ?" for column in (*result, "_at"))
-        connection.execute(f"UPDATE staging.rows SET {sets} WHERE _n = ?", (*result.values(), latest, kept))
-        connection.execute(f"DELETE FROM staging.rows WHERE {same} AND _n <> ?", (*one, kept))
-        folded += [(row["_n"], ", ".join(map(str, one))) for row in rows[1:]]
-    return folded
+    if found:
+        greatest = ", ".join(f"max(r.{quote(column)})" for column in values)
+        connection.execute(
+            f"UPDATE staging.rows SET ({names((*values, '_at'))}) = (SELECT {greatest}, d._at FROM staging.doubled d "
+            f"CROSS JOIN staging.rows r WHERE d._n = rows._n AND {same} AND r._at = d._at) "
+            "WHERE _n IN (SELECT _n FROM staging.doubled)"
+        )
+        connection.executemany("DELETE FROM staging.rows WHERE _n = ?", [(number,) for number, *_ in found])
+    return [(number, tuple(one)) for number, *one in found]
 
 
 def discard(path: Path) -> None:
     """Remove a staging file and what may lie beside it."""
     for suffix in ("", "-journal", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _values(row: dict[str, object], unit: Unit) -> tuple[tuple[object, ...], tuple[object, ...]]:
-    values = tuple(row[column] for column in unit.columns)
-    return tuple((value is not None, value if value is not None else 0) for value in values), values
 
 
 def definitions(schema: pa.Schema) -> list[str]:

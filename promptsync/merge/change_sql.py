@@ -18,7 +18,7 @@ from functools import cached_property
 
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.rule import Rule
-from promptsync.merge.sql import differs, greater, later, names, quote
+from promptsync.merge.sql import later, names, quote
 
 
 class Change(IntEnum):
@@ -46,7 +46,7 @@ class ChangeStatements:
         """Fills ``staging.delta`` in the order of the key."""
         rule = self._rule
         older = f"s._at <= {rule.old}.{quote(self.row_at)}"  # a row of which all values are lacking has a version too
-        lost = " AND ".join([older, *(f"NOT {self._takes(unit, 's', 's._at')}" for unit in self._claimed)])
+        lost = " AND ".join([older, *(f"NOT {rule.takes(unit, 's', 's._at')}" for unit in self._claimed)])
         changed = self._changes("s", "s._at")
         kind = (
             f"CASE WHEN {rule.old}.{quote(self.layout.key[0])} IS NULL THEN {Change.NEW:d} WHEN {lost} THEN NULL "
@@ -68,7 +68,7 @@ class ChangeStatements:
         picked = [*(f"s.{quote(c)}" for c in (*self.layout.key, *values)), *marks, ":rev"]
         sets = ", ".join(f"{quote(name)} = {value}" for name, value in self._sets().items())
         newer = f"{self._version} > {self._rule.old}.{quote(self.row_at)}"
-        won = " OR ".join([newer, *(self._takes(unit) for unit in self._claimed)])
+        won = " OR ".join([newer, *(self._rule.takes(unit, "excluded", self._version) for unit in self._claimed)])
         return (
             f"INSERT INTO {self._rule.old} ({names(columns)}) SELECT {', '.join(picked)} "
             f"FROM staging.delta d CROSS JOIN staging.rows s WHERE {self._on('d')} AND d.n BETWEEN :first AND :last "
@@ -110,11 +110,10 @@ class ChangeStatements:
         return marks
 
     def _sets(self) -> dict[str, str]:
-        rule, old, sets = self._rule, self._rule.old, {}
+        rule, old = self._rule, self._rule.old
+        sets: dict[str, str] = {}
         for unit in self._claimed:
-            for column in unit.columns:
-                won = self._takes(replace(unit, columns=(column,)))
-                sets[column] = f"CASE WHEN {won} THEN excluded.{quote(column)} ELSE {old}.{quote(column)} END"
+            sets |= rule.taken(unit, "excluded", self._version)
         newest = later(self._version, f"{old}.{quote(self.row_at)}")
         for unit in self.layout.units:
             if unit.split:
@@ -130,20 +129,8 @@ class ChangeStatements:
         return f"excluded.{quote(self.row_at)}"
 
     def _changes(self, new: str, version: str) -> str:
-        """Whether a claim changes a value. Cheapest test first: most claims say what is so already."""
-        old = self._rule.old
-        tests = (f"({differs(old, new, u.columns)} AND {self._takes(u, new, version)})" for u in self._claimed)
-        return " OR ".join(tests) or "FALSE"
-
-    def _takes(self, unit: Unit, new: str = "excluded", version: str = "") -> str:
-        """Whether a column of the unit takes a claim; of equal versions each its greater value, on its own.
-
-        Which columns a later file will lack, and so split off, is not known: were they compared as one, the order of
-        the files would show.
-        """
-        rule, version = self._rule, version or self._version
-        better = " OR ".join(greater(new, rule.old, (column,)) for column in unit.columns)
-        return f"({rule.reaches(unit, version)} AND ({rule.above(unit, version)} OR {better}))"
+        """Whether a claim changes a value."""
+        return " OR ".join(self._rule.changes(unit, new, version) for unit in self._claimed) or "FALSE"
 
     def _on(self, alias: str) -> str:
         return " AND ".join(f"{alias}.{quote(c)} = s.{quote(c)}" for c in self.layout.key)

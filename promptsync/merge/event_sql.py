@@ -1,4 +1,4 @@
-"""The statement that merges one row-wise claim (a webhook's, later an export line's).
+"""The statement that merges one row-wise claim (a webhook's, an export row's).
 
 Owns its text and the order of its parameters. Executed once per claim, many times over with ``executemany``.
 """
@@ -79,11 +79,11 @@ class EventStatements:
         return Rule(self.layout, f"?{first}", {unit.name: f"?{first + 1 + n}" for n, unit in enumerate(split)})
 
     def _sets(self) -> dict[str, str]:
-        rule, old, sets = self._rule, self._rule.old, {}
+        rule, old = self._rule, self._rule.old
+        sets: dict[str, str] = {}
         for unit in self.layout.units:
-            won = f"excluded.{quote(unit.at)} > 0 AND {rule.takes(unit, 'excluded', f'excluded.{quote(unit.at)}')}"
-            for column in unit.columns:
-                sets[column] = f"CASE WHEN {won} THEN excluded.{quote(column)} ELSE {old}.{quote(column)} END"
+            claimed = f"excluded.{quote(unit.at)}"
+            sets |= rule.taken(unit, "excluded", claimed, given=f"{claimed} > 0")
             have = rule.effective(unit) if unit.split else f"{old}.{quote(unit.at)}"
             sets[unit.at] = later(f"excluded.{quote(unit.at)}", have)
         if self._seen:

@@ -3,12 +3,14 @@
 Owns the one place where it is said which claim a unit takes. Both ways in (snapshot files and single events) build
 their statements from here. ``old`` is the row's table name, ``new`` the alias of the claim.
 
-A unit takes the claim with the greatest version; equal versions, the greater value. The version an existing row has
-is the greatest of what is stored with the unit, what the row's newest written snapshot claim covers, and, for a row
-that the newest applied snapshot holds, that snapshot's own version: it asserted the row without writing it.
+A unit takes the claim with the greatest version. Of equal versions every column takes its greater value on its own:
+which columns another file will lack, and so version apart, is not known yet; were a unit compared as one row value, the
+order of the files would show. The version an existing row has is the greatest of what is stored with the unit, what the
+row's newest written snapshot claim covers, and, for a row that the newest applied snapshot holds, that snapshot's own
+version: it asserted the row without writing it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.sql import differs, greater, later, quote
@@ -52,9 +54,18 @@ class Rule:
         return " AND ".join(f"{version} >= {have}" for have in self._versions(unit))
 
     def takes(self, unit: Unit, new: str, version: str) -> str:
-        """Whether the unit takes a claim of that version."""
-        better = greater(new, self.old, unit.columns)
+        """Whether any column of the unit takes a claim of that version."""
+        better = " OR ".join(greater(new, self.old, column) for column in unit.columns)
         return f"({self.reaches(unit, version)} AND ({self.above(unit, version)} OR {better}))"
+
+    def taken(self, unit: Unit, new: str, version: str, *, given: str = "") -> dict[str, str]:
+        """Each column of the unit, and its value once the claim has been merged. ``given``: a test to make first."""
+        first = f"{given} AND " if given else ""
+        return {
+            column: f"CASE WHEN {first}{self.takes(replace(unit, columns=(column,)), new, version)} "
+            f"THEN {new}.{quote(column)} ELSE {self.old}.{quote(column)} END"
+            for column in unit.columns
+        }
 
     def beyond_cover(self, version: str) -> str:
         """Whether that version is later than every snapshot's that held the row."""

@@ -200,11 +200,10 @@ class SnapshotStatements:
         return "(" + " OR ".join(tests) + ")"
 
     def _sets(self, taken: Sequence[Unit]) -> dict[str, str]:
-        rule, old, sets = self._rule, self._rule.old, {}
+        rule, old = self._rule, self._rule.old
+        sets: dict[str, str] = {}
         for unit in taken:
-            won = rule.takes(unit, "excluded", "excluded._snap_at")
-            for column in unit.columns:
-                sets[column] = f"CASE WHEN {won} THEN excluded.{quote(column)} ELSE {old}.{quote(column)} END"
+            sets |= rule.taken(unit, "excluded", "excluded._snap_at")
         for unit in self.layout.units:
             if unit.split:
                 sets[unit.at] = later(f"excluded.{quote(unit.at)}", rule.effective(unit))

@@ -21,13 +21,10 @@ def differs(old: str, new: str, columns: Sequence[str]) -> str:
     return "(" + " OR ".join(f"{old}.{quote(c)} IS DISTINCT FROM {new}.{quote(c)}" for c in columns) + ")"
 
 
-def greater(new: str, old: str, columns: Sequence[str]) -> str:
-    """Whether ``new`` is greater than ``old``, by the first column that differs, NULL before everything."""
-    cases = []
-    for column in columns:
-        a, b = f"{new}.{quote(column)}", f"{old}.{quote(column)}"
-        cases.append(f"WHEN {a} IS DISTINCT FROM {b} THEN {a} IS NOT NULL AND ({b} IS NULL OR {a} > {b})")
-    return f"CASE {' '.join(cases)} ELSE FALSE END"
+def greater(new: str, old: str, column: str) -> str:
+    """Whether a column has a greater value in ``new``: numbers by size, text by its UTF-8 bytes, NULL least."""
+    a, b = f"{new}.{quote(column)}", f"{old}.{quote(column)}"
+    return f"({a} IS NOT NULL AND ({b} IS NULL OR {a} > {b}))"
 
 
 def later(*expressions: str) -> str:

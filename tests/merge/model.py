@@ -22,102 +22,124 @@ Version = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Kind:
-    """A table. ``groups``: columns that every source claims together, in the order in which they are compared."""
+    """A table. ``observed``: the column that says when a row of a snapshot last changed."""
 
     key: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...] = ()
+    columns: tuple[str, ...] = ()
     observed: str = ""
     snapshots: bool = False
     full_list: str = ""
 
 
 KINDS = {
-    "org": Kind(("id",), (("created_timestamp", "subdomain", "name"),), snapshots=True),
+    "org": Kind(("id",), ("created_timestamp", "subdomain", "name"), snapshots=True),
     "contact": Kind(
         ("id",),
         (
-            ("display_name",),
-            ("phone",),
-            ("is_opted_out", "opt_out_timestamp"),
-            ("created_timestamp",),
-            ("updated_timestamp", "country_code", "area_code", "country_postal_code", "region", "timezone"),
+            "display_name",
+            "phone",
+            "is_opted_out",
+            "opt_out_timestamp",
+            "created_timestamp",
+            "updated_timestamp",
+            "country_code",
+            "area_code",
+            "country_postal_code",
+            "region",
+            "timezone",
         ),
         "updated_timestamp",
         snapshots=True,
     ),
     "contact_data": Kind(
         ("id", "managed"),
-        (("contact_id", "key", "value", "deleted", "created_timestamp", "updated_timestamp"),),
+        ("contact_id", "key", "value", "deleted", "created_timestamp", "updated_timestamp"),
         "updated_timestamp",
         snapshots=True,
     ),
     "contact_tag": Kind(
         ("id",),
-        (("contact_id", "name", "created_timestamp", "updated_timestamp", "deleted_timestamp"),),
+        ("contact_id", "name", "created_timestamp", "updated_timestamp", "deleted_timestamp"),
         "updated_timestamp",
         snapshots=True,
     ),
     "message": Kind(
         ("id",),
         (
-            ("created_timestamp",),
-            ("contact_id",),
-            ("content",),
-            ("is_outgoing", "team_member_id"),
-            ("is_successful",),
-            ("status", "status_timestamp"),
-            ("error_message",),
-            ("error_code",),
-            ("sent_timestamp", "is_mms", "is_whisper", "is_billable", "segments"),
-            ("contact_phone", "org_phone"),
-            ("broadcast_id", "is_broadcast"),
-            ("conversation_id", "channel_id"),
-            ("external_message_id", "user_type", "user_id", "has_instant_app"),
+            "created_timestamp",
+            "contact_id",
+            "content",
+            "is_outgoing",
+            "team_member_id",
+            "is_successful",
+            "status",
+            "status_timestamp",
+            "error_message",
+            "error_code",
+            "sent_timestamp",
+            "is_mms",
+            "is_whisper",
+            "is_billable",
+            "segments",
+            "contact_phone",
+            "org_phone",
+            "broadcast_id",
+            "is_broadcast",
+            "conversation_id",
+            "channel_id",
+            "external_message_id",
+            "user_type",
+            "user_id",
+            "has_instant_app",
         ),
         snapshots=True,
     ),
     "broadcast": Kind(
         ("id",),
         (
-            (
-                "description",
-                "created_timestamp",
-                "start_timestamp",
-                "finish_timestamp",
-                "num_contacts",
-                "num_sent",
-                "num_errors",
-                "num_opt_outs",
-                "num_responded",
-                "num_replied_to_reply",
-                "num_skipped",
-                "num_canceled",
-                "is_p2p",
-                "is_scrub",
-                "is_advanced_targeting",
-                "contact_list_ids",
-            ),
-            ("status", "status_message"),
+            "description",
+            "created_timestamp",
+            "start_timestamp",
+            "finish_timestamp",
+            "num_contacts",
+            "num_sent",
+            "num_errors",
+            "num_opt_outs",
+            "num_responded",
+            "num_replied_to_reply",
+            "num_skipped",
+            "num_canceled",
+            "is_p2p",
+            "is_scrub",
+            "is_advanced_targeting",
+            "contact_list_ids",
+            "status",
+            "status_message",
         ),
         snapshots=True,
     ),
     "conversation": Kind(
         ("id",),
         (
-            ("contact_id", "channel_id", "status", "topic", "created_timestamp", "last_updated_timestamp"),
-            ("first_message_id",),
+            "contact_id",
+            "channel_id",
+            "status",
+            "topic",
+            "created_timestamp",
+            "last_updated_timestamp",
+            "first_message_id",
         ),
     ),
-    "conversation_member": Kind(("conversation_id", "team_member_id"), (("active",),)),
-    "team_member": Kind(("id",), (("display_name",), ("created_timestamp",))),
-    "channel": Kind(("id",), (("name", "active"),)),
+    "conversation_member": Kind(("conversation_id", "team_member_id"), ("active",)),
+    "team_member": Kind(("id",), ("display_name", "created_timestamp")),
+    "channel": Kind(("id",), ("name", "active")),
     "contact_channel": Kind(("contact_id", "identity_type", "key"), full_list="channels"),
     "contact_identity": Kind(("contact_id", "type", "key"), full_list="identities"),
-    "tag": Kind(("id",), (("name", "color_code"),)),
-    "contact_current_tag": Kind(("contact_id", "tag_id"), (("note", "added_at"),), full_list="tags"),
-    "contact_list": Kind(("id",), (("name", "type"),)),
-    "contact_list_member": Kind(("contact_id", "contact_list_id"), (("added_at",),), full_list="contactLists"),
-    "channel_opt_out": Kind(("contact_id", "channel_id"), (("opted_out", "at", "contact_key"),)),
+    "tag": Kind(("id",), ("name", "color_code")),
+    "contact_current_tag": Kind(("contact_id", "tag_id"), ("note", "added_at"), full_list="tags"),
+    "contact_list": Kind(("id",), ("name", "type")),
+    "contact_list_member": Kind(("contact_id", "contact_list_id"), ("added_at",), full_list="contactLists"),
+    "channel_opt_out": Kind(("contact_id", "channel_id"), ("opted_out", "at", "contact_key")),
 }
 
 
@@ -142,7 +164,6 @@ class Claimed:
     seen: dict[tuple[str, Key], list[int]] = field(default_factory=lambda: defaultdict(list))
     owner: dict[tuple[str, Key], int] = field(default_factory=dict)
     snapshots: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
-    alone: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     unknown: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     full_lists: set[tuple[int, str, int]] = field(default_factory=set)
     happened: dict[str, set[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(set))
@@ -164,12 +185,9 @@ class Claimed:
 def add_file(claimed: Claimed, file: File) -> None:
     """A snapshot's rows, each observed at its instant or, for contacts and what hangs on them, at its last change."""
     kind = KINDS[file.table]
-    declared = {column for group in kind.groups for column in group}
     claimed.snapshots[file.table, file.org].add(file.as_of)
     columns = {*file.columns, *(["deleted"] if "value" in file.columns else [])}
-    stated = {column for column in declared if column in columns or column not in _IN_FILES[file.table]}
-    claimed.alone[file.table] |= declared - stated
-    claimed.unknown[file.table] |= columns - declared - set(kind.key)
+    claimed.unknown[file.table] |= columns - {*kind.columns, *kind.key}
     for cells in file.rows:
         row = dict(zip(file.columns, cells, strict=True))
         key = tuple(row.pop(column) for column in kind.key)
@@ -183,28 +201,14 @@ def add_file(claimed: Claimed, file: File) -> None:
         claimed.say(file.table, key, (0, at, SNAPSHOT, 0), row)
 
 
-_WEBHOOK_ONLY = {
-    "message": {
-        *("status", "status_timestamp", "conversation_id", "channel_id"),
-        *("external_message_id", "user_type", "user_id", "has_instant_app"),
-    },
-    "broadcast": {"status", "status_message"},
-}
-_IN_FILES = {
-    name: {column for group in kind.groups for column in group} - _WEBHOOK_ONLY.get(name, set())
-    for name, kind in KINDS.items()
-    if kind.snapshots
-}
-
-
 def expected(claimed: Claimed) -> dict[str, dict[Key, dict[str, Any]]]:
     """The rows of every table: key to columns, ``_absent_since`` and ``removed_at`` included."""
     tables: dict[str, dict[Key, dict[str, Any]]] = {name: {} for name in KINDS}
     for (table, key), org in claimed.owner.items():
         kind = KINDS[table]
         row: dict[str, Any] = {} if table == "org" else {"org_id": org}
-        for unit in _units(claimed, table):
-            row |= dict(zip(unit, _greatest(claimed.claims[table, key], unit), strict=True))
+        for column in (*kind.columns, *claimed.unknown[table]):
+            row[column] = _greatest(claimed.claims[table, key], column)
         seen = claimed.seen[table, key]
         if kind.snapshots:
             row["_absent_since"] = _absent_since(seen, claimed.snapshots[table, org if table != "org" else 0])
@@ -214,19 +218,9 @@ def expected(claimed: Claimed) -> dict[str, dict[Key, dict[str, Any]]]:
     return tables
 
 
-def _units(claimed: Claimed, table: str) -> list[Sequence[str]]:
-    alone = claimed.alone[table]
-    groups = [[column for column in group if column not in alone] for group in KINDS[table].groups]
-    return [*filter(None, groups), *([column] for column in (*alone, *claimed.unknown[table]))]
-
-
-def _greatest(claims: Iterable[tuple[Version, Mapping[str, Any]]], unit: Sequence[str]) -> tuple[Any, ...]:
-    about = [
-        (version, tuple(values[column] for column in unit)) for version, values in claims if set(unit) <= set(values)
-    ]
-    if not about:
-        return (None,) * len(unit)
-    return max(about, key=lambda claim: (claim[0], [_sqlite_order(value) for value in claim[1]]))[1]
+def _greatest(claims: Iterable[tuple[Version, Mapping[str, Any]]], column: str) -> Any:
+    about = [(version, values[column]) for version, values in claims if column in values]
+    return max(about, key=lambda claim: (claim[0], _sqlite_order(claim[1])))[1] if about else None
 
 
 def _sqlite_order(value: Any) -> tuple[int, Any]:
