@@ -34,7 +34,8 @@ def bad_rows(
         key = tuple(column[row].as_py() for column in keys.columns)
         at = first + row
         kept = None if None in key else key
-        found.append(BadRow(at, at, problem.reason_class, problem.reason, original.encode(), kept))
+        why = problem.reason_class, problem.reason
+        found.append(BadRow(at, at, *why, original.encode(), kept, problem.column))
     return found
 
 

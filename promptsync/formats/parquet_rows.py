@@ -106,7 +106,7 @@ class ChangeSetReader:
                 keys.append(Problem(mask_of(typed.values.is_null()), "bad_key", why))
             elif typed.bad.any():
                 reason, words = REASONS[column.kind]
-                cells.append(Problem(typed.bad, reason, f"Column {column.name} {words}."))
+                cells.append(Problem(typed.bad, reason, f"Column {column.name} {words}.", column.name))
         if WORKSPACE in self._table.key and WORKSPACE not in arrays:
             arrays[WORKSPACE] = pa.array(np.full(count, self._name.workspace))
         first = self.records + 1

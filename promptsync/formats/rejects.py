@@ -3,6 +3,7 @@
 Owns the shape of such a row and how it is found again in its block. Never judges how many are too many.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,10 @@ from promptsync.formats.csv_block import Parsed
 from promptsync.formats.records import Block, cells_of
 from promptsync.formats.row_typing import RowTyping, TypedRows
 
+_SHOWN, _SHORT = 32, 4
+_DAY = r"(?:\d{4}([-./])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:\d{4}|\d\d))"
+_DATE = re.compile(_DAY + r"(?:[T ]\d{1,2}:\d\d(?::\d\d)?)?")
+
 
 @dataclass(frozen=True, slots=True)
 class BadRow:
@@ -20,7 +25,8 @@ class BadRow:
     ``reason_class``: ``cell_count``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``, ``bad_time`` or
     ``bad_utf8``; ``reason``: a sentence without any of the row's data. ``original``: its exact bytes, without the line
     end. ``key``: values of the key columns, or None if they cannot be read. Of a parquet file ``line`` is ``record``,
-    and ``original`` the row as a JSON object.
+    and ``original`` the row as a JSON object. ``column``, ``shape``: the column that is wrong, if it is one, and what
+    its cell looks like (``shape_of``).
     """
 
     record: int
@@ -29,6 +35,32 @@ class BadRow:
     reason: str
     original: bytes
     key: tuple[Any, ...] | None
+    column: str = ""
+    shape: str = ""
+
+    def told(self, place: str = "line") -> str:
+        """Where it is and what is wrong with it, for a sentence about its file: no data that is anybody's.
+
+        >>> BadRow(1, 2, "bad_time", "Column sent_at is no time.", b"7,soon", (7,), "sent_at", "soon").told()
+        "line 2, column sent_at: 'soon' is no time."
+        """
+        reason = self.reason.removeprefix(f"Column {self.column} ")
+        if not self.column or reason == self.reason:
+            return f"{place} {self.line:,}: {self.reason}"
+        return f"{place} {self.line:,}, column {self.column}: {repr(self.shape) if self.shape else 'it'} {reason}"
+
+
+def shape_of(cell: bytes) -> str:
+    """What a cell looks like, without saying what it says: digits as 9, letters as x; dates and very short ones as is.
+
+    >>> shape_of(b"+1 555 123 4567"), shape_of(b"31.12.2026 10:00"), shape_of(b"n/a"), shape_of(b"Anna Smith")
+    ('+9 999 999 9999', '31.12.2026 10:00', 'n/a', 'xxxx xxxxx')
+    """
+    text = cell[: 4 * _SHOWN].decode("utf-8", "replace")
+    if not (_DATE.fullmatch(text) or (len(text) <= _SHORT and not text.isdigit())):
+        text = "".join("9" if sign.isdigit() else "x" if sign.isalnum() else sign for sign in text)
+    text = "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def bad_rows(block: Block, parsed: Parsed, rows: TypedRows, typing: RowTyping, before: int) -> list[BadRow]:
@@ -42,17 +74,22 @@ def bad_rows(block: Block, parsed: Parsed, rows: TypedRows, typing: RowTyping, b
     wrong[np.delete(parsed.index, bad)] = False
     found = []
     for index in np.flatnonzero(wrong).tolist():
+        where = before + index + 1, records.line(index)
         original = records.original(index)
         if index in row_of:
-            name, reason, key = _cell_problem(rows, row_of[index], len(typing.table.key))
+            found.append(_cell_problem(rows, row_of[index], where, original, parsed, typing))
         else:
-            name, key = "cell_count", typing.key(cells_of(original))
             reason = f"The row has {int(records.cells[index]):,} cells, not {typing.header.width:,}."
-        found.append(BadRow(before + index + 1, records.line(index), name, reason, original, key))
+            found.append(BadRow(*where, "cell_count", reason, original, typing.key(cells_of(original))))
     return found
 
 
-def _cell_problem(rows: TypedRows, row: int, keys: int) -> tuple[str, str, tuple[Any, ...] | None]:
+def _cell_problem(
+    rows: TypedRows, row: int, where: tuple[int, int], original: bytes, parsed: Parsed, typing: RowTyping
+) -> BadRow:
     problem = next(problem for problem in rows.problems if problem.rows[row])
-    key = tuple(array[row].as_py() for array in rows.arrays[:keys])
-    return problem.reason_class, problem.reason, None if None in key else key
+    key = tuple(array[row].as_py() for array in rows.arrays[: len(typing.table.key)])
+    cell = parsed.columns[problem.position][row].as_py() if problem.column else None
+    shape = shape_of(cell) if cell else ""
+    known = None if None in key else key
+    return BadRow(*where, problem.reason_class, problem.reason, original, known, problem.column, shape)

@@ -23,11 +23,16 @@ _AT_MAX = (1 << 52) - 1  # what a version has room for, the year 2112
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with the marked ``rows``. ``reason_class``: stable name; ``reason``: a sentence without data."""
+    """What is wrong with the marked ``rows``. ``reason_class``: stable name; ``reason``: a sentence without data.
+
+    ``column``, ``position``: the column that is wrong and where its cells are, if it is one.
+    """
 
     rows: Bools
     reason_class: str
     reason: str
+    column: str = ""
+    position: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,7 @@ class RowTyping:
                 keys.append(Problem(rows, "bad_key", f"The key column {field.name} is blank or cannot be read."))
             else:
                 name, words = REASONS[field.kind]
-                cells.append(Problem(typed.bad, name, f"Column {field.name} {words}."))
+                cells.append(Problem(typed.bad, name, f"Column {field.name} {words}.", field.name, field.position))
         problems = [problem for problem in (*keys, *self._foreign(columns), *cells) if problem.rows.any()]
         return TypedRows(arrays, np.clip(observed, 0, _AT_MAX), problems)
 
