@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
-from promptsync.status_change_sets import ChangeSetState, change_set_states
+from promptsync.status_change_sets import ChangeSetState, change_set_problems, change_set_states
 from promptsync.status_sources import SourceState, source_problems, source_states
 from promptsync.store.changes import troubles
 
@@ -80,7 +80,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         plugins=tuple(troubles(connection)),
         merged_exports=connection.execute("SELECT count(*) FROM sync_job WHERE state = 'loaded'").fetchone()[0],
         sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
-        change_sets=tuple(change_set_states(connection, now)),
+        change_sets=tuple(change_set_states(connection, schema, now)),
     )
     return replace(status, problems=tuple(_problems(status)))
 
@@ -164,6 +164,7 @@ def _problems(status: Status) -> Iterator[str]:
         if table.stale:
             yield f"{table.table} of organization {table.org_id} is as of {table.newest}: newer exports are missing."
     yield from source_problems(status.sources)
+    yield from change_set_problems(status.change_sets, parse_iso(status.checked_at))
     for file in status.held:
         action = "look at it, then load it again" if file["state"] != "ignored" else "rename it or say what it is"
         reason = str(file["error"]).removeprefix(f"{file['name']} ").removesuffix(".")

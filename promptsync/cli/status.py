@@ -45,8 +45,9 @@ def _show(found: Status, runs: bool) -> None:
         click.echo("")
     if found.change_sets:
         columns = ["table", "workspace", "newest sequence", "hours old", "waiting", "held", "over budget", "skipped"]
+        columns.append("later than now")
         counts = [
-            [t.table, str(t.workspace_id), t.newest, t.age_hours, t.waiting, t.held, t.over_budget, t.skipped]
+            [t.table, str(t.workspace_id), t.newest, t.age_hours, t.waiting, t.held, t.over_budget, t.skipped, t.later]
             for t in found.change_sets
         ]
         print_table(columns, counts)

@@ -15,7 +15,7 @@ MOST_ROWS = (1 << 32) - 1
 
 
 def row_versions(order: Ints, name: ChangeSetName, first: int) -> pa.BinaryArray:
-    """``order``: of each row, numbers or microseconds, 0 if it has none; what is negative counts as 0.
+    """``order``: of each row, numbers or microseconds; 0 orders before all others, as does what is negative.
 
     ``first``: position of the first of them, from 1; they follow one another.
     """

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from promptsync.errors import Held
 from promptsync.formats.cells import REASONS, type_cells
-from promptsync.formats.rejects import BadRow
+from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.formats.times import parse_times
 from promptsync.model import Kind, Table
 from promptsync.model.spelling import plain
@@ -134,7 +134,7 @@ class RowReader:
         bad: Iterable[BadRow] = (),
     ) -> Batch:
         """``records``: (number, cells as wide as the header); ``originals``: number to (line, bytes)."""
-        problems: dict[int, tuple[str, str]] = {}
+        problems: dict[int, tuple[str, str, str, str]] = {}
         own: list[Any] = [None] * len(records)
         rest: list[list[Any]] = []
         observed = [self._requested_at] * len(records)
@@ -146,7 +146,9 @@ class RowReader:
             else:
                 rest.append(values)
             for row in wrong:
-                problems.setdefault(row, (REASONS[kind][0], f"Column {name} {REASONS[kind][1]}."))
+                reason_class, words = REASONS[kind]
+                shape = shape_of(cells[row].as_py())
+                problems.setdefault(row, (reason_class, f"Column {name} {words}.", name, shape))
             if name == self._columns.changed:
                 observed = self._observed(cells, observed)
         rows, found = [], list(bad)
@@ -155,10 +157,10 @@ class RowReader:
             key = str(own[row]).strip() if own[row] is not None else ""
             key = key or self._digest_key(said)
             if problems or not key:
-                problem = problems.get(row) or (None if key else ("bad_key", "The row is blank."))
+                problem = problems.get(row) or (None if key else ("bad_key", "The row is blank.", "", ""))
                 if problem is not None:
-                    line, original = originals[number]
-                    found.append(BadRow(number, line, *problem, original, (key,) if key else None))
+                    (line, original), (name, reason, *where) = originals[number], problem
+                    found.append(BadRow(number, line, name, reason, original, (key,) if key else None, *where))
                     continue
             rows.append(ExportRow(key, observed[row], said))
         return Batch(self._header, rows, sorted(found, key=lambda one: one.record))

@@ -44,6 +44,10 @@ class ChangeSetReader:
     ``leave_out`` are not even decoded and count as such. ``total``: rows according to the footer. ``records``,
     ``rejected``: how many so far; of the rejected the first few are in the batches (``Limits.max_shown``).
 
+    A row whose ordering value is null, 0, below it or unreadable is bad (``no_order``): what is unknown is not the
+    oldest. ``unordered``: the file lacks that column, though its table has one; all of its rows then order before
+    every row that has a value.
+
     A file without ``workspace_id`` is all of the workspace in its name. Raises Held: ``header``, ``column_type``,
     ``too_long``, ``too_many``, ``large_pages``, and the reasons of ``prove_parquet``.
     """
@@ -67,6 +71,7 @@ class ChangeSetReader:
             unless_refused.pop_all()
         self._columns = (*columns.key, *columns.values)
         self.unknown, self.lacks = columns.unknown, columns.lacks
+        self.unordered = bool(table.order) and all(column.name != table.order for column in self._columns)
         self.records = self.rejected = self._written = 0
         self._to_show, self._bytes_to_show = limits.max_shown, limits.max_shown_bytes
         kinds = {column.name: column.kind for column in self._columns}
@@ -97,11 +102,14 @@ class ChangeSetReader:
         count = raw.num_rows
         order = np.zeros(count, np.int64)
         arrays: dict[str, Column] = {}
-        keys, cells = [], []
+        keys, cells, unordered = list[Problem](), list[Problem](), list[Problem]()
         for column in self._columns:
             typed = self._typed(column, raw.column(column.source), order)
             arrays[column.name] = typed.values
-            if column.name in self._table.key:
+            if column.name == self._table.order:
+                why = f"Column {column.name} is blank, 0 or cannot be read, so nobody knows how new the row is."
+                unordered.append(Problem(order <= 0, "no_order", why, column.name))
+            elif column.name in self._table.key:
                 why = f"The key column {column.name} is blank or cannot be read."
                 keys.append(Problem(mask_of(typed.values.is_null()), "bad_key", why))
             elif typed.bad.any():
@@ -114,14 +122,14 @@ class ChangeSetReader:
         arrays["_at"] = row_versions(order, self._name, first)
         rows = pa.RecordBatch.from_arrays([arrays[name] for name in self.schema.names], schema=self.schema)
         self.records += count
-        problems = [problem for problem in (*keys, *cells) if problem.rows.any()]
+        problems = [problem for problem in (*keys, *unordered, *cells) if problem.rows.any()]
         if not problems:
             return Batch(rows, [])
         wrong = np.logical_or.reduce([problem.rows for problem in problems])
         bad = int(np.count_nonzero(wrong))
         self.rejected += bad
         shown = self._shown(raw, rows, problems, first)
-        keyless = np.logical_or.reduce([problem.rows for problem in keys]) if keys else wrong[:0]
+        keyless = np.logical_or.reduce([problem.rows for problem in keys])
         return Batch(rows.filter(pa.array(~wrong)), shown, bad - len(shown), int(np.count_nonzero(keyless)))
 
     def _shown(self, raw: pa.RecordBatch, rows: pa.RecordBatch, problems: list[Problem], first: int) -> list[BadRow]:

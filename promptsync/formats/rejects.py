@@ -22,11 +22,11 @@ _DATE = re.compile(_DAY + r"(?:[T ]\d{1,2}:\d\d(?::\d\d)?)?")
 class BadRow:
     """``record``: number in the file from 1. ``line``: physical line it begins at, from 1, the header's included.
 
-    ``reason_class``: ``cell_count``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``, ``bad_time`` or
-    ``bad_utf8``; ``reason``: a sentence without any of the row's data. ``original``: its exact bytes, without the line
-    end. ``key``: values of the key columns, or None if they cannot be read. Of a parquet file ``line`` is ``record``,
-    and ``original`` the row as a JSON object. ``column``, ``shape``: the column that is wrong, if it is one, and what
-    its cell looks like (``shape_of``).
+    ``reason_class``: ``cell_count``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``, ``bad_time``,
+    ``bad_utf8`` or ``no_order``; ``reason``: a sentence without any of the row's data. ``original``: its exact bytes,
+    without the line end. ``key``: values of the key columns, or None if they cannot be read. Of a parquet file ``line``
+    is ``record``, and ``original`` the row as a JSON object. ``column``, ``shape``: the column that is wrong, if it is
+    one, and what its cell looks like (``shape_of``).
     """
 
     record: int

@@ -131,7 +131,7 @@ class ExportLoader:
 
     def _judge(self, source: ExportSource, proof: ExportProof) -> None:
         first = proof.first_bad
-        words = f"line {first.line:,}: {first.reason}" if first else ""
+        words = first.told() if first else ""
         why = reason_in_bad_rows(Content(proof.rows - proof.bad, proof.bad, proof.keyless, words), self._guards)
         if why:
             raise Held("bad_rows", why)

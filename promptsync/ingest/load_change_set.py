@@ -32,6 +32,7 @@ from promptsync.ingest.staging import discard
 from promptsync.merge.change_sql import ChangeStatements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
+from promptsync.model import Table
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 
@@ -115,12 +116,22 @@ class ChangeSetLoad:
         left_out = settings.leave_out.get(table.name, frozenset())
         try:
             with ChangeSetReader(self._request.path, table, name, settings.limits, left_out) as reader:
+                self._refuse_unordered(reader, table)
                 layout = self._prepare_columns(reader)
                 staged = self._stage(reader, layout, path)
             self._decide(self._report.rows)
             self._merge(staged, proof)
         finally:
             discard(path)
+
+    def _refuse_unordered(self, reader: ChangeSetReader, table: Table) -> None:
+        if reader.unordered and not self._request.accept:
+            raise Held(
+                "no_order",
+                f"It lacks the column {table.order}, which says which rows are newer: have it exported again. Accepted "
+                "without it, its rows give way to all that have one: promptsync load --accept "
+                f"{self._request.path.name}",
+            )
 
     def _prepare_columns(self, reader: ChangeSetReader) -> Layout:
         layout = self._mirror.layout(self._report.table or "")
@@ -173,7 +184,7 @@ class ChangeSetLoad:
     def _decide(self, good: int, so_far: str = "") -> None:
         """``good``: how many rows can be merged, those that are not read yet counted."""
         request = self._request
-        first = f"row {self._bad[0].record:,}: {self._bad[0].reason}" if self._bad else ""
+        first = self._bad[0].told("row") if self._bad else ""
         content = Content(good, self._report.rejected, self._keyless, first)
         why = reason_in_bad_rows(content, self._settings.guards)
         if why and not request.accept:

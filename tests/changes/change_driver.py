@@ -43,12 +43,12 @@ class Driver:
     def load(self, path: Path, **how: Any) -> FileReport:
         return self.loader.load(LoadRequest(path, "test", **how))
 
-    def load_until(self, path: Path, pieces: int) -> FileReport | None:
+    def load_until(self, path: Path, pieces: int, **how: Any) -> FileReport | None:
         """Load a file; after so many pieces of the writer's work all ends (None), and a new process begins."""
         writer = self.mirror.writer
         writer.submit = _Until(writer.submit, pieces)  # type: ignore[method-assign]
         try:
-            return self.load(path)
+            return self.load(path, **how)
         except Killed:
             del writer.submit
             self.restart()

@@ -1,5 +1,6 @@
 """What rows a set of change sets makes, computed the plain way: of each key and column the newest claim that has it.
 
+A row without its ordering value is none, but in a file without that column: there every row has the weakest claim.
 Knows nothing of promptsync. Times are whole milliseconds since 1970.
 """
 
@@ -96,9 +97,12 @@ def rows_of(files: Iterable[ChangeSet]) -> dict[str, dict[Key, Row]]:
     for file in files:
         table = tables.setdefault(file.kind.table, {})
         for position, cells in enumerate(file.rows, 1):
-            stated = cells.get(file.kind.order) if file.kind.order in (*file.columns, *file.kind.key) else None
+            ordered = file.kind.order in (*file.columns, *file.kind.key)
+            stated = (cells[file.kind.order] or 0) if ordered else 0
+            if ordered and stated <= 0:
+                continue
             unit = 1000 if file.kind.order in file.kind.times else 1
-            version = (max(stated or 0, 0) * unit, file.sequence, file.part, position)
+            version = (stated * unit, file.sequence, file.part, position)
             row = table.setdefault(tuple(cells[column] for column in file.kind.key), Row())
             row.newest = max(row.newest, version)
             for column in file.columns:

@@ -1,5 +1,6 @@
 """Single change sets: what is held, refused, left out, tried again; and what leaves a row's revision alone."""
 
+import json
 import random
 import sqlite3
 from contextlib import closing
@@ -26,7 +27,8 @@ _NAME = "subjects_v5_7_{:018d}.parquet"
 def subjects(folder: Path, sequence: int = 1, rows: int = 200, **columns: Any) -> Path:
     """A file of subjects, or with these columns instead."""
     path = folder / _NAME.format(sequence)
-    cells = {"workspace_id": [7] * rows, "subject_name": [f"s{n:03d}" for n in range(rows)], "seq_num": [*range(rows)]}
+    numbers = range(1, rows + 1)
+    cells = {"workspace_id": [7] * rows, "subject_name": [f"s{n:03d}" for n in numbers], "seq_num": [*numbers]}
     pq.write_table(pa.table(cells | columns), path)
     return path
 
@@ -60,6 +62,56 @@ def test_bad_rows(driver: Driver, tmp_path: Path) -> None:
     assert driver.dump("sync_reject") == rejects
 
 
+def person(folder: Path, sequence: int, **cells: Any) -> Path:
+    """A file about one person of workspace 7, with these columns beside the key."""
+    path = folder / f"people_v5_chngs_7_{sequence:018d}.parquet"
+    pq.write_table(pa.table({"internal_customer_id": ["c1"]} | {name: [cell] for name, cell in cells.items()}), path)
+    return path
+
+
+def test_a_row_that_cannot_be_ordered_is_no_row_but_a_reject(driver: Driver, tmp_path: Path) -> None:
+    numbers = [0, None, -1, *range(3, 200)]
+    report = driver.load(subjects(tmp_path, seq_num=numbers))
+    assert (report.state, report.inserted, report.rejected) == ("merged", 197, 3)
+    rejects = driver.dump("sync_reject")
+    assert [(row["class"], row["line"]) for row in rejects] == [("no_order", n) for n in (1, 2, 3)]
+    assert json.loads(rejects[1]["original"]) == {"workspace_id": 7, "subject_name": "s002", "seq_num": None}
+    assert all("seq_num" in row["reason"] for row in rejects)
+
+
+def test_a_deletion_without_its_time_is_not_lost_in_silence(driver: Driver, tmp_path: Path) -> None:
+    driver.load(person(tmp_path, 1, deleted=False, updated_at=1_770_000_000_000))
+    gone = person(tmp_path, 2, deleted=True, updated_at=pa.scalar(None, pa.int64()))
+    held = driver.load(gone)
+    assert held.state == "held" and "updated_at" in str(held.error) and "row 1" in str(held.error)
+    assert driver.load(gone, accept=True).rejected == 1
+    assert [row["class"] for row in driver.dump("sync_reject")] == ["no_order"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_file_without_the_column_that_orders_it_is_held(driver: Driver, tmp_path: Path, late: bool) -> None:
+    """Accepted, it only says what no other file does, whichever comes first."""
+    without = person(tmp_path, 9, email_addr="unordered", customer_id="ana")
+    ordered = person(tmp_path, 1, email_addr="ordered", updated_at=1_770_000_000_000)
+    if late:
+        driver.load(ordered)
+    held = driver.load(without)
+    assert (held.state, held.rejected) == ("held", 0) and "lacks the column updated_at" in str(held.error)
+    assert "--accept" in str(held.error) and len(driver.dump("cio_people")) == int(late)
+    assert driver.load(without, accept=True).state == "merged"
+    if not late:
+        driver.load(ordered)
+    assert [(row["email_addr"], row["customer_id"]) for row in driver.dump("cio_people")] == [("ordered", "ana")]
+
+
+def test_a_table_without_such_a_column_goes_by_the_files(driver: Driver, tmp_path: Path) -> None:
+    for sequence in (2, 1):
+        path = tmp_path / f"delivery_content_v5_7_{sequence:018d}.parquet"
+        pq.write_table(pa.table({"delivery_id": ["d"], "subject": [str(sequence)]}), path)
+        assert driver.load(path).state == "merged"
+    assert [row["subject"] for row in driver.dump("cio_delivery_content")] == ["2"]
+
+
 def test_a_dry_run_writes_nothing(driver: Driver, tmp_path: Path) -> None:
     tables = ("cio_subjects", "sync_file", "sync_drift", "sync_state")
     before = [driver.dump(table) for table in tables]
@@ -69,7 +121,7 @@ def test_a_dry_run_writes_nothing(driver: Driver, tmp_path: Path) -> None:
     assert [driver.dump(table) for table in tables] == before
     driver.load(subjects(tmp_path, 5))
     report = driver.load(
-        subjects(tmp_path, 6, seq_num=[*range(100), *range(300, 400)], trigger_id=[1] * 200), dry_run=True
+        subjects(tmp_path, 6, seq_num=[*range(1, 101), *range(300, 400)], trigger_id=[1] * 200), dry_run=True
     )
     assert (report.inserted, report.updated, report.unchanged) == (0, 200, 0)
 

@@ -69,7 +69,7 @@ class Home:
         """A file of subjects, newest first."""
         path = (folder or self.folder) / f"subjects_v5_7_{sequence:018d}.parquet"
         path.parent.mkdir(exist_ok=True)
-        numbers = range(rows - 1, -1, -1)
+        numbers = range(rows, 0, -1)
         cells = {"workspace_id": [7] * rows, "subject_name": [f"s{n:07d}" for n in numbers], "seq_num": [*numbers]}
         pq.write_table(pa.table(cells | {"campaign_id": [sequence] * rows}), path)
         return path
@@ -83,7 +83,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     structlog.reset_defaults()
 
 
-def until(true: Callable[[], bool], seconds: float = 20) -> None:
+def until(true: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
@@ -102,7 +102,7 @@ def test_a_load_that_was_killed_is_finished(home: Home) -> None:
     with home.daemon():
         until(lambda: home.rows("SELECT state FROM sync_file ORDER BY id") == [("merged",), ("merged",)])
     assert home.rows("SELECT count(*), sum(seq_num), min(campaign_id) FROM cio_subjects") == [
-        (60_000, 60_000 * 59_999 // 2, 2)
+        (60_000, 60_000 * 60_001 // 2, 2)
     ]
     assert [*(home.folder / "staging").iterdir()] == []
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 from changes_home import SEQUENCE, ChangesHome, content
 from click.testing import CliRunner
 
@@ -16,6 +17,7 @@ from promptsync.fetch import record_run
 from promptsync.fetch_sources import source_names, sources_of
 from promptsync.metrics import mirror_metrics
 from promptsync.status import Expectations, Status, read_status
+from promptsync.status_change_sets import change_set_states
 
 
 def looked(home: ChangesHome, engine: Engine) -> Status:
@@ -80,3 +82,43 @@ def test_a_held_file_needs_a_person(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["--config", str(home.file), "status", "--json"], catch_exceptions=False)
     said = json.loads(result.stdout)
     assert (result.exit_code, said["change_sets"][0]["held"], said["change_sets"][0]["newest"]) == (1, 1, None)
+
+
+def test_rows_of_a_time_to_come_are_counted(tmp_path: Path) -> None:
+    """Seconds are two clocks that differ; what happened once is only counted."""
+    home = ChangesHome(tmp_path)
+    home.put_metrics(1)
+    day = 86_400 * MICROS
+    home.now = 1_800_000_000 * MICROS
+    people = {"internal_customer_id": ["a", "b", "c"], "updated_at": [home.now + n * day // 2 for n in (0, 1, 4)]}
+    events = {"event_id": ["a", "b"], "timestamp": [home.now + n * 900 * day for n in (0, 1)]}
+    home.put("people", 2, pa.table(people))
+    home.put("events", 3, pa.table(events))
+    with home.engine() as engine:
+        found = looked(home, engine)
+        assert {state.table: (state.later, state.latest) for state in found.change_sets} == {
+            "cio_events": (1, iso_millis(home.now + 900 * day)),
+            "cio_metrics": (0, None),
+            "cio_people": (2, iso_millis(home.now + 2 * day)),
+        }
+        (problem,) = found.problems
+        assert "2 rows of cio_people" in problem and "promptsync reset cio_people" in problem
+        home.now += day
+        assert status(home, engine).problems == ()
+        assert sum(state.later for state in status(home, engine).change_sets) == 2
+
+
+def test_they_are_counted_by_an_index(tmp_path: Path) -> None:
+    asked: list[str] = []
+    with ChangesHome(tmp_path).engine() as engine, engine.mirror.reading() as connection:
+        connection.set_trace_callback(asked.append)
+        list(change_set_states(connection, engine.mirror.schema, 1))
+        connection.set_trace_callback(None)
+        plans = {
+            sql: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}")]
+            for sql in asked
+            if "GROUP BY +" in sql
+        }
+    large = {sql: plan for sql, plan in plans.items() if "cio_broadcasts" not in sql and "cio_object_types" not in sql}
+    assert len(large) == 6
+    assert all(plan[0].startswith("SEARCH ") for plan in large.values()), large

@@ -31,7 +31,7 @@ def metrics(rows: int) -> pa.Table:
             "event_id": [f"e{number}" for number in range(rows)],
             "workspace_id": [7] * rows,
             "metric": ["sent", "opened"] * (rows // 2),
-            "seq_num": range(rows),
+            "seq_num": range(1, rows + 1),
         }
     )
 

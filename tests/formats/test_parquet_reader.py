@@ -214,15 +214,6 @@ def test_nested_garbage(tmp_path: Path) -> None:
     assert json.loads(found[0]) == [{"at": "2026-02-04T08:00:00.123456Z", "ratio": None, "day": "2026-02-04"}]
 
 
-def test_the_version_orders_as_the_vendor_does(tmp_path: Path) -> None:
-    seq = [5, None, -3, 1 << 40]
-    read = Read(tmp_path, pa.table({"workspace_id": [7] * 4, "thing_id": list("abcd"), "seq_num": seq}))
-    for number, row in enumerate(read.rows, 1):
-        parts = [max(row["seq_num"] or 0, 0), NAME.sequence, NAME.part]
-        assert row["_n"] == number
-        assert row["_at"] == b"".join(part.to_bytes(8, "big") for part in parts) + number.to_bytes(4, "big")
-
-
 def test_a_bad_row_of_any_types_is_shown(tmp_path: Path) -> None:
     odd = {
         "view": pa.array([LONG], pa.string_view()),

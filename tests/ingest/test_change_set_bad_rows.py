@@ -16,7 +16,7 @@ ROWS = 150_000  # more than two batches
 @pytest.fixture
 def spoiled(tmp_path: Path) -> Path:
     path = tmp_path / "metrics_v5_7_1.parquet"
-    numbers = pa.array(range(ROWS))
+    numbers = pa.array(range(1, ROWS + 1))
     keys = pa.array([None if n % 2 else str(n) for n in range(ROWS)])
     pq.write_table(pa.table({"event_id": keys, "seq_num": numbers}), path)
     return path
