@@ -51,6 +51,8 @@ _log = structlog.get_logger()
 _DRAIN_SECONDS = 20.0
 _APPLY_SECONDS = 4.0  # that stored deliveries get to be applied; the rest waits for the next start
 _CROWD_SECONDS = 1.0
+_GATHER_SECONDS = 1.0  # from one round of applying to the next, beside a reader that holds the log back
+_FEW = 20
 _FILE_SECONDS = 6.0  # that a file which is being loaded gets to be finished
 _WRITER_SECONDS = 300.0  # within which the writer turns: taking over a large first snapshot is a single transaction
 
@@ -202,18 +204,25 @@ class _Parts:
 
     async def _apply(self) -> None:
         """Apply stored deliveries as they come, a batch at a time."""
+        log = self._engine.mirror.writer.log
         while True:
             await self._work.wait()
+            begun = time.perf_counter()
             self._work.clear()
             try:
-                while await self._apply_next():
+                while applied := await self._apply_next():
                     await self._let_through()
+                    if log.held and applied < _FEW:
+                        self._work.set()
+                        break
             except PromptsyncError as error:
                 _log.warning("apply_failed", error=str(error))
                 if not error.retryable:
                     return
                 await asyncio.sleep(1.0)
                 self._work.set()
+            if log.held:  # a reader has it keep a copy of every page of every commit: fewer commits, of more rows
+                await asyncio.sleep(begun + _GATHER_SECONDS - time.perf_counter())
 
     async def _let_through(self) -> None:
         """In a crowd of deliveries answering goes first: their rows wait, but not for long."""

@@ -14,6 +14,7 @@ from promptsync.clock import iso_millis, parse_iso
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
 from promptsync.status_change_sets import ChangeSetState, change_set_problems, change_set_states
+from promptsync.status_log import LogState, log_state
 from promptsync.status_sources import SourceState, source_problems, source_states
 from promptsync.store.changes import troubles
 
@@ -48,6 +49,7 @@ class Status:
     sources: tuple[SourceState, ...]
     change_sets: tuple[ChangeSetState, ...] = field(default=())
     plugins: tuple[dict[str, str], ...] = field(default=())
+    log: LogState = field(default=LogState(0))
     problems: tuple[str, ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         merged_exports=connection.execute("SELECT count(*) FROM sync_job WHERE state = 'loaded'").fetchone()[0],
         sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
         change_sets=tuple(change_set_states(connection, schema, now)),
+        log=log_state(connection),
     )
     return replace(status, problems=tuple(_problems(status)))
 
@@ -184,6 +187,8 @@ def _problems(status: Status) -> Iterator[str]:
         yield f"{total:,} rejected rows or deliveries wait: 'promptsync rejects list' shows them."
     if status.events["failed"]:
         yield f"{status.events['failed']:,} deliveries failed: 'promptsync events list --failed' shows them."
+    if status.log.problem:
+        yield status.log.problem
 
 
 def age_of(iso: str | None, now: int) -> timedelta | None:

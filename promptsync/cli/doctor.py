@@ -20,6 +20,7 @@ from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.control import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.model import declared_schema
+from promptsync.status_log import LogState, log_state
 from promptsync.store import observed
 from promptsync.store.connect import open_reader
 
@@ -128,12 +129,19 @@ def _mirror(database: Path, deep: bool) -> Iterator[Finding]:
         yield whole
         if whole.level is not Level.PROBLEM:
             yield contents.check_clock(contents.newest_mark(connection), system_clock())
+            yield _log(log_state(connection))
             yield from contents.check_vendors(connection, observed.observed(connection))
             yield from change_sets.check_change_sets(connection)
     except sqlite3.Error as error:
         yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")
     finally:
         connection.close()
+
+
+def _log(log: LogState) -> Finding:
+    if log.problem:
+        return problem("log", log.problem)
+    return ok("log", f"The mirror's write-ahead log has {machine.size(log.bytes)}.")
 
 
 def _show(app: App, findings: list[Finding], problems: int) -> None:

@@ -30,6 +30,7 @@ _FAILED = "SELECT id FROM sync_event WHERE state = 'failed' AND state <> 'applie
 _MAX_WAITING = 20_000
 _CROWD = 16
 _CROWD_SECONDS = 0.1
+_GATHER_SECONDS = 0.03  # from one commit to the next, beside a reader that holds the log back
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,18 @@ class Inbox:
         self._waiting.append((delivery, future))
         if not self._flushing:
             self._flushing = True
-            loop.call_soon(self._flush, loop)  # those that have come at the same moment go together
+            self._flush_soon(loop)
         return await future
+
+    def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Those that have come at the same moment go together; more of them while the log cannot begin anew, in which
+        every commit leaves a copy of each page that it changed.
+        """
+        wait = self._begun + _GATHER_SECONDS - time.perf_counter() if self._mirror.writer.log.held else 0.0
+        if wait > 0 and len(self._waiting) < _CROWD:
+            loop.call_later(wait, self._flush, loop)
+        else:
+            loop.call_soon(self._flush, loop)
 
     def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
         batch, self._waiting = self._waiting, []
@@ -102,7 +113,7 @@ class Inbox:
             self._stored()
         self._flushing = bool(self._waiting)
         if self._waiting:
-            self._flush(loop)
+            self._flush_soon(loop)
 
     def _settle(
         self,

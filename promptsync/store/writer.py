@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from promptsync.errors import MirrorBroken, Unavailable
 from promptsync.store.connect import open_writer, translate
+from promptsync.store.wal import WriteAheadLog
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -58,6 +59,7 @@ class Writer:
 
     def __init__(self, path: Path, on_fatal: Callable[[Exception], None] | None = None) -> None:
         self._connection = open_writer(path)
+        self.log = WriteAheadLog(path)
         self._on_fatal = on_fatal
         self._lanes: tuple[deque[_Task], ...] = tuple(deque() for _ in Lane)
         self._wake = threading.Condition()
@@ -137,7 +139,7 @@ class Writer:
             self._checkpoint_if_due(idle=False)
             self.last_turn = time.monotonic()
         if self._broken is None:
-            self._checkpoint("TRUNCATE")
+            self._checkpoint(self.log.truncate)
         self._connection.close()
 
     def _next(self) -> _Task | None:
@@ -208,19 +210,23 @@ class Writer:
         return _CHECKPOINT_WEIGHT // 8 if task.preemptible or self.quiet else _CHECKPOINT_WEIGHT
 
     def _checkpoint_if_due(self, *, idle: bool) -> None:
-        """Copy the WAL back: piece by piece while busy, and once work has stopped for a second. Never in a commit."""
+        """Copy the WAL back: piece by piece while busy, and once work has stopped for a second, when it is emptied too
+        if it has grown. Never in a commit."""
         waited_for = bool(self._lanes[Lane.DELIVERY]) and self._unsaved < _CHECKPOINT_LATEST
-        if self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT) and not waited_for:
+        grown = idle and self.log.grown
+        if (self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT) or grown) and not waited_for:
             self._unsaved = 0
-            self._checkpoint("PASSIVE")
+            if self._checkpoint(self.log.checkpoint) and grown:
+                self._checkpoint(self.log.truncate)
 
-    def _checkpoint(self, mode: str) -> None:
+    def _checkpoint(self, way: Callable[[sqlite3.Connection], bool]) -> bool:
         try:
-            self._connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+            return way(self._connection)
         except sqlite3.Error as error:
             known = translate(error)
             if isinstance(known, MirrorBroken):
                 self._break(known)
+            return False
 
     def _break(self, error: MirrorBroken) -> None:
         self._broken = error
