@@ -9,7 +9,8 @@ a descriptor would drop SQLite's locks.
 import fcntl
 import os
 import sqlite3
-from contextlib import suppress
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
 
@@ -38,33 +39,40 @@ def translate(error: sqlite3.Error) -> PromptsyncError | None:
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes: WAL, explicit transactions, checkpoints only when told. Used by one thread."""
+    pragmas = (
+        "busy_timeout = 5000",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "wal_autocheckpoint = 0",
+        f"journal_size_limit = {KEPT}",
+        "cache_size = -65536",
+        "temp_store = MEMORY",
+    )
     try:
-        connection = sqlite3.connect(
-            path.absolute().as_uri(), uri=True, isolation_level=None, check_same_thread=False, cached_statements=512
-        )
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {KEPT}")
-        connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        return _opened(path.absolute().as_uri(), pragmas, cached_statements=512)
     except sqlite3.Error as error:
         raise translate(error) or MirrorFull(f"The mirror {path} cannot be opened: {error}.") from error
-    return connection
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that can only read the mirror. May be used by any thread, one at a time."""
     try:
-        connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA busy_timeout = 5000")
-        connection.execute("PRAGMA temp_store = MEMORY")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        return _opened(f"{path.absolute().as_uri()}?mode=ro", ("busy_timeout = 5000", "temp_store = MEMORY"))
     except sqlite3.Error as error:
         raise translate(error) or Unavailable(f"The mirror {path} cannot be read: {error}.") from error
+
+
+def _opened(uri: str, pragmas: Iterable[str], cached_statements: int = 128) -> sqlite3.Connection:
+    """A connection whose file has been read once; closed again if that fails, so that no descriptor is left open."""
+    connection = sqlite3.connect(
+        uri, uri=True, isolation_level=None, check_same_thread=False, cached_statements=cached_statements
+    )
+    with ExitStack() as undo:
+        undo.callback(connection.close)
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        undo.pop_all()
     return connection
 
 

@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 
 from promptsync.errors import MirrorBroken, MirrorLocked, PromptsyncError
 from promptsync.model import Column, Kind, Role, Schema, Table, declared_schema
-from promptsync.store.connect import open_reader
+from promptsync.store.connect import open_reader, open_writer
 from promptsync.store.migrations import tables_of
 from promptsync.store.mirror import Mirror
 
@@ -115,6 +115,18 @@ def test_what_is_no_database_is_said_to_be_none_and_left_alone(tmp_path: Path, c
         Mirror(path, declared_schema())
     assert isinstance(caught.value, MirrorBroken)
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("opened", [open_writer, open_reader])
+def test_an_opening_that_fails_leaves_no_file_open(tmp_path: Path, opened: Callable[[Path], object]) -> None:
+    """While the error is still looked at: a connection must not wait for the collector to be closed."""
+    path = tmp_path / "mirror.db"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(MirrorBroken) as caught:
+        opened(path)
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert caught.tb is not None
+    assert str(path) not in {os.readlink(link) for link in links if link.exists()}
 
 
 def _without(schema: Iterable[Table], table: str, column: str = "") -> Schema:
