@@ -6,6 +6,7 @@ sentences and exit codes.
 
     PromptsyncError
     +-- ConfigError           wrong configuration or wrong use (exit 2)
+    |   +-- SchemaMismatch    the mirror was made by other declarations, and no migration leads to these
     +-- Unavailable           cannot be done now, try again later (exit 3, retryable)
     |   +-- MirrorLocked      another process writes this mirror
     |   +-- MirrorFull        no room, read-only, or the disk refuses to sync
@@ -25,6 +26,10 @@ class PromptsyncError(Exception):
 
 class ConfigError(PromptsyncError):
     """The configuration or the call is wrong; nothing was done."""
+
+
+class SchemaMismatch(ConfigError):
+    """A mirror's table was declared otherwise when it was made, and no migration is written; nothing was done."""
 
 
 class Unavailable(PromptsyncError):

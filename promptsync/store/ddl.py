@@ -9,6 +9,7 @@ Full-text search is an FTS5 table on the mirror's own text. New rows are entered
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
@@ -26,12 +27,42 @@ def statements(schema: Schema, existing: dict[str, set[str]]) -> Iterator[str]:
             yield create_table(table, schema)
         else:
             yield from _missing_columns(table, schema, have)
-        yield from _indexes(table)
+        for index in indexes(table):
+            yield f"CREATE INDEX IF NOT EXISTS {quote(index.name)} ON {quote(table.name)} {index.target}"
         if table.search and f"{table.name}_fts" not in existing:
             yield from _search(table)
     for view in schema.views:
         yield f"DROP VIEW IF EXISTS {quote(view.name)}"
         yield create_view(view)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """A declared index. ``condition``: SQL; "" if it holds every row."""
+
+    name: str
+    columns: tuple[str, ...]
+    condition: str = ""
+
+    @property
+    def on(self) -> str:
+        """What it holds, in words: ``org_id, created`` or ``id WHERE state <> 'applied'``."""
+        return ", ".join(self.columns) + self._where
+
+    @property
+    def target(self) -> str:
+        """The same as SQL, as CREATE INDEX has it after the table."""
+        return f"({names(self.columns)}){self._where}"
+
+    @property
+    def _where(self) -> str:
+        return f" WHERE {self.condition}" if self.condition else ""
+
+
+def indexes(table: Table) -> list[Index]:
+    """Every index of a declared table, by the name it has in the mirror."""
+    whole = [Index("_".join((table.name, *columns)), columns) for columns in table.indexes]
+    return whole + [Index(f"{table.name}_{c}_open", (c,), condition) for c, condition in table.partial_indexes]
 
 
 def create_table(table: Table, schema: Schema) -> str:
@@ -89,15 +120,6 @@ def _missing_columns(table: Table, schema: Schema, have: set[str]) -> Iterator[s
     for name, definition in wanted:
         if name not in have:
             yield f"ALTER TABLE {quote(table.name)} ADD COLUMN {definition}"
-
-
-def _indexes(table: Table) -> Iterator[str]:
-    for columns in table.indexes:
-        name = "_".join((table.name, *columns))
-        yield f"CREATE INDEX IF NOT EXISTS {quote(name)} ON {quote(table.name)} ({names(columns)})"
-    for column, condition in table.partial_indexes:
-        name = quote(f"{table.name}_{column}_open")
-        yield f"CREATE INDEX IF NOT EXISTS {name} ON {quote(table.name)} ({quote(column)}) WHERE {condition}"
 
 
 def _search(table: Table) -> Iterator[str]:
