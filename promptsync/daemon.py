@@ -134,7 +134,8 @@ class _Parts:
         self._latencies = Latencies(self._registry)
         self._inbox = Inbox(self._engine.mirror, clock, self._work.set, self._latencies.committed)
         self._schedule = Schedule(self._engine.mirror, clock)
-        self._drop = DropFolder(_drop_settings(config), DropIntake(self._engine), clock, self._engine.age)
+        intake = DropIntake(self._engine)
+        self._drop = DropFolder(_drop_settings(config), intake, clock, self._engine.age, intake.missing_end)
         self._background: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._search = SearchKeeper(self._engine)
@@ -252,7 +253,8 @@ class _Parts:
 
 def _drop_settings(config: Config) -> DropSettings:
     drop = config.drop
-    return DropSettings(drop.folder, drop.settle.total_seconds(), drop.rescan.total_seconds())
+    settle, rescan, patience = (each.total_seconds() for each in (drop.settle, drop.rescan, drop.patience))
+    return DropSettings(drop.folder, settle, rescan, patience=patience)
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:

@@ -1,26 +1,18 @@
-"""What becomes of a file in the drop folder: loaded, waited for, passed over or held.
+"""What becomes of a file in the drop folder: waited for, loaded, passed over or held.
 
-Owns the step from the loader's report to the folder's outcome. Beside plain stability it knows one more sign of a file
-that is still being written: a parquet file without its end, which is waited for as long as something may still come.
+Owns the step from the loader's report to the folder's outcome, and asks the formats whether a file has its end.
 """
 
 import asyncio
 from pathlib import Path
-from typing import Final
 
-from promptsync.clock import MICROS
 from promptsync.engine import Engine
 from promptsync.formats.change_set_names import is_ignored
-from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_proof import has_footer
+from promptsync.formats.ending import missing_end
+from promptsync.formats.limits import Limits, size_of
 from promptsync.ingest.file_report import DROP
 from promptsync.ingest.files import LoadRequest
 from promptsync.sources.drop import Outcome
-
-_PARQUET: Final = ".parquet"
-_LIMITS: Final = Limits(links=False)
-_WAIT_SECONDS: Final = 600
-"""How long after its last change a parquet file without its end is given up."""
 
 
 class DropIntake:
@@ -28,12 +20,13 @@ class DropIntake:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        load = engine.config.load
+        self._limits = Limits(max_raw_bytes=load.max_raw_bytes, max_ratio=int(load.max_ratio), links=False)
 
     async def __call__(self, path: Path) -> Outcome:
-        """Load one file."""
-        early = await asyncio.to_thread(self._too_early, path)
-        if early is not None:
-            return early
+        """Load one file. Raises Unavailable."""
+        if await asyncio.to_thread(_says_nothing, path):
+            return Outcome("ignored")
         engine = self._engine
         report = await asyncio.to_thread(engine.load_file, LoadRequest(path, DROP))
         if report.state == "merged" and report.inserted + report.updated and report.table:
@@ -42,12 +35,10 @@ class DropIntake:
             return Outcome("done")
         return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")
 
-    def _too_early(self, path: Path) -> Outcome | None:
-        """What is to be done without looking into it, if anything."""
-        found, is_parquet = path.stat(), path.name.lower().endswith(_PARQUET)
-        if is_ignored(path.name, found.st_size if is_parquet else None):
-            return Outcome("ignored")
-        waited = self._engine.clock() / MICROS - found.st_mtime
-        if is_parquet and waited < _WAIT_SECONDS and not has_footer(path, _LIMITS):
-            return Outcome("later", "The end of this parquet file is not there yet.")
-        return None
+    async def missing_end(self, path: Path) -> str | None:
+        """Why a file at rest is not whole yet; None if it may be. Raises Unavailable."""
+        return await asyncio.to_thread(lambda: None if _says_nothing(path) else missing_end(path, self._limits))
+
+
+def _says_nothing(path: Path) -> bool:
+    return is_ignored(path.name, size_of(path) if path.name.lower().endswith(".parquet") else None)

@@ -8,6 +8,7 @@ sentences and exit codes.
     +-- ConfigError           wrong configuration or wrong use (exit 2)
     |   +-- SchemaMismatch    the mirror was made by other declarations, and no migration leads to these
     +-- Unavailable           cannot be done now, try again later (exit 3, retryable)
+    |   +-- FileUnavailable   one file or folder cannot be taken now: all others can
     |   +-- MirrorLocked      another process writes this mirror
     |   +-- MirrorFull        no room, read-only, or the disk refuses to sync
     +-- MirrorBroken          the database cannot be trusted any more: the process must end
@@ -36,6 +37,10 @@ class Unavailable(PromptsyncError):
     """It cannot be done now, but nothing is wrong with the request."""
 
     retryable = True
+
+
+class FileUnavailable(Unavailable):
+    """One file or folder cannot be read now, or not by what has to decode it; whoever has others goes on with them."""
 
 
 class MirrorLocked(Unavailable):

@@ -95,11 +95,15 @@ class WebhookConfig(Section):
 
 
 class DropConfig(Section):
-    """``[drop]``: the watched folder. A file is taken once unchanged for ``settle``; ``rescan`` is the truth."""
+    """``[drop]``: the watched folder. A file is taken once unchanged for ``settle``; ``rescan`` is the truth.
+
+    ``patience``: how long the missing end of a file is waited for after the last change.
+    """
 
     folder: LocalPath = Path("drop")
     settle: Duration = timedelta(seconds=2)
     rescan: Duration = timedelta(seconds=10)
+    patience: Duration = timedelta(minutes=10)
 
 
 class LoadConfig(Section):

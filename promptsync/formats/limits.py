@@ -1,13 +1,19 @@
 """How much a file may ask of this machine. Owns the numbers; stream.py, records.py and snapshot_csv.py enforce them.
 
-Owns too how it is opened.
+Owns too how it is opened, and the words for it if it cannot be.
 """
 
+import errno
 import os
+import pwd
+import stat
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from promptsync.errors import FileUnavailable, Unavailable
+
+_OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _MIB = 1 << 20
 
 
@@ -36,6 +42,38 @@ class Limits:
 
 
 def open_file(path: Path, limits: Limits) -> FileIO:
-    """The file for reading, unbuffered; never a link if ``limits`` do not let it be one. Raises OSError."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | (0 if limits.links else os.O_NOFOLLOW)
-    return os.fdopen(os.open(path, flags), "rb", buffering=0)
+    """The file for reading, unbuffered; never a link if ``limits`` do not let it be one. Raises OSError.
+
+    A pipe is refused rather than waited for.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if limits.links else os.O_NOFOLLOW)
+    opened = os.open(path, flags)
+    if not stat.S_ISREG(os.fstat(opened).st_mode):
+        os.close(opened)
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return os.fdopen(opened, "rb", buffering=0)
+
+
+def size_of(path: Path) -> int:
+    """Its size in bytes. Raises FileUnavailable, or Unavailable."""
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: OSError) -> Unavailable:
+    """What it means that a file cannot be read: FileUnavailable, unless the machine lacks what every file needs."""
+    why = error.strerror or type(error).__name__
+    if error.errno in (errno.EACCES, errno.EPERM):
+        why += f" (let the user {_user()} read it)"
+    kind = Unavailable if error.errno in _OF_THE_MACHINE else FileUnavailable
+    return kind(f"{path.name} cannot be read: {why}.")
+
+
+def _user() -> str:
+    """Who this process is to the file system."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from promptsync.errors import Held, Unavailable
-from promptsync.formats.limits import Limits, open_file
+from promptsync.errors import Held
+from promptsync.formats.limits import Limits, open_file, unreadable
 from promptsync.formats.parquet_footer import Footer, parse_footer
 from promptsync.formats.proof import Proof
 from promptsync.formats.stream import MAGIC as GZIP
@@ -28,7 +28,7 @@ def prove_parquet(path: Path, limits: Limits, told: Callable[[int], None] | None
     """Reads the file to its end and says what is certain about it; ``told`` gets the number of bytes read so far.
 
     ``Proof.raw_bytes``: what the footer says its pages hold, decompressed; ``members``: 0. Raises Held: ``empty``,
-    ``not_parquet``, ``truncated``, ``encrypted``, ``damaged`` and ``bomb``; Unavailable if it cannot be read.
+    ``not_parquet``, ``truncated``, ``encrypted``, ``damaged`` and ``bomb``; FileUnavailable if it cannot be read.
     """
     try:
         with open_file(path, limits) as file:
@@ -36,12 +36,12 @@ def prove_parquet(path: Path, limits: Limits, told: Callable[[int], None] | None
             digest = _digest(file, told)
             footer = read_footer(path, file)
     except OSError as error:
-        raise Unavailable(f"{path.name} cannot be read: {error.strerror}.") from error
+        raise unreadable(path, error) from error
     return Proof(digest, size, weigh(path, size, footer, limits), 0, True)
 
 
 def read_footer(path: Path, file: BinaryIO) -> Footer:
-    """What an open file says about its row groups. Raises Held ``damaged`` and ``encrypted``; Unavailable."""
+    """What an open file says about its row groups. Raises Held ``damaged`` and ``encrypted``; FileUnavailable."""
     with translated(path):
         file.seek(-_TAIL, 2)
         length = int.from_bytes(file.read(4), "little")
@@ -63,7 +63,7 @@ def has_footer(path: Path, limits: Limits) -> bool:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Whatever pyarrow raises within becomes Held ``damaged``, ``unsupported`` or ``too_large``, or Unavailable."""
+    """Whatever pyarrow raises within becomes Held ``damaged``, ``unsupported`` or ``too_large``, or FileUnavailable."""
     try:
         yield
     except (pa.ArrowNotImplementedError, NotImplementedError) as error:
@@ -72,7 +72,7 @@ def translated(path: Path) -> Iterator[None]:
         raise _held(path, "too_large", "asks for more memory in one piece than there is") from error
     except OSError as error:
         if error.errno is not None:
-            raise Unavailable(f"{path.name} cannot be read: {error.strerror}.") from error
+            raise unreadable(path, error) from error
         raise _held(path, "damaged", "cannot be read as parquet: its bytes are damaged") from error
     except (pa.ArrowException, ValueError, KeyError, OverflowError) as error:
         raise _held(path, "damaged", "cannot be read as parquet: its bytes are damaged") from error

@@ -10,8 +10,8 @@ from typing import BinaryIO, cast
 
 from isal import igzip_lib
 
-from promptsync.errors import Held, Unavailable
-from promptsync.formats.limits import Limits, open_file
+from promptsync.errors import Held
+from promptsync.formats.limits import Limits, open_file, unreadable
 
 MAGIC = b"\x1f\x8b"
 _READ = 1 << 18
@@ -25,7 +25,7 @@ class RawStream:
 
     ``size``: compressed bytes read so far; ``raw_bytes``: bytes given out; ``members``: gzip members completed, 0 for a
     plain file. ``seen`` gets every compressed piece. Raises Held (``empty``, ``not_gzip``, ``truncated``, ``checksum``,
-    ``damaged``, ``trailing_bytes``, ``bomb``) and Unavailable if the file cannot be read.
+    ``damaged``, ``trailing_bytes``, ``bomb``) and FileUnavailable if it cannot be read.
     """
 
     def __init__(self, path: Path, limits: Limits, seen: Callable[[bytes], None] | None = None) -> None:
@@ -37,7 +37,7 @@ class RawStream:
             with open_file(self._path, self._limits) as file:
                 yield from self._pieces(file)
         except OSError as error:
-            raise Unavailable(f"{self._path.name} cannot be read: {error.strerror}.") from error
+            raise unreadable(self._path, error) from error
 
     def _pieces(self, file: BinaryIO) -> Iterator[bytes]:
         first = self._read(file)

@@ -16,8 +16,8 @@ from itertools import islice
 from typing import Any
 
 from promptsync.clock import Clock, iso_millis
-from promptsync.errors import Unavailable
-from promptsync.formats.limits import Limits, open_file
+from promptsync.errors import FileUnavailable
+from promptsync.formats.limits import Limits, open_file, size_of, unreadable
 from promptsync.ingest.built_in import Extensions
 from promptsync.ingest.claim_check import check_claims
 from promptsync.ingest.claims import Claims
@@ -57,7 +57,7 @@ class DecodedLoader:
         return None
 
     def load(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
-        """Load one file whose kind is known. Raises Unavailable if it can only be done later."""
+        """Load one file whose kind is known. Raises FileUnavailable if it can only be done later."""
         known = self.kind(request.path.name)
         if known is None:
             raise ValueError(request.path.name)
@@ -67,7 +67,7 @@ class DecodedLoader:
             try:
                 self._load(request, plugin, kind, report, progress)
             except PluginPaused as error:
-                raise Unavailable(f"{error}; the file waits until it works again.") from error
+                raise FileUnavailable(f"{error}; the file waits until it works again.") from error
             except PluginFailed as error:
                 report.state, report.error = "failed", str(error)
                 if not request.dry_run:
@@ -79,8 +79,11 @@ class DecodedLoader:
     def _load(
         self, request: LoadRequest, plugin: Plugin, kind: FileKind, report: FileReport, progress: Progress
     ) -> None:
-        with open_file(request.path, Limits(links=request.source != DROP)) as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            with open_file(request.path, Limits(links=request.source != DROP)) as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(request.path, error) from error
         if not request.again and self._merged_before(sha256, kind):
             report.state = "unchanged"
             return
@@ -128,7 +131,7 @@ class DecodedLoader:
 
     def _row(self, request: LoadRequest, report: FileReport, sha256: str | None) -> dict[str, Any]:
         row = asdict(report) | {"source": request.source, "path": str(request.path), "sha256": sha256}
-        return row | {"seen_at": iso_millis(self._clock()), "size": request.path.stat().st_size}
+        return row | {"seen_at": iso_millis(self._clock()), "size": size_of(request.path)}
 
 
 def _take(claims: Iterator[object], schema: Schema) -> list[Claims]:

@@ -16,6 +16,7 @@ from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.ahead import ahead
 from promptsync.formats.change_set_names import ChangeSetName, parse_change_set
+from promptsync.formats.limits import size_of
 from promptsync.formats.memory import give_back
 from promptsync.formats.parquet_proof import prove_parquet
 from promptsync.formats.parquet_rows import Batch, ChangeSetReader
@@ -100,7 +101,7 @@ class ChangeSetLoad:
 
     def _prove(self) -> Proof:
         path = self._request.path
-        size = path.stat().st_size
+        size = size_of(path)
         return prove_parquet(path, self._settings.limits, lambda done: self._progress("checking", done, size))
 
     def _known(self, proof: Proof) -> bool:

@@ -13,6 +13,7 @@ import structlog
 
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
+from promptsync.formats.limits import size_of
 from promptsync.formats.names import FileName, parse_name
 from promptsync.formats.proof import Proof, prove
 from promptsync.formats.rejects import BadRow
@@ -131,7 +132,7 @@ class FileLoad:
 
     def _survey(self, name: FileName) -> Survey:
         path, limits = self._request.path, self._settings.limits
-        size = path.stat().st_size
+        size = size_of(path)
 
         def told(done: int) -> None:
             self._progress("checking", done, size)

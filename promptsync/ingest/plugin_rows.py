@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from promptsync.errors import Held, Unavailable
+from promptsync.errors import FileUnavailable, Held
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import PluginError
 from promptsync.plugins.loading import Plugin
@@ -28,7 +28,7 @@ def row_filter(plugins: Sequence[Plugin]) -> RowFilter | None:
             try:
                 batch = plugin.calls.one("filters", _run, function, table, batch, limit=_SECONDS)
             except PluginPaused as error:
-                raise Unavailable(f"{error}; files wait until it works again.") from error
+                raise FileUnavailable(f"{error}; files wait until it works again.") from error
             except PluginFailed as error:
                 raise Held("plugin", f"{error}; put it right, then load the file again.") from error
         return batch

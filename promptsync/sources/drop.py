@@ -1,8 +1,8 @@
 """The drop folder: files that people and programs put there are handed, complete and once, to an injected intake.
 
-Owns the order of things: look, wait until a file is stable, hand it over, move it to ``done`` or ``held``. The rescan
-is the truth, the watcher only wakes. Knows neither formats nor the mirror; never reads content. All file system work
-is done on worker threads.
+Owns the order of things: look, wait until a file is stable and has its end, hand it over, move it to ``done`` or
+``held``, and take it up again if it changes there. The rescan is the truth, the watcher only wakes. Knows neither
+formats nor the mirror; never reads content. All file system work is done on worker threads.
 """
 
 import asyncio
@@ -17,9 +17,11 @@ import structlog
 from promptsync.clock import MICROS, Clock
 from promptsync.errors import InputRefused, MirrorBroken, PromptsyncError, Unavailable
 from promptsync.sources.drop_shelf import shelve
+from promptsync.sources.drop_shelved import Shelves
 from promptsync.sources.drop_stability import Mark, StabilityTracker
-from promptsync.sources.drop_survey import confirm, make_folder, printable, survey
+from promptsync.sources.drop_survey import confirm, make_folder, survey
 from promptsync.sources.drop_watch import FolderWatch
+from promptsync.sources.odd_entries import printable
 
 _SHORTEST_REST: Final = 0.02  # seconds between two looks
 
@@ -29,10 +31,11 @@ class Outcome:
     """What became of a file. ``reason``: a sentence for people; for a held file it is written beside it.
 
     ``done`` and ``held`` are moved; ``ignored`` stays, without a reason in silence, and is not offered again until it
-    changes; ``later`` stays and is offered again at the next rescan.
+    changes; ``later`` stays and is offered again at the next rescan, ``unfinished`` once it has changed, or has not for
+    ``DropSettings.patience``.
     """
 
-    state: Literal["done", "held", "ignored", "later"]
+    state: Literal["done", "held", "ignored", "later", "unfinished"]
     reason: str = ""
 
 
@@ -44,18 +47,32 @@ Raising a retryable PromptsyncError means ``later``; after anything else the fil
 delay that grows. MirrorBroken is passed on.
 """
 
+Ending = Callable[[Path], Awaitable[str | None]]
+"""Why the end of a file at rest is not there yet, a sentence; None: it is there, or waiting would not bring it.
+
+It is asked once for each state of a file. Raises as Intake does.
+"""
+
+
+async def _no_end_shown(_: Path) -> str | None:
+    return None
+
 
 @dataclass(frozen=True, slots=True)
 class DropSettings:
     """``settle``: seconds a file must stay unchanged. ``rescan``: seconds between two looks at the whole folder.
 
-    ``force_polling``: for file systems that report no changes.
+    ``force_polling``: for file systems that report no changes. ``patience``: seconds without a change after which a
+    file whose end is missing is handed over all the same. ``plain``: seconds a file must stay unchanged, at least, if
+    its format does not show its end.
     """
 
     folder: Path
     settle: float = 2.0
     rescan: float = 10.0
     force_polling: bool = False
+    patience: float = 600.0
+    plain: float = 30.0
 
 
 def _by_name(path: Path) -> tuple[Any, ...]:
@@ -63,7 +80,10 @@ def _by_name(path: Path) -> tuple[Any, ...]:
 
 
 class DropFolder:
-    """One drop folder. ``order`` sorts the files that are ready at the same time; it must not raise."""
+    """One drop folder. ``order`` sorts the files that are ready at the same time; it must not raise.
+
+    ``ending`` is asked of each file at rest whether its end is there.
+    """
 
     def __init__(
         self,
@@ -71,13 +91,18 @@ class DropFolder:
         intake: Intake,
         clock: Clock,
         order: Callable[[Path], tuple[Any, ...]] = _by_name,
+        ending: Ending = _no_end_shown,
     ) -> None:
         self._settings = settings
         self._intake = intake
         self._clock = clock
         self._order = order
+        self._ending = ending
         self._rescan = round(settings.rescan * MICROS)
-        self._tracker = StabilityTracker(round(settings.settle * MICROS))
+        self._patience = round(settings.patience * MICROS)
+        self._tracker = StabilityTracker(round(settings.settle * MICROS), round(settings.plain * MICROS))
+        self._shelves = Shelves(settings.folder)
+        self._shelves_seen: int | None = None
         self._changed = asyncio.Event()
         self._one_scan = asyncio.Lock()
         self._watch = FolderWatch(settings.folder, self._changed.set, polling=settings.force_polling)
@@ -116,11 +141,12 @@ class DropFolder:
         Raises Unavailable if the folder cannot be read, MirrorBroken when the intake does.
         """
         async with self._one_scan:
+            stuck = await self._look_at_shelves()
             found = await asyncio.to_thread(survey, self._settings.folder)
             if self._identity not in (None, found.folder):
                 self._watch.renew()
             self._identity = found.folder
-            self._note(found.files, found.refused)
+            self._note(found.files, found.refused | stuck)
             ready = self._tracker.ready(self._clock())
             for name in sorted(ready, key=lambda name: self._order(self._settings.folder / name)):
                 await _to_the_end(self._take(name, ready[name]))
@@ -136,6 +162,18 @@ class DropFolder:
     def ignored(self) -> dict[str, str]:
         """Files whose names say nothing, with the intake's reason; they stay where they are."""
         return {name: reason for name, reason in self._ignored.items() if name not in self._tracker.pending()}
+
+    async def _look_at_shelves(self) -> dict[str, str]:
+        """Takes back, at each rescan, what has changed on a shelf; returns what cannot be, and why."""
+        now = self._clock()
+        if self._shelves_seen is not None and 0 <= now - self._shelves_seen < self._rescan:
+            return {}
+        self._shelves_seen = now
+        returned = await asyncio.to_thread(self._shelves.take_back, now)
+        for one in returned:
+            if one.problem is None:
+                self._log.info("drop_taken_up_again", file=printable(one.name), was=printable(one.shelved))
+        return {printable(one.shelved): one.problem for one in returned if one.problem is not None}
 
     def _note(self, files: dict[str, Mark], refused: dict[str, str]) -> None:
         now = self._clock()
@@ -161,6 +199,9 @@ class DropFolder:
         self._troubles.pop(name, None)
         if outcome is None:
             self._tracker.fail(name, self._clock(), self._rescan)
+        elif outcome.state == "unfinished":
+            self._say(name, "drop_unfinished", outcome.reason)
+            self._tracker.await_end(name, self._clock(), self._patience)
         elif outcome.state == "later":
             self._say(name, "drop_put_off", outcome.reason)
             self._tracker.put_off(name, self._clock(), self._rescan)
@@ -189,7 +230,7 @@ class DropFolder:
     async def _ask(self, name: str) -> Outcome | None:
         """The intake's answer; None: it failed."""
         try:
-            return await self._intake(self._settings.folder / name)
+            return await self._offer(name)
         except MirrorBroken:
             raise
         except PromptsyncError as error:
@@ -205,19 +246,29 @@ class DropFolder:
             self._say(name, "drop_intake_failed", type(error).__name__)
         return None
 
+    async def _offer(self, name: str) -> Outcome:
+        """Hands a file over, unless its end is missing and may still come."""
+        path = self._settings.folder / name
+        if self._tracker.may_lack_end(name, self._clock(), self._patience):
+            if missing := await self._ending(path):
+                return Outcome("unfinished", missing)
+            self._tracker.has_end(name)
+        return await self._intake(path)
+
     async def _shelve(self, name: str, mark: Mark, outcome: Outcome) -> None:
         """Moves a finished file; if it changed meanwhile, it is offered again."""
         reason = outcome.reason if outcome.state == "held" else None
         folder, now = self._settings.folder, self._clock
         try:
-            moved = await asyncio.to_thread(shelve, folder, name, mark, outcome.state, reason)
+            shelved = await asyncio.to_thread(shelve, folder, name, mark, outcome.state, reason)
         except Unavailable as error:
             self._unmoved[name] = (mark, outcome)
             self._troubles[name] = str(error)
             self._say(name, "drop_not_moved", str(error))
             self._tracker.fail(name, now(), self._rescan)
             return
-        if moved:
+        if shelved is not None:
+            self._shelves.put(shelved, name, mark, now())
             self._tracker.forget(name)
         else:
             self._log.info("drop_changed_while_loading", file=name)

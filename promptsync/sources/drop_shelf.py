@@ -1,4 +1,4 @@
-"""Moving a finished file onto a shelf: ``done``, or ``held`` with the reason beside it.
+"""Moving a finished file onto a shelf, ``done`` or ``held`` with the reason beside it, and back from there.
 
 Owns the names there and that nothing is ever overwritten: a name is reserved with an empty file (O_EXCL) and the
 rename replaces that alone. A file that is not what was handed over goes back. Blocking: for a worker thread.
@@ -11,34 +11,78 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from promptsync.errors import Unavailable
 from promptsync.sources.drop_stability import Mark
 from promptsync.sources.drop_survey import open_folder, step_into, top_folder
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+REASON: Final = ".reason.txt"
+_NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def shelve(root: Path, name: str, mark: Mark, shelf: str, reason: str | None = None) -> bool:
+def shelve(root: Path, name: str, mark: Mark, shelf: str, reason: str | None = None) -> str | None:
     """Moves ``root/name`` to the same subfolder of ``root/shelf``; with a reason, ``<name>.reason.txt`` beside it.
 
-    False: it is not in the state ``mark`` any more, and stays. Raises Unavailable if it cannot be moved.
+    Returns its name there, below ``root``. None: it is not in the state ``mark`` any more, and stays. Raises
+    Unavailable if it cannot be moved.
     """
     *parents, last = name.split("/")
     try:
         with (
             top_folder(root) as top,
             open_folder(top, tuple(parents)) as source,
-            _made_folder(top, shelf, parents) as target,
+            _made_folder(top, shelf, parents) as (target, folders),
         ):
             if _mark(source, last) != mark:
-                return False
-            return _move(source, target, last, mark, reason)
+                return None
+            shelved = _move(source, target, last, mark, reason)
+            return shelved and "/".join((*folders, shelved))
     except OSError as error:
         raise Unavailable(f"It cannot be moved to {shelf}: {error.strerror}.") from error
 
 
-def _move(source: int, target: int, name: str, mark: Mark, reason: str | None) -> bool:
+def take_back(root: Path, shelved: str, name: str) -> bool:
+    """Moves a file on a shelf back to ``root/name`` and removes the reason beside it; False: that name is taken, or the
+    file has gone.
+
+    Whoever is writing to it may go on doing so. Raises Unavailable if it cannot be moved.
+    """
+    *origin, last = name.split("/")
+    *folders, held = shelved.split("/")
+    try:
+        with (
+            top_folder(root) as top,
+            open_folder(top, tuple(folders)) as source,
+            _made_folder(top, None, origin) as (target, _),
+        ):
+            if not _move_unless_taken(source, target, held, last):
+                return False
+            with suppress(FileNotFoundError):
+                os.unlink(reason_name(held), dir_fd=source)
+            return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Unavailable(f"It has changed and cannot be moved back to {name}: {error.strerror}.") from error
+
+
+def discard_reason(root: Path, shelved: str) -> None:
+    """Removes the reason beside a file that somebody has taken off the shelf; nothing if the file is still there."""
+    *folders, held = shelved.split("/")
+    with suppress(OSError), top_folder(root) as top, open_folder(top, tuple(folders)) as folder:
+        try:
+            os.stat(held, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            os.unlink(reason_name(held), dir_fd=folder)
+
+
+def reason_name(name: str) -> str:
+    """The name of the file that says why the file ``name`` is held."""
+    return f"{name}{REASON}"
+
+
+def _move(source: int, target: int, name: str, mark: Mark, reason: str | None) -> str | None:
     shelved = _reserve(target, name, reason)
     moved = False
     try:
@@ -49,7 +93,30 @@ def _move(source: int, target: int, name: str, mark: Mark, reason: str | None) -
     finally:
         if not moved:
             _unreserve(target, shelved, reason)
-    return moved
+    return shelved if moved else None
+
+
+def _move_unless_taken(source: int, target: int, name: str, wanted: str) -> bool:
+    """Renames ``name`` to ``wanted`` in another folder; False: that name is taken."""
+    try:
+        os.link(name, wanted, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except FileNotFoundError:
+        raise
+    except OSError:  # no hard links here, or none to the files of other users
+        try:
+            _write(target, wanted, b"")
+        except FileExistsError:
+            return False
+        try:
+            os.rename(name, wanted, src_dir_fd=source, dst_dir_fd=target)
+        except OSError:
+            _unreserve(target, wanted, None)
+            raise
+    else:
+        os.unlink(name, dir_fd=source)
+    return True
 
 
 def _reserve(target: int, name: str, reason: str | None) -> str:
@@ -61,7 +128,7 @@ def _reserve(target: int, name: str, reason: str | None) -> str:
             continue
         try:
             if reason is not None:
-                _write(target, _reason_name(candidate), f"{reason}\n".encode("utf-8", "replace"))
+                _write(target, reason_name(candidate), f"{reason}\n".encode("utf-8", "replace"))
         except OSError as error:
             os.unlink(candidate, dir_fd=target)
             if isinstance(error, FileExistsError):
@@ -78,32 +145,32 @@ def _unreserve(target: int, shelved: str, reason: str | None) -> None:
             os.unlink(shelved, dir_fd=target)
     if reason is not None:
         with suppress(FileNotFoundError):
-            os.unlink(_reason_name(shelved), dir_fd=target)
+            os.unlink(reason_name(shelved), dir_fd=target)
 
 
 def _put_back(source: int, target: int, name: str, shelved: str) -> None:
     """Back where it came from; if a still newer file has taken its name, under a numbered one."""
     for candidate in _numbered(name):
-        try:
-            os.link(shelved, candidate, src_dir_fd=target, dst_dir_fd=source, follow_symlinks=False)
-        except FileExistsError:
-            continue
-        except OSError:  # no hard links here, or none to the files of other users
-            os.rename(shelved, _reserve(source, candidate, None), src_dir_fd=target, dst_dir_fd=source)
-        else:
-            os.unlink(shelved, dir_fd=target)
-        return
+        if _move_unless_taken(target, source, shelved, candidate):
+            return
 
 
 @contextmanager
-def _made_folder(top: int, shelf: str, parents: list[str]) -> Iterator[int]:
-    """A descriptor of ``shelf/parents``, made where missing (0750); a part that a file has taken is numbered."""
-    opened = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top)
+def _made_folder(top: int, shelf: str | None, parents: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """A descriptor of ``shelf/parents``, made where missing (0750), and its parts; a parent whose name a file has taken
+    is numbered."""
+    opened, parts = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top), list[str]()
     try:
-        opened = _step_into_made(opened, shelf)
-        for part in parents:
-            opened = next(inner for name in _numbered(part) if (inner := _step_unless_taken(opened, name)) is not None)
-        yield opened
+        if shelf is not None:
+            opened = _step_into_made(opened, shelf)
+            parts.append(shelf)
+        for parent in parents:
+            for name in _numbered(parent):
+                if (inner := _step_unless_taken(opened, name)) is not None:
+                    opened = inner
+                    parts.append(name)
+                    break
+        yield opened, parts
     finally:
         os.close(opened)
 
@@ -141,7 +208,3 @@ def _numbered(name: str) -> Iterator[str]:
     yield name
     for number in itertools.count(1):
         yield f"{name}.{number}"
-
-
-def _reason_name(name: str) -> str:
-    return f"{name}.reason.txt"

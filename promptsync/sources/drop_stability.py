@@ -12,12 +12,19 @@ from typing import Final
 from promptsync.clock import MICROS
 
 _UNFINISHED: Final = (".part", ".tmp", ".crdownload", ".filepart", "~")
+_SHOW_THEIR_END: Final = (".gz", ".parquet")
 _LONGEST_RETRY: Final = 3600 * MICROS
+_LONGEST_REST: Final = 60 * MICROS
 
 
 def is_unfinished(name: str) -> bool:
     """Whether a file or folder of this name is left alone until it is renamed: hidden, or temporary by its ending."""
     return name.startswith(".") or name.lower().endswith(_UNFINISHED)
+
+
+def shows_its_end(name: str) -> bool:
+    """Whether the content of a file of this name proves where it ends; of others only rest tells."""
+    return name.lower().endswith(_SHOW_THEIR_END)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,34 +48,45 @@ class Mark:
 
 @dataclass(slots=True)
 class _Tracked:
-    """Due ``delay`` microseconds after ``since``; None: not before it changes."""
+    """Due ``delay`` microseconds after ``since``; None: not before it changes. ``resting``: the moment from which on it
+    is known not to have changed. ``whole``: its end was seen; ``cut``: how often it was at rest without its end."""
 
     mark: Mark
+    resting: int
     since: int
     delay: int | None
     failures: int = 0
+    whole: bool = False
+    cut: int = 0
 
 
 class StabilityTracker:
-    """Which of the files seen are ready. ``settle``: microseconds that a mark must stay the same.
+    """Which of the files seen are ready. ``settle``: microseconds that a mark must stay the same; ``plain``: at least
+    so many for a file whose name does not show its end.
 
-    A file whose last write was ``settle`` ago when its inode is first seen came by a rename, or before anybody looked,
+    A file whose last write was that long ago when its inode is first seen came by a rename, or before anybody looked,
     and is ready at once. A clock set back delays a file by no more than its delay, counted anew.
     """
 
-    def __init__(self, settle: int) -> None:
+    def __init__(self, settle: int, plain: int = 0) -> None:
         self._settle = settle
+        self._plain = max(settle, plain)
         self._files: dict[str, _Tracked] = {}
 
     def see(self, name: str, mark: Mark, now: int) -> None:
         """A file was seen. Any change of its mark ends what was decided about it."""
         tracked = self._files.get(name)
         if tracked is not None and tracked.mark == mark:
-            tracked.since = min(tracked.since, now)
+            tracked.since, tracked.resting = min(tracked.since, now), min(tracked.resting, now)
             return
-        fresh = tracked is None or not tracked.mark.same_file(mark)
-        old = now - mark.mtime // 1000 >= self._settle
-        self._files[name] = _Tracked(mark, now, 0 if fresh and old else self._settle)
+        written, settle = mark.mtime // 1000, self._settle if shows_its_end(name) else self._plain
+        if tracked is not None and tracked.mark.same_file(mark):
+            rest = min(settle << min(tracked.cut, 20), max(settle, _LONGEST_REST))
+            self._files[name] = _Tracked(mark, now, now, rest, cut=tracked.cut)
+        elif now - written >= settle:
+            self._files[name] = _Tracked(mark, written, now, 0)
+        else:
+            self._files[name] = _Tracked(mark, now, now, settle)
 
     def keep_only(self, names: Collection[str]) -> None:
         """Forget the files that are not among ``names``."""
@@ -96,6 +114,27 @@ class StabilityTracker:
         """Offer it again ``delay`` microseconds from now, or ``settle`` after a change."""
         if (tracked := self._files.get(name)) is not None:
             tracked.since, tracked.delay = now, delay
+
+    def may_lack_end(self, name: str, now: int, patience: int) -> bool:
+        """Whether its end was not seen yet, and it has not been at rest for ``patience``."""
+        tracked = self._files.get(name)
+        return tracked is not None and not tracked.whole and now - tracked.resting < patience
+
+    def has_end(self, name: str) -> None:
+        """Its end was seen, or none is to be seen: this state of the file needs not be looked at for it again."""
+        if (tracked := self._files.get(name)) is not None:
+            tracked.whole = True
+
+    def await_end(self, name: str, now: int, patience: int) -> None:
+        """Its end is missing: offer it again once it has been at rest for ``patience``, or at rest after a change.
+
+        Each time it must then rest for twice as long, up to a minute, so that a slow writer does not have the whole of
+        a large file read at every pause.
+        """
+        if (tracked := self._files.get(name)) is not None:
+            tracked.since = tracked.resting if now - tracked.resting < patience else now
+            tracked.delay = patience
+            tracked.cut += 1
 
     def fail(self, name: str, now: int, delay: int) -> None:
         """As ``put_off``, for twice as long with each failure of an unchanged file, an hour at most."""

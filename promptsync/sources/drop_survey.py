@@ -8,31 +8,23 @@ changes nothing. Names are relative to the drop folder, parts joined by ``/``. B
 import errno
 import os
 import stat
-import unicodedata
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from promptsync.errors import InputRefused, Unavailable
 from promptsync.sources.drop_stability import Mark, is_unfinished
+from promptsync.sources.odd_entries import odd_folder, odd_kind, odd_name, printable
 
 SHELVES: Final = ("done", "held")
 """Folders at the top that hold what is finished; they are not looked into."""
 
 _DEEPEST: Final = 16
 _LONGEST_NAME: Final = 200  # bytes; leaves room for a number and ``.reason.txt`` within 255
-_FILE_ENDINGS: Final = (".csv", ".gz", ".parquet")
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SWAPPED: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-_KINDS: Final = {
-    stat.S_IFLNK: "It is a symbolic link; links are not followed. Put the file itself here.",
-    stat.S_IFIFO: "It is a pipe, not a file.",
-    stat.S_IFSOCK: "It is a socket, not a file.",
-    stat.S_IFBLK: "It is a device, not a file.",
-    stat.S_IFCHR: "It is a device, not a file.",
-}
 
 
 @dataclass(slots=True)
@@ -87,6 +79,34 @@ def confirm(root: Path, name: str) -> Mark | None:
     return Mark.of(found) if stat.S_ISREG(found.st_mode) else None
 
 
+def shelf_files(root: Path, shelf: str) -> dict[str, Mark]:
+    """Every file on a shelf, by its name below ``root``. Raises OSError if ``root`` cannot be opened."""
+    result = Survey((0, 0))
+    pending: list[tuple[str, ...]] = [(shelf,)]
+    with top_folder(root) as top:
+        while pending:
+            pending += _look_into(top, pending.pop(), result)
+    return result.files
+
+
+def marks_of(root: Path, names: Iterable[str]) -> dict[str, Mark]:
+    """The marks of those of some files below ``root`` that are still there. Raises OSError as ``shelf_files``."""
+    folders: dict[tuple[str, ...], list[str]] = {}
+    for name in names:
+        *above, last = name.split("/")
+        folders.setdefault(tuple(above), []).append(last)
+    found: dict[str, Mark] = {}
+    with top_folder(root) as top:
+        for parents, lasts in folders.items():
+            with suppress(OSError), open_folder(top, parents) as folder:
+                for last in lasts:
+                    with suppress(OSError):
+                        status = os.stat(last, dir_fd=folder, follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode):
+                            found["/".join((*parents, last))] = Mark.of(status)
+    return found
+
+
 @contextmanager
 def top_folder(root: Path) -> Iterator[int]:
     """A descriptor of the drop folder, which may itself be reached through links. Raises OSError."""
@@ -116,12 +136,6 @@ def step_into(folder: int, part: str) -> int:
     return inner
 
 
-def printable(name: str) -> str:
-    """``name`` for logs and people: bytes that are not UTF-8 and control characters escaped."""
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(sign.encode("unicode_escape").decode() if _is_control(sign) else sign for sign in text)
-
-
 def _look_into(top: int, parts: tuple[str, ...], result: Survey) -> list[tuple[str, ...]]:
     """Enters one folder into ``result``; returns the folders in it."""
     inner: list[tuple[str, ...]] = []
@@ -133,20 +147,25 @@ def _look_into(top: int, parts: tuple[str, ...], result: Survey) -> list[tuple[s
         if not parts:
             raise
         if error.errno not in _SWAPPED:
-            result.refused[printable("/".join(parts))] = f"The folder cannot be opened: {error.strerror}."
+            result.refused[printable("/".join(parts))] = f"The folder cannot be read: {error.strerror}."
     return inner
 
 
 def _enter(entry: os.DirEntry[str], parts: tuple[str, ...], result: Survey) -> bool:
     """Enters a file or a refusal into ``result``; True: a folder to look into."""
+    name = "/".join((*parts, entry.name))
     try:
         found = entry.stat(follow_symlinks=False)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        raise  # it is the folder that lets nobody look
+    except OSError as error:
+        result.refused[printable(name)] = f"It cannot be looked at: {error.strerror}."
+        return False
     is_folder = stat.S_ISDIR(found.st_mode)
     if not parts and entry.name in SHELVES and is_folder:
         return False
-    name = "/".join((*parts, entry.name))
     reason = _why_refused(entry.name, found.st_mode, len(parts))
     if reason:
         result.refused[printable(name)] = reason
@@ -157,25 +176,16 @@ def _enter(entry: os.DirEntry[str], parts: tuple[str, ...], result: Survey) -> b
 
 def _why_refused(name: str, mode: int, depth: int) -> str | None:
     """The reason in plain words; None: a file or a folder like any other."""
-    kind = stat.S_IFMT(mode)
-    if kind not in (stat.S_IFREG, stat.S_IFDIR):
-        return _KINDS.get(kind, "It is not a file.")
+    if odd := odd_kind(mode):
+        return odd
     if depth == 0 and name in SHELVES:
         return f"The name {name!r} is kept for the folder of finished files. Rename it."
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        return "Its name is not UTF-8. Rename it."
-    if size > _LONGEST_NAME:
+    if len(os.fsencode(name)) > _LONGEST_NAME:
         return f"Its name is longer than {_LONGEST_NAME} bytes. Rename it."
-    if any(_is_control(sign) for sign in name):
-        return "Its name has control characters. Rename it."
-    if kind == stat.S_IFDIR and name.lower().endswith(_FILE_ENDINGS):
-        return "It is a folder named like a file; what is in it is not read. Rename it."
-    if kind == stat.S_IFDIR and depth + 1 >= _DEEPEST:
+    if odd := odd_name(name):
+        return odd
+    if stat.S_ISDIR(mode) and (odd := odd_folder(name)):
+        return odd
+    if stat.S_ISDIR(mode) and depth + 1 >= _DEEPEST:
         return f"It lies more than {_DEEPEST} folders deep; what is in it is not read."
     return None
-
-
-def _is_control(sign: str) -> bool:
-    return unicodedata.category(sign)[0] == "C"

@@ -147,6 +147,14 @@ def test_rejected_rows_are_tried_again(home: Home) -> None:
     assert home.rows("SELECT count(*) FROM cio_subjects") == [(51,)]  # what was merged stays
 
 
+def put(path: Path, content: bytes) -> None:
+    """A file that nobody has written to for long comes by a rename."""
+    hidden = path.with_name(f".{path.name}")
+    hidden.write_bytes(content)
+    os.utime(hidden, (0, 0))
+    hidden.rename(path)
+
+
 def test_the_drop_folder(home: Home) -> None:
     whole = home.write(1).read_bytes()
     late = home.drop / "a" / "subjects_v5_7_000000000000000002.parquet"
@@ -155,10 +163,9 @@ def test_the_drop_folder(home: Home) -> None:
         late.parent.mkdir()
         late.write_bytes(whole[:-5])
         (home.drop / "cio-validate").touch()
-        (home.drop / "1.2.3.track.json").write_text("{}")
+        put(home.drop / "1.2.3.track.json", b"{}")
         given_up = home.drop / "subjects_v5_7_000000000000000003.parquet"
-        given_up.write_bytes(whole[:-5])
-        os.utime(given_up, (0, 0))
+        put(given_up, whole[:-5])
         until((home.drop / "held" / given_up.name).exists)
         assert late.exists() and not (home.drop / "held" / "a").exists()
         late.write_bytes(whole)

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -193,10 +194,18 @@ def drop(folder: Path) -> None:
     header = "id,display_name,phone\n"
     rows = [f"{n},{TEXT},+1{PHONE}\n" for n in range(1, 60)]
     rejects = [f"no number {TEXT},x,{PHONE}\n"]
-    (folder / "contact_1_2026-02-04T00-00-00-0800Z.csv").write_text(header + "".join(rows) + rejects[0] * 5)
-    (folder / "contact_2_2026-02-04T00-00-00-0800Z.csv").write_text(header + f'1,"{TEXT}\n')
-    (folder / f"+1{NAME_PHONE}.csv").write_text(TEXT)
-    (folder / f"contact {NAME_PHONE}.csv.gz").write_text(TEXT)
+    put(folder / "contact_1_2026-02-04T00-00-00-0800Z.csv", header + "".join(rows) + rejects[0] * 5)
+    put(folder / "contact_2_2026-02-04T00-00-00-0800Z.csv", header + f'1,"{TEXT}\n')
+    put(folder / f"+1{NAME_PHONE}.csv", TEXT)
+    put(folder / f"contact {NAME_PHONE}.csv.gz", TEXT)
+
+
+def put(path: Path, text: str) -> None:
+    """A file that nobody has written to for long comes by a rename."""
+    hidden = path.with_name(f".{path.name}")
+    hidden.write_text(text)
+    os.utime(hidden, (0, 0))
+    hidden.rename(path)
 
 
 def until(true: Callable[[], bool]) -> None:

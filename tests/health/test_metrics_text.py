@@ -1,6 +1,7 @@
 """The metrics of a daemon, as a scraper reads them."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -68,10 +69,12 @@ async def test_everything_that_happened_can_be_scraped(tmp_path: Path) -> None:
             pass
         await asyncio.to_thread(daemon.engine.apply_pending)
         config.drop.folder.mkdir(exist_ok=True, parents=True)
-        (config.drop.folder / "contact_1_2026-02-04T00-00-00-0800Z.csv").write_text(CONTACTS)
+        (config.drop.folder / "contact_1_2026-02-04T00-00-00-0800Z.csv.gz").write_bytes(
+            gzip.compress(CONTACTS.encode())
+        )
         for _ in range(200):
             metrics = await scraped(config)
-            if metrics.get(("promptsync_files", (("state", "merged"),))):
+            if metrics.get(("promptsync_snapshot_rows", (("org", "1"), ("table", "contact")))):
                 break
             await asyncio.sleep(0.02)
     deliveries = {labels: n for (name, labels), n in metrics.items() if name == "promptsync_deliveries_total"}

@@ -30,13 +30,16 @@ class LaterClock:
 class Drop:
     """A drop folder whose intake answers what the test says and remembers what it was given."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, clock: LaterClock | None = None, **given: Any) -> None:
         self.folder = folder
-        self.clock = LaterClock()
+        self.clock = clock or LaterClock()
         self.taken: list[tuple[str, bytes]] = []
         self.answer: Outcome | BaseException = DONE
         self.meanwhile: Callable[[Path], object] = lambda path: None
-        self.source = DropFolder(DropSettings(folder, **settings), self.take, self.clock)
+        self.missing: Callable[[Path], str | None] = lambda path: None
+        self.looked: list[str] = []
+        settings = DropSettings(folder, **({"plain": 0.0} | given))
+        self.source = DropFolder(settings, self.take, self.clock, ending=self.ending)
 
     async def take(self, path: Path) -> Outcome:
         self.taken.append((str(path.relative_to(self.folder)), await asyncio.to_thread(path.read_bytes)))
@@ -44,6 +47,10 @@ class Drop:
         if isinstance(self.answer, BaseException):
             raise self.answer
         return self.answer
+
+    async def ending(self, path: Path) -> str | None:
+        self.looked.append(path.name)
+        return await asyncio.to_thread(self.missing, path)
 
     async def scan(self, forward: float = 0) -> None:
         self.clock.forward(forward)

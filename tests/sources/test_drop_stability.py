@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from promptsync.clock import MICROS
-from promptsync.sources.drop_stability import Mark, StabilityTracker, is_unfinished
+from promptsync.sources.drop_stability import Mark, StabilityTracker, is_unfinished, shows_its_end
 
 SETTLE = 2 * MICROS
+PLAIN = 3 * SETTLE
+PATIENCE = 5 * SETTLE
 NOW = 1_770_000_000 * MICROS
 
 
@@ -58,6 +60,21 @@ def test_an_old_file_renamed_over_another_is_ready_at_once() -> None:
     assert "a" in tracker.ready(NOW + 1)
 
 
+def test_a_missing_end_is_waited_for_until_the_file_has_rested_for_so_long() -> None:
+    tracker = StabilityTracker(SETTLE)
+    tracker.see("a.gz", mark(NOW), NOW)
+    assert tracker.may_lack_end("a.gz", NOW + SETTLE, PATIENCE)
+    tracker.await_end("a.gz", NOW + SETTLE, PATIENCE)
+    assert (tracker.due(), tracker.pending()) == (NOW + PATIENCE, {"a.gz"})
+    assert not tracker.may_lack_end("a.gz", NOW + PATIENCE, PATIENCE)
+    tracker.see("a.gz", mark(NOW + 1, size=11), NOW + 1)
+    assert tracker.due() == NOW + 1 + 2 * SETTLE, "and after a change, for twice as long as before"
+    tracker.has_end("a.gz")
+    assert not tracker.may_lack_end("a.gz", NOW + 2, PATIENCE)
+    tracker.see("a.gz", mark(NOW + 3, size=12), NOW + 3)
+    assert tracker.may_lack_end("a.gz", NOW + 3, PATIENCE)
+
+
 def test_a_resting_file_is_offered_again_only_after_a_change() -> None:
     tracker = StabilityTracker(SETTLE)
     tracker.see("a", mark(0), NOW)
@@ -102,7 +119,7 @@ class Writers(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.tracker = StabilityTracker(SETTLE)
+        self.tracker = StabilityTracker(SETTLE, PLAIN)
         self.now = NOW
         self.set_back = 0
         self.inodes = 0
@@ -112,7 +129,7 @@ class Writers(RuleBasedStateMachine):
     def clock(self) -> int:
         return self.now - self.set_back
 
-    names = st.sampled_from("abc")
+    names = st.sampled_from(["a.csv", "b.csv.gz", "c.parquet"])
 
     @rule(name=names, grows=st.integers(0, 2))
     def write(self, name: str, grows: int) -> None:
@@ -146,6 +163,11 @@ class Writers(RuleBasedStateMachine):
     def put_off(self, name: str) -> None:
         self.tracker.put_off(name, self.clock(), 3 * SETTLE)
 
+    @rule(name=names)
+    def lack_its_end(self, name: str) -> None:
+        if name in self.tracker.ready(self.clock()):
+            self.tracker.await_end(name, self.clock(), PATIENCE)
+
     @rule()
     def look(self) -> None:
         for name, state in self.files.items():
@@ -153,7 +175,8 @@ class Writers(RuleBasedStateMachine):
         self.tracker.keep_only(self.files.keys())
         for name, state in self.tracker.ready(self.clock()).items():
             assert self.files[name] == state
-            assert self.now - self.written[name] >= SETTLE, "taken while it was being written"
+            rest = SETTLE if shows_its_end(name) else PLAIN
+            assert self.now - self.written[name] >= rest, "taken while it was being written"
 
     @invariant()
     def what_waits_is_due(self) -> None:
@@ -161,7 +184,7 @@ class Writers(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.look()
-        self.now += 4 * SETTLE
+        self.now += 60 * MICROS
         for name, state in self.files.items():
             self.tracker.see(name, state, self.clock())
         assert self.tracker.ready(self.clock()).keys() == self.files.keys(), "left alone, every file becomes ready"
