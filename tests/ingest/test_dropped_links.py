@@ -36,7 +36,7 @@ def test_a_link_is_followed_by_hand_and_never_in_the_drop_folder(tmp_path: Path)
 
 
 def metrics(path: Path, *events: str) -> Path:
-    pq.write_table(pa.table({"event_id": events}), path)
+    pq.write_table(pa.table({"event_id": events, "seq_num": range(1, len(events) + 1)}), path)
     return path
 
 
