@@ -27,16 +27,30 @@ Operation = Callable[[Engine, Params, Emit], dict[str, Any]]
 
 
 def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
-    """``paths``; optional ``table``, ``org``, ``as_of``, ``accept``, ``dry_run``. Emits ``progress`` and ``file``."""
+    """``paths``; optional ``table``, ``org``, ``as_of``, ``accept``, ``corrects``, ``dry_run``.
+
+    Emits ``progress`` and ``file``.
+    """
     stated = None
     if params.get("table"):
         stated = FileName(params["table"], params.get("org"), parse_iso(params["as_of"]))
         if stated.table not in {table.name for table in engine.mirror.schema.nightly}:
             raise ConfigError(f"There is no export table {stated.table}; 'promptsync schema' lists them.")
     requests = [
-        LoadRequest(path, "load", stated, bool(params.get("accept")), bool(params.get("dry_run")))
+        LoadRequest(
+            path,
+            "load",
+            stated,
+            accept=bool(params.get("accept")),
+            dry_run=bool(params.get("dry_run")),
+            corrects=bool(params.get("corrects")),
+        )
         for path in engine.in_order(Path(path) for path in params["paths"])
     ]
+    if params.get("corrects"):
+        for request in requests:
+            if stated is None and engine.age(request.path)[0] != 0:
+                raise ConfigError(f"--corrects is for nightly exports; {request.path.name} is none by its name.")
     reports = []
     for report in engine.load(requests, lambda step, done, total: emit({"progress": [step, done, total]})):
         reports.append(asdict(report))

@@ -3,6 +3,7 @@
 Owns the questions and what counts as needing a person. Opens nothing: it is handed a reading connection.
 """
 
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -10,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from promptsync.clock import iso_millis, parse_iso
+from promptsync.clock import MICROS, iso_millis, parse_iso
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
 from promptsync.status_change_sets import ChangeSetState, change_set_problems, change_set_states
@@ -21,15 +22,17 @@ from promptsync.store.changes import troubles
 
 @dataclass(frozen=True, slots=True)
 class TableState:
-    """One table of one organization. ``newest``: ISO instant of its newest snapshot; ``missing``: dates of nights."""
+    """One table of one organization. ``newest``: ISO instant of its newest snapshot, those of a time that has not come
+    apart, of which the last is ``future``; ``missing``: dates of nights."""
 
     table: str
     org_id: int
-    newest: str
+    newest: str | None
     rows: int
     snapshots: int
     missing: tuple[str, ...]
     stale: bool
+    future: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Status:
     events: dict[str, Any]
     held: tuple[dict[str, Any], ...]
     unfinished: tuple[dict[str, Any], ...]
+    differing: tuple[dict[str, Any], ...]
     rejects: dict[str, int]
     drift: tuple[dict[str, Any], ...]
     search_lag: dict[str, int]
@@ -75,6 +79,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         events=_events(connection),
         held=tuple(_rows(connection, _FILES.format("'held', 'failed', 'ignored'"))),
         unfinished=tuple(_rows(connection, _FILES.format("'staged'"))),
+        differing=tuple(_rows(connection, _DIFFERING)),
         rejects=dict(connection.execute('SELECT "class", count(*) FROM sync_reject GROUP BY 1 ORDER BY 1').fetchall()),
         drift=tuple(_rows(connection, 'SELECT kind, "table", name, first_seen, seen_in FROM sync_drift ORDER BY 4')),
         search_lag=dict(_search_lag(connection, schema)),
@@ -88,10 +93,19 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
     return replace(status, problems=tuple(_problems(status)))
 
 
+_DAY = 24 * 3_600 * MICROS
 _FILES = (
     'SELECT id, name, "table", org_id, as_of, state, rows, error, seen_at FROM sync_file '
     "WHERE state IN ({}) ORDER BY id"
 )
+
+
+_DIFFERING = (
+    "SELECT id, name, path, differing FROM sync_file f WHERE state = 'merged' AND differing > 0 AND NOT EXISTS "
+    '(SELECT 1 FROM sync_file g WHERE g.state = \'merged\' AND g."table" = f."table" AND g.org_id IS f.org_id AND '
+    "(g.as_of, ifnull(g.correction, 0)) > (f.as_of, ifnull(f.correction, 0))) ORDER BY id"
+)
+"""Files that contradict one of the same instant, as long as no later night or correction settles it."""
 
 
 _JOBS = (
@@ -110,10 +124,18 @@ def _tables(connection: sqlite3.Connection, expected: Expectations, now: int) ->
         found.setdefault((table, org), []).append((at, rows))
     oldest = now - int(expected.stale_after.total_seconds() * 1_000_000)
     for (table, org), snapshots in found.items():
-        newest, rows = snapshots[-1]
-        nights = [_local_date(at, expected.zone) for at, _ in snapshots]
+        past = [(at, rows) for at, rows in snapshots if at <= now + _DAY]
+        newest, rows = past[-1] if past else (0, snapshots[-1][1])
+        nights = [_local_date(at, expected.zone) for at, _ in past]
         yield TableState(
-            table, org, iso_millis(newest), rows, len(snapshots), tuple(_gaps(nights)), stale=newest < oldest
+            table,
+            org,
+            iso_millis(newest) if past else None,
+            rows,
+            len(snapshots),
+            tuple(_gaps(nights)) if nights else (),
+            stale=newest < oldest,
+            future=iso_millis(snapshots[-1][0]) if len(past) < len(snapshots) else None,
         )
 
 
@@ -164,7 +186,12 @@ def _problems(status: Status) -> Iterator[str]:
     if not (status.tables or status.events["received"] or status.merged_exports or status.change_sets):
         yield "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
     for table in status.tables:
-        if table.stale:
+        if table.future:
+            yield (
+                f"{table.table} of organization {table.org_id} holds an export of {table.future}, which has not come "
+                "yet, so that no later one counts; 'promptsync doctor --repair' takes it back."
+            )
+        elif table.stale:
             yield f"{table.table} of organization {table.org_id} is as of {table.newest}: newer exports are missing."
     yield from source_problems(status.sources)
     yield from change_set_problems(status.change_sets, parse_iso(status.checked_at))
@@ -172,6 +199,8 @@ def _problems(status: Status) -> Iterator[str]:
         action = "look at it, then load it again" if file["state"] != "ignored" else "rename it or say what it is"
         reason = str(file["error"]).removeprefix(f"{file['name']} ").removesuffix(".")
         yield f"{file['name']} is {file['state']} ({reason}); {action}."
+    for file in status.differing:
+        yield differs(file["name"], file["differing"], file["path"])
     for file in status.unfinished:
         yield f"{file['name']} was not finished; load it again."
     for job in status.jobs:
@@ -189,6 +218,14 @@ def _problems(status: Status) -> Iterator[str]:
         yield f"{status.events['failed']:,} deliveries failed: 'promptsync events list --failed' shows them."
     if status.log.problem:
         yield status.log.problem
+
+
+def differs(name: str, rows: int, path: str) -> str:
+    """What is said of a merged file that contradicts another of the same instant. ``rows``: how many of them differ."""
+    return (
+        f"{name} differs from the export of the same night merged before it in {rows:,} rows; of each value the "
+        f"greater was kept. If it replaces that export: promptsync load --corrects {shlex.quote(path)}"
+    )
 
 
 def age_of(iso: str | None, now: int) -> timedelta | None:

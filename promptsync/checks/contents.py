@@ -79,6 +79,24 @@ def check_clock(newest: int | None, now: int) -> Finding:
     return ok("clock", f"It is {iso_millis(now)}, later than anything that arrived.")
 
 
+def check_zone(connection: sqlite3.Connection, zone: str) -> Iterator[Finding]:
+    """Whether rows claim to have changed hours after their own export was made, which a wrong zone explains.
+
+    ``zone``: the one in force for times without any.
+    """
+    sql = (
+        "SELECT name, ahead FROM sync_file f WHERE state = 'merged' AND ahead > 0 AND NOT EXISTS (SELECT 1 FROM "
+        'sync_file g WHERE g.state = \'merged\' AND g."table" = f."table" AND g.org_id IS f.org_id '
+        "AND g.as_of > f.as_of) ORDER BY id"
+    )
+    for name, ahead in connection.execute(sql):
+        yield problem(
+            "time zone",
+            f"{ahead:,} rows of {name} are dated hours after the export itself: times without a zone are later than "
+            f"the export. Set mirror.timezone, now {zone}, to the vendor's zone.",
+        )
+
+
 def check_vendors(connection: sqlite3.Connection, seen: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
     """What has been observed of what the vendors leave open. ``seen``: kind to form to how often."""
     yield check_ids(*count_numbers(connection.execute(_NUMBERS)))

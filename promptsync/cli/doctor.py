@@ -82,7 +82,7 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
         yield ok("daemon", "The daemon is running.")
     else:
         yield note("daemon", "The daemon is not running: nothing is received until 'promptsync run'.")
-    yield from _mirror(database, deep)
+    yield from _mirror(config, deep)
     yield from plugin_findings(config)
 
 
@@ -115,7 +115,8 @@ def _room(database: Path) -> Finding:
     return machine.check_room(there, shutil.disk_usage(there).free, used)
 
 
-def _mirror(database: Path, deep: bool) -> Iterator[Finding]:
+def _mirror(config: Config, deep: bool) -> Iterator[Finding]:
+    database = config.mirror.database
     if not database.exists():
         yield note("mirror", f"There is no mirror at {database} yet; 'promptsync run' or 'promptsync load' makes it.")
         return
@@ -130,6 +131,7 @@ def _mirror(database: Path, deep: bool) -> Iterator[Finding]:
         if whole.level is not Level.PROBLEM:
             yield contents.check_clock(contents.newest_mark(connection), system_clock())
             yield _log(log_state(connection))
+            yield from contents.check_zone(connection, config.mirror.timezone.key)
             yield from contents.check_vendors(connection, observed.observed(connection))
             yield from change_sets.check_change_sets(connection)
     except sqlite3.Error as error:

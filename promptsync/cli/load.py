@@ -8,6 +8,7 @@ import click
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
+from promptsync.status import differs
 
 _GOOD = ("merged", "unchanged", "would merge")
 
@@ -18,6 +19,7 @@ _GOOD = ("merged", "unchanged", "would merge")
 @click.option("--org", type=click.IntRange(min=0), help="The organization, if the name does not say.")
 @click.option("--as-of", help="The instant it states (ISO 8601), if the name does not say.")
 @click.option("--accept", is_flag=True, help="Merge a held file: a person has looked at it.")
+@click.option("--corrects", is_flag=True, help="It replaces the export of the same night that was merged before.")
 @click.option("--dry-run", is_flag=True, help="Count what would change, write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
@@ -38,7 +40,7 @@ def load(app: App, /, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> 
         print_json(files)
     else:
         _show(app, files)
-    finish(not files or any(file["state"] not in _GOOD or file["rejected"] for file in files))
+    finish(not files or any(file["state"] not in _GOOD or file["rejected"] or file["differing"] for file in files))
 
 
 def _check(stated: dict[str, Any]) -> None:
@@ -63,5 +65,8 @@ def _show(app: App, files: list[dict[str, Any]]) -> None:
     for file in files:
         if file["error"]:
             click.echo(about_file(file), err=True)
-    if any(file["rejected"] for file in files):
+    for file in files:
+        if file["differing"]:
+            click.echo(differs(file["name"], file["differing"], file["name"]), err=True)
+    if any(file["rejected"] and file["state"] == "merged" for file in files):
         click.echo("'promptsync rejects list' shows the rows that could not be merged.", err=True)

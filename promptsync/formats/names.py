@@ -23,11 +23,20 @@ _STAMP = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """``org_id``: None for the table of organizations. ``as_of``: microseconds since the epoch, UTC."""
+    """``org_id``: None for the table of organizations. ``as_of``: microseconds since the epoch, UTC.
+
+    ``correction``: 0, or which file it is in a row that replaces another of the same instant; never in a name.
+    """
 
     table: str
     org_id: int | None
     as_of: int
+    correction: int = 0
+
+    @property
+    def at(self) -> int:
+        """The instant of the snapshot's claims: each correction counts as made a microsecond later."""
+        return self.as_of + self.correction
 
 
 def parse_name(name: str, tables: Iterable[Table], zone: ZoneInfo) -> FileName:

@@ -19,6 +19,8 @@ from promptsync.formats.times import parse_times
 from promptsync.model import Kind, Table
 
 _AT_MAX = (1 << 52) - 1  # what a version has room for, the year 2112
+LATEST = 6 * 3_600_000_000
+"""How long after the instant of its file, microseconds, a row may have changed: exports run for hours, not for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,14 @@ class Problem:
 class TypedRows:
     """``arrays``: one for each field of the header. ``observed``: microseconds since the epoch.
 
-    ``problems``: the one that counts first comes first; none without rows.
+    ``problems``: the one that counts first comes first; none without rows. ``ahead``: how many rows claim to have
+    changed later than a row of this file can have.
     """
 
     arrays: "list[pa.Array[Any]]"
     observed: Ints
     problems: list[Problem]
+    ahead: int
 
     @property
     def bad(self) -> Bools:
@@ -83,7 +87,11 @@ class RowTyping:
                 name, words = REASONS[field.kind]
                 cells.append(Problem(typed.bad, name, f"Column {field.name} {words}.", field.name, field.position))
         problems = [problem for problem in (*keys, *self._foreign(columns), *cells) if problem.rows.any()]
-        return TypedRows(arrays, np.clip(observed, 0, _AT_MAX), problems)
+        latest = self.stated.as_of + LATEST
+        ahead = int(np.count_nonzero(observed > latest))
+        return TypedRows(
+            arrays, np.clip(observed, 0, min(max(latest, 0), _AT_MAX)) + self.stated.correction, problems, ahead
+        )
 
     def key(self, cells: list[bytes]) -> tuple[Any, ...] | None:
         """The key of a record with the wrong number of cells, if it stands where it should and can be read."""

@@ -55,7 +55,8 @@ class SnapshotReader:
     ``schema``: ``_n`` (number of the record from 1, rejected ones counted, header and empty lines not), key columns,
     value columns that the file has, ``_at`` (observed at, microseconds since the epoch, 0 to 2**52 - 1).
     ``unknown``: columns that are not declared, name in the batches to the vendor's name. ``lacks``: declared ones that
-    the file, and so the batches, do not have. ``records``, ``rejected``: how many so far.
+    the file, and so the batches, do not have. ``records``, ``rejected``: how many so far; ``ahead``: how many of them
+    claim to have changed hours after the file was made.
 
     Raises Held: ``header``, ``empty``, ``too_long``, ``last_record_cut``, ``quoting``, and the reasons of stream.py.
     """
@@ -74,7 +75,7 @@ class SnapshotReader:
         self._header, self._first = self._open(table)
         self._typing = RowTyping(table, self._header, stated, zone)
         self.unknown, self.lacks = self._header.unknown, self._header.lacks
-        self.records = self.rejected = 0
+        self.records = self.rejected = self.ahead = 0
         typed = [(field.name, ARROW.get(field.kind, pa.string())) for field in self._header.fields]
         self.schema = pa.schema([("_n", pa.int64()), *typed, ("_at", pa.int64())])
 
@@ -124,6 +125,7 @@ class SnapshotReader:
             rows = rows.filter(pa.array(~typed.bad))
         self.records += parsed.total
         self.rejected += len(rejects)
+        self.ahead += typed.ahead
         return Batch(rows, rejects)
 
     def _refuse_long_cells(self, columns: list[pa.BinaryArray]) -> None:

@@ -1,10 +1,12 @@
 """What of a file could not be merged, kept with its original bytes.
 
 Owns the rows of ``sync_reject`` that a file leaves: unreadable rows, keys of another organization, keys that stood
-twice. Loading the same file again keeps each of them once.
+twice. Loading the same file again, or the next night's with the same row, keeps each of them once.
 """
 
+import hashlib
 import sqlite3
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +50,15 @@ def keep_bad_rows(mirror: Mirror, table: str, file_id: int, bad: list[BadRow], n
 
 
 def _keep_all(mirror: Mirror, rows: list[dict[str, Any]], common: dict[str, Any]) -> None:
+    """The same row of the same table, file after file, is one reject, which names the newest file that has it."""
+    known: dict[tuple[str, str, bytes], list[tuple[int, bool]]] = defaultdict(list)
     with mirror.reading() as connection:
-        known = ledger.rejects_of(connection, common["file_id"])
-    rows = [row for row in rows if (row["class"], row["line"], row["reason"]) not in known]
-    for start in range(0, len(rows), _CHUNK):
-        mirror.writer.run(lambda connection, some=rows[start : start + _CHUNK]: _keep(connection, some, common))  # type: ignore[misc]
+        for number, kind, reason, original, newer in ledger.rejects_like(connection, common["file_id"]):
+            known[kind, reason, _digest(original)].append((number, newer))
+    there = [known[row["class"], row["reason"], _digest(row["original"])] for row in rows]
+    kept = [(same.pop(0) if same else None, row) for same, row in zip(there, rows, strict=True)]
+    for start in range(0, len(kept), _CHUNK):
+        mirror.writer.run(lambda connection, some=kept[start : start + _CHUNK]: _keep(connection, some, common))  # type: ignore[misc]
 
 
 def _originals(path: Path, numbers: set[int]) -> dict[int, tuple[int, bytes]]:
@@ -67,9 +73,20 @@ def _originals(path: Path, numbers: set[int]) -> dict[int, tuple[int, bytes]]:
     return found
 
 
-def _keep(connection: sqlite3.Connection, rows: list[dict[str, Any]], common: dict[str, Any]) -> None:
-    for row in rows:
-        ledger.insert(connection, "sync_reject", row | common)
+def _keep(
+    connection: sqlite3.Connection,
+    rows: list[tuple[tuple[int, bool] | None, dict[str, Any]]],
+    common: dict[str, Any],
+) -> None:
+    for same, row in rows:
+        if same is None:
+            ledger.insert(connection, "sync_reject", row | common)
+        elif not same[1]:
+            ledger.update(connection, "sync_reject", same[0], {"line": row["line"], **common})
+
+
+def _digest(original: bytes) -> bytes:
+    return hashlib.blake2b(original, digest_size=16).digest()
 
 
 def _row(kind: str, line: int, reason: str, original: bytes) -> dict[str, Any]:

@@ -40,7 +40,8 @@ class LoadSettings:
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """One file to load. ``name``: what it states, if its name does not say; ``accept``: a person has looked at it;
-    ``again``: even if it was merged before. A name of either kind decides what it is loaded as."""
+    ``again``: even if it was merged before; ``corrects``: it replaces the snapshot of the same instant. A name of
+    either kind decides what it is loaded as."""
 
     path: Path
     source: str
@@ -48,6 +49,7 @@ class LoadRequest:
     accept: bool = False
     dry_run: bool = False
     again: bool = False
+    corrects: bool = False
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class FileReport:
     table: str | None = None
     org_id: int | None = None
     as_of: str | None = None
+    correction: int = 0
     workspace_id: int | None = None
     sequence: str | None = None
     rows: int = 0
@@ -67,6 +70,8 @@ class FileReport:
     unchanged: int = 0
     absent: int = 0
     rejected: int = 0
+    differing: int = 0
+    ahead: int = 0
     seconds: float = 0.0
     error: str | None = None
 

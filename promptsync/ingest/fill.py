@@ -26,13 +26,14 @@ from promptsync.model import Table
 @dataclass(frozen=True, slots=True)
 class Filled:
     """A staging file with all rows that could be read. ``columns``: of a batch, as the mirror spells them; ``lacks``:
-    declared ones that the file has not; ``bad``: the other rows."""
+    declared ones that the file has not; ``bad``: the other rows; ``ahead``: how many are dated hours after the file."""
 
     layout: Layout
     staging: Staging
     columns: tuple[str, ...]
     lacks: tuple[str, ...]
     bad: list[BadRow]
+    ahead: int
 
     def staged(self, name: FileName, counting: BlockCount | None, *, known: bool = False) -> Staged:
         """The snapshot that the merge takes. ``known``: only the blocks that ``counting`` does not skip were read."""
@@ -43,7 +44,7 @@ class Filled:
             file_id=0,
             layout=layout,
             org=name.org_id or 0,
-            at=name.as_of,
+            at=name.at,
             present=frozenset(layout.values) & frozenset(self.columns),
             lacks=(*self.lacks, *(column for column in layout.extra if column not in self.columns)),
             rows=staging.rows + (counting.skipped if counting and known else 0),
@@ -53,7 +54,8 @@ class Filled:
             disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
             gaps=tuple(counting.gaps()) if counting and known else None,
             whole=isinstance(staging, WholeStaging),
-            blocks=index if not bad else None,
+            # a row dated too late is observed anew each night, and a bad one is bad anew: their blocks are not known
+            blocks=index if not bad and not self.ahead else None,
         )
 
 
@@ -81,7 +83,7 @@ class Filler:
                 bad += batch.rejects
                 self.told(staging.rows)
         give_back()  # the merge has caches of its own
-        return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad)
+        return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad, reader.ahead)
 
 
 def lacks_of(table: Table, reader: SnapshotReader) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ Owns the life of one file and what the ledger says of it. Whatever a file holds 
 or ignored, with a sentence; loading never raises for a file's content.
 """
 
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from promptsync.clock import Clock, iso_millis
+from promptsync.clock import MICROS, Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.limits import size_of
 from promptsync.formats.names import FileName, parse_name
@@ -22,20 +23,22 @@ from promptsync.ingest.claims import Key
 from promptsync.ingest.columns import prepare_columns, spelling
 from promptsync.ingest.file_rejects import keep_rejects
 from promptsync.ingest.file_report import FileReport, LoadRequest, LoadSettings, ledger_row
-from promptsync.ingest.fill import Filler, lacks_of
+from promptsync.ingest.fill import Filled, Filler, lacks_of
 from promptsync.ingest.one_pass import one_pass
 from promptsync.ingest.snapshot_compare import Comparison, Difference, Overtaken, Staged
 from promptsync.ingest.snapshot_merge import Progress, SnapshotMerge
 from promptsync.ingest.staging import Staging, discard
 from promptsync.ingest.survey import Survey, survey
 from promptsync.ingest.whole import Disordered, WholeStaging, may_take_over
-from promptsync.merge.guards import Content, reason_to_hold
+from promptsync.merge.guards import Content, reason_in_rows_lost, reason_to_hold
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
+_AHEAD = 24 * 3_600 * MICROS
+"""How far an instant that a file states may lie ahead of the clock: no snapshot is of a time that has not come."""
 
 
 class FileLoad:
@@ -55,6 +58,7 @@ class FileLoad:
         self._watch = watch
         self._progress = progress
         self._report = FileReport(request.path.name)
+        self._clock = 0
         self._now = ""
         self._whole = True
         self._proof: Proof | None = None
@@ -62,7 +66,8 @@ class FileLoad:
 
     def run(self, clock: Clock) -> FileReport:
         """Do it. Raises Unavailable if the machine, not the file, stands in the way."""
-        self._now = iso_millis(clock())
+        self._clock = clock()
+        self._now = iso_millis(self._clock)
         try:
             stated, schema = self._request.name, self._mirror.schema
             if not isinstance(stated, FileName):
@@ -75,7 +80,7 @@ class FileLoad:
                 found = self._survey(name)
                 self._proof = found.proof
                 try:
-                    self._load(name, found)
+                    self._load(self._corrected(name, found.proof), found)
                 finally:
                     found.close()
         except InputRefused as refused:
@@ -91,7 +96,7 @@ class FileLoad:
         return self._report
 
     def _load(self, name: FileName, found: Survey) -> None:
-        if not self._request.again and self._known(found.proof):
+        if not self._request.again and self._known(name, found.proof):
             self._report.state = "unchanged"
             return
         try:
@@ -106,7 +111,11 @@ class FileLoad:
 
     def _load_at_once(self, name: FileName) -> bool:
         """The first file of a table is proven and staged in one pass. False: it has to be looked at first."""
-        first = None if self._request.dry_run else one_pass(self._mirror, self._request.path, name, self._settings)
+        first = (
+            None
+            if self._request.dry_run or self._is_corrected(name)
+            else one_pass(self._mirror, self._request.path, name, self._settings)
+        )
         if first is None:
             return False
         table, path, settings = self._mirror.schema[name.table], self._staging_path(name), self._settings
@@ -125,7 +134,7 @@ class FileLoad:
             return False
         try:
             self._proof = found.proof
-            self._decide_and_merge(filled.staged(name, counting), filled.bad, found.proof)
+            self._decide_and_merge(filled, filled.staged(name, counting), found.proof)
         finally:
             discard(path)
         return True
@@ -151,12 +160,28 @@ class FileLoad:
     def _spent(self) -> float:
         return round(time.perf_counter() - self._started, 3)
 
-    def _known(self, proof: Proof) -> bool:
-        report = self._report
+    def _known(self, name: FileName, proof: Proof) -> bool:
         with self._mirror.reading() as connection:
-            return ledger.merged_before(
-                connection, proof.sha256, report.table or "", report.org_id or 0, report.as_of or ""
-            )
+            return ledger.merged_before(connection, proof.sha256, *self._stated(name), name.correction)
+
+    def _is_corrected(self, name: FileName) -> bool:
+        """Whether files of its instant have an order of their own, so that its content must be looked at first."""
+        with self._mirror.reading() as connection:
+            return self._request.corrects or ledger.corrections(connection, "", *self._stated(name))[1] > 0
+
+    def _corrected(self, name: FileName, proof: Proof) -> FileName:
+        """The name with which correction of its instant the file is: as it was before, or the next one if it is asked
+        to replace what there is."""
+        with self._mirror.reading() as connection:
+            number, newest = ledger.corrections(connection, proof.sha256, *self._stated(name))
+        if self._request.corrects and not number:
+            number = newest + 1
+        self._report.correction = number or 0
+        return replace(name, correction=number or 0)
+
+    @staticmethod
+    def _stated(name: FileName) -> tuple[str, int, str]:
+        return name.table, name.org_id or 0, iso_millis(name.as_of)
 
     def _merge(self, name: FileName, found: Survey) -> bool:
         """Whether it could be merged; if not, what seemed to be known of it was not so, and it must be read whole."""
@@ -173,7 +198,7 @@ class FileLoad:
                 return False
             if found.known and filled.bad:
                 return False  # to say which record is bad, all have to be counted
-            self._decide_and_merge(filled.staged(name, counting, known=found.known), filled.bad, found.proof)
+            self._decide_and_merge(filled, filled.staged(name, counting, known=found.known), found.proof)
         finally:
             discard(path)
         return True
@@ -197,25 +222,35 @@ class FileLoad:
 
     def _decide(self, staged: Staged, bad: list[BadRow]) -> None:
         self._report.rows, self._report.rejected = staged.rows, len(bad)
+        if staged.at > self._clock + _AHEAD:
+            self._judge("future", f"It states {iso_millis(staged.at)}, which has not come yet.")
         keyless = sum(row.key is None for row in bad)
-        before = self._mirror.snapshots.rows_before(staged.layout.table.name, staged.org, staged.at)
-        why = reason_to_hold(Content(staged.rows, len(bad), keyless), before, self._settings.guards)
-        if why and not self._request.accept:
-            raise Held(
-                "guard", f"{why} If it is right all the same: promptsync load --accept {self._request.path.name}"
-            )
+        content = Content(staged.rows, len(bad), keyless)
+        self._judge("guard", reason_to_hold(content, self._rows_before(staged), self._settings.guards))
 
-    def _decide_and_merge(self, staged: Staged, bad: list[BadRow], proof: Proof) -> None:
-        self._decide(staged, bad)
+    def _rows_before(self, staged: Staged) -> int | None:
+        return self._mirror.snapshots.rows_before(staged.layout.table.name, staged.org, staged.at)
+
+    def _judge(self, reason: str, why: str | None) -> None:
+        if why and not self._request.accept:
+            file = shlex.quote(str(self._request.path if self._request.source == "load" else self._request.path.name))
+            raise Held(reason, f"{why} If it is right all the same: promptsync load --accept {file}")
+
+    def _decide_and_merge(self, filled: Filled, staged: Staged, proof: Proof) -> None:
+        self._report.ahead = filled.ahead
+        self._decide(staged, filled.bad)
         found = Comparison(self._mirror, staged).run()
+        self._judge("guard", reason_in_rows_lost(found.lost, self._rows_before(staged), self._settings.guards))
         self._count(staged, found)
         if self._request.dry_run:
             self._report.state = "would merge"
             return
         self._report.state = "staged"
         file_id = self._record(proof)
-        keep_rejects(self._mirror, self._request.path, file_id, staged, (bad, found), self._now)
-        merge = SnapshotMerge(self._mirror, replace(staged, file_id=file_id), self._touched, self._progress)
+        keep_rejects(self._mirror, self._request.path, file_id, staged, (filled.bad, found), self._now)
+        blocks = None if found.foreign else staged.blocks  # what collides is said of every night
+        staged = replace(staged, file_id=file_id, blocks=blocks)
+        merge = SnapshotMerge(self._mirror, staged, self._touched, self._progress)
         done = {"state": "merged", "seen_at": self._now}
         merge.apply(found, lambda: self._report.as_row() | done | {"seconds": self._spent()})
         self._report.state = "merged"
@@ -223,7 +258,8 @@ class FileLoad:
     def _count(self, staged: Staged, found: Difference) -> None:
         report = self._report
         report.rejected += len(found.foreign) + len(found.folded)
-        report.inserted, report.updated, report.absent = found.new, found.changed, found.gone
+        report.inserted, report.updated, report.absent = found.new, found.changed, found.absent
+        report.differing = found.differing
         report.unchanged = staged.rows - len(found.folded) - found.new - found.changed - len(found.foreign)
 
     def _record(self, proof: Proof | None) -> int:

@@ -48,7 +48,11 @@ class Staged:
 
 @dataclass(slots=True)
 class Difference:
-    """What the comparison found. ``whole``: the table is still empty, every row is new."""
+    """What the comparison found. ``whole``: the table is still empty, every row is new.
+
+    ``gone``: rows to look at that the file lacks; of them ``absent`` become absent, and ``lost`` are held by the newest
+    applied snapshot. ``differing``: rows in which the file and another of the same instant, merged before, differ.
+    """
 
     new: int = 0
     changed: int = 0
@@ -56,6 +60,9 @@ class Difference:
     folded: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
     delta: int = 0
     gone: int = 0
+    absent: int = 0
+    lost: int = 0
+    differing: int = 0
     settle: int = 0
     whole: bool = False
 
@@ -104,7 +111,7 @@ class Comparison:
     def _make_lists(self, connection: sqlite3.Connection) -> None:
         columns = names(self._staged.layout.key)
         connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")
-        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns})")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns}, held INTEGER, absent INTEGER)")
         connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
         if self._staged.gaps is not None:
             connection.execute("CREATE TABLE staging.gaps (low INTEGER, high INTEGER)")
@@ -128,10 +135,23 @@ class Comparison:
             raise Overtaken
         gone = self._sql.gone if self._staged.gaps is None else self._sql.gone_in_gaps
         connection.execute(gone, self._parameters)
-        found.gone = connection.execute("SELECT count(*) FROM staging.gone").fetchone()[0]
+        connection.executemany(self._sql.spare, self._staged.spared)
+        found.gone, found.lost, found.absent = connection.execute(
+            "SELECT count(*), ifnull(sum(held), 0), ifnull(sum(absent), 0) FROM staging.gone"
+        ).fetchone()
+        found.differing = self._differing(connection)
         if newly_dropped(self._mirror, self._staged):
             connection.execute(self._sql.settle, self._parameters)
             found.settle = connection.execute("SELECT count(*) FROM staging.settle").fetchone()[0]
+
+    def _differing(self, connection: sqlite3.Connection) -> int:
+        snapshots, staged = self._mirror.snapshots, self._staged
+        if not snapshots.has(self._table.name, staged.org, staged.at):
+            return 0
+        differing = int(connection.execute(self._sql.contradicted, self._parameters).fetchone()[0])
+        if staged.at == snapshots.newest(self._table.name, staged.org):
+            differing += int(connection.execute(self._sql.lacked, self._parameters).fetchone()[0])
+        return differing
 
 
 def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:

@@ -44,8 +44,17 @@ def reason_to_hold(content: Content, rows_before: int | None, guards: Guards) ->
         return "It has no rows."
     if why := reason_in_bad_rows(content, guards):
         return why
-    if rows_before and content.rows < rows_before * guards.min_rows_share:
-        return f"It has {content.rows:,} rows, the snapshot before it had {rows_before:,}."
+    rows = content.rows + content.bad
+    if rows_before and rows < rows_before * guards.min_rows_share:
+        return f"It has {rows:,} rows, the snapshot before it had {rows_before:,}."
+    return None
+
+
+def reason_in_rows_lost(lost: int, rows_before: int | None, guards: Guards) -> str | None:
+    """A sentence why the rows that a snapshot lacks hold it, or None. ``lost``: of the ``rows_before`` that the newest
+    applied one holds, compared by key: as many other rows are no replacement for them."""
+    if rows_before and lost > rows_before * (1 - guards.min_rows_share):
+        return f"It lacks {lost:,} of the {rows_before:,} rows that the snapshot before it had."
     return None
 
 

@@ -2,8 +2,8 @@
 
 Owns their text: which staged rows differ (``compare``), how they are merged (``merge``), which rows of the mirror the
 snapshot no longer has (``gone``, ``absent``). ``staging.rows`` holds the file (formats/snapshot_csv.py), one row per
-key; ``staging.delta (_n, kind)``, ``staging.gone`` and ``staging.settle`` (keys) are filled by the comparison on a
-read-only connection.
+key; ``staging.delta (_n, kind)``, ``staging.gone (key, held, absent)`` and ``staging.settle (key)`` are filled by the
+comparison on a read-only connection.
 
 Named parameters: ``org``, ``rev``, ``newest`` (1 if no applied snapshot is later), ``asserted`` (version of the newest
 applied snapshot), ``implied`` (the version that this file's rows have without being written, or -1), ``at`` and
@@ -18,7 +18,7 @@ from functools import cached_property
 
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.rule import Rule
-from promptsync.merge.sql import later, names, quote
+from promptsync.merge.sql import differs, later, names, quote
 from promptsync.merge.version import PER_MICRO
 
 
@@ -107,9 +107,10 @@ class SnapshotStatements:
 
     @cached_property
     def gone(self) -> str:
-        """Fills ``staging.gone`` with the keys of rows that the snapshot, if applied, makes absent or lets go."""
+        """Fills ``staging.gone`` with the keys of rows that the snapshot, if applied, makes absent or lets go; whether
+        the newest applied one held them, and whether they become absent."""
         return (
-            f"INSERT INTO staging.gone SELECT {self._key(self._rule.old)} FROM {self._rule.old} WHERE {self._lost()} "
+            f"INSERT INTO staging.gone SELECT {self._gone_row} FROM {self._rule.old} WHERE {self._lost()} "
             f"AND NOT EXISTS (SELECT 1 FROM staging.rows s WHERE {self._on('s')})"
         )
 
@@ -118,8 +119,35 @@ class SnapshotStatements:
         """The same, where only the ranges of keys in ``staging.gaps (low, high)`` were read."""
         key = f"{self._rule.old}.{quote(self.layout.key[0])}"
         return (
-            f"INSERT INTO staging.gone SELECT {self._key(self._rule.old)} "
+            f"INSERT INTO staging.gone SELECT {self._gone_row} "
             f"FROM staging.gaps g CROSS JOIN {self._rule.old} WHERE {key} BETWEEN g.low AND g.high AND {self._lost()} "
+            f"AND NOT EXISTS (SELECT 1 FROM staging.rows s WHERE {self._on('s')})"
+        )
+
+    @cached_property
+    def spare(self) -> str:
+        """Says of a key in ``staging.gone``, given by position, that its row stands in the file and cannot be read."""
+        return f"UPDATE staging.gone SET held = 0, absent = 0 WHERE ({names(self.layout.key)}) = ({self._slots})"
+
+    @cached_property
+    def contradicted(self) -> str:
+        """How many staged rows say something else than a claim of the very same version, or are not there."""
+        old, rule = self._rule.old, self._rule
+        ties = " OR ".join(
+            f"({differs(old, 's', u.columns)} AND {rule.reaches(u, _VERSION)} AND NOT ({rule.above(u, _VERSION)}))"
+            for u in self._claimed
+        )
+        there = f"{old}.{quote(self.layout.key[0])}"
+        return (
+            f"SELECT count(*) FROM staging.rows s LEFT JOIN {old} ON {self._on('s')} "
+            f"WHERE {there} IS NULL OR ({self._owned} AND ({ties or 'FALSE'}))"
+        )
+
+    @cached_property
+    def lacked(self) -> str:
+        """How many rows the newest applied snapshot holds that are not staged."""
+        return (
+            f"SELECT count(*) FROM {self._rule.old} WHERE _in_snapshot = 1 AND {self._owned} "
             f"AND NOT EXISTS (SELECT 1 FROM staging.rows s WHERE {self._on('s')})"
         )
 
@@ -221,24 +249,36 @@ class SnapshotStatements:
         old = self._rule.old
         held = f"({old}._in_snapshot = 1 AND :newest = 1 AND :asserted < :at * {PER_MICRO})"
         loose = (
-            f"({old}._in_snapshot = 0 AND NOT {self._rule.unseen()} AND {old}._seen_at < :at "
-            f"AND {old}._snap_at < :at * {PER_MICRO} AND ({old}._absent_since IS NULL OR {old}._absent_since > :as_of))"
+            f"({old}._in_snapshot = 0 AND NOT {self._rule.unseen()} AND {self._unseen_since} "
+            f"AND ({old}._absent_since IS NULL OR {old}._absent_since > :as_of))"
         )
         return f"{self._owned} AND ({held} OR {loose})"
 
     def _absent(self, which: str) -> str:
         rule, old = self._rule, self._rule.old
-        unseen_since = f"{old}._seen_at < :at AND {old}._snap_at < :at * {PER_MICRO}"
-        since = f"CASE WHEN {unseen_since} THEN :as_of ELSE NULL END"
+        since = f"CASE WHEN {self._unseen_since} THEN :as_of ELSE NULL END"
         sets = {unit.at: rule.effective(unit) for unit in self.layout.units if unit.split}
         sets |= {
             "_snap_at": rule.covered(),
             "_in_snapshot": "0",
             "_absent_since": since,
-            "_rev": f"CASE WHEN {unseen_since} THEN :rev ELSE {old}._rev END",
+            "_rev": f"CASE WHEN {self._unseen_since} THEN :rev ELSE {old}._rev END",
         }
         changes = ", ".join(f"{quote(name)} = {value}" for name, value in sets.items())
         return f"UPDATE {old} SET {changes} WHERE {which} AND {self._lost()}"
+
+    @property
+    def _gone_row(self) -> str:
+        return f"{self._key(self._rule.old)}, {self._rule.old}._in_snapshot, {self._unseen_since}"
+
+    @property
+    def _unseen_since(self) -> str:
+        """Whether nothing has spoken of the row since this snapshot's instant."""
+        return f"({self._rule.old}._seen_at < :at AND {self._rule.old}._snap_at < :at * {PER_MICRO})"
+
+    @property
+    def _slots(self) -> str:
+        return ", ".join("?" * len(self.layout.key))
 
     def _key(self, alias: str) -> str:
         return ", ".join(f"{alias}.{quote(c)}" if alias else quote(c) for c in self.layout.key)

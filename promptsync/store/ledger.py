@@ -4,7 +4,7 @@ Owns the statements on promptsync's own tables but the inbox's. Everything runs 
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from promptsync.merge.block_index import BlockIndex
@@ -34,9 +34,15 @@ def add_reject(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
         insert(connection, "sync_reject", row)
 
 
-def rejects_of(connection: sqlite3.Connection, file_id: int) -> set[tuple[str, int, str]]:
-    """Class, line and reason of what is kept of a file."""
-    return set(connection.execute('SELECT "class", line, reason FROM sync_reject WHERE file_id = ?', (file_id,)))
+def rejects_like(connection: sqlite3.Connection, file_id: int) -> Iterator[tuple[int, str, str, bytes, bool]]:
+    """What is kept of a file and of others of its table and owner: (id, class, reason, original, whether that file is
+    a newer one)."""
+    return connection.execute(
+        'SELECT r.id, r."class", r.reason, r.original, o.as_of > f.as_of OR o.sequence > f.sequence FROM sync_file f '
+        'JOIN sync_reject r ON r."table" = f."table" JOIN sync_file o ON o.id = r.file_id AND o.org_id IS f.org_id '
+        "AND o.workspace_id IS f.workspace_id WHERE f.id = ? ORDER BY r.id",
+        (file_id,),
+    )
 
 
 def add_drift(connection: sqlite3.Connection, kind: str, table: str, name: str, now: str, seen_in: str) -> None:
@@ -46,13 +52,26 @@ def add_drift(connection: sqlite3.Connection, kind: str, table: str, name: str, 
     )
 
 
-def merged_before(connection: sqlite3.Connection, sha256: str, table: str, org: int, as_of: str) -> bool:
-    """Whether a file of the same content that states the same has been merged."""
+def corrections(
+    connection: sqlite3.Connection, sha256: str, table: str, org: int, as_of: str
+) -> tuple[int | None, int]:
+    """Which correction of its instant a file of this content is (None: it was never begun), and the newest there is."""
+    number, newest = connection.execute(
+        "SELECT max(correction) FILTER (WHERE sha256 = ?), ifnull(max(correction), 0) FROM ("
+        "SELECT sha256, ifnull(correction, 0) AS correction FROM sync_file "
+        "WHERE \"table\" = ? AND org_id = ? AND as_of = ? AND state IN ('merged', 'staged'))",
+        (sha256, table, org, as_of),
+    ).fetchone()
+    return number, newest
+
+
+def merged_before(connection: sqlite3.Connection, sha256: str, table: str, org: int, as_of: str, number: int) -> bool:
+    """Whether a file of the same content that states the same, as the same correction, has been merged."""
     sql = (
         'SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND "table" = ? AND org_id = ? AND as_of = ? '
-        "AND state = 'merged')"
+        "AND ifnull(correction, 0) = ? AND state = 'merged')"
     )
-    return bool(connection.execute(sql, (sha256, table, org, as_of)).fetchone()[0])
+    return bool(connection.execute(sql, (sha256, table, org, as_of, number)).fetchone()[0])
 
 
 def changes_merged_before(

@@ -60,6 +60,11 @@ class AppliedSnapshots:
         applied = self._applied.get((table, org))
         return applied.instants[-1] if applied else None
 
+    def has(self, table: str, org: int, at: int) -> bool:
+        """Whether one of this very instant has been applied."""
+        applied = self._applied.get((table, org))
+        return applied is not None and at in applied.rows
+
     def lacks_at_newest(self, table: str, org: int) -> set[str]:
         """The columns that the newest one did not have."""
         applied = self._applied.get((table, org))

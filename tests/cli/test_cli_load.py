@@ -140,3 +140,68 @@ def test_status_in_words_and_data(place: Place, night: Path, tmp_path: Path) -> 
     assert any("newer exports are missing" in says for says in told(place, "status", code=1)["problems"])
     quiet = place.run("--quiet", "status")
     assert (quiet.exit_code, quiet.output) == (1, "")
+
+
+def test_an_export_of_a_time_that_has_not_come_waits_for_a_person(place: Place, tmp_path: Path) -> None:
+    """By a typing error in a name or by hand; accepted, it is no sign of freshness and said while it lasts."""
+    typo = contacts(tmp_path).rename(tmp_path / "contact_1287_2062-02-05T00-00-00-0800Z.csv")
+    by_hand = ("--table", "contact", "--org", "1287", "--as-of", "2036-02-04T08:00:00Z")
+    for asked in ((typo,), (contacts(tmp_path, day=6), *by_hand)):
+        (file,) = told(place, "load", *asked, code=1)
+        assert file["state"] == "held" and "has not come yet" in file["error"], file
+    assert counts(place)["contact"] == 0
+    right = contacts(tmp_path)
+    assert told(place, "load", right)[0]["state"] == "merged"
+    assert told(place, "load", "--accept", typo)[0]["state"] == "merged"
+    status = told(place, "status", code=1)
+    (contact,) = status["tables"]
+    assert (contact["newest"], contact["future"]) == ("2026-02-04T08:00:00.000Z", "2062-02-05T08:00:00.000Z")
+    assert any("2062-02-05" in problem and "doctor --repair" in problem for problem in status["problems"])
+
+
+def test_as_many_other_rows_are_no_replacement(place: Place, tmp_path: Path) -> None:
+    told(place, "load", contacts(tmp_path))
+    other = contacts(tmp_path, day=5)
+    other.write_text("id,is_opted_out\n" + "".join(f"{n},true\n" for n in range(1001, 1201)))
+    (file,) = told(place, "load", other, code=1)
+    assert file["state"] == "held" and "lacks 200 of the 200 rows" in file["error"]
+    assert str(other) in file["error"]  # the command works as printed
+    assert told(place, "load", "--accept", other)[0]["absent"] == 200
+
+
+def test_rows_that_cannot_be_read_are_not_missing(place: Place, tmp_path: Path) -> None:
+    """A quarter of the rows have a bad cell and stand there: none is absent, and nothing is held."""
+    told(place, "load", contacts(tmp_path, rows=32))
+    (file,) = told(place, "load", contacts(tmp_path, bad=8, rows=32, day=5), code=1)
+    assert (file["state"], file["rejected"], file["absent"]) == ("merged", 8, 0)
+
+
+def test_a_second_export_of_one_night_is_said_to_differ(place: Place, tmp_path: Path) -> None:
+    path = contacts(tmp_path, rows=20)
+    told(place, "load", path)
+    path.write_text(path.read_text().replace("true,+13125550001", "false,+13125550001"))
+    (file,) = told(place, "load", path, code=1)
+    assert (file["state"], file["differing"]) == ("merged", 1)
+    problems = told(place, "status", code=1)["problems"]
+    (problem,) = [text for text in problems if "differs" in text]
+    assert problem.endswith(f"promptsync load --corrects {path}")
+    assert place.rows("SELECT is_opted_out FROM contact WHERE id = 1") == [(1,)]
+    told(place, "load", "--corrects", path)
+    assert place.rows("SELECT is_opted_out FROM contact WHERE id = 1") == [(0,)]
+    problems = told(place, "status", code=1)["problems"]
+    assert not [text for text in problems if "differs" in text]
+
+
+def test_only_a_nightly_export_can_be_corrected(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "people_v5_1_241600000000000001.parquet"
+    path.write_bytes(b"")
+    result = place.run("load", "--corrects", path)
+    assert result.exit_code == 2 and "nightly" in result.stderr
+
+
+def test_a_wrong_zone_is_named(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "contact_1287_2026-02-04T00-00-00-0800Z.csv"
+    path.write_text("id,updated_timestamp\n1,2026-02-04 08:30:00\n")  # meant in UTC, half an hour after the stamp
+    told(place, "load", path)
+    findings = told(place, "doctor", code=1)["findings"]
+    assert next(f["says"] for f in findings if f["check"] == "time zone").startswith("1 rows of contact_1287")

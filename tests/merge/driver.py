@@ -94,15 +94,18 @@ class Driver:
         while self.apply(size):
             pass
 
-    def load(self, path: Path, *, again: bool = False, dry_run: bool = False) -> FileReport:
+    def load(self, path: Path, *, again: bool = False, dry_run: bool = False, corrects: bool = False) -> FileReport:
         """Load a file."""
-        return self.loader.load(LoadRequest(path, "test", accept=True, again=again, dry_run=dry_run))
+        request = LoadRequest(path, "test", accept=True, again=again, dry_run=dry_run, corrects=corrects)
+        return self.loader.load(request)
 
-    def load_amid(self, path: Path, load: Load, events: Sequence[Event]) -> FileReport | None:
+    def load_amid(
+        self, path: Path, load: Load, events: Sequence[Event], *, corrects: bool = False
+    ) -> FileReport | None:
         """Load a file while other things happen; None if it was killed."""
         self.mirror.writer.submit = _Interrupted(self, load, events)  # type: ignore[method-assign]
         try:
-            return self.load(path, again=load.again)
+            return self.load(path, again=load.again, corrects=corrects)
         except Killed:
             return None
         finally:

@@ -15,6 +15,7 @@ STAGES = ("NA", "QUEUED", "SENT", "RECEIVED", "DELIVERED", "READ", "FAILED", "UN
 BAD = object()
 """A cell that cannot be read."""
 
+_LATEST = 6 * 3_600_000_000
 Key = tuple[Any, ...]
 Version = tuple[int, int, int, int]
 """(terminal, microseconds, rank, stage)"""
@@ -145,13 +146,17 @@ KINDS = {
 
 @dataclass(frozen=True)
 class File:
-    """A snapshot: ``org`` 0 for the table of organizations, ``as_of`` in microseconds, cells as they are stored."""
+    """A snapshot: ``org`` 0 for the table of organizations, ``as_of`` in microseconds, cells as they are stored.
+
+    ``correction``: 1 if it is said to replace the others of the same instant.
+    """
 
     table: str
     org: int
     as_of: int
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    correction: int = 0
 
 
 @dataclass
@@ -183,20 +188,22 @@ class Claimed:
 
 
 def add_file(claimed: Claimed, file: File) -> None:
-    """A snapshot's rows, each observed at its instant or, for contacts and what hangs on them, at its last change."""
+    """A snapshot's rows, each observed at its instant or, for contacts and what hangs on them, at its last change; that
+    can be hours after the instant, but not days. A correction counts as made a microsecond later."""
     kind = KINDS[file.table]
-    claimed.snapshots[file.table, file.org].add(file.as_of)
+    claimed.snapshots[file.table, file.org].add(file.as_of + file.correction)
     columns = {*file.columns, *(["deleted"] if "value" in file.columns else [])}
     claimed.unknown[file.table] |= columns - {*kind.columns, *kind.key}
     for cells in file.rows:
         row = dict(zip(file.columns, cells, strict=True))
         key = tuple(row.pop(column) for column in kind.key)
         if BAD in row.values():
-            claimed.see(file.table, key, file.org, file.as_of)
+            claimed.see(file.table, key, file.org, file.as_of + file.correction)
             continue
         if "value" in row and file.table == "contact_data":
             row["deleted"] = int(row["value"] is None)
-        at = max(file.as_of, micros(row.get(kind.observed)) if row.get(kind.observed) else 0)
+        changed = micros(row.get(kind.observed)) if row.get(kind.observed) else 0
+        at = min(max(file.as_of, changed), file.as_of + _LATEST) + file.correction
         claimed.see(file.table, key, file.org, at)
         claimed.say(file.table, key, (0, at, SNAPSHOT, 0), row)
 

@@ -75,7 +75,8 @@ def run(driver: Driver, world: World, plan: list[Any]) -> None:
     paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(world.files)]
     for step in plan:
         if isinstance(step, Load):
-            report = driver.load_amid(paths[step.file], step, world.events)
+            corrects = world.files[step.file].correction > 0
+            report = driver.load_amid(paths[step.file], step, world.events, corrects=corrects)
             assert report is None or report.state in ("merged", "unchanged"), report
         elif step[0] == "event":
             driver.store([world.events[step[1]]])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -171,9 +172,9 @@ def test_two_files_of_one_instant_both_hold_their_rows(drivers: Drivers) -> None
 
 
 def test_a_contact_changed_after_midnight_is_not_absent_from_that_midnight(driver: Driver) -> None:
-    changed = "2026-02-03T09:00:00.000Z"
+    changed = "2026-02-01T10:00:00.000Z"
     load(driver, File("contact", 1, FIRST, ("id", "display_name", "updated_timestamp"), ((10, "a", changed),)))
-    load(driver, File("contact", 1, SECOND, ("id", "display_name", "updated_timestamp"), ((11, "b", None),)))
+    load(driver, File("contact", 1, FIRST + HOUR, ("id", "display_name", "updated_timestamp"), ((11, "b", None),)))
     assert driver.rows("contact", "id, _absent_since") == [(10, None), (11, None)]
     load(driver, File("contact", 1, THIRD + 2 * HOUR, ("id", "display_name", "updated_timestamp"), ((11, "b", None),)))
     assert driver.rows("contact", "id, _absent_since") == [(10, "2026-02-03T10:00:00.000Z"), (11, None)]
@@ -226,3 +227,77 @@ def test_a_column_may_be_called_as_a_group_of_columns_is(driver: Driver) -> None
     load(driver, message(FIRST, [(10, "a", "y")], "content", "body"), message(THIRD, [(10, "c")], "content"))
     load(driver, message(SECOND, [(10, "b", "x")], "content", "body"))
     assert driver.rows("message", "id, content, body") == [(10, "c", "x")]
+
+
+def contact(as_of: int, *rows: tuple[Any, ...], correction: int = 0) -> File:
+    return File("contact", 1, as_of, ("id", "display_name", "updated_timestamp"), rows, correction)
+
+
+def test_a_row_dated_years_ahead_loses_to_the_next_night(driver: Driver) -> None:
+    """One typing error in a time must not win for ever."""
+    load(driver, contact(FIRST, (10, "typo", "2062-02-01T09:00:00.000Z")), contact(SECOND, (10, "right", None)))
+    assert driver.rows("contact", "id, display_name") == [(10, "right")]
+
+
+def test_doubled_ids_and_a_lacking_column_make_one_mirror_in_any_order(drivers: Drivers) -> None:
+    columns = ("id", "content", "segments")
+    doubled = File("message", 1, SECOND, columns, ((10, "a", 2), (10, "b", 1)))
+    lacking = File("message", 1, SECOND, ("id", "content"), ((10, "aa"),))
+    older = File("message", 1, FIRST, ("id", "segments"), ((10, 7),))
+    for files in permutations((doubled, lacking, older)):
+        driver = drivers()
+        load(driver, *files)
+        assert driver.rows("message", "id, content, segments") == [(10, "b", 2)], files
+
+
+def test_two_exports_of_one_night_are_said_to_differ_until_one_corrects_the_other(driver: Driver) -> None:
+    first = write_file(driver.folder / "first", message(FIRST, [(10, "Zoe"), (11, "b"), (12, "c")], "content"))
+    second = write_file(driver.folder / "second", message(FIRST, [(10, "Amy"), (11, "b"), (13, "d")], "content"))
+    assert driver.load(first).differing == 0
+    said = driver.load(second)
+    assert (said.state, said.differing) == ("merged", 3)  # another name, one row more, one less
+    assert driver.rows("message", "id, content") == [(10, "Zoe"), (11, "b"), (12, "c"), (13, "d")]
+    corrected = driver.load(second, corrects=True)
+    assert (corrected.correction, corrected.differing, corrected.updated, corrected.absent) == (1, 0, 1, 1)
+    assert driver.rows("message", "id, content, _absent_since IS NULL") == [
+        (10, "Amy", 1), (11, "b", 1), (12, "c", 0), (13, "d", 1),
+    ]  # fmt: skip
+    assert [driver.load(path).state for path in (first, second)] == ["unchanged", "unchanged"]
+
+
+def test_a_correction_wins_in_any_order(drivers: Drivers) -> None:
+    """Also where rows changed after the stamp, and loaded again once the ledger knows which one corrects."""
+    at = "2026-02-01T08:30:00.000Z"
+    wrong, right = contact(FIRST, (10, "Zoe", at)), contact(FIRST, (10, "Amy", at))
+    for order in ((wrong, right), (right, wrong), (right, wrong, right), (wrong, wrong, right)):
+        driver = drivers()
+        for n, file in enumerate(order):
+            driver.load(write_file(driver.folder / f"{n}", file), corrects=file is right and n < 2)
+        if order == (wrong, wrong, right):
+            driver.load(write_file(driver.folder / "last", right), corrects=True)
+        assert driver.rows("contact", "id, display_name") == [(10, "Amy")], order
+
+
+def test_a_correction_replaces_a_correction(driver: Driver) -> None:
+    for n, name in enumerate(("c", "b", "a")):
+        report = driver.load(
+            write_file(driver.folder / f"{n}", message(FIRST, [(10, name)], "content")), corrects=n > 0
+        )
+        assert (report.state, report.correction) == ("merged", n)
+    assert driver.rows("message", "id, content") == [(10, "a")]
+
+
+def test_a_row_of_another_organization_is_counted_every_night(driver: Driver) -> None:
+    driver.load(write_file(driver.folder / "ours", message(FIRST, [(10, "a"), (11, "b")], "content")))
+    for night in (FIRST, SECOND, THIRD):
+        theirs = File("message", 2, night, ("id", "content"), ((10, "x"), (20, "y")))
+        report = driver.load(write_file(driver.folder / "theirs", theirs))
+        assert (report.rejected, report.unchanged + report.inserted) == (1, 1), night
+    assert driver.rows("sync_reject", "class, line, file_id") == [("org_collision", 2, 4)]
+
+
+def test_a_bad_row_is_one_reject_however_many_nights_have_it(driver: Driver) -> None:
+    for n, night in enumerate((FIRST, SECOND, THIRD)):
+        file = File("message", 1, night, ("id", "is_outgoing"), ((9, True),) * n + ((10, BAD), (11, True)))
+        assert driver.load(write_file(driver.folder / "in", file)).state == "merged"
+    assert driver.rows("sync_reject", "class, line, file_id") == [("bad_boolean", 4, 3), ("duplicate_key", 3, 3)]

@@ -141,8 +141,17 @@ def files(draw: st.DrawFn, tables: tuple[str, ...], drifting: bool, pool: "_Pool
 def _another_night(draw: st.DrawFn, snapshots: list[File], drifting: bool) -> File:
     """One of these as of another night, now and then without its last row or a column: most of it is as it was."""
     before = draw(st.sampled_from(snapshots))
-    night = replace(before, as_of=draw(st.sampled_from(NIGHTS)))
-    change = draw(st.sampled_from(["none", "none", "row", "column"]))
+    night = replace(before, as_of=draw(st.sampled_from(NIGHTS)), correction=0)
+    change = draw(st.sampled_from(["none", "none", "row", "column", "correction"]))
+    if change == "correction":
+        corrected = {(f.table, f.org, f.as_of) for f in snapshots if f.correction}
+        again = draw(st.sampled_from(snapshots))  # of the same table, that other night's rows
+        if (
+            again.table == night.table
+            and again.org == night.org
+            and (night.table, night.org, night.as_of) not in corrected
+        ):
+            return replace(again, as_of=night.as_of, correction=1)
     if change == "row":
         return replace(night, rows=night.rows[:-1])
     droppable = [n for n, name in enumerate(night.columns) if name in _SHAPES[night.table].varied]
