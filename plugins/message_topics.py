@@ -49,7 +49,7 @@ def tag(patterns: Mapping[str, re.Pattern[str]], fields: Fields, claims: Claims)
     message_id, body = message.identifier("id"), message.text("content")
     if message_id is None or not isinstance(body, str):
         return
-    at = message.instant("createdTimestamp") or claims.at
+    at = claims.when(message, "createdTimestamp") or claims.at
     for topic, pattern in patterns.items():
         if found := pattern.search(body):
             claims.row("message_topic", message_id, topic, seen=at).told("found", at, found[0].casefold())

@@ -6,11 +6,17 @@ Owns the shape between reading a delivery and merging it. Reading is pure: it ma
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from promptsync.ingest.fields import MISSING
-from promptsync.merge.version import Rank, time_of, version
+from promptsync.clock import MAX_MICROS, MICROS
+from promptsync.ingest.fields import MISSING, Fields
+from promptsync.merge.version import Rank, not_after, time_of, version
 
 Value = str | int | float | None
 Key = tuple[Value, ...]
+
+AHEAD = 300 * MICROS
+"""How much later than its receipt a delivery may say that something was so: clocks differ. Microseconds."""
+
+_EARLIEST = 946_684_800 * MICROS  # 2000-01-01T00:00:00Z
 
 
 @dataclass(slots=True)
@@ -44,7 +50,8 @@ class RowClaim:
 class Claims:
     """Everything one delivery says. ``at``: its observed_at in microseconds; ``event_id``: its number in the inbox.
 
-    ``type``, ``path``: its event type, and the path it came by, which may say more.
+    ``type``, ``path``: its event type, and the path it came by, which may say more. ``latest``: no time that it states
+    is believed to be later, microseconds.
     """
 
     event_id: int
@@ -57,6 +64,15 @@ class Claims:
     mentions: list[tuple[str, Key]] = field(default_factory=list)
     happened: list[tuple[str, tuple[Value, ...]]] = field(default_factory=list)
     full_lists: list[tuple[int, str, int]] = field(default_factory=list)
+    latest: int = MAX_MICROS
+
+    def when(self, model: Fields, name: str) -> int | None:
+        """A time that the delivery states, as a version may have it: microseconds, or None for no time.
+
+        The latest wins, so one wrong time would win for ever: it counts as ``latest`` at most, and one before the year
+        2000 as none. Both are named.
+        """
+        return believed(model, name, self.latest)
 
     def row(self, table: str, *key: Value, seen: int | None = None) -> RowClaim:
         """Begin a claim about a row, observed with the delivery unless ``seen`` says when."""
@@ -77,3 +93,25 @@ class Claims:
     def full_list(self, contact_id: int, name: str) -> None:
         """The delivery states the whole of one of a contact's lists."""
         self.full_lists.append((contact_id, name, self.at))
+
+    def bound(self) -> "Claims":
+        """See to it that no claim is later than ``latest``, whoever made it."""
+        for row in self.rows:
+            row.seen = min(row.seen, self.latest)
+            row.groups = {name: (not_after(claimed, self.latest), told) for name, (claimed, told) in row.groups.items()}
+        self.full_lists = [(contact, name, min(at, self.latest)) for contact, name, at in self.full_lists]
+        return self
+
+
+def believed(model: Fields, name: str, latest: int) -> int | None:
+    """What is believed of a time in a delivery: microseconds, from the year 2000 to ``latest``, or None for no time."""
+    stated = model.instant(name)
+    if stated is None:
+        return None
+    if stated < _EARLIEST:
+        model.note(name, "is before the year 2000, so it is no time to go by")
+        return None
+    if stated > latest:
+        model.note(name, "is later than the delivery's receipt, so it counts as no later")
+        return latest
+    return stated

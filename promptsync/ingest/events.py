@@ -4,7 +4,6 @@ Owns the reading of a delivery's body and what becomes of it: applied, unknown_t
 raises out of here; what could be read is applied and the rest is named in the delivery's ``error``.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +12,8 @@ from dataclasses import dataclass
 import structlog
 
 from promptsync.clock import iso_millis
-from promptsync.ingest.claims import Claims
+from promptsync.ingest.body import parse_body
+from promptsync.ingest.claims import AHEAD, Claims
 from promptsync.ingest.fields import Fields
 from promptsync.ingest.merge_claims import ClaimMerger, Collision, Merged
 from promptsync.ingest.prompt_events import HANDLERS, Handler, observed_at
@@ -41,9 +41,11 @@ class Reading:
 def read(event: StoredEvent, handlers: Mapping[str, Handler]) -> Reading:
     """Read a delivery. Pure; never raises for what a sender can send."""
     try:
-        body = json.loads(event.body)
-    except (ValueError, RecursionError):
+        body = parse_body(event.body)
+    except ValueError:
         return Reading(event, "failed", error="the body is not JSON")
+    except RecursionError:
+        return Reading(event, "failed", error="the body is nested too deeply")
     if not isinstance(body, dict):
         return Reading(event, "failed", error="the body is not a JSON object")
     problems: list[str] = []
@@ -55,9 +57,9 @@ def read(event: StoredEvent, handlers: Mapping[str, Handler]) -> Reading:
     handler = handlers.get(event.type)
     if handler is None:
         return Reading(event, "unknown_type", org_id, at)
-    claims = Claims(event.id, org_id, at, problems, event.type, event.path)
+    claims = Claims(event.id, org_id, at, problems, event.type, event.path, latest=event.received_at + AHEAD)
     handler(fields, claims)
-    return Reading(event, "applied", org_id, at, "; ".join(problems)[:_MAX_ERROR] or None, claims)
+    return Reading(event, "applied", org_id, at, "; ".join(dict.fromkeys(problems))[:_MAX_ERROR] or None, claims)
 
 
 class EventApplier:

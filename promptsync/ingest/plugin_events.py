@@ -4,16 +4,16 @@ Owns the extra step: deliveries are read, and plugins called with them, before t
 a slow plugin never holds the write lock. Without such plugins this module is not used.
 """
 
-import json
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from promptsync.ingest.body import parse_body
 from promptsync.ingest.built_in import Extensions
 from promptsync.ingest.claim_check import check_claims
-from promptsync.ingest.claims import Claims
+from promptsync.ingest.claims import AHEAD, Claims
 from promptsync.ingest.events import EventApplier, Reading
 from promptsync.ingest.fields import Fields
 from promptsync.ingest.merge_claims import Merged
@@ -80,7 +80,7 @@ class PluginApplier(EventApplier):
             if isinstance(more, PluginPaused):
                 continue
             if isinstance(more, Claims):
-                before = reading.claims or Claims(reading.event.id, more.org_id, more.at, [])
+                before = reading.claims or Claims(reading.event.id, more.org_id, more.at, [], latest=more.latest)
                 for name in ("problems", "rows", "mentions", "happened", "full_lists"):
                     getattr(before, name).extend(getattr(more, name))
                 errors = "; ".join(text for text in (reading.error, *more.problems) if text) or None
@@ -105,18 +105,19 @@ def filtered(plugin: Plugin, schema: Schema, claims: Sequence[tuple[str, Claims]
 
 def _run_handler(handler: EventHandler, reading: Reading, schema: Schema) -> Claims:
     """On the plugin's thread, with a body and claims of its own."""
-    claims = Claims(reading.event.id, reading.org_id or 0, reading.at or 0, [])
-    result: object = handler(Fields(json.loads(reading.event.body), claims.problems), claims)  # type: ignore[func-returns-value]
+    latest = reading.event.received_at + AHEAD
+    claims = Claims(reading.event.id, reading.org_id or 0, reading.at or 0, [], latest=latest)
+    result: object = handler(Fields(parse_body(reading.event.body), claims.problems), claims)  # type: ignore[func-returns-value]
     if result is not None:
         raise PluginError(f"the handler of {reading.event.type} returned {type(result).__name__}, it fills claims")
-    return check_claims(schema, claims)
+    return check_claims(schema, claims).bound()
 
 
 def _run_filter(function: Callable[[str, Claims], None], type_: str, claims: Claims, schema: Schema) -> Claims:
     result: object = function(type_, claims)  # type: ignore[func-returns-value]
     if result is not None:
         raise PluginError(f"the filter returned {type(result).__name__}, it changes the claims it is given")
-    return check_claims(schema, claims)
+    return check_claims(schema, claims).bound()
 
 
 def _claims(reading: Reading) -> Claims:

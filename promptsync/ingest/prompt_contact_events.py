@@ -33,7 +33,7 @@ def customer_modified(body: Fields, claims: Claims) -> None:
 
 def customer_opt_out(body: Fields, claims: Claims) -> None:
     """customer/optOut, GLOBAL (up to 100 customers) or PHONE_PROVIDER (one customer, one channel)."""
-    scope = body.text("optOutType")
+    scope = body.word("optOutType")
     if scope == "PHONE_PROVIDER" or (scope != "GLOBAL" and not body.has_list("customers")):
         _channel_opt_out(body, claims)
         return
@@ -52,7 +52,7 @@ def _channel_opt_out(body: Fields, claims: Claims) -> None:
     contact_id = customer(model, claims) if model is not None else None
     channel_id = channel(org_channel, claims) if org_channel is not None else None
     reached = body.object("customerChannel")
-    key = reached.text("key") if reached is not None else None
+    key = reached.word("key") if reached is not None else None
     opted_out, at = body.flag("optOut"), iso_millis(claims.at)
     if contact_id is None or not isinstance(opted_out, int):
         return
@@ -71,14 +71,14 @@ def message_added(body: Fields, claims: Claims) -> None:
     broadcast_id = mention(claims, "broadcast", told_id)
     if model is None:
         return
-    at = model.instant("createdTimestamp") or claims.at
+    at = claims.when(model, "createdTimestamp") or claims.at
     row = message(model, claims, at)
     if row is None:
         return
     row.told("phones", at, body.text("customerChannel"), body.text("orgChannel"))
     row.told("bot", at, body.json("botResponse"))
     if told_id is None or isinstance(told_id, int):
-        inbound = model.text("userType") == "CUSTOMER"
+        inbound = model.word("userType") == "CUSTOMER"
         row.told("broadcast", at, broadcast_id, int(broadcast_id is not None and not inbound))
     if place is not None:
         row.told("place", at, place[0], place[2])
@@ -93,7 +93,7 @@ def message_status(body: Fields, claims: Claims) -> None:
     for item, model in enumerate(models):
         row = message(model, claims, claims.at)
         if row is not None:
-            claims.event("message_status", item, row.key[0], model.text("status"), iso_millis(claims.at))
+            claims.event("message_status", item, row.key[0], model.word("status"), iso_millis(claims.at))
 
 
 def message_error(body: Fields, claims: Claims) -> None:
@@ -131,7 +131,7 @@ def conversation_members(body: Fields, claims: Claims) -> None:
     """conversation/joined and conversation/left: as of the body's own time its users are in it, or no longer."""
     change = claims.type.rpartition("/")[2]
     active = int(change == "joined")
-    told = [(model, model.text("userType"), model.identifier("id")) for model in _objects(body, "users")]
+    told = [(model, model.word("userType"), model.identifier("id")) for model in _objects(body, "users")]
     members = frozenset(id_ for _, kind, id_ in told if kind == "TEAM_MEMBER" and id_ is not None)
     model = body.required("interaction")
     place = conversation(model, claims, members) if model is not None else None
@@ -199,7 +199,6 @@ def smartlink_clicked(body: Fields, claims: Claims) -> None:
 
 
 def _objects(body: Fields, name: str) -> list[Fields]:
-    if not body.has_list(name):
-        body.problems.append(f"{name} is missing or not a list")
-        return []
+    if not body.present(name):
+        body.note(name, "is missing or not a list")
     return list(body.objects(name))

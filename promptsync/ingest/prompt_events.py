@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from promptsync.ingest import prompt_contact_events as contacts
 from promptsync.ingest import prompt_team_events as team
-from promptsync.ingest.claims import Claims
+from promptsync.ingest.claims import AHEAD, Claims, believed
 from promptsync.ingest.fields import Fields
 
 Handler = Callable[[Fields, Claims], None]
@@ -19,9 +19,10 @@ def observed_at(body: Fields, received_at: int) -> int:
     """When what a delivery says was so: its body's ``timestamp`` if it has one, else its receipt. Microseconds.
 
     The specification gives only some types a ``timestamp``. It is honoured on every type: a body that says when it
-    happened is ordered by that, whether the specification knows of the field or not.
+    happened is ordered by that, whether the specification knows of the field or not. It is believed up to AHEAD of the
+    receipt.
     """
-    return body.instant("timestamp") or received_at
+    return believed(body, "timestamp", received_at + AHEAD) or received_at
 
 
 HANDLERS: dict[str, Handler] = {

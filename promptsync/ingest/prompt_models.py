@@ -18,7 +18,7 @@ def message(model: Fields, claims: Claims, at: int) -> RowClaim | None:
     row = claims.row("message", message_id, seen=at)
     row.told("born", at, model.time("createdTimestamp"))
     row.told("body", at, model.text("content"))
-    kind, user_id = model.text("userType"), model.integer("userId")
+    kind, user_id = model.word("userType"), model.integer("userId")
     if isinstance(kind, str):
         row.told("author", at, int(kind != "CUSTOMER"), user_id if kind == "TEAM_MEMBER" else None)
         if kind == "CUSTOMER" and mention(claims, "contact", user_id) is not None:
@@ -26,7 +26,7 @@ def message(model: Fields, claims: Claims, at: int) -> RowClaim | None:
         elif kind == "TEAM_MEMBER":
             mention(claims, "team_member", user_id)
     row.told("live", at, model.text("externalMessageId"), kind, user_id, model.flag("hasInstantApp"))
-    status = model.text("status")
+    status = model.word("status")
     if isinstance(status, str):
         told = status_version(at, status)
         row.group("state", told, status, iso_millis(at))
@@ -72,7 +72,7 @@ _CONVERSATION = frozenset(
 
 def observed(model: Fields, claims: Claims) -> int:
     """When what a ConversationModel says was so: when it was last updated, else with the delivery. Microseconds."""
-    return model.instant("lastUpdatedTimestamp") or claims.at
+    return claims.when(model, "lastUpdatedTimestamp") or claims.at
 
 
 def conversation(
@@ -110,7 +110,7 @@ def conversation(
         if (bot_id := bot.need("botId")) is not None:
             claims.row("conversation_bot", conversation_id, bot_id, seen=at)
     if (first := model.object("firstCustomerMessage")) is not None:
-        first_at = first.instant("createdTimestamp") or at
+        first_at = claims.when(first, "createdTimestamp") or at
         if (said := message(first, claims, first_at)) is not None:
             row.told("first", at, said.key[0])
             said.told("place", first_at, conversation_id, channel_id)

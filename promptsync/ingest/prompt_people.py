@@ -4,11 +4,20 @@ Source: Event Endpoint specification, Common models. Every function takes the mo
 claims, and adds to them; none fails on what a sender can send.
 """
 
+from typing import Any
+
 from promptsync.ingest.claims import Claims
 from promptsync.ingest.fields import Fields
+from promptsync.ingest.scalars import as_text, as_whole
 
 _TEAM_MEMBER = frozenset({"id", "email", "user", "otpLoginPhoneNumber", "mfaPhoneNumber", "mfaVerified"})
-_LISTS = ("channels", "tags", "identities", "contactLists")
+_LISTS: dict[str, tuple[Any, ...]] = {
+    "channels": (as_text, "identityType", "key"),
+    "tags": (as_whole, "id"),
+    "identities": (as_text, "type", "key"),
+    "contactLists": (as_whole, "id"),
+}
+"""A customer's lists: how the keys of their items are read, and their names."""
 
 
 def customer(model: Fields, claims: Claims, *, whole_lists: bool = False, consent: bool = True) -> int | None:
@@ -23,14 +32,14 @@ def customer(model: Fields, claims: Claims, *, whole_lists: bool = False, consen
     row = claims.row("contact", contact_id)
     row.told("name", claims.at, model.text("displayName"))
     row.told("born", claims.at, model.time("createdTimestamp"))
-    born = model.instant("createdTimestamp") or 1
+    born = claims.when(model, "createdTimestamp") or 1
     if consent:
         opted_out = model.flag("globalOptOut")
-        opted_out_at = model.instant("globalOptOutTimestamp")
+        opted_out_at = claims.when(model, "globalOptOutTimestamp")
         if opted_out == 1 and opted_out_at is not None:
             row.told("consent", opted_out_at, 1, model.time("globalOptOutTimestamp"))
         elif opted_out == 1:
-            claims.problems.append("globalOptOut is true without a globalOptOutTimestamp")
+            model.note("globalOptOut", "is true without a globalOptOutTimestamp")
         elif opted_out == 0:
             row.told("consent", born, 0, None)
     numbers = _channels(model, claims, contact_id)
@@ -38,8 +47,8 @@ def customer(model: Fields, claims: Claims, *, whole_lists: bool = False, consen
         row.told("number", born, numbers.pop())
     _lists(model, claims, contact_id)
     if whole_lists:
-        for name in _LISTS:
-            if model.has_list(name):
+        for name, (read, *keys) in _LISTS.items():
+            if model.whole_list(name, read, *keys):
                 claims.full_list(contact_id, name)
     return contact_id
 
@@ -49,7 +58,7 @@ def user(model: Fields, claims: Claims, kind: object = None) -> int | None:
 
     ``kind``: the userType where the place says it. Returns the id of a user who has a row.
     """
-    kind = kind or model.text("userType")
+    kind = kind or model.word("userType")
     if kind not in ("CUSTOMER", "TEAM_MEMBER"):
         return None
     user_id = model.need("id")
@@ -86,7 +95,7 @@ def team_member(model: Fields, claims: Claims) -> int | None:
 
 def keyed(claims: Claims, table: str, owner_id: int, item: Fields, kind_field: str) -> tuple[str, str] | None:
     """An item of a list that is nothing but a kind and a key."""
-    kind, key = item.text(kind_field), item.text("key")
+    kind, key = item.word(kind_field), item.word("key")
     if not isinstance(kind, str) or not isinstance(key, str):
         return None
     claims.row(table, owner_id, kind, key)

@@ -33,6 +33,17 @@ def time_of(claimed: int) -> int:
     return (claimed & ~TERMINAL) >> _TIME_SHIFT
 
 
+def not_after(claimed: int, latest: int) -> int:
+    """The same version, its time ``latest`` at most: whatever the time it claims, it is believed no further.
+
+    >>> not_after(version(2_000, Rank.WEBHOOK), 1_500) == version(1_500, Rank.WEBHOOK)
+    True
+    """
+    if time_of(claimed) <= latest:
+        return claimed
+    return (claimed & (TERMINAL | PER_MICRO - 1)) | latest << _TIME_SHIFT
+
+
 STAGES = ("NA", "QUEUED", "SENT", "RECEIVED", "DELIVERED", "READ", "FAILED", "UNDELIVERED", "OPTED_OUT", "ABORTED")
 """Delivery states of a message, earliest first (Event Endpoint specification, MessageModel.status)."""
 

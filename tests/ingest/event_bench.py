@@ -12,7 +12,7 @@ from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 
 Given = tuple[str, Any, int]
-"""Path, body, and time of receipt in microseconds."""
+"""Path, body (JSON text if it is a string), and time of receipt in microseconds."""
 Tables = dict[str, list[tuple[Any, ...]]]
 
 
@@ -35,7 +35,8 @@ class Bench:
             try:
                 for batch in batches:
                     for path, body, received_at in batch:
-                        insert_event(connection, Delivery(path, json.dumps(body)), received_at)
+                        text = body if isinstance(body, str) else json.dumps(body)
+                        insert_event(connection, Delivery(path, text), received_at)
                     applier = EventApplier(self.mirror)
                     while applier.apply_some(connection):
                         pass

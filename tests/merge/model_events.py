@@ -9,6 +9,8 @@ from typing import Any
 
 from .model import STAGES, WEBHOOK, Claimed, Version, iso
 
+_AHEAD = 5 * 60 * 1_000_000
+_YEAR_2000 = 946_684_800_000
 _SUCCESS = {"SENT": 1, "DELIVERED": 1, "READ": 1, "FAILED": 0, "UNDELIVERED": 0, "OPTED_OUT": 0, "ABORTED": 0}
 
 
@@ -24,8 +26,13 @@ class Event:
 def add_event(claimed: Claimed, event: Event) -> None:
     """Everything that one delivery says."""
     body = json.loads(event.body)
-    at = body["timestamp"] * 1000 if body.get("timestamp") else event.received_at
-    _Reading(claimed, body["orgId"], at).read(event.type, body)
+    at = believed(body.get("timestamp"), event.received_at + _AHEAD) or event.received_at
+    _Reading(claimed, body["orgId"], at, event.received_at + _AHEAD).read(event.type, body)
+
+
+def believed(millis: int | None, latest: int) -> int | None:
+    """A time that a body states, as a claim may be ordered by it: none before 2000, and ``latest`` at most."""
+    return min(millis * 1000, latest) if millis and millis >= _YEAR_2000 else None
 
 
 def hook(at: int) -> Version:
@@ -34,8 +41,8 @@ def hook(at: int) -> Version:
 
 
 class _Reading:
-    def __init__(self, claimed: Claimed, org: int, at: int) -> None:
-        self.claimed, self.org, self.at = claimed, org, at
+    def __init__(self, claimed: Claimed, org: int, at: int, latest: int) -> None:
+        self.claimed, self.org, self.at, self.latest = claimed, org, at, latest
 
     def read(self, type_: str, body: dict[str, Any]) -> None:
         if type_ == "customer/added":
@@ -78,14 +85,15 @@ class _Reading:
 
     def customer(self, model: dict[str, Any], *, whole: bool = False, consent: bool = True) -> int:
         contact: int = model["id"]
-        key, born = (contact,), model["createdTimestamp"] * 1000
+        key, born = (contact,), believed(model["createdTimestamp"], self.latest) or 1
         self.see("contact", key, self.at)
         if "displayName" in model:
             self.say("contact", key, hook(self.at), display_name=model["displayName"] or None)
-        self.say("contact", key, hook(self.at), created_timestamp=iso(born))
-        left_at = model["globalOptOutTimestamp"] * 1000
+        self.say("contact", key, hook(self.at), created_timestamp=iso(model["createdTimestamp"] * 1000))
+        left_at = believed(model["globalOptOutTimestamp"], self.latest)
         if consent and model["globalOptOut"] and left_at:
-            self.say("contact", key, hook(left_at), is_opted_out=1, opt_out_timestamp=iso(left_at))
+            stated = iso(model["globalOptOutTimestamp"] * 1000)
+            self.say("contact", key, hook(left_at), is_opted_out=1, opt_out_timestamp=stated)
         elif consent and not model["globalOptOut"]:
             self.say("contact", key, hook(born), is_opted_out=0, opt_out_timestamp=None)
         numbers = {item["key"] for item in model["channels"] if item["identityType"] == "SMS"}
@@ -117,7 +125,8 @@ class _Reading:
         if body["optOutType"] == "GLOBAL":
             for model in body["customers"]:
                 contact = self.customer(model, consent=False)
-                since = iso((model["globalOptOutTimestamp"] or body["timestamp"]) * 1000) if out else None
+                stated = model["globalOptOutTimestamp"]
+                since = iso(stated * 1000 if stated else self.at) if out else None
                 self.say("contact", (contact,), hook(self.at), is_opted_out=out, opt_out_timestamp=since)
                 self.happened("opt_out_change", contact, "GLOBAL", out, iso(self.at), None)
             return
@@ -152,7 +161,7 @@ class _Reading:
 
     def added(self, body: dict[str, Any]) -> None:
         model, talk, poster = body["message"], body["interaction"], body["postingUser"]
-        at = model["createdTimestamp"] * 1000
+        at = believed(model["createdTimestamp"], self.latest) or self.at
         key = (self.message(model, at),)
         phones = {"contact_phone": body["customerChannel"], "org_phone": body["orgChannel"]}
         self.say("message", key, hook(at), **phones)
@@ -170,9 +179,10 @@ class _Reading:
             self.say(*who, hook(self.at), created_timestamp=iso(poster["createdTimestamp"] * 1000))
 
     def conversation(self, talk: dict[str, Any]) -> None:
-        key, at = (talk["id"],), talk["lastUpdatedTimestamp"] * 1000
+        key, at = (talk["id"],), believed(talk["lastUpdatedTimestamp"], self.latest) or self.at
         told = {"contact_id": talk["customerId"], "channel_id": talk["orgChannelId"]}
-        told |= {"status": talk["status"], "topic": talk["topic"], "last_updated_timestamp": iso(at)}
+        told |= {"status": talk["status"], "topic": talk["topic"]}
+        told |= {"last_updated_timestamp": iso(talk["lastUpdatedTimestamp"] * 1000)}
         self.tell("conversation", key, at, **told, created_timestamp=iso(talk["createdTimestamp"] * 1000))
         self.claimed.mention("contact", (talk["customerId"],), self.org)
         self.claimed.mention("channel", (talk["orgChannelId"],), self.org)
@@ -180,7 +190,7 @@ class _Reading:
             self.tell("conversation_member", (talk["id"], member["teamMemberId"]), at, active=int(member["active"]))
             self.claimed.mention("team_member", (member["teamMemberId"],), self.org)
         if (first := talk["firstCustomerMessage"]) is not None:
-            first_at = first["createdTimestamp"] * 1000
+            first_at = believed(first["createdTimestamp"], self.latest) or at
             first_id = self.message(first, first_at)
             self.say("conversation", key, hook(at), first_message_id=first_id)
             self.say(

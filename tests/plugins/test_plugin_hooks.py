@@ -118,6 +118,26 @@ def test_an_unknown_type_waits_until_a_plugin_knows_it(kit: Kit) -> None:
     assert (kit.event(id_)["state"], kit.rows("SELECT id FROM contact")) == ("applied", [{"id": 7}])
 
 
+def test_a_plugin_cannot_claim_what_is_to_come(kit: Kit) -> None:
+    """Neither a handler nor a filter: the latest claim wins, so a wrong year would win for ever."""
+    late = 2_926_000_000_000_000
+
+    def handle(fields: Fields, claims: Claims) -> None:
+        claims.row("contact", 5, seen=late).told("name", late, "from 2062")
+        claims.full_list(5, "tags")
+
+    def later(type_: str, claims: Claims) -> None:
+        if type_ == "customer/added":
+            claims.row("contact", 6, seen=late).told("name", late, "from 2062")
+
+    kit.enable(plugin(event_handlers={"customer/added": handle}, filters=[Filter(claims=later)]), "late")
+    kit.post("customer/added", {"orgId": 1, "customer": {"id": 5}}, "2026-02-04T08:00:00Z")
+    seen = {"id": 5, "displayName": "now"}, {"id": 6, "displayName": "now"}
+    for customer in seen:
+        kit.post("customer/modified", {"orgId": 1, "customers": [customer]}, "2026-02-04T08:06:00Z")
+    assert [row["display_name"] for row in kit.rows("SELECT display_name FROM contact")] == ["now", "now"]
+
+
 def test_claims_can_be_changed_and_dropped(kit: Kit) -> None:
     def mask(type_: str, claims: Claims) -> None:
         if type_ == "customer/optOut":
