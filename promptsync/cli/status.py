@@ -1,5 +1,6 @@
 """``promptsync status``: is it up to date, and what needs a person."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import click
@@ -12,6 +13,8 @@ from promptsync.control import daemon_runs
 from promptsync.fetch_sources import source_names
 from promptsync.model import declared_schema
 from promptsync.status import Expectations, Status, read_status
+
+_MOST_NAMES = 5
 
 
 @click.command()
@@ -74,9 +77,25 @@ def _show(found: Status, runs: bool) -> None:
     lagging = {table: lag for table, lag in found.search_lag.items() if lag}
     if lagging:
         click.echo(f"Search lags behind by {', '.join(f'{lag:,} rows of {table}' for table, lag in lagging.items())}.")
-    for drift in found.drift:
-        click.echo(f"New to us: {drift['kind']} {drift['name']}{' in ' + drift['table'] if drift['table'] else ''}.")
+    for line in _new_to_us(found.drift):
+        click.echo(line)
     click.echo("The daemon is running." if runs else "The daemon is not running.")
+
+
+def _new_to_us(drift: Iterable[Mapping[str, str]]) -> Iterator[str]:
+    """A line for every kind and table, with the first few names."""
+    grouped: dict[tuple[str, str], list[str]] = {}
+    for one in drift:
+        grouped.setdefault((one["kind"], one["table"] or ""), []).append(one["name"])
+    for (kind, table), names in grouped.items():
+        where = f" in {table}" if table else ""
+        if len(names) <= _MOST_NAMES:
+            yield f"New to us: {kind if len(names) == 1 else kind + 's'} {', '.join(names)}{where}."
+        else:
+            yield (
+                f"New to us: {len(names):,} {kind}s{where}: {', '.join(names[:_MOST_NAMES])} ... "
+                f"({'promptsync schema ' + table if table else 'the table sync_drift'} has all)."
+            )
 
 
 def _nights(missing: tuple[str, ...]) -> str:

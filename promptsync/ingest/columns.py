@@ -5,6 +5,7 @@ file lacks a version of its own, so that neither depends on the order of files.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterable
 
 from promptsync.errors import Held
@@ -12,9 +13,12 @@ from promptsync.merge.layout import Layout
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror, add_column, split_column
 from promptsync.store.snapshots import record_lacks
+from promptsync.store.writer import Lane
 
 _MOST_COLUMNS = 1_900
 """Of a table, hidden ones included: SQLite takes 2,000, and expressions of a depth of 1,000."""
+_SECONDS = 0.006
+"""How long one transaction goes on adding columns."""
 
 
 def spelling(layout: Layout, unknown: Iterable[str]) -> dict[str, str]:
@@ -35,21 +39,38 @@ def prepare_columns(
     apart = [column for column in lacking if column not in layout.split]
     if not new and not apart:
         return layout
+    with mirror.reading() as connection:
+        have = connection.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchone()[0]
+    if have + 2 * len(new) + len(apart) > _MOST_COLUMNS:
+        raise Held("too_many", f"{seen[1]} has {len(new):,} columns that {table} has not, more than it can take.")
+    while new or apart:
+        _prepare_some(mirror, layout, new, apart, seen)
+    return mirror.layout(table)
+
+
+def _prepare_some(mirror: Mirror, layout: Layout, new: list[str], apart: list[str], seen: tuple[str, str]) -> None:
+    """One transaction's worth of columns, taken off the lists: each costs SQLite a look at the whole schema, and
+    deliveries are committed in between."""
+    table = layout.table.name
+    added: list[str] = []
+    split: list[str] = []
 
     def change(connection: sqlite3.Connection) -> Layout:
-        have = connection.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchone()[0]
-        if have + 2 * len(new) + len(apart) > _MOST_COLUMNS:
-            raise Held("too_many", f"{seen[1]} has {len(new):,} columns that {table} has not, more than it can take.")
-        for column in new:
+        until = time.perf_counter() + _SECONDS
+        while len(added) < len(new) and (not added or time.perf_counter() < until):
+            column = new[len(added)]
             add_column(connection, layout, column)
             ledger.add_drift(connection, "column", table, column, *seen)
-        for column in apart:
-            split_column(connection, layout, column)
-        record_lacks(connection, table, new)
+            added.append(column)
+        while len(split) < len(apart) and (not (added or split) or time.perf_counter() < until):
+            split_column(connection, layout, apart[len(split)])
+            split.append(apart[len(split)])
+        record_lacks(connection, table, added)
         return mirror.relayout(connection, table)
 
     def adopt(layout: Layout) -> None:
         mirror.adopt(layout)
-        mirror.snapshots.lack(table, new)
+        mirror.snapshots.lack(table, added)
 
-    return mirror.writer.run(change, committed=adopt)
+    mirror.writer.run(change, Lane.BULK, durable=False, committed=adopt)
+    del new[: len(added)], apart[: len(split)]

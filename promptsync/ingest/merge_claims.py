@@ -70,7 +70,7 @@ class ClaimMerger:
         return merged
 
     def _plan(self, table: str) -> "_Plan":
-        layout = self._mirror.layout(table)
+        layout = self._mirror.layout(table).declared
         plan = self._plans.get(table)
         if plan is None or plan.statements.layout != layout:
             plan = self._plans[table] = _Plan(EventStatements(layout))

@@ -94,11 +94,12 @@ class SnapshotMerge:
         staged, mirror = self._staged, self._mirror
         if not staged.spared and not staged.disowned:
             return
-        statements = EventStatements(staged.layout)
-        owner = (staged.org,) if staged.layout.owner else ()
-        nothing = (*(None for _ in staged.layout.values), *(0 for _ in staged.layout.units))
+        layout = staged.layout.declared
+        statements = EventStatements(layout)
+        owner = (staged.org,) if layout.owner else ()
+        nothing = (*(None for _ in layout.values), *(0 for _ in layout.units))
         absent = mirror.snapshots.next_after(self._table.name, staged.org, staged.at)
-        whole, split = mirror.snapshots.asserted(staged.layout, staged.org)
+        whole, split = mirror.snapshots.asserted(layout, staged.org)
 
         def spare(connection: sqlite3.Connection) -> None:
             revision = mirror.next_revision(connection)

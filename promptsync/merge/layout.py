@@ -20,7 +20,7 @@ A version is a number of microseconds; in a table filled by change sets it is BY
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from promptsync.model import Table
@@ -52,6 +52,12 @@ class Layout:
     table: Table
     split: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
+
+    @cached_property
+    def declared(self) -> "Layout":
+        """The same without unknown columns. No delivery claims those, and each of hundreds would make its statement
+        longer."""
+        return replace(self, extra=())
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:

@@ -114,7 +114,7 @@ class Driver:
     def rows(self, table: str, columns: str = "*") -> list[tuple[Any, ...]]:
         """All rows of a table."""
         with self.mirror.reading() as connection:
-            return connection.execute(f'SELECT {columns} FROM "{table}" ORDER BY 1').fetchall()
+            return connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, hidden columns included."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
@@ -301,3 +301,22 @@ def test_a_bad_row_is_one_reject_however_many_nights_have_it(driver: Driver) -> 
         file = File("message", 1, night, ("id", "is_outgoing"), ((9, True),) * n + ((10, BAD), (11, True)))
         assert driver.load(write_file(driver.folder / "in", file)).state == "merged"
     assert driver.rows("sync_reject", "class, line, file_id") == [("bad_boolean", 4, 3), ("duplicate_key", 3, 3)]
+
+
+def test_deliveries_come_between_hundreds_of_new_columns(driver: Driver) -> None:
+    """Each transaction adds a few, and the mirror is whole after each: also if it is the last one before a kill."""
+    names = [f"u{n}" for n in range(120)]
+    file = File("contact", 1, FIRST, ("id", *names), ((10, *("x" for _ in names)),))
+    told = Event("customer/added", json.dumps({"orgId": 1, "customer": {"id": 10, "displayName": "a"}}), SECOND)
+    counts: list[int] = []
+    inner = driver.store
+
+    def store(events: Any) -> None:
+        counts.append(driver.rows("pragma_table_info('contact')", "count(*)")[0][0])
+        inner(events)
+
+    driver.store = store  # type: ignore[method-assign]
+    driver.load_amid(write_file(driver.folder / "wide", file), Load(0, dict.fromkeys(range(1, 400), (0,))), [told])
+    steps = [after - before for before, after in pairwise(counts) if after > before]
+    assert sum(steps) >= 200 and max(steps) <= 2 * 12, steps
+    assert driver.rows("contact", "id, display_name, u0, u119") == [(10, "a", "x", "x")]
