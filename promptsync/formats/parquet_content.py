@@ -6,21 +6,22 @@ Owns the sum over its footer (Apache Parquet format, ColumnMetaData). Whether th
 from collections.abc import Collection
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from promptsync.errors import InputRefused, Unavailable
+from promptsync.formats.limits import Limits, open_file
+from promptsync.formats.parquet_proof import read_footer, weigh
 
 
 def selected_bytes(path: Path, leave_out: Collection[str] = ()) -> int:
     """Bytes of a file's columns, decompressed, without those named in ``leave_out`` (whatever their case).
 
-    0 if its footer cannot be read: what is wrong with it is said when it is loaded.
+    0 if its footer cannot be read, or says what cannot be: what is wrong with it is said when it is loaded.
     """
-    unwanted = {name.casefold() for name in leave_out}
+    unwanted, limits = {name.casefold() for name in leave_out}, Limits()
     try:
-        footer = pq.read_metadata(path)
-    except (pa.ArrowException, OSError):
+        with open_file(path, limits) as file:
+            footer = read_footer(path, file)
+            weigh(path, file.seek(0, 2), footer, limits)
+    except (InputRefused, Unavailable, OSError):
         return 0
-    names = [footer.schema.column(at).path.partition(".")[0].casefold() for at in range(footer.num_columns)]
-    wanted = [at for at, name in enumerate(names) if name not in unwanted]
-    groups = (footer.row_group(number) for number in range(footer.num_row_groups))
-    return sum(group.column(at).total_uncompressed_size for group in groups for at in wanted)
+    chunks = (chunk for group in footer.groups for chunk in group.chunks)
+    return sum(chunk.raw for chunk in chunks if chunk.path.partition(".")[0].casefold() not in unwanted)

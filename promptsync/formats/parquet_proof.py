@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from promptsync.errors import Held
 from promptsync.formats.limits import Limits, open_file, unreadable
-from promptsync.formats.parquet_footer import Footer, parse_footer
+from promptsync.formats.parquet_footer import Damaged, Footer, parse_footer
 from promptsync.formats.proof import Proof
 from promptsync.formats.stream import MAGIC as GZIP
 
@@ -22,6 +22,7 @@ _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
 _SHORTEST = 12  # magic, length of the footer, magic
 _TAIL = 8
 _READ = 1 << 20
+_MOST_FOOTER = 16 << 20
 
 
 def prove_parquet(path: Path, limits: Limits, told: Callable[[int], None] | None = None) -> Proof:
@@ -41,13 +42,18 @@ def prove_parquet(path: Path, limits: Limits, told: Callable[[int], None] | None
 
 
 def read_footer(path: Path, file: BinaryIO) -> Footer:
-    """What an open file says about its row groups. Raises Held ``damaged`` and ``encrypted``; FileUnavailable."""
+    """What an open file says about its row groups. Raises Held ``damaged`` and ``encrypted``; FileUnavailable.
+
+    It is of no use to ask pyarrow: it ends the process where a column's description is damaged (parquet_footer.py).
+    """
     with translated(path):
-        file.seek(-_TAIL, 2)
+        size = file.seek(0, 2)
+        file.seek(max(size - _TAIL, 0))
         length = int.from_bytes(file.read(4), "little")
-        file.seek(-_TAIL - length, 2)
-        data = file.read(length)
-        footer = parse_footer(data)
+        if size < _SHORTEST or length > min(size - _SHORTEST, _MOST_FOOTER):
+            raise Damaged("a footer longer than can be")
+        file.seek(size - _TAIL - length)
+        footer = parse_footer(file.read(length))
     if footer.encrypted:
         raise _held(path, "encrypted", "is encrypted: have the vendor write it without encryption of its own")
     return footer

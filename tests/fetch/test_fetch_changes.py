@@ -1,10 +1,14 @@
 """Change sets from a place into the mirror: each once, in the order of their sequence, whatever else lies there."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from changes_home import SEQUENCE, ChangesHome, content, metrics
 from fetch_home import QUICK, rows
@@ -98,6 +102,30 @@ def test_neither_does_one_whose_name_no_copy_can_have(home: ChangesHome) -> None
         report = home.fetch(engine)
         assert (report.error, report.failed, report.loaded) == (None, 1, 1)
         assert rows(engine, STATES) == [(1, "failed", 0), (2, "loaded", 0)]
+
+
+def test_damaged_content_with_a_budget_is_held_and_the_process_lives(home: ChangesHome) -> None:
+    """Each with one byte of its footer flipped: what it would bring cannot be known, what is wrong with it can."""
+    home.configure('skip = []\ncontent_budget = "1 MB"')
+    path = home.put("delivery_content", 1, content("d", 10))
+    pq.write_table(pq.read_table(path).append_column("tags", pa.array([["a", "b"]])), path, write_page_checksum=True)
+    good = path.read_bytes()
+    length = int.from_bytes(good[-8:-4], "little")
+    middle = len(good) - 8 - length // 2  # what it says of the nested column, which pyarrow trips over
+    places = range(middle - length // 25, middle + length // 25)
+    for number, at in enumerate(places, 1):
+        data = good[:at] + bytes([good[at] ^ 0xFF]) + good[at + 1 :]
+        path.with_name(f"delivery_content_v5_7_{SEQUENCE + number}.parquet").write_bytes(data)
+    home.put("delivery_content", 500, content("good", 10))
+    command = [sys.executable, "-m", "promptsync", "--config", str(home.file), "fetch"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1, (run.returncode, run.stderr)
+    with home.engine() as engine:
+        states = rows(engine, "SELECT state FROM sync_object ORDER BY sequence")
+        assert rows(engine, "SELECT count(*) FROM cio_delivery_content WHERE delivery_id = 'good'") == [(1,)]
+    assert (
+        len(states) == len(places) + 1 and ("held",) in states and {state for (state,) in states} <= {"held", "loaded"}
+    )
 
 
 def test_content_waits_for_its_budget(home: ChangesHome, monkeypatch: pytest.MonkeyPatch) -> None:
