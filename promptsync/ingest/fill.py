@@ -82,7 +82,7 @@ class Filler:
                     count(batch.rows.column(layout.key[0]).to_numpy())
                 bad += batch.rejects
                 self.told(staging.rows)
-        give_back()  # the merge has caches of its own
+        give_back(staging.rows)  # the merge has caches of its own
         return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad, reader.ahead)
 
 

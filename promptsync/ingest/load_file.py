@@ -266,4 +266,5 @@ class FileLoad:
         if self._request.dry_run:
             return 0
         row = ledger_row(self._report, self._request, proof, self._now)
-        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+        durable = self._report.state != "staged"  # what follows is
+        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)

@@ -15,7 +15,7 @@ from promptsync.ingest.staging import attached, fold_doubles, index_keys
 from promptsync.ingest.whole import build_indexes
 from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.layout import Layout
-from promptsync.merge.snapshot_sql import Delta, SnapshotStatements
+from promptsync.merge.snapshot_sql import Delta, statements_for
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import Rank, version
 from promptsync.store.mirror import Mirror
@@ -79,7 +79,7 @@ class Comparison:
         self._mirror = mirror
         self._staged = staged
         self._table = staged.layout.table
-        self._sql = SnapshotStatements(staged.layout, staged.present)
+        self._sql = statements_for(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
 
     def run(self) -> Difference:
@@ -88,7 +88,6 @@ class Comparison:
         staged = self._staged
         with self._mirror.reading() as connection, attached(connection, staged.path, writable=True):
             connection.execute("PRAGMA staging.synchronous = OFF")
-            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
             connection.execute("BEGIN")
             self._make_lists(connection)
             found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
@@ -133,8 +132,12 @@ class Comparison:
         ]
         if found.foreign and self._staged.gaps is not None:
             raise Overtaken
-        gone = self._sql.gone if self._staged.gaps is None else self._sql.gone_in_gaps
-        connection.execute(gone, self._parameters)
+        if self._staged.gaps is None:
+            connection.execute(self._sql.gone, self._parameters)
+        else:
+            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
+            connection.execute(self._sql.gone_in_gaps, self._parameters)
+            connection.execute("PRAGMA automatic_index = ON")
         connection.executemany(self._sql.spare, self._staged.spared)
         found.gone, found.lost, found.absent = connection.execute(
             "SELECT count(*), ifnull(sum(held), 0), ifnull(sum(absent), 0) FROM staging.gone"
@@ -160,7 +163,7 @@ def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:
     if newest is not None and staged.at < newest:
         return []
     known = mirror.snapshots.lacks_at_newest(table, staged.org)
-    dropped = SnapshotStatements(staged.layout, staged.present).dropped
+    dropped = statements_for(staged.layout, staged.present).dropped
     return [unit.name for unit in dropped if unit.name not in known]
 
 

@@ -18,7 +18,7 @@ from promptsync.ingest.snapshot_compare import Difference, Overtaken, Staged, ne
 from promptsync.ingest.staging import attach, attached, index_keys, let_go
 from promptsync.ingest.whole import take_over
 from promptsync.merge.event_sql import EventStatements
-from promptsync.merge.snapshot_sql import SnapshotStatements
+from promptsync.merge.snapshot_sql import statements_for
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.snapshots import record_lacks
@@ -39,7 +39,7 @@ class SnapshotMerge:
         self._touched = touched
         self._progress = progress
         self._table = staged.layout.table
-        self._sql = SnapshotStatements(staged.layout, staged.present)
+        self._sql = statements_for(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
         self._slices = Slices(mirror.writer)
 

@@ -14,7 +14,7 @@ column ``asserted_n`` and ``implied_n``.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.rule import Rule
@@ -294,6 +294,12 @@ class SnapshotStatements:
         width = len(self.layout.key)
         rows = (", ".join(f":k{row * width + n}" for n in range(width)) for row in range(count))
         return "VALUES " + ", ".join(f"({row})" for row in rows)
+
+
+@lru_cache(maxsize=64)
+def statements_for(layout: Layout, present: frozenset[str]) -> SnapshotStatements:
+    """The statements of one layout and set of columns: the same files come every night, and often many of them."""
+    return SnapshotStatements(layout, present)
 
 
 _VERSION = f"s._at * {PER_MICRO}"
