@@ -8,7 +8,8 @@ import ctypes
 
 import pyarrow as pa
 
-_WORTH = 10_000
+WORTH = 10_000
+"""Rows from which on merging them has filled memory worth giving back."""
 
 
 def give_back(rows: int) -> None:
@@ -16,7 +17,7 @@ def give_back(rows: int) -> None:
 
     Harmless where the C library has no such call.
     """
-    if rows < _WORTH:
+    if rows < WORTH:
         return
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

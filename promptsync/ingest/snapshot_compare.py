@@ -50,6 +50,7 @@ class Staged:
 class Difference:
     """What the comparison found. ``whole``: the table is still empty, every row is new.
 
+    ``delta``: rows to write, of which ``heavy`` concern an index or the search (merge/snapshot_sql.py).
     ``gone``: rows to look at that the file lacks; of them ``absent`` become absent, and ``lost`` are held by the newest
     applied snapshot. ``differing``: rows in which the file and another of the same instant, merged before, differ.
     """
@@ -59,6 +60,7 @@ class Difference:
     foreign: list[tuple[int, Key]] = field(default_factory=list)
     folded: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
     delta: int = 0
+    heavy: int = 0
     gone: int = 0
     absent: int = 0
     lost: int = 0
@@ -122,6 +124,7 @@ class Comparison:
         found.delta = sum(counts.values())
         found.new = counts.get(Delta.NEW, 0)
         found.changed = counts.get(Delta.CHANGED, 0) + counts.get(Delta.LIGHT, 0)
+        found.heavy = found.new + counts.get(Delta.CHANGED, 0)
         found.foreign = [
             (n, tuple(one))
             for n, *one in connection.execute(

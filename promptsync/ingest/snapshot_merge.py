@@ -57,7 +57,7 @@ class SnapshotMerge:
                     return
                 self._ranges()
             else:
-                self._run("merging", self._sql.merge_slice, found.delta)
+                self._run("merging", self._statements(found), found.delta)
                 self._run("absent", (self._sql.absent_slice,), found.gone)
             if self._touched and found.whole and not staged.whole:
                 self._index()
@@ -68,7 +68,7 @@ class SnapshotMerge:
                 lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
             )
         finally:
-            writer.submit(let_go, bare=True)
+            writer.submit(lambda connection: let_go(connection, staged.rows), bare=True)
 
     def _index(self) -> None:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
@@ -109,6 +109,11 @@ class SnapshotMerge:
             connection.executemany(statements.upsert, [(*key, *owner, *nothing, *tail) for key in spared])
 
         mirror.writer.run(spare)
+
+    def _statements(self, found: Difference) -> list[str]:
+        """Those with something to do: to prepare one takes SQLite as long as to merge a small file."""
+        heavy = [self._sql.merge_heavy] if found.heavy else []
+        return heavy + ([self._sql.merge_light] if found.delta > found.heavy else [])
 
     def _run(self, step: str, statements: Sequence[str], total: int) -> None:
         """Run statements over 1 to ``total``."""
