@@ -17,9 +17,9 @@ from typing import IO
 from promptsync.errors import MirrorBroken, MirrorFull, MirrorLocked, PromptsyncError, Unavailable
 from promptsync.store.wal import KEPT
 
-_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+_FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 _BROKEN = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 
 
 def translate(error: sqlite3.Error) -> PromptsyncError | None:
@@ -35,6 +35,11 @@ def translate(error: sqlite3.Error) -> PromptsyncError | None:
     if primary in _BUSY:
         return Unavailable(f"The mirror is busy ({error}); try again.")
     return None
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else holds a lock that was needed."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
@@ -87,9 +92,47 @@ class WriteLock:
         """Take the lock, or say at once who holds it."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = self.path.open("a+b", buffering=0)
+            file = self._locked()
+            while not self._is_at_path(file):  # deleted between the opening and the locking
+                file.close()
+                file = self._locked()
         except OSError as error:
             raise MirrorFull(f"The folder {self.path.parent} cannot be written ({error.strerror}).") from error
+        self._file = file
+        with suppress(OSError):  # a courtesy to whoever is refused; there may be no room for it
+            file.truncate(0)
+            file.write(b"pid %d" % os.getpid())
+
+    def keep(self) -> None:
+        """Make the lock file again if somebody has deleted it. Raises MirrorBroken if another process has got it."""
+        mine = self._file
+        if mine is None or self._is_at_path(mine):
+            return
+        self._file = None
+        try:
+            self.acquire()
+        except MirrorFull:
+            self._file = mine  # no room for it now; the next look tries again
+            return
+        except MirrorLocked as error:
+            mine.close()
+            raise MirrorBroken(f"{self.path} was deleted, and another process took the lock: {error}") from error
+        mine.close()
+
+    def release(self) -> None:
+        """Give the lock back. Calling it twice is harmless."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _is_at_path(self, file: IO[bytes]) -> bool:
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(file.fileno()))
+        except FileNotFoundError:
+            return False
+
+    def _locked(self) -> IO[bytes]:
+        file = self.path.open("a+b", buffering=0)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -99,16 +142,7 @@ class WriteLock:
             raise MirrorLocked(
                 f"Another process{f' ({holder})' if holder else ''} is writing this mirror; stop it or try again later."
             ) from error
-        self._file = file
-        with suppress(OSError):  # a courtesy to whoever is refused; there may be no room for it
-            file.truncate(0)
-            file.write(b"pid %d" % os.getpid())
-
-    def release(self) -> None:
-        """Give the lock back. Calling it twice is harmless."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        return file
 
 
 def leave_for_readers(database: Path) -> None:

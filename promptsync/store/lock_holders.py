@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LOCKS = Path("/proc/locks")
+_WRITE = (120, 120)
 _READ_MARKS = (123, 127)
 _TWICE_SECONDS = 0.05
 
@@ -27,7 +28,8 @@ class Holder:
 
 
 def pids_with(text: str, mode: str, file: str, span: tuple[int, int]) -> set[int]:
-    """Processes with a lock of ``mode`` (READ, WRITE) inside ``span`` (bytes, both included) of a file. Pure.
+    """Processes with a lock of ``mode`` (READ, WRITE) on any of ``span`` (bytes, both included) of a file. Pure: the
+    kernel tells of neighbouring bytes together.
 
     ``text``: of /proc/locks; ``file``: as it stands there, major and minor number of the device and inode.
 
@@ -40,7 +42,7 @@ def pids_with(text: str, mode: str, file: str, span: tuple[int, int]) -> set[int
         if len(words) != 8 or words[1] != "POSIX" or words[3] != mode or words[5] != file:
             continue
         pid, start, end = int(words[4]), int(words[6]), words[7]
-        if pid > 0 and span[0] <= start and end.isdigit() and int(end) <= span[1]:
+        if pid > 0 and start <= span[1] and (end == "EOF" or int(end) >= span[0]):
             found.add(pid)
     return found
 
@@ -54,6 +56,20 @@ def holders(database: Path, mode: str, span: tuple[int, int]) -> frozenset[Holde
         return frozenset()
     file = f"{os.major(there.st_dev):02x}:{os.minor(there.st_dev):02x}:{there.st_ino}"
     return frozenset(Holder(pid, _name(pid)) for pid in pids_with(text, mode, file, span))
+
+
+def other_writer(database: Path) -> Holder | None:
+    """Which other process has begun to write the database and not finished, if the machine tells."""
+    found = holders(database, "WRITE", _WRITE)
+    return next((holder for holder in found if holder.pid != os.getpid()), None)
+
+
+def locked_sentence(database: Path) -> str:
+    """Why nothing can be written while another program holds the write lock, who that is, and what to do."""
+    return (
+        f"The mirror is locked by {other_writer(database) or 'another program'}, which has begun to write it and not "
+        "finished: save or close what is open there, then try again."
+    )
 
 
 def lasting_readers(database: Path) -> tuple[Holder, ...]:

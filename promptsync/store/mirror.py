@@ -6,9 +6,8 @@ written, and by which rule, is decided elsewhere and handed to the writer as fun
 
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from promptsync.errors import PromptsyncError
@@ -20,9 +19,6 @@ from promptsync.store.migrations import migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
 from promptsync.store.writer import Writer
 
-_READERS = 2
-"""Idle connections kept."""
-
 
 class Mirror:
     """An open mirror. ``path``: the database file. Raises MirrorLocked if another process writes it."""
@@ -33,13 +29,11 @@ class Mirror:
         self.snapshots = AppliedSnapshots()
         self._layouts: dict[str, Layout] = {}
         self._revision = 0
-        self._readers: deque[sqlite3.Connection] = deque()
-        self._kept = _READERS
         self._lock = WriteLock(path)
         self._lock.acquire()
         with ExitStack() as undo:
             undo.callback(self._lock.release)
-            self.writer = Writer(path, on_fatal)
+            self.writer = Writer(path, on_fatal, self._lock.keep)
             undo.callback(self.close)
             try:
                 self.writer.run(self._prepare, bare=True)
@@ -75,30 +69,22 @@ class Mirror:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A read-only connection, one's own until it is given back: leave it with the pragmas that it came with.
-
-        Opening one costs as much as merging a small file, so a few are kept. After an error none is.
-        """
+        """A read-only connection of one's own."""
+        connection = open_reader(self.path)
         try:
-            connection = self._readers.pop()
-        except IndexError:
-            connection = open_reader(self.path)
-        with ExitStack() as undo:
-            undo.callback(connection.close)
             yield connection
-            if not connection.in_transaction and len(self._readers) < self._kept:
-                undo.pop_all()
-                self._readers.append(connection)
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Finish accepted work, close, leave what pure readers need. Calling it twice is harmless."""
-        self.writer.close()
-        self._kept = 0
-        while self._readers:
-            self._readers.pop().close()
-        if self.path.exists():
-            leave_for_readers(self.path)
-        self._lock.release()
+        try:
+            self.writer.close()
+            with suppress(OSError):  # a courtesy: there may be no room, or no folder any more
+                if self.path.exists():
+                    leave_for_readers(self.path)
+        finally:
+            self._lock.release()
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         migrate(connection, self.schema)

@@ -2,23 +2,27 @@
 
 Owns the transaction around every write and the order of waiting work: deliveries first, then their rows, then bulk.
 A function gets the connection inside ``BEGIN IMMEDIATE``; it commits if the function returns and is rolled back if it
-raises. Nobody else ever sees the connection. A fatal error ends the writer: nothing more is accepted.
+raises. Nobody else ever sees the connection. A fatal error ends the writer: nothing more is accepted. While another
+program holds SQLite's write lock, functions wait in their order, deliveries for a second, the rest for five.
 """
 
 import sqlite3
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
-from enum import IntEnum
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from promptsync.errors import MirrorBroken, Unavailable
-from promptsync.store.connect import open_writer, translate
+from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
+from promptsync.store.connect import is_busy, open_writer, translate
+from promptsync.store.lanes import Lane, Lanes, Task
+from promptsync.store.lock_holders import locked_sentence
+from promptsync.store.open_files import OpenFiles
 from promptsync.store.wal import WriteAheadLog
+
+__all__ = ["Lane", "Preempted", "Writer"]
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -28,44 +32,42 @@ _CHECKPOINT_LATEST = 4 * _CHECKPOINT_WEIGHT  # from here on deliveries wait for 
 _CHECKPOINT_SECONDS = 1.0
 _QUIET_SECONDS = 0.5
 _STEPS = 50_000  # of SQLite's machine: about a millisecond
+_LOOK_SECONDS = 1.0
+_TRY_MILLIS, _WAIT_MILLIS = 100, 5_000  # for SQLite's locks: to begin a transaction, for everything else
 
 
 class Preempted(Exception):
     """A preemptible function was undone because a delivery came; do it again, in smaller pieces."""
 
 
-class Lane(IntEnum):
-    """Who goes first."""
-
-    DELIVERY = 0
-    APPLY = 1
-    BULK = 2
-    IDLE = 3
-
-
-@dataclass(slots=True)
-class _Task:
-    work: Work[Any]
-    future: "Future[Any]"
-    lane: Lane
-    durable: bool
-    bare: bool
-    preemptible: bool
-    committed: Callable[[Any], None]
-
-
 class Writer:
-    """Runs functions on the write connection, one at a time. ``on_fatal`` is told, from the thread, if it breaks."""
+    """Runs functions on the write connection, one at a time. ``on_fatal`` is told, from the thread, if it breaks.
 
-    def __init__(self, path: Path, on_fatal: Callable[[Exception], None] | None = None) -> None:
+    ``keep`` is called every second, and raises MirrorBroken if the right to write has been lost.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        on_fatal: Callable[[Exception], None] | None = None,
+        keep: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._path = path
         self._connection = open_writer(path)
         self.log = WriteAheadLog(path)
+        self._files = OpenFiles(path)
+        self._keep = keep
         self._on_fatal = on_fatal
-        self._lanes: tuple[deque[_Task], ...] = tuple(deque() for _ in Lane)
+        self._lanes = Lanes()
         self._wake = threading.Condition()
         self._closing = False
+        self._hurried = False
         self._broken: MirrorBroken | None = None
         self._synchronous = "FULL"
+        self._millis = _WAIT_MILLIS
+        self._locked_since: float | None = None
+        self._looked = time.monotonic()
+        self.wal_lost = False  # whether somebody has deleted the -wal: every commit is copied back at once
         self._yielding = False  # what runs now may be undone for a delivery
         self._urgent_at = float("-inf")
         self._unsaved = 0  # weight of what was committed since the last checkpoint
@@ -95,7 +97,7 @@ class Writer:
                 raise self._broken
             if self._closing:
                 raise Unavailable("promptsync is stopping; try again in a moment.")
-            self._lanes[lane].append(_Task(work, future, lane, durable, bare, preemptible, committed))
+            self._lanes.put(Task(work, future, lane, durable, bare, preemptible, committed))
             if lane == Lane.DELIVERY:
                 self._urgent_at = time.monotonic()
                 if self._yielding:
@@ -122,65 +124,133 @@ class Writer:
         """Whether no delivery has come for a while, so that long work disturbs nobody."""
         return time.monotonic() - self._urgent_at > _QUIET_SECONDS
 
+    @property
+    def locked_for(self) -> float:
+        """Seconds for which another program has held SQLite's write lock; 0 if none does. Known to a second."""
+        since = self._locked_since
+        return 0.0 if since is None else time.monotonic() - since
+
     def waiting(self) -> int:
         """How many functions wait."""
-        return sum(len(lane) for lane in self._lanes)
+        return len(self._lanes)
+
+    def hurry(self) -> None:
+        """From now on nobody waits longer for another program's lock than a delivery does: the end is near."""
+        self._hurried = True
 
     def close(self) -> None:
         """Finish what was accepted, checkpoint, close the connection. Calling it twice is harmless."""
+        self.hurry()
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join()
 
     def _run(self) -> None:
-        while (task := self._next()) is not None:
-            self._execute(task)
-            self._checkpoint_if_due(idle=False)
-            self.last_turn = time.monotonic()
-        if self._broken is None:
+        try:
+            while (task := self._next()) is not None:
+                if self._begun(task):
+                    self._execute(task)
+                self._checkpoint_if_due(idle=False)
+                self._look_if_due()
+                self.last_turn = time.monotonic()
+        except BaseException as error:  # noqa: BLE001  a writer that ended in silence would be waited for for ever
+            self._break(ended := MirrorBroken(f"The writer ended ({type(error).__name__}); start promptsync again."))
+            with self._wake:
+                rest = self._lanes.rest()
+            for task in rest:
+                task.refuse(ended)
+        if self._broken is None or self._files.moved:  # moved: so that it is whole wherever it is now
             self._checkpoint(self.log.truncate)
-        self._connection.close()
+        with suppress(sqlite3.Error):
+            self._connection.close()
+        self._files.take_leave()
 
-    def _next(self) -> _Task | None:
+    def _next(self) -> Task | None:
         while True:
             with self._wake:
-                for lane in self._lanes:
-                    if lane:
-                        return lane.popleft()
+                if (task := self._lanes.take()) is not None:
+                    return task
                 if self._closing:
                     return None
                 idle = not self._wake.wait(timeout=_CHECKPOINT_SECONDS)
             self.last_turn = time.monotonic()
             self._checkpoint_if_due(idle=idle)
+            self._look_if_due(idle=idle)
 
-    def _execute(self, task: _Task) -> None:
-        if not task.future.set_running_or_notify_cancel():
-            return  # whoever asked has given up; from here on nobody can
+    def _begun(self, task: Task) -> bool:
+        """Begin a function's transaction, if it wants one. False: it has been answered, or waits for the lock."""
         if self._broken is not None:
-            task.future.set_exception(self._broken)
-            return
+            task.refuse(self._broken)
+            return False
+        try:
+            self._wait(_WAIT_MILLIS if task.bare else _TRY_MILLIS)
+            if not task.bare:
+                self._begin(durable=task.durable)
+        except sqlite3.Error as error:
+            if is_busy(error):
+                with self._wake:
+                    self._lanes.put_back(task)
+                self._locked()
+            else:
+                task.refuse(self._known(error))
+            return False
+        return True
+
+    def _begin(self, *, durable: bool) -> None:
+        wanted = "FULL" if durable else "NORMAL"
+        if wanted != self._synchronous:
+            self._connection.execute(f"PRAGMA synchronous = {wanted}")
+            self._synchronous = wanted
+        self._connection.execute("BEGIN IMMEDIATE")
+        self._locked_since = None
+
+    def _wait(self, millis: int) -> None:
+        if millis != self._millis:
+            self._connection.execute(f"PRAGMA busy_timeout = {millis}")
+            self._millis = millis
+
+    def _locked(self) -> None:
+        """Another program holds the write lock: answer whoever has waited long enough."""
+        now = time.monotonic()
+        since = self._locked_since = self._locked_since or now
+        with self._wake:
+            given_up = self._lanes.overdue(now, since, hurried=self._hurried)
+        if given_up:
+            error = MirrorLocked(locked_sentence(self._path))
+            for task in given_up:
+                task.refuse(error)
+
+    def _execute(self, task: Task) -> None:
+        if not task.future.set_running_or_notify_cancel():
+            self._undo()
+            return  # whoever asked has given up; from here on nobody can
         try:
             result = task.work(self._connection) if task.bare else self._in_transaction(task)
             task.committed(result)
+            if not task.bare:
+                self._look()
         except sqlite3.Error as error:
-            known = translate(error)
-            if isinstance(known, MirrorBroken):
-                self._break(known)
             interrupted = task.preemptible and error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT
-            task.future.set_exception(Preempted() if interrupted else known or error)
+            task.future.set_exception(Preempted() if interrupted else self._known(error))
         except BaseException as error:  # noqa: BLE001  the caller gets it; the writer goes on
+            if isinstance(error, MirrorBroken):
+                self._break(error)
             task.future.set_exception(error)
         else:
             task.future.set_result(result)
             self._unsaved += 0 if task.bare else self._weight(task)
 
-    def _in_transaction(self, task: _Task) -> Any:
-        wanted = "FULL" if task.durable else "NORMAL"
-        if wanted != self._synchronous:
-            self._connection.execute(f"PRAGMA synchronous = {wanted}")
-            self._synchronous = wanted
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _known(self, error: sqlite3.Error) -> Exception:
+        """What an error means; a fatal one ends the writer, and so does a transaction that cannot be undone."""
+        known = translate(error)
+        if self._connection.in_transaction:
+            known = MirrorBroken(f"A transaction could not be undone ({error}); start promptsync again.")
+        if isinstance(known, MirrorBroken):
+            self._break(known)
+        return known or error
+
+    def _in_transaction(self, task: Task) -> Any:
         try:
             self._may_yield(task.preemptible)
             try:
@@ -189,21 +259,58 @@ class Writer:
                 self._may_yield(False)
             self._connection.execute("COMMIT")
         finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._undo()
         return result
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _look(self) -> None:
+        """After a commit, before anybody is told of it: whether it is in a file that the next start will find."""
+        self.wal_lost = not self._files.wal_is_ours()
+        if not self.wal_lost:
+            return
+        busy, logged, copied = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy and not copied == logged >= 0:
+            raise Unavailable(
+                f"{self._path}-wal was deleted and a long reader keeps its content from being saved; end the reader, "
+                "then try again."
+            )
+
+    def _look_if_due(self, *, idle: bool = False) -> None:
+        """Every second: are the files ours, and, where no work would show it, is the write lock free."""
+        now = time.monotonic()
+        if self._broken is not None or now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        try:
+            self._look()
+            self._keep()
+            if idle:
+                self._wait(_TRY_MILLIS)
+                self._begin(durable=True)
+                self._undo()
+        except MirrorBroken as error:
+            self._break(error)
+        except Unavailable:
+            pass  # a deleted -wal, again in a second
+        except sqlite3.Error as error:
+            if is_busy(error):
+                self._locked()
+            else:
+                self._known(error)
 
     def _may_yield(self, preemptible: bool) -> None:
         """Say whether ``submit`` may interrupt; under its lock, so that it never hits another function.
 
         SQLite forgets an interrupt that comes between two statements, so every so often a statement asks by itself.
         """
-        urgent = self._lanes[Lane.DELIVERY]
         with self._wake:
             self._yielding = preemptible
-        self._connection.set_progress_handler((lambda: bool(urgent)) if preemptible else None, _STEPS)
+        self._connection.set_progress_handler((lambda: self._lanes.urgent) if preemptible else None, _STEPS)
 
-    def _weight(self, task: _Task) -> int:
+    def _weight(self, task: Task) -> int:
         """What a commit counts towards the next checkpoint: bulk among deliveries at once, so that none is long."""
         if task.lane < Lane.BULK:
             return 1
@@ -212,7 +319,7 @@ class Writer:
     def _checkpoint_if_due(self, *, idle: bool) -> None:
         """Copy the WAL back: piece by piece while busy, and once work has stopped for a second, when it is emptied too
         if it has grown. Never in a commit."""
-        waited_for = bool(self._lanes[Lane.DELIVERY]) and self._unsaved < _CHECKPOINT_LATEST
+        waited_for = self._lanes.urgent and self._unsaved < _CHECKPOINT_LATEST
         grown = idle and self.log.grown
         if (self._unsaved >= (1 if idle else _CHECKPOINT_WEIGHT) or grown) and not waited_for:
             self._unsaved = 0
@@ -223,12 +330,13 @@ class Writer:
         try:
             return way(self._connection)
         except sqlite3.Error as error:
-            known = translate(error)
-            if isinstance(known, MirrorBroken):
-                self._break(known)
+            self._known(error)
             return False
 
     def _break(self, error: MirrorBroken) -> None:
+        if self._broken is not None:
+            return
         self._broken = error
         if self._on_fatal is not None:
-            self._on_fatal(error)
+            with suppress(Exception):  # whoever is told may be gone; the writer has to answer those that wait
+                self._on_fatal(error)

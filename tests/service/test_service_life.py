@@ -55,13 +55,13 @@ def test_the_daemon_is_ready_once_it_listens_then_beats_and_drains(heard: Heard,
 
 
 def test_a_second_signal_ends_the_daemon_at_once(heard: Heard, config_file: Path) -> None:
-    """Even while its writer waits for a lock that somebody else holds."""
+    """Even while somebody else holds the write lock and a sender does not go on."""
     with process(heard, config_file, "run") as daemon:
         host, port = urlsplit(ready(heard)).netloc.split(":")
         lock = sqlite3.connect(config_file.parent / "data/mirror.db", isolation_level=None)
         with closing(lock), closing(socket.create_connection((host, int(port)))) as sender:
             lock.execute("BEGIN IMMEDIATE")
-            sender.sendall(b"POST /hooks/prompt/message/added HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
+            sender.sendall(b"POST /hooks/prompt/message/added HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
             daemon.send_signal(signal.SIGTERM)
             heard.until("STOPPING=1", 5.0)
             with pytest.raises(subprocess.TimeoutExpired):
