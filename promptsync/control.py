@@ -100,7 +100,7 @@ async def _send(response: web.StreamResponse, line: dict[str, Any]) -> None:
 
 def daemon_runs(database: Path) -> bool:
     """Whether a daemon answers on the socket."""
-    return socket_path(database).exists() and asyncio.run(_alive(socket_path(database)))
+    return socket_path(database).exists() and asyncio.run(daemon_answers(socket_path(database)))
 
 
 def ask_daemon(database: Path, name: str, params: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
@@ -108,7 +108,8 @@ def ask_daemon(database: Path, name: str, params: Mapping[str, Any], emit: Emit)
     return asyncio.run(_ask(socket_path(database), name, params, emit))
 
 
-async def _alive(path: Path) -> bool:
+async def daemon_answers(path: Path) -> bool:
+    """Whether a daemon takes connections on its socket."""
     try:
         _, writer = await asyncio.open_unix_connection(str(path))
     except OSError:

@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -19,12 +20,13 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 from prometheus_client import CollectorRegistry
 
 from promptsync.alerts import Alerts
+from promptsync.applying import Applying
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config, open_access
-from promptsync.control import build_control, socket_path, start_control
+from promptsync.control import build_control, daemon_answers, socket_path, start_control
 from promptsync.drop_intake import DropIntake
 from promptsync.engine import Engine
-from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.errors import MirrorLocked, Unavailable
 from promptsync.export_tasks import export_tasks
 from promptsync.fetch_schedule import fetch_tasks
 from promptsync.health import Health, health_routes
@@ -45,14 +47,11 @@ from promptsync.sources.listener import (
 )
 from promptsync.sources.signature import Authenticator
 from promptsync.store.inbox import Inbox
-from promptsync.store.writer import Lane
+from promptsync.supervise import Supervisor, cause, leaves
 
 _log = structlog.get_logger()
 _DRAIN_SECONDS = 20.0
 _APPLY_SECONDS = 4.0  # that stored deliveries get to be applied; the rest waits for the next start
-_CROWD_SECONDS = 1.0
-_GATHER_SECONDS = 1.0  # from one round of applying to the next, beside a reader that holds the log back
-_FEW = 20
 _FILE_SECONDS = 6.0  # that a file which is being loaded gets to be finished
 _WRITER_SECONDS = 300.0  # within which the writer turns: taking over a large first snapshot is a single transaction
 
@@ -86,36 +85,42 @@ async def run_daemon(
     daemon_box: list[Daemon] = []
 
     def broken(error: Exception) -> None:
-        loop.call_soon_threadsafe(_fail, daemon_box, error)
+        loop.call_soon_threadsafe(_fail, loop, daemon_box, error)
 
     manager = ServiceManager.of(os.environ, os.getpid())
+    if await daemon_answers(socket_path(config.mirror.database)):
+        raise MirrorLocked("Another daemon is writing this mirror; stop it or try again later.")
     engine = await asyncio.to_thread(Engine, config, clock, broken)
     daemon = Daemon(engine)
     daemon_box.append(daemon)
     _on_signals(loop, daemon)
     try:
         async with asyncio.TaskGroup() as tasks:
-            parts = _Parts(daemon, config, clock, tasks)
+            parts = _Parts(daemon, config, clock, tasks, Supervisor(broken, tracebacks))
             try:
                 await parts.start(Authenticator(access.secrets, access.basic, access.headers, access.open_to_all))
                 beats = tasks.create_task(manager.watch(lambda: _writer_turns(engine), "The writer hangs."))
                 manager.ready(f"Listening for webhooks at {daemon.address}")
                 ready(daemon)
                 await daemon.stopped.wait()
-                manager.stopping("Finishing what is under way")
+                manager.stopping(str(daemon.failure or "Finishing what is under way"))
                 beats.cancel()
                 await parts.stop()
             finally:
                 await parts.hang_up()
     except ExceptionGroup as group:
-        cause = _cause(group)
-        if cause is group:
-            for error in _leaves(group):
+        ended_by = cause(group)
+        if ended_by is group:
+            for error in leaves(group):
                 report(error, "the daemon ends", tracebacks)
-        raise cause from group
+        raise ended_by from group
     finally:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            await asyncio.to_thread(engine.close)
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                await asyncio.to_thread(engine.close)
+        except Exception:
+            if daemon.failure is None:
+                raise
     if daemon.failure is not None:
         raise daemon.failure
 
@@ -123,7 +128,10 @@ async def run_daemon(
 class _Parts:
     """Everything that runs on the loop."""
 
-    def __init__(self, daemon: Daemon, config: Config, clock: Clock, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, daemon: Daemon, config: Config, clock: Clock, tasks: asyncio.TaskGroup, supervisor: Supervisor
+    ) -> None:
+        self._supervisor = supervisor
         self._daemon = daemon
         self._config = config
         self._engine = daemon.engine
@@ -164,10 +172,13 @@ class _Parts:
         self._daemon.address = f"http://{host}:{port}{webhook.path}"
         path = socket_path(self._config.mirror.database)
         self._runners.append(await start_control(control, path))
-        work = (self._apply(), self._search.run(), self._drop.run(), self._finish_files())
-        self._background = [self._tasks.create_task(one) for one in work]
+        applying = Applying(self._engine, self._inbox, self._work, self._latencies, self._search)
+        work = {"applying": applying.run, "search": self._search.run, "drop folder": self._drop.run}
+        work["unfinished files"] = self._finish_files
+        keep_up = self._supervisor.keep_up
+        self._background = [self._tasks.create_task(keep_up(name, run)) for name, run in work.items()]
         self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search.catch_up))
-        self._schedule.add(Alerts(lambda: health.status().problems, self._config.alerts.healthcheck_url).task())
+        self._schedule.add(Alerts(health.problems, self._config.alerts.healthcheck_url).task())
         for task in plugin_tasks(self._engine.plugins, self._config):
             self._schedule.add(task)
         self._engine.plugins.start()
@@ -184,6 +195,7 @@ class _Parts:
         _log.info("draining")
         stop_accepting(self._app)
         self._engine.stopping.set()
+        self._engine.mirror.writer.hurry()
         self._schedule.close()
         for task in self._background:
             task.cancel()
@@ -192,57 +204,18 @@ class _Parts:
             self._engine.loader.stop()
         await self.hang_up()
         if self._daemon.failure is None:
-            await write_down(self._app[STATE], self._engine.mirror)
-            await asyncio.to_thread(self._engine.apply_pending, _APPLY_SECONDS)
+            finish, engine = self._supervisor.finish, self._engine
+            await finish("observations", lambda: write_down(self._app[STATE], engine.mirror))
+            await finish("deliveries", lambda: asyncio.to_thread(engine.apply_pending, _APPLY_SECONDS))
 
     async def hang_up(self) -> None:
         """Listen no more and start nothing more. Calling it twice is harmless."""
         self._schedule.close()
         for runner in self._runners:
-            await runner.cleanup()
+            await self._supervisor.finish("hanging up", runner.cleanup)
         if self._runners:
-            socket_path(self._config.mirror.database).unlink(missing_ok=True)
-
-    async def _apply(self) -> None:
-        """Apply stored deliveries as they come, a batch at a time."""
-        log = self._engine.mirror.writer.log
-        while True:
-            await self._work.wait()
-            begun = time.perf_counter()
-            self._work.clear()
-            try:
-                while applied := await self._apply_next():
-                    await self._let_through()
-                    if log.held and applied < _FEW:
-                        self._work.set()
-                        break
-            except PromptsyncError as error:
-                _log.warning("apply_failed", error=str(error))
-                if not error.retryable:
-                    return
-                await asyncio.sleep(1.0)
-                self._work.set()
-            if log.held:  # a reader has it keep a copy of every page of every commit: fewer commits, of more rows
-                await asyncio.sleep(begun + _GATHER_SECONDS - time.perf_counter())
-
-    async def _let_through(self) -> None:
-        """In a crowd of deliveries answering goes first: their rows wait, but not for long."""
-        until = time.perf_counter() + _CROWD_SECONDS
-        while self._inbox.pressed and time.perf_counter() < until:  # noqa: ASYNC110  it is the passing of time that ends it
-            await asyncio.sleep(0.05)
-
-    async def _apply_next(self) -> int:
-        """Apply a batch. Plugins that take part in it are called off the loop and off the writer's thread."""
-        begun = time.perf_counter()
-        if self._engine.plugins.applier is not None:
-            applied = await asyncio.to_thread(self._engine.apply_next)
-        else:
-            work = self._engine.mirror.writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False)
-            applied = await asyncio.wrap_future(work)
-        if applied:
-            self._latencies.applied(time.perf_counter() - begun)
-            self._search.applied()
-        return applied
+            with suppress(OSError):
+                socket_path(self._config.mirror.database).unlink(missing_ok=True)
 
     async def _finish_files(self) -> None:
         """Finish the files that a killed process was loading by hand."""
@@ -268,37 +241,24 @@ def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
         loop.add_signal_handler(number, stop, number)
 
 
-def _end_at_once(why: str) -> NoReturn:
+def _end_at_once(why: str, code: int = 1) -> NoReturn:
     """Without waiting for any thread: what was answered is on disk, the rest is taken up at the next start."""
     _log.warning("ended_at_once", why=why)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(1)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # it may be closed, full or without a reader
+            stream.flush()
+    os._exit(code)
 
 
 def _writer_turns(engine: Engine) -> bool:
     return time.monotonic() - engine.mirror.writer.last_turn < _WRITER_SECONDS
 
 
-def _cause(group: ExceptionGroup[Exception]) -> Exception:
-    """The first error of ours among those that ended the daemon's tasks, else the group itself."""
-    ours = group.subgroup(PromptsyncError)
-    if ours is None:
-        return group
-    first = ours.exceptions[0]
-    return _cause(first) if isinstance(first, ExceptionGroup) else first
-
-
-def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
-    for error in group.exceptions:
-        if isinstance(error, ExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
-
-
-def _fail(daemons: list[Daemon], error: Exception) -> None:
-    _log.error("mirror_broken", error=str(error))
+def _fail(loop: asyncio.AbstractEventLoop, daemons: list[Daemon], error: Exception) -> None:
+    """End the daemon, by force if some thread cannot be ended."""
     for daemon in daemons:
-        daemon.failure = error
-        daemon.stopped.set()
+        if daemon.failure is None:
+            daemon.failure = error
+            daemon.stopped.set()
+            loop.call_later(_DRAIN_SECONDS, _end_at_once, "the mirror is broken and ending took too long", 3)
+            _log.error("mirror_broken", error=str(error))

@@ -127,8 +127,10 @@ class Engine:
 
     def close(self) -> None:
         """Finish accepted work and close."""
-        self.plugins.close()
-        self.mirror.close()
+        try:
+            self.plugins.close()
+        finally:
+            self.mirror.close()
 
     def __enter__(self) -> "Engine":
         return self

@@ -1,14 +1,17 @@
 """Logs: structured, one line per file, job and problem, to standard error.
 
 Owns the configuration of structlog, the way of the libraries' own logs and warnings into it, and what becomes of errors
-that nobody handles; nothing that is logged. Never a body, a phone number, a secret or a signed address: callers log
+that nobody handles; nothing that is logged. A line that cannot be written is dropped and counted: logging never fails,
+and never ends what it is called from. Never a body, a phone number, a secret or a signed address: callers log
 names, counts and classes; of libraries only the template of a message, of their errors only the type and the place.
 What still looks like a phone number or an address with a password or a query is masked.
 """
 
 import asyncio
 import logging
+import os
 import re
+import select
 import sys
 import threading
 import traceback
@@ -31,9 +34,10 @@ _WARNING: Final = logging.WARNING
 _MOST: Final = 200  # characters of a library's message
 
 
-def set_up_logs(verbosity: int, *, plain: bool | None = None) -> None:
+def set_up_logs(verbosity: int, *, plain: bool | None = None, waits: bool = True) -> None:
     """``verbosity``: -1 quiet, 0 warnings, 1 what is done, 2 everything, with tracebacks. ``plain``: JSON lines, as
-    when not a terminal. For a process that is promptsync's own: the libraries' logs are taken over too."""
+    when not a terminal. ``waits``: for a reader of the lines that is slow; otherwise they are dropped meanwhile. For a
+    process that is promptsync's own: the libraries' logs are taken over too."""
     verbosity = max(-1, min(verbosity, 2))
     as_json = not sys.stderr.isatty() if plain is None else plain
     last: structlog.types.Processor = (
@@ -47,7 +51,7 @@ def set_up_logs(verbosity: int, *, plain: bool | None = None) -> None:
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[verbosity]),
-        logger_factory=_StandardError,
+        logger_factory=_StandardError(waits),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -92,6 +96,12 @@ class LibraryHandler(logging.Handler):
         self._tracebacks = tracebacks
 
     def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._take(record)
+        except Exception:  # noqa: BLE001  as logging.Handler.handleError, which would write to the same place
+            return
+
+    def _take(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, asyncio.CancelledError):
             return
@@ -135,14 +145,50 @@ def _masked(_logger: object, _method: str, line: structlog.types.EventDict) -> s
     return {key: masked(value) if isinstance(value, str) else value for key, value in line.items()}
 
 
-class _StandardError:
-    """Writes lines to what standard error is at that moment."""
+def dropped_lines() -> int:
+    """How many lines could not be written since the logs were set up."""
+    return int(getattr(structlog.get_config()["logger_factory"], "dropped", 0))
 
-    def __init__(self, *_: object) -> None:
-        pass
+
+class _StandardError:
+    """Makes itself the logger. Writes lines to what standard error is at that moment, past its buffer: what a full
+    disk refuses must not be tried again with every later line, and at the end of the process."""
+
+    def __init__(self, waits: bool) -> None:
+        self.dropped = 0
+        self._waits = waits
+        self._cut = False  # whether the last line was written in part
+        self._one_at_a_time = threading.RLock()
+
+    def __call__(self, *_: object) -> "_StandardError":
+        return self
 
     def msg(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
+        with self._one_at_a_time:
+            try:
+                self._write(line + "\n")
+            except Exception:  # noqa: BLE001  whatever is wrong with it: disk full, reader gone, closed, none
+                self.dropped += 1
 
     log = debug = info = warning = error = critical = fatal = exception = msg
+
+    def _write(self, text: str) -> None:
+        try:
+            target = sys.stderr.fileno()
+        except (OSError, ValueError):  # no file
+            sys.stderr.write(text)
+            sys.stderr.flush()
+            return
+        left = ("\n" * self._cut + text).encode("utf-8", "backslashreplace")
+        while left:
+            if not self._waits and not _takes(target):
+                raise BlockingIOError
+            left = left[os.write(target, left if self._waits else left[: select.PIPE_BUF]) :]
+            self._cut = bool(left)
+
+
+def _takes(file: int) -> bool:
+    """Whether a file takes ``PIPE_BUF`` bytes at once."""
+    poll = select.poll()
+    poll.register(file, select.POLLOUT)
+    return bool(poll.poll(0))

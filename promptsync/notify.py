@@ -73,15 +73,15 @@ class ServiceManager:
         """Never waits, never fails: a manager that does not listen is its own trouble."""
         if self.address is None:
             return
-        # Not socket(): the sandbox of a unit may forbid Unix sockets, and leaves socketpair() alone.
-        ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        with ours, other:
-            ours.setblocking(False)
-            try:
+        try:
+            # Not socket(): the sandbox of a unit may forbid Unix sockets, and leaves socketpair() alone.
+            ours, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            with ours, other:
+                ours.setblocking(False)
                 ours.connect(self.address)
-                ours.send("\n".join(assignments).encode())
-            except OSError as error:
-                _log.warning("service_manager_unreachable", told=assignments[0], error=str(error))
+                ours.send("\n".join(assignments).encode("utf-8", "replace"))
+        except OSError as error:
+            _log.warning("service_manager_unreachable", told=assignments[0], error=str(error))
 
 
 def _status(text: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from promptsync.clock import Clock, iso_millis
-from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
 from promptsync.ingest.built_in import Extensions
 from promptsync.ingest.decoded import DecodedLoader
 from promptsync.ingest.merge_claims import Merged
@@ -109,9 +109,9 @@ class PluginWork:
         while not self.stopping.wait(delay):
             try:
                 delay = told.step()
-            except PromptsyncError as error:
-                if not error.retryable:
-                    return
+            except MirrorBroken:
+                return
+            except PromptsyncError:
                 delay = IDLE_SECONDS * 2
             except Exception as error:  # noqa: BLE001  one observer must not stop the daemon
                 _log.warning("observer_failed", observer=told.queue, error=type(error).__name__)

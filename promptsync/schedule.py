@@ -107,8 +107,12 @@ class Schedule:
             _log.warning("task_failed", task=task.name, outcome=outcome, error=message)
         row = {"task": task.name, "started_at": started, "finished_at": iso_millis(self._clock())}
         row |= {"outcome": outcome, "message": message}
-        recorded = self._mirror.writer.submit(lambda connection: ledger.insert(connection, "sync_run", row), Lane.IDLE)
-        await asyncio.wrap_future(recorded)
+        try:
+            await asyncio.wrap_future(
+                self._mirror.writer.submit(lambda connection: ledger.insert(connection, "sync_run", row), Lane.IDLE)
+            )
+        except Exception as error:  # noqa: BLE001  locked, full or stopping: the run itself was made
+            _log.warning("run_not_recorded", task=task.name, error=type(error).__name__, where=where_raised(error))
 
     def _once(self, task: Task, after: timedelta | None) -> None:
         """One run beside those by the clock; a later call replaces an earlier one that waits."""

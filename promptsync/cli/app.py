@@ -13,7 +13,7 @@ import click
 
 from promptsync import __version__
 from promptsync.cli.browse import browse
-from promptsync.cli.context import App, exit_code
+from promptsync.cli.context import NOT_NOW, App, exit_code
 from promptsync.cli.demo import demo
 from promptsync.cli.doctor import doctor
 from promptsync.cli.events import events
@@ -28,10 +28,12 @@ from promptsync.cli.reset import reset
 from promptsync.cli.run import run
 from promptsync.cli.schema import schema
 from promptsync.cli.status import status
+from promptsync.cli.streams import complain, let_go, reader_gone
 from promptsync.errors import PromptsyncError, where_raised
 from promptsync.logs import set_up_logs
 
 _UMASK = 0o027  # files 0640, folders 0750
+_LIVING = frozenset({"run", "browse", "demo"})
 
 
 class _Group(click.Group):
@@ -53,24 +55,31 @@ class _Group(click.Group):
         except PromptsyncError as error:
             if _verbosity(ctx) >= 2:
                 raise
-            click.echo(f"promptsync: {error}", err=True)
+            complain(f"promptsync: {error}")
             raise SystemExit(exit_code(error)) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
             raise
-        except BrokenPipeError:
-            sys.stderr.close()
-            raise SystemExit(0) from None
         except KeyboardInterrupt:
             raise SystemExit(130) from None
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and _seen_enough(ctx):
+                raise SystemExit(0) from None
             if _verbosity(ctx) >= 2:
                 raise
-            click.echo(
+            complain(
                 f"promptsync: this should not have happened ({type(error).__name__} at {where_raised(error)}); "
-                "run it again with -v -v and report what it prints.",
-                err=True,
+                "run it again with -v -v and report what it prints."
             )
-            raise SystemExit(3) from None
+            raise SystemExit(NOT_NOW) from None
+        finally:
+            let_go(sys.stdout)
+            let_go(sys.stderr)
+
+
+def _seen_enough(ctx: click.Context) -> bool:
+    """Whether whoever read what a command prints has ended, as with ``| head``; one that lives on is not asked to end
+    by that, and a broken pipe may be another."""
+    return ctx.invoked_subcommand not in _LIVING and (reader_gone(sys.stdout) or reader_gone(sys.stderr))
 
 
 def _verbosity(ctx: click.Context) -> int:

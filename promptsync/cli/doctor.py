@@ -18,6 +18,7 @@ from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.control import daemon_runs
+from promptsync.daemon_state import daemon_troubles
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.model import declared_schema
 from promptsync.status_log import LogState, log_state
@@ -78,12 +79,18 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     yield _room(database)
     port = machine.look_at_port(webhook.host, webhook.port)
     yield machine.check_webhook_port(webhook.host, webhook.port, port, daemon=daemon)
-    if daemon:
-        yield ok("daemon", "The daemon is running.")
-    else:
-        yield note("daemon", "The daemon is not running: nothing is received until 'promptsync run'.")
-    yield from _mirror(config, deep)
+    yield from _daemon(database, runs=daemon)
+    yield from _mirror(config, deep, daemon=daemon)
     yield from plugin_findings(config)
+
+
+def _daemon(database: Path, *, runs: bool) -> Iterator[Finding]:
+    troubles = daemon_troubles(database)
+    yield from (problem("daemon", trouble) for trouble in troubles)
+    if not runs:
+        yield note("daemon", "The daemon is not running: nothing is received until 'promptsync run'.")
+    elif not troubles:
+        yield ok("daemon", "The daemon is running.")
 
 
 def _browse_problems(config: Config) -> tuple[str, ...]:
@@ -115,8 +122,11 @@ def _room(database: Path) -> Finding:
     return machine.check_room(there, shutil.disk_usage(there).free, used)
 
 
-def _mirror(config: Config, deep: bool) -> Iterator[Finding]:
+def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
     database = config.mirror.database
+    if not database.exists() and daemon:
+        yield problem("mirror", f"The daemon runs, but {database} is gone; restore a backup, then restart the daemon.")
+        return
     if not database.exists():
         yield note("mirror", f"There is no mirror at {database} yet; 'promptsync run' or 'promptsync load' makes it.")
         return

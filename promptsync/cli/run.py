@@ -1,4 +1,7 @@
-"""``promptsync run``: the daemon."""
+"""``promptsync run``: the daemon.
+
+Owns that it ends with 0 only if it was asked to end: a service manager starts it again after everything else.
+"""
 
 import asyncio
 import sys
@@ -8,8 +11,10 @@ import click
 import uvloop
 
 from promptsync.cli.context import App
+from promptsync.cli.streams import let_go
 from promptsync.daemon import Daemon, run_daemon
-from promptsync.logs import take_over_process
+from promptsync.errors import MirrorBroken, Unavailable
+from promptsync.logs import set_up_logs, take_over_process
 
 _SWITCH_SECONDS: Final = 0.001
 """How long a thread that merges may keep Python from the loop that answers; by default five times as long."""
@@ -22,11 +27,21 @@ def run(app: App) -> None:
     config = app.config
 
     def ready(daemon: Daemon) -> None:
-        app.say(f"Listening for webhooks at {daemon.address}")
-        app.say(f"Watching {config.drop.folder} for files; the mirror is {config.mirror.database}")
+        try:
+            app.say(f"Listening for webhooks at {daemon.address}")
+            app.say(f"Watching {config.drop.folder} for files; the mirror is {config.mirror.database}")
+        except (OSError, ValueError):
+            let_go(sys.stdout)  # nobody reads it: it listens all the same
 
     tracebacks = app.verbosity >= 2
+    set_up_logs(app.verbosity, waits=False)
     take_over_process(tracebacks)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # an eighth more deliveries a second
-        runner.run(run_daemon(config, ready=ready, tracebacks=tracebacks))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # an eighth more deliveries a second
+            runner.run(run_daemon(config, ready=ready, tracebacks=tracebacks))
+    except MirrorBroken as error:
+        raise Unavailable(str(error)) from error  # for whoever starts it: not now, but again
+    finally:
+        let_go(sys.stdout)
+        let_go(sys.stderr)

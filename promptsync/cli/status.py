@@ -10,6 +10,7 @@ from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
 from promptsync.control import daemon_runs
+from promptsync.daemon_state import daemon_troubles
 from promptsync.fetch_sources import source_names
 from promptsync.model import declared_schema
 from promptsync.status import Expectations, Status, read_status
@@ -27,7 +28,7 @@ def status(app: App, as_json: bool) -> None:
     with app.reading() as connection:
         found = read_status(connection, declared_schema(), expected, system_clock())
     asked = (finding.says for finding in plugin_findings(config) if finding.level is Level.PROBLEM)
-    found = replace(found, problems=(*found.problems, *asked))
+    found = replace(found, problems=(*found.problems, *daemon_troubles(config.mirror.database), *asked))
     runs = daemon_runs(config.mirror.database)
     if as_json:
         print_json(found.as_dict() | {"daemon": runs})

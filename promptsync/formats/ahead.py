@@ -13,14 +13,8 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterable[T], depth: int = 2, *, worth: bool = True) -> Iterator[T]:
-    """The same items, made up to ``depth`` ahead. Raises what making them raises.
-
-    ``worth``: False if there is so little to make that a thread would take longer.
-    """
-    if not worth:
-        yield from items
-        return
+def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
+    """The same items, made up to ``depth`` ahead. Raises what making them raises."""
     made: queue.Queue[object] = queue.Queue(depth)
     stopped = threading.Event()
 

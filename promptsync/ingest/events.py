@@ -17,6 +17,7 @@ from promptsync.ingest.claims import AHEAD, Claims
 from promptsync.ingest.fields import Fields
 from promptsync.ingest.merge_claims import ClaimMerger, Collision, Merged
 from promptsync.ingest.prompt_events import HANDLERS, Handler, observed_at
+from promptsync.store.connect import translate
 from promptsync.store.inbox import StoredEvent, mark, pending
 from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
@@ -97,7 +98,10 @@ class EventApplier:
         connection.execute("SAVEPOINT batch")
         try:
             self._merge(connection, readings)
-        except (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError, OverflowError, ValueError) as error:
+        except Exception as error:
+            storage = isinstance(error, sqlite3.Error) and translate(error) is not None
+            if storage or not connection.in_transaction:
+                raise  # it is about the mirror, not about what was sent
             connection.execute("ROLLBACK TO batch")
             if len(events) == 1:
                 _log.warning("event_failed", delivery=events[0].id, type=events[0].type, error=type(error).__name__)

@@ -88,9 +88,8 @@ class KeyOrder:
             path = self._beside.with_name(f"{self._beside.name}-{len(self._runs)}.arrow")
             self._runs.append(_Run(path, rows.schema, self._key))
         self._runs[-1].append(rows)
-        count = rows.num_rows
         del rows
-        give_back(count)
+        give_back()
 
 
 class _Run:

@@ -18,7 +18,7 @@ from promptsync.formats.time_spelling import parse_time
 from promptsync.model import Kind, Table
 from promptsync.store import observed
 
-_ROWS = 10
+_ROWS = 50
 _BYTES = 1 << 16
 
 

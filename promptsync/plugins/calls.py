@@ -9,6 +9,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
@@ -227,7 +228,8 @@ def _work(jobs: "SimpleQueue[_Job | None]") -> None:
 def _words(error: BaseException) -> str:
     """Why, without a word of what the plugin was given: the class and the line, or the plugin's own sentence."""
     if isinstance(error, PluginError | PromptsyncError):
-        return str(error)
+        with suppress(Exception):  # the class may be the plugin's own, and say it in its own way
+            return str(error)
     frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith((_OURS, "<"))]
     if not frames:
         return type(error).__name__

@@ -6,6 +6,7 @@ without the body.
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,6 @@ from promptsync.model.event_types import EVENT_TYPES, type_of_path
 from promptsync.sources import listener_answers as answers
 from promptsync.sources.listener_answers import Refusal, Refused
 from promptsync.sources.listener_body import JsonText, read_body
-from promptsync.sources.listener_connection import Runner
 from promptsync.sources.listener_log import protocol_logger
 from promptsync.sources.listener_path import event_path, types_agree
 from promptsync.sources.listener_route import EveryPath
@@ -29,7 +29,6 @@ from promptsync.sources.signature import Authenticator, signature_form
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
 _EVENT_TYPE: Final = istr("Prompt-EventType")
-_PARSED: Final = 4 << 10  # bytes of a body that may wait; 256 chunks at a time are parsed, in a few milliseconds
 KEPT_HEADERS: Final = (_EVENT_TYPE, istr("Content-Type"), istr("User-Agent"))
 """Stored with a delivery; never one that could carry a credential."""
 
@@ -49,7 +48,8 @@ class ListenerState:
     """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason.
 
     ``stored_by_type``: by event type; ``other`` for what the specification does not list, so that its keys are bounded.
-    ``signatures``: by their form, of deliveries that were let in.
+    ``signatures``: by their form, of deliveries that were let in. ``refused_at``: when (monotonic) the last one could
+    not be stored, None once one could again.
     """
 
     stored: int = 0
@@ -57,6 +57,7 @@ class ListenerState:
     refused: Counter[str] = field(default_factory=Counter)
     signatures: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
+    refused_at: float | None = None
 
 
 STATE = web.AppKey("listener_state", ListenerState)
@@ -81,7 +82,7 @@ def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web
     ``shutdown_timeout``: seconds that ``cleanup`` gives to requests under way. Heads that aiohttp itself refuses
     (malformed, oversized) are answered 400 and counted as ``malformed``.
     """
-    return Runner(
+    return web.AppRunner(
         app,
         auto_decompress=False,
         access_log=None,
@@ -92,7 +93,6 @@ def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web
         max_line_size=8_190,
         max_field_size=16_380,
         max_headers=100,
-        read_bufsize=_PARSED,
     )
 
 
@@ -104,7 +104,7 @@ def stop_accepting(app: web.Application) -> None:
 class _Listener:
     """Takes one request at a time through the checks; what it keeps between them is only counted."""
 
-    __slots__ = ("_base", "_failing", "_intake", "_json_text", "_log", "_settings", "_state")
+    __slots__ = ("_base", "_intake", "_json_text", "_log", "_settings", "_state")
 
     def __init__(self, settings: ListenerSettings, intake: Intake, state: ListenerState) -> None:
         self._settings = settings
@@ -113,7 +113,6 @@ class _Listener:
         self._base = settings.path.rstrip("/") + "/"
         self._json_text = JsonText()
         self._log = structlog.get_logger("promptsync.listener")
-        self._failing = False
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answers any request, whatever its path and method, and counts it."""
@@ -158,18 +157,18 @@ class _Listener:
         try:
             delivery_id = await self._intake(delivery)
         except (Unavailable, MirrorBroken) as error:
-            if not self._failing:
+            first, self._state.refused_at = self._state.refused_at is None, time.monotonic()
+            if first:
                 self._log.warning("deliveries_not_stored", error=type(error).__name__, reason=str(error))
-            self._failing = True
             raise Refused(answers.UNAVAILABLE) from None
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
             raise Refused(answers.STOPPING) from None
-        if self._failing:
+        if self._state.refused_at is not None:
+            self._state.refused_at = None
             self._log.info("deliveries_stored_again")
-            self._failing = False
         return delivery_id
 
     def _refuse(self, refusal: Refusal) -> web.Response:

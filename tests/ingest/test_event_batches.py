@@ -30,6 +30,11 @@ def _too_large(body: Fields, claims: Claims) -> None:
     claims.row("message", 1 << 63).told("body", claims.at, "x")
 
 
+def _into_no_table(body: Fields, claims: Claims) -> None:
+    claims.row("contact", 99).told("name", claims.at, "written before the fault")
+    claims.row("no such table", 1).told("body", claims.at, "x")
+
+
 def _stumble(body: Fields, claims: Claims) -> None:
     claims.row("contact", 99).told("name", claims.at, "written before the fault")
     raise ZeroDivisionError
@@ -55,7 +60,7 @@ def _apply(mirror: Mirror, handlers: Mapping[str, Handler] = HANDLERS) -> None:
         pass
 
 
-@pytest.mark.parametrize("faulty", [_text_for_a_number, _too_large, _stumble])
+@pytest.mark.parametrize("faulty", [_text_for_a_number, _too_large, _into_no_table, _stumble])
 @pytest.mark.parametrize("place", [0, 2, 4])
 def test_it_fails_alone_and_leaves_nothing(mirror: Mirror, faulty: Handler, place: int) -> None:
     types = ["message/status"] * 5

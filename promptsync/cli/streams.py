@@ -1,0 +1,41 @@
+"""The standard streams of a process whose output may have nowhere to go: a full disk, a reader that has ended.
+
+Owns that neither decides how the process ends.
+"""
+
+import os
+import select
+from contextlib import suppress
+from typing import TextIO
+
+import click
+
+
+def complain(text: str) -> None:
+    """A line to standard error, if it can be written."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
+def let_go(stream: TextIO) -> None:
+    """Give up what is left in a stream that cannot be written to, so that the end of the process does not fail by it.
+
+    Python would end with code 120.
+    """
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def reader_gone(stream: TextIO) -> bool:
+    """Whether a stream is a pipe that nobody reads any more, as with ``| head``."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, ValueError):
+        return False
