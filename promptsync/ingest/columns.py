@@ -50,13 +50,19 @@ def prepare_columns(
 
 def _prepare_some(mirror: Mirror, layout: Layout, new: list[str], apart: list[str], seen: tuple[str, str]) -> None:
     """One transaction's worth of columns, taken off the lists: each costs SQLite a look at the whole schema, and
-    deliveries are committed in between."""
+    deliveries are committed in between.
+
+    Which of them the table has by then is asked on the writer's thread: two exports may bring the same new column.
+    """
     table = layout.table.name
     added: list[str] = []
     split: list[str] = []
 
     def change(connection: sqlite3.Connection) -> Layout:
-        until = time.perf_counter() + _SECONDS
+        until, now = time.perf_counter() + _SECONDS, mirror.layout(table)
+        have = {column.encode().lower() for column in now.extra}
+        new[:] = [column for column in new if column.encode().lower() not in have]
+        apart[:] = [column for column in apart if column not in now.split]
         while len(added) < len(new) and (not added or time.perf_counter() < until):
             column = new[len(added)]
             add_column(connection, layout, column)

@@ -24,13 +24,14 @@ from promptsync.formats.export_rows import (
     object_cells,
 )
 from promptsync.formats.rejects import BadRow
+from promptsync.ingest.columns import prepare_columns
 from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.guards import Content, Guards, reason_in_bad_rows
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.merge.version import Rank, version
 from promptsync.store import ledger
-from promptsync.store.mirror import Mirror, add_column
+from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
 _SLICE = 300
@@ -90,9 +91,9 @@ class ExportLoader:
         self._judge(source, proof)
         row |= {"sha256": proof.sha256, "size": proof.size, "rows": proof.rows}
         opened = row | {"state": "staged"}
+        merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
         file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, opened))
         report = ExportReport(proof.rows)
-        merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
         for batch in file:
             for part in _parts(batch, lambda: _QUIET_SLICE if self._mirror.writer.quiet else _SLICE):
                 self._mirror.writer.run(
@@ -193,19 +194,10 @@ class _Merge:
 
     def _with_columns(self, header: ExportHeader) -> Layout:
         """The table's layout, with a place for every column of the header."""
-        have = {name.casefold() for name in self._mirror.layout(self._table).extra}
+        layout = self._mirror.layout(self._table)
+        have = {name.casefold() for name in layout.extra}
         new = [name for name in header.unknown if name.casefold() not in have]
-        if not new:
-            return self._mirror.layout(self._table)
-
-        def change(connection: sqlite3.Connection) -> Layout:
-            layout = self._mirror.layout(self._table)
-            for name in new:
-                add_column(connection, layout, name)
-                ledger.add_drift(connection, "column", self._table, name, *self._seen)
-            return self._mirror.relayout(connection, self._table)
-
-        return self._mirror.writer.run(change, committed=self._mirror.adopt)
+        return prepare_columns(self._mirror, layout, new, (), self._seen)
 
 
 def _parts(batch: Batch, most: Callable[[], int]) -> Iterator[Batch]:

@@ -39,7 +39,10 @@ class FileLoader:
         self._stopped = threading.Event()
 
     def touched(self, merged: Merged) -> None:
-        """Events claimed these rows: what is being merged from a file looks at them again before it is done."""
+        """Events claimed these rows: what is being merged from a file looks at them again before it is done.
+
+        On the writer's thread, in the transaction that writes them.
+        """
         if self._merging is not None:
             for row in merged.rows.get(self._merging, ()):
                 self._touched[row.key] = min(*row.times(), self._touched.get(row.key, row.seen))
@@ -99,7 +102,17 @@ class FileLoader:
         return replace(self._settings, limits=replace(self._settings.limits, links=False))
 
     def _watch(self, merging: tuple[str, int] | None) -> dict[Key, int]:
-        """From now on note which rows of a table and organization events claim, with the oldest time they speak of."""
-        self._touched.clear()
-        self._merging = merging
-        return self._touched
+        """From now on note which rows of a table and organization events claim, with the oldest time they speak of.
+
+        Begun on the writer's thread, between two transactions: what was written before can be read by then, what is
+        written later is noted. In the midst of one, its rows would be neither.
+        """
+        if merging is None:
+            self._merging = None
+            return {}
+
+        def begin(_connection: sqlite3.Connection) -> dict[Key, int]:
+            self._touched, self._merging = {}, merging
+            return self._touched
+
+        return self._mirror.writer.run(begin, bare=True)

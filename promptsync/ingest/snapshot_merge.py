@@ -62,7 +62,7 @@ class SnapshotMerge:
             if self._touched and found.whole and not staged.whole:
                 self._index()
             while len(self._touched) > _CHUNK:
-                some = self._some_touched()
+                some = self._read(take_some(self._touched, _CHUNK))
                 writer.run(lambda connection, keys=some: self._again(connection, keys), durable=False)  # type: ignore[misc]
             writer.run(
                 lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
@@ -153,13 +153,6 @@ class SnapshotMerge:
             return False
         return True
 
-    def _some_touched(self) -> list[Key]:
-        """Take a handful of the rows that events touched."""
-        some = list(self._touched.items())[:_CHUNK]
-        for key, _ in some:
-            self._touched.pop(key, None)
-        return self._read(dict(some))
-
     def _read(self, touched: Mapping[Key, int]) -> list[Key]:
         """Those that lie in what was read. In the rest every row is as it was in the newest applied snapshot; an event
         about the time before this one must not have changed it: raises Overtaken."""
@@ -193,3 +186,9 @@ class SnapshotMerge:
         number = ledger.insert(connection, "sync_snapshot", snapshot | {"applied_at": now})
         ledger.keep_blocks(connection, self._table.name, staged.org, (number, staged.at), staged.blocks)
         ledger.update(connection, "sync_file", staged.file_id, counts)
+
+
+def take_some(touched: dict[Key, int], count: int) -> dict[Key, int]:
+    """So many of the rows that events touched, taken out one by one: what the writer notes meanwhile is in what was
+    taken or in what is left."""
+    return dict(touched.popitem() for _ in range(count))
