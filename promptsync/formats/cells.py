@@ -22,6 +22,8 @@ _ZERO = ord("0")
 _SURE_DIGITS = 18  # so many fit in 64 bits whatever they are
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
 _REAL = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_DECIMAL_COMMA = re.compile(rb"[+-]?[0-9]*,[0-9]+")
+_THOUSANDS = re.compile(rb"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 _BOOLEANS = {b"true": 1, b"t": 1, b"1": 1, b"yes": 1, b"false": 0, b"f": 0, b"0": 0, b"no": 0}
 
 
@@ -52,7 +54,8 @@ REASONS = {
 def type_cells(cells: pa.BinaryArray, kind: Kind, zone: ZoneInfo) -> Typed:
     """Types a column of n cells; blank ones are null.
 
-    INTEGER: decimal digits with or without sign, 64 bits. REAL: decimal, finite. BOOLEAN: true, false, t, f, yes, no,
+    INTEGER: decimal digits with or without sign, 64 bits. REAL: decimal, finite, with a point or a comma; not 1,234,
+    which may be a thousand. BOOLEAN: true, false, t, f, yes, no,
     1, 0 in any case, as 1 or 0. TEXT and JSON: UTF-8 without NUL, untouched. TIME: see times.py; text in UTC with
     milliseconds. Spaces around numbers, booleans and times are ignored. Raises ValueError for BLOB, which no CSV has.
     """
@@ -95,6 +98,8 @@ def _reals(cells: Cells) -> Typed:
 
 
 def _real(cell: bytes) -> float | None:
+    if _DECIMAL_COMMA.fullmatch(cell) and not _THOUSANDS.fullmatch(cell):
+        cell = cell.replace(b",", b".")
     if _REAL.fullmatch(cell) is None:
         return None
     number = float(cell)

@@ -8,7 +8,7 @@ nothing about what a block holds; a file in which a quote stands where it means 
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -18,18 +18,19 @@ import numpy.typing as npt
 import xxhash
 
 from promptsync.formats.buffers import Bytes, Ints
-from promptsync.formats.records import cells_of, first_record, well_placed
+from promptsync.formats.dialect import Dialect, dialect_of
+from promptsync.formats.quote_places import well_placed
+from promptsync.formats.records import cells_of, first_record
 from promptsync.merge.block_index import NOTHING_KNOWN, Cut, KnownBlocks
 
-_BOM = b"\xef\xbb\xbf"
 _CHUNK = 4 << 20
 _LONGEST = 16 * _CHUNK
 _DIGITS = 18  # so many fit in 64 bits whatever they are
 _STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
 _LAST_STEP = 10_000
-_VERSION = b"2"  # of how cells are read: another one makes every known block unknown
-_LF, _COMMA, _ZERO = b"\n,0"
+_VERSION = b"3"  # of how cells are read: another one makes every known block unknown
+_LF, _ZERO = b"\n0"
 
 
 class ContentCutter:
@@ -37,10 +38,18 @@ class ContentCutter:
     keys of boundaries are multiples.
 
     ``aside``: where the bytes of the others go. ``seed``: of the digests, so that nobody can prepare two blocks with
-    the same one. ``salt``: what else the meaning of the bytes depends on.
+    the same one. ``salt``: what else the meaning of the bytes depends on. ``names``: that the header may have.
     """
 
-    def __init__(self, known: KnownBlocks, aside: Path | None, seed: int, salt: bytes, step: int = 20) -> None:
+    def __init__(
+        self,
+        known: KnownBlocks,
+        aside: Path | None,
+        seed: int,
+        salt: bytes,
+        step: int = 20,
+        names: Collection[str] = (),
+    ) -> None:
         self._known = known
         self._file: BinaryIO | None = aside.open("w+b") if aside else None
         self._seed, self._salt, self._step = seed, b"%s %d" % (salt, step), step
@@ -50,6 +59,7 @@ class ContentCutter:
         self._first = array("q")
         self._old: list[Ints] = []
         self._header = b""
+        self._names, self._dialect = names, Dialect()
         self._broken = False
 
     def feed(self, piece: bytes) -> None:
@@ -75,7 +85,8 @@ class ContentCutter:
 
     def key_name(self) -> str:
         """The name of the first column, in small letters."""
-        cells = cells_of(self._header.removeprefix(_BOM)) if self._header else []
+        record, _ = first_record(self._header[self._dialect.start :], self._dialect.delimiter)
+        cells = cells_of(record, self._dialect.delimiter) if record else []
         return cells[0].decode("utf-8", "replace").strip().casefold() if cells else ""
 
     def unknown(self) -> Iterator[bytes]:
@@ -96,16 +107,16 @@ class ContentCutter:
         data = b"".join(self._pending)
         self._pending, self._have = [], 0
         if not self._header:
-            record, end = first_record(data.removeprefix(_BOM))
-            end += len(_BOM) if data.startswith(_BOM) else 0
-            self._header, data = data[:end], data[end:]
+            dialect = self._dialect = dialect_of(data, self._names)
+            record, end = first_record(data[dialect.start :], dialect.delimiter)
+            self._header, data = data[: dialect.start + end], data[dialect.start + end :]
             self._broken = not record
         array = np.frombuffer(data, np.uint8)
-        quotes = well_placed(data)
+        quotes = well_placed(data, self._dialect.delimiter)
         if quotes is None or b"\r" in data:
             self._broken = True
             return
-        starts = _boundaries(array, self._step)
+        starts = _boundaries(array, self._step, self._dialect.delimiter[0])
         starts = starts[np.searchsorted(quotes, starts) % 2 == 0]
         bounds = [0, *starts.tolist()]
         if last:
@@ -117,9 +128,9 @@ class ContentCutter:
 
     def _blocks(self, data: bytes, bounds: list[int]) -> None:
         """Whole records, from each bound to the next."""
-        view, digests = memoryview(data), []
+        view, digests, delimiter = memoryview(data), [], self._dialect.delimiter
         for start, end in pairwise(bounds):
-            key = data[start : data.find(b",", start, start + _DIGITS + 1)]
+            key = data[start : data.find(delimiter, start, start + _DIGITS + 1)]
             if not key.isdigit():
                 self._broken = self._broken or start < end
                 return
@@ -139,13 +150,13 @@ def step_for(size: int) -> int:
     return next((step for step, most in _STEPS if size < most), _LAST_STEP)
 
 
-def _boundaries(data: Bytes, step: int) -> Ints:
+def _boundaries(data: Bytes, step: int, delimiter: int) -> Ints:
     """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``."""
     left = np.flatnonzero(data == _LF)
     found = []
     for width in range(1, _DIGITS + 1):
         left = left[: np.searchsorted(left, len(data) - width - 1)]
-        ended = data[left + (width + 1)] == _COMMA
+        ended = data[left + (width + 1)] == delimiter
         some, left = left[ended] + 1, left[~ended]
         found.append(some[_are_multiples(data, some, width, step)])
         if not len(left):

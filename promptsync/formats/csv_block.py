@@ -12,7 +12,7 @@ import pyarrow.csv
 
 from promptsync.errors import Held
 from promptsync.formats.buffers import Ints
-from promptsync.formats.records import Block, Records, split
+from promptsync.formats.records import COMMA, Block, Records, split
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -29,29 +29,34 @@ class Parsed:
     total: int
     records: Records | None = None
 
-    def located(self, block: Block) -> Records:
+    def located(self, block: Block, delimiter: bytes = COMMA) -> Records:
         """Where the block's records are. Raises Held ``quoting`` if the two readings of the block differ."""
-        records = self.records or split(block)
+        records = self.records or split(block, delimiter)
         if len(records) != self.total:
             raise _quoting(block)
         return records
 
 
-def parse_block(block: Block, width: int) -> Parsed:
-    """Reads a block; records that do not have ``width`` cells are left out. Raises Held ``quoting``."""
+def parse_block(block: Block, width: int, delimiter: bytes = COMMA) -> Parsed:
+    """Reads a block; records that do not have ``width`` cells, and those whose quotes are out of place, are left out.
+
+    Raises Held ``quoting``.
+    """
+    records = None if block.tidy else split(block, delimiter)
+    if records is not None and records.strange.any():
+        return _parse_right_ones(block, records, width, delimiter)
     try:
-        columns = _read(block.data, width)
+        columns = _read(block.data, width, delimiter)
     except pa.ArrowInvalid:
-        return _parse_right_ones(block, width)
-    return Parsed(columns, np.arange(len(columns[0])), len(columns[0]))
+        return _parse_right_ones(block, records or split(block, delimiter), width, delimiter)
+    return Parsed(columns, np.arange(len(columns[0])), len(columns[0]), records)
 
 
-def _parse_right_ones(block: Block, width: int) -> Parsed:
+def _parse_right_ones(block: Block, records: Records, width: int, delimiter: bytes) -> Parsed:
     """Arrow can leave records out too, but cannot hand over one that is not UTF-8, nor say where it was."""
-    records = split(block)
-    right = records.cells == width
+    right = (records.cells == width) & ~records.strange
     try:
-        columns = _read(records.only(right), width)
+        columns = _read(records.only(right), width, delimiter)
     except pa.ArrowInvalid as error:
         raise _quoting(block) from error
     index = np.flatnonzero(right)
@@ -60,7 +65,7 @@ def _parse_right_ones(block: Block, width: int) -> Parsed:
     return Parsed(columns, index, len(records), records)
 
 
-def _read(data: bytes, width: int) -> list[pa.BinaryArray]:
+def _read(data: bytes, width: int, delimiter: bytes) -> list[pa.BinaryArray]:
     if not data:
         return [pa.array([], pa.binary())] * width
     if data.startswith(_BOM):
@@ -69,7 +74,7 @@ def _read(data: bytes, width: int) -> list[pa.BinaryArray]:
     table = pyarrow.csv.read_csv(
         cast("IO[Any]", pa.BufferReader(data)),
         read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, delimiter=delimiter.decode("ascii")),
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.binary()),
             null_values=[""],

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from promptsync.errors import Held
+from promptsync.formats.cells import is_boolean
 from promptsync.model import Column, Kind, Table
 
 _ORG = "org_id"
@@ -27,6 +28,8 @@ class Field:
 class Header:
     """``width``: cells of a record. ``fields``: key columns, value columns as declared, unknown ones as they come.
 
+    ``blank``: positions of last columns without a name, whose cells must all be blank.
+
     ``unknown``: name in the batch to the vendor's name. ``lacks``: declared columns that the file does not have.
     ``org_position``: of a column ``org_id``, or -1.
     """
@@ -36,21 +39,32 @@ class Header:
     unknown: dict[str, str]
     lacks: tuple[str, ...]
     org_position: int
+    blank: tuple[int, ...] = ()
+
+
+def known_names(table: Table) -> frozenset[str]:
+    """The names that a file of the table may have, in small letters."""
+    return frozenset(name.casefold() for name in (*(c.name for c in table.file_columns), *_org_of(table)))
 
 
 def read_header(cells: Sequence[bytes], table: Table, max_columns: int) -> Header:
     """Matches header cells to the table's declaration, exactly or, failing that, whatever their case.
 
     Raises Held ``header``: bytes that are no text, a blank or doubled name, no known name at all (then the header is
-    missing), no key column, more than ``max_columns``.
+    missing), no key column, more than ``max_columns``. Last columns without a name are passed over.
     """
     if len(cells) > max_columns:
         raise _held(f"has {len(cells):,} columns, more than {max_columns:,}")
-    names = _names(cells)
+    names = _texts(cells)
     declared = {column.name: column for column in table.file_columns}
-    if table.org_scoped:
-        declared[_ORG] = table.by_name.get(_ORG, Column(_ORG, Kind.INTEGER, ""))
+    declared |= {name: table.by_name.get(name, Column(name, Kind.INTEGER, "")) for name in _org_of(table)}
     folded = {name.casefold(): name for name in declared}
+    if not any(name.casefold() in folded for name in names):
+        raise _held(_missing(names, table))
+    width = len(names)
+    while not names[-1]:
+        names.pop()
+    refuse_doubtful(names)
     found: dict[str, int] = {}
     strange: dict[int, str] = {}
     for position, name in enumerate(names):
@@ -59,16 +73,28 @@ def read_header(cells: Sequence[bytes], table: Table, max_columns: int) -> Heade
             strange[position] = name
         else:
             found[known] = position
-    if not found:
-        raise _held(f"is missing: its first line has no column of the table {table.name}")
     if missing := [name for name in table.key if name not in found]:
         raise _held(f"lacks the key column {missing[0]}")
-    taken = (*table.by_name, *([_ORG] if table.org_scoped else []))
-    unknown = free_names(strange, taken)
+    unknown = free_names(strange, (*table.by_name, *_org_of(table)))
     fields = (*_known(table, found), *(Field(name, Kind.TEXT, at) for name, at in unknown.items()))
     lacks = tuple(name for name in declared if name not in found and name != _ORG)
     vendor = {name: strange[at] for name, at in unknown.items()}
-    return Header(len(names), fields, vendor, lacks, found.get(_ORG, -1))
+    return Header(width, fields, vendor, lacks, found.get(_ORG, -1), tuple(range(len(names), width)))
+
+
+def looks_like_data(names: Iterable[str]) -> bool:
+    """Whether cells are those of a row rather than names: one is blank, begins like a number, or is true or false."""
+    return any(not name or name[0] in "0123456789+-." or is_boolean(name.encode()) for name in names)
+
+
+def _missing(names: Sequence[str], table: Table) -> str:
+    if looks_like_data(names):
+        return "is missing: its first line looks like data, not like a header"
+    return f"is missing: its first line has no column of the table {table.name}"
+
+
+def _org_of(table: Table) -> tuple[str, ...]:
+    return (_ORG,) if table.org_scoped else ()
 
 
 def refuse_doubtful(names: Iterable[str]) -> None:
@@ -87,13 +113,11 @@ def refuse_doubtful(names: Iterable[str]) -> None:
         seen.add(name.casefold())
 
 
-def _names(cells: Sequence[bytes]) -> list[str]:
+def _texts(cells: Sequence[bytes]) -> list[str]:
     try:
-        names = [cell.decode().strip() for cell in cells]
+        return [cell.decode().strip() for cell in cells]
     except UnicodeDecodeError:
         raise _held("is no text in UTF-8") from None
-    refuse_doubtful(names)
-    return names
 
 
 def _known(table: Table, found: dict[str, int]) -> list[Field]:

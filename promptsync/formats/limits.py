@@ -25,7 +25,8 @@ class Limits:
     ``max_record``: one record with its quotes, delimiters and line end. ``block``: about how much is parsed at once.
     ``max_at_once``: what the pages of a parquet file take that have to be in memory at the same time. ``max_shown``,
     ``max_shown_bytes``: bad rows of a parquet file that are kept, the others are only counted.
-    ``links``: whether the file may be reached through a symbolic link of its name.
+    ``links``: whether the file may be reached through a symbolic link of its name. ``accept``: a person has looked at
+    it: a record that leaves open which rows it holds is a bad row then, and the file's end is where it is.
     """
 
     max_raw_bytes: int = 64 << 30
@@ -39,6 +40,7 @@ class Limits:
     max_shown: int = 10_000
     max_shown_bytes: int = 32 * _MIB
     links: bool = True
+    accept: bool = False
 
 
 def open_file(path: Path, limits: Limits) -> FileIO:

@@ -13,20 +13,21 @@ import numpy as np
 
 from promptsync.errors import Held
 from promptsync.formats.ahead import ahead
+from promptsync.formats.dialect import opened
+from promptsync.formats.encoding import UTF8
 from promptsync.formats.limits import Limits
 from promptsync.formats.records import blocks
 from promptsync.formats.stream import RawStream
 
 _AHEAD = 8
 _QUOTE = ord('"')
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What is certain about a whole file. ``sha256``: hex, of the bytes as they came; ``size``: their number.
 
-    ``raw_bytes``: after decompression. ``members``: gzip members, 0 for a plain file.
+    ``raw_bytes``: after decompression. ``members``: gzip members, 0 for a plain file. ``encoding``: of its text.
     """
 
     sha256: str
@@ -34,13 +35,14 @@ class Proof:
     raw_bytes: int
     members: int
     ends_with_newline: bool
+    encoding: str = UTF8
 
 
 class Proving:
     """The pass over one file. Iterates once over the decompressed pieces; ``verdict`` counts after the last.
 
     ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
-    the reasons of stream.py, ``encoding`` (UTF-16) and ``last_record_cut``; Unavailable if the file cannot be read.
+    the reasons of stream.py and ``last_record_cut``; Unavailable if the file cannot be read.
     """
 
     def __init__(
@@ -55,13 +57,10 @@ class Proving:
         self._digest = hashlib.sha256()
         self._stream = RawStream(path, limits, self._digest.update)
         self._quotes = 0
-        self._head = self._last = b""
+        self._last = b""
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in ahead(self._stream, _AHEAD):
-            if len(self._head) < 2:
-                self._head += piece[:2]
-                _refuse_utf16(self._path, self._head)
             self._quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
             self._last = piece[-1:]
             if self._raw:
@@ -77,11 +76,13 @@ class Proving:
         plain file, or several members, can have been cut there.
         """
         stream, ended = self._stream, self._last in (b"\n", b"\r")
-        if not ended and stream.members != 1:
-            raise Held("last_record_cut", f"{self._path.name} ends within a record: its last line has no end.")
-        if self._quotes % 2:
-            _refuse_open_quote(self._path, self._limits)
-        return Proof(self._digest.hexdigest(), stream.size, stream.raw_bytes, stream.members, ended)
+        if not self._limits.accept:
+            if not ended and stream.members != 1:
+                raise Held("last_record_cut", f"{self._path.name} ends within a record: its last line has no end.")
+            if self._quotes % 2:
+                _refuse_open_quote(self._path, self._limits)
+        digest = self._digest.hexdigest()
+        return Proof(digest, stream.size, stream.raw_bytes, stream.members, ended, stream.encoding)
 
 
 def prove(
@@ -97,12 +98,8 @@ def prove(
     return proving.verdict()
 
 
-def _refuse_utf16(path: Path, head: bytes) -> None:
-    if head.startswith(_UTF16):
-        raise Held("encoding", f"{path.name} is UTF-16: it must be UTF-8.")
-
-
 def _refuse_open_quote(path: Path, limits: Limits) -> None:
     """An odd number of quotes is a cut record, or a stray quote within a cell: only reading the records can tell."""
-    for _ in blocks(RawStream(path, limits), limits.max_record, limits.block):
+    pieces, dialect = opened(RawStream(path, limits))
+    for _ in blocks(pieces, limits.max_record, limits.block, dialect.delimiter, dialect.line):
         pass

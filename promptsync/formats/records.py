@@ -1,7 +1,8 @@
-"""Where CSV records begin and end (RFC 4180, as lenient as Arrow's reader: a quote opens only at a cell's start).
+"""Where CSV records begin and end (RFC 4180; a quote opens only at a cell's start).
 
 Owns the cutting of a byte stream into blocks of whole records, and of a block into its records. Does not look into
-cells. A record ends with LF, CR LF or CR outside quotes; empty lines are no records.
+cells. A record ends with LF, CR LF or CR outside quotes; empty lines are no records. What is no RFC 4180 is cut as
+Arrow's reader would, and marked: whether it may stand is decided in quoting.py.
 """
 
 import re
@@ -12,30 +13,43 @@ import numpy as np
 import numpy.typing as npt
 
 from promptsync.errors import Held
+from promptsync.formats.quote_places import Positions, quotes_of
 
-Positions = npt.NDArray[np.int64]
+COMMA = b","
 
-_COMMA, _LF, _CR, _QUOTE = b',\n\r"'
-_CELL = rb'(?:"(?:[^"]++|"")*+"[^,\r\n]*+|(?!")[^,\r\n]*+)'
-_RECORD = re.compile(rb"(?:%b,)*+%b(\r\n|\n|\r|\Z)" % (_CELL, _CELL))
-_ONE_CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"([^,\r\n]*+)|((?!")[^,\r\n]*+))(?=[,\r\n]|\Z)')
+_LF, _CR = b"\n\r"
+_QUOTED = rb'"(?:[^"]++|"")*+"'
+_END = rb"(\r\n|\n|\r|\Z)"
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``data``: whole records. ``line``: the physical line that the first begins at, from 1."""
+    """``data``: whole records. ``line``: the physical line that the first begins at, from 1.
+
+    ``tidy``: every quote is known to stand where RFC 4180 has one.
+    """
 
     data: bytes
     line: int
+    tidy: bool = False
 
 
-def blocks(pieces: Iterable[bytes], max_record: int, size: int = 4 << 20) -> Generator[Block, None, None]:
-    """Cuts a stream into blocks of about ``size`` bytes, longer only where one record is.
+def blocks(
+    pieces: Iterable[bytes],
+    max_record: int,
+    size: int = 4 << 20,
+    delimiter: bytes = COMMA,
+    line: int = 1,
+    *,
+    keep_cut: bool = False,
+) -> Generator[Block, None, None]:
+    """Cuts a stream into blocks of about ``size`` bytes, longer only where one record is. ``line``: of its first byte.
 
-    The last record may lack its line end. Raises Held ``last_record_cut`` if the stream ends within quotes and
-    ``too_long`` if a record has more than ``max_record`` bytes, give or take two pieces.
+    The last record may lack its line end. Raises Held ``last_record_cut`` if the stream ends within quotes, unless
+    ``keep_cut`` wants that as a record, and ``too_long`` if a record has more than ``max_record`` bytes, give or take
+    two pieces.
     """
-    line, wanted, have = 1, size, 0
+    wanted, have = size, 0
     pending: list[bytes] = []
     for piece in pieces:
         pending.append(piece)
@@ -43,29 +57,47 @@ def blocks(pieces: Iterable[bytes], max_record: int, size: int = 4 << 20) -> Gen
         if have < wanted:
             continue
         data = b"".join(pending)
-        if end := last_end(data):
-            yield Block(data[:end], line)
+        end, tidy = _whole(data, delimiter)
+        if end:
+            yield Block(data[:end], line, tidy)
             line += line_ends(data[:end])
             data, wanted = data[end:], size
         elif have > max_record:
-            raise Held("too_long", f"The record at line {line:,} is longer than {max_record:,} bytes.")
+            raise _too_long(data, line, max_record)
         else:
             wanted = min(2 * have, max_record + 1)
         pending, have = [data], len(data)
-    yield from _last_block(b"".join(pending), line, max_record)
+    yield from _last_block(b"".join(pending), line, max_record, delimiter, keep_cut=keep_cut)
 
 
-def _last_block(data: bytes, line: int, max_record: int) -> Iterator[Block]:
+def _last_block(data: bytes, line: int, max_record: int, delimiter: bytes, *, keep_cut: bool) -> Iterator[Block]:
     if not data:
         return
-    end = last_end(data)
+    end, tidy = _whole(data, delimiter)
     tail = data[end:]
-    if sum(len(match[0]) for match in _scan(tail)) < len(tail):
+    cut = sum(found.end - found.start for found in scan(tail, delimiter)) < len(tail)
+    if cut and not keep_cut:
         at = line + line_ends(data[:end])
-        raise Held("last_record_cut", f"The file ends within the quoted record at line {at:,}.")
+        raise Held(
+            "last_record_cut",
+            f"The file ends within the quoted record at line {at:,}: it was cut, or a quote in it is out of place"
+            f"{backslashes(tail)}.",
+        )
     if len(tail) > max_record:
-        raise Held("too_long", f"The last record is longer than {max_record:,} bytes.")
-    yield Block(data, line)
+        raise _too_long(tail, line + line_ends(data[:end]), max_record)
+    yield Block(data, line, tidy and not cut)
+
+
+def _too_long(data: bytes, line: int, max_record: int) -> Held:
+    perhaps = ", or a quote in it is never closed" if data.count(b'"', 0, 1 << 16) else ""
+    return Held("too_long", f"The record at line {line:,} is longer than {max_record:,} bytes{perhaps}.")
+
+
+def backslashes(record: bytes) -> str:
+    """What to add about a record whose quotes are out of place, if it is written in a dialect of its own."""
+    if b'\\"' not in record:
+        return ""
+    return '; it seems to be written with backslashes (\\") where CSV doubles a quote'
 
 
 def line_ends(data: bytes) -> int:
@@ -74,15 +106,22 @@ def line_ends(data: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LF)) + carriage
 
 
-def last_end(data: bytes) -> int:
+def last_end(data: bytes, delimiter: bytes = COMMA) -> int:
     """Bytes up to the end of the last whole record of ``data``, which begins with a record. 0: none ends in it."""
-    quotes = well_placed(data)
+    return _whole(data, delimiter)[0]
+
+
+def _whole(data: bytes, delimiter: bytes) -> tuple[int, bool]:
+    """The end of the last whole record, and whether all quotes are where they should be."""
+    quotes = quotes_of(data, delimiter)
     if quotes is None:
-        ends = [match.end() for match in _scan(data) if match[1]]
+        ends = [found.end for found in scan(data, delimiter) if found.end > found.stop]
         if ends and data.endswith(b"\r") and ends[-1] == len(data):
             ends.pop()  # the LF of a CR LF may follow
-        return ends[-1] if ends else 0
-    return _last_outside(data, b"\n", quotes, len(data)) or _last_outside(data, b"\r", quotes, len(data) - 1)
+        return (ends[-1] if ends else 0), False
+    at = quotes.at
+    end = _last_outside(data, b"\n", at, len(data)) or _last_outside(data, b"\r", at, len(data) - 1)
+    return end, quotes.strict
 
 
 def _last_outside(data: bytes, line_end: bytes, quotes: Positions, limit: int) -> int:
@@ -95,39 +134,50 @@ def _last_outside(data: bytes, line_end: bytes, quotes: Positions, limit: int) -
     return 0
 
 
-def well_placed(data: bytes) -> Positions | None:
-    """Positions of all quotes, if each that opens by parity stands at a cell's start, so that parity says which do.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record or an empty line: where it begins, where its line end does, where it ends. ``strange``: text follows
+    a closing quote in it."""
 
-    By induction: an opening quote must follow a delimiter, a line end or a closing quote (the two are then an escaped
-    one). Text after a closing quote is part of the cell, and a quote in it fails the test as it follows text. None:
-    only a scan can tell what the quotes mean.
-    """
-    array = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(array == _QUOTE)
-    opening = quotes[0::2]
-    before = array[opening[opening > 0] - 1]
-    good = np.zeros(256, bool)
-    good[[_COMMA, _LF, _CR, _QUOTE]] = True
-    return quotes if bool(good[before].all()) else None
+    start: int
+    stop: int
+    end: int
+    strange: bool
 
 
-def _scan(data: bytes) -> Iterator[re.Match[bytes]]:
+def scan(data: bytes, delimiter: bytes = COMMA) -> Iterator[Found]:
     """Every record and empty line, by the grammar; stops at a record that does not end."""
+    strict, lenient = _grammar(delimiter, lenient=False), _grammar(delimiter, lenient=True)
     at = 0
-    while at < len(data) and (match := _RECORD.match(data, at)):
-        yield match
+    while at < len(data):
+        strange = False
+        match = strict.match(data, at)
+        if match is None:
+            strange, match = True, lenient.match(data, at)
+        if match is None:
+            return
+        yield Found(at, match.start(1), match.end(), strange)
         at = match.end()
+
+
+def _grammar(delimiter: bytes, *, lenient: bool) -> re.Pattern[bytes]:
+    """A record with its line end, group 1. ``lenient``: text may follow a closing quote, and is part of the cell."""
+    sign = re.escape(delimiter)
+    text = rb"[^%b\r\n]*+" % sign
+    cell = rb'(?:%b%b|(?!")%b)' % (_QUOTED, text if lenient else b"", text)
+    return re.compile(rb"(?:%b%b)*+%b%b" % (cell, sign, cell, _END))
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
     """The records of one block, without empty lines. ``starts``, ``ends``: offsets, line end included. ``cells``: how
-    many each has."""
+    many each has. ``strange``: whether text follows a closing quote in it, or a quote is never closed."""
 
     block: Block
     starts: Positions
     ends: Positions
     cells: Positions
+    strange: npt.NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -141,6 +191,17 @@ class Records:
         """The physical line it begins at, from 1."""
         return self.block.line + line_ends(self.block.data[: int(self.starts[index])])
 
+    def lines(self, indices: Positions) -> Positions:
+        """The same of many records."""
+        array = np.frombuffer(self.block.data, np.uint8)
+        ended = array == _LF
+        if b"\r" in self.block.data:
+            lone = array == _CR
+            lone[:-1] &= array[1:] != _LF
+            ended |= lone
+        lines: Positions = np.searchsorted(np.flatnonzero(ended), self.starts[indices]) + self.block.line
+        return lines
+
     def only(self, wanted: npt.NDArray[np.bool_]) -> bytes:
         """The bytes of the wanted records, one after the other."""
         data = self.block.data
@@ -148,20 +209,23 @@ class Records:
         return b"".join(data[start:end] for start, end in spans)
 
 
-def split(block: Block) -> Records:
+def split(block: Block, delimiter: bytes = COMMA) -> Records:
     """Finds the records of a block."""
-    quotes = well_placed(block.data)
+    found = quotes_of(block.data, delimiter)
     array = np.frombuffer(block.data, np.uint8)
-    if not len(array) or quotes is None or not _only_before_lf(array, _outside(array, _CR, quotes)):
-        return _split_by_scan(block)
+    if not len(array) or found is None or len(found.at) % 2:
+        return _split_by_scan(block, delimiter)
+    quotes = found.at
+    if not _only_before_lf(array, _outside(array, _CR, quotes)):
+        return _split_by_scan(block, delimiter)
     ends = _outside(array, _LF, quotes) + 1
     if not len(ends) or ends[-1] != len(array):
         ends = np.append(ends, len(array))
     starts = np.concatenate(([0], ends[:-1]))
-    commas = _outside(array, _COMMA, quotes)
-    cells = np.searchsorted(commas, ends) - np.searchsorted(commas, starts) + 1
+    between = _outside(array, delimiter[0], quotes)
+    cells = np.searchsorted(between, ends) - np.searchsorted(between, starts) + 1
     real = (array[starts] != _LF) & (array[starts] != _CR)
-    return Records(block, starts[real], ends[real], cells[real])
+    return Records(block, starts[real], ends[real], cells[real], np.zeros(int(real.sum()), bool))
 
 
 def _outside(array: npt.NDArray[np.uint8], byte: int, quotes: Positions) -> Positions:
@@ -175,32 +239,37 @@ def _only_before_lf(array: npt.NDArray[np.uint8], carriages: Positions) -> bool:
     return not len(after) or bool(after[-1] < len(array) and (array[after] == _LF).all())
 
 
-def _split_by_scan(block: Block) -> Records:
-    found = [(m.start(), m.end(), m.start(1)) for m in _scan(block.data)]
-    rows = [(start, end, _count(block.data, start, stop)) for start, end, stop in found if stop > start]
-    table = np.array(rows, np.int64).reshape(-1, 3)
-    return Records(block, table[:, 0], table[:, 1], table[:, 2])
+def _split_by_scan(block: Block, delimiter: bytes = COMMA) -> Records:
+    rows, whole = [], 0
+    for found in scan(block.data, delimiter):
+        if found.stop > found.start:
+            cells = sum(1 for _ in cells_within(block.data, found.start, found.stop, delimiter))
+            rows.append((found.start, found.end, cells, found.strange))
+        whole = found.end
+    if whole < len(block.data):  # a quote that is never closed: all that follows is one record
+        rows.append((whole, len(block.data), 0, True))
+    table = np.array(rows, np.int64).reshape(-1, 4)
+    return Records(block, table[:, 0], table[:, 1], table[:, 2], table[:, 3].astype(bool))
 
 
-def _count(data: bytes, start: int, stop: int) -> int:
-    return sum(1 for _ in _cells(data, start, stop))
-
-
-def _cells(data: bytes, start: int, stop: int) -> Iterator[re.Match[bytes]]:
-    while start <= stop and (match := _ONE_CELL.match(data, start, stop)):
+def cells_within(data: bytes, start: int, stop: int, delimiter: bytes = COMMA) -> Iterator[re.Match[bytes]]:
+    """The cells of a record: groups 1 and 2 what is within quotes and after them, or 3 all of it."""
+    sign = re.escape(delimiter)
+    cell = re.compile(rb'(?:"((?:[^"]++|"")*+)"([^%b\r\n]*+)|((?!")[^%b\r\n]*+))(?=[%b\r\n]|\Z)' % (sign, sign, sign))
+    while start <= stop and (match := cell.match(data, start, stop)):
         yield match
         start = match.end() + 1
 
 
-def cells_of(record: bytes) -> list[bytes]:
+def cells_of(record: bytes, delimiter: bytes = COMMA) -> list[bytes]:
     """The cells of one record without its line end, quotes resolved."""
-    matches = _cells(record, 0, len(record))
+    matches = cells_within(record, 0, len(record), delimiter)
     return [m[3] if m[1] is None else m[1].replace(b'""', b'"') + m[2] for m in matches]
 
 
-def first_record(data: bytes) -> tuple[bytes, int]:
+def first_record(data: bytes, delimiter: bytes = COMMA) -> tuple[bytes, int]:
     """The first record, without its line end, and where the next begins; ``b""`` if there are only empty lines."""
-    for match in _scan(data):
-        if match.start(1) > match.start():
-            return data[match.start() : match.start(1)], match.end()
+    for found in scan(data, delimiter):
+        if found.stop > found.start:
+            return data[found.start : found.stop], found.end
     return b"", len(data)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from promptsync.formats.csv_block import Parsed
-from promptsync.formats.records import Block, cells_of
+from promptsync.formats.records import Block, Records, cells_of
 from promptsync.formats.row_typing import RowTyping, TypedRows
 
 _SHOWN, _SHORT = 32, 4
@@ -22,11 +22,11 @@ _DATE = re.compile(_DAY + r"(?:[T ]\d{1,2}:\d\d(?::\d\d)?)?")
 class BadRow:
     """``record``: number in the file from 1. ``line``: physical line it begins at, from 1, the header's included.
 
-    ``reason_class``: ``cell_count``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``, ``bad_time``,
-    ``bad_utf8`` or ``no_order``; ``reason``: a sentence without any of the row's data. ``original``: its exact bytes,
-    without the line end. ``key``: values of the key columns, or None if they cannot be read. Of a parquet file ``line``
-    is ``record``, and ``original`` the row as a JSON object. ``column``, ``shape``: the column that is wrong, if it is
-    one, and what its cell looks like (``shape_of``).
+    ``reason_class``: ``cell_count``, ``quoting``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``,
+    ``bad_time``, ``bad_utf8`` or ``no_order``; ``reason``: a sentence without any of the row's data. ``original``: its
+    exact bytes, without the line end (in UTF-8, whatever the file is written in). ``key``: values of the key columns,
+    or None if they cannot be read. Of a parquet file ``line`` is ``record``, and ``original`` the row as a JSON object.
+    ``column``, ``shape``: the column that is wrong, if it is one, and what its cell looks like (``shape_of``).
     """
 
     record: int
@@ -68,20 +68,27 @@ def bad_rows(block: Block, parsed: Parsed, rows: TypedRows, typing: RowTyping, b
     bad = np.flatnonzero(rows.bad)
     if len(parsed.index) == parsed.total and not len(bad):
         return []
-    records = parsed.located(block)
+    records = parsed.located(block, typing.delimiter)
     row_of = dict(zip(parsed.index[bad].tolist(), bad.tolist(), strict=True))
     wrong = np.ones(parsed.total, bool)
     wrong[np.delete(parsed.index, bad)] = False
+    indices = np.flatnonzero(wrong)
     found = []
-    for index in np.flatnonzero(wrong).tolist():
-        where = before + index + 1, records.line(index)
+    for index, line in zip(indices.tolist(), records.lines(indices).tolist(), strict=True):
+        where = before + index + 1, line
         original = records.original(index)
         if index in row_of:
             found.append(_cell_problem(rows, row_of[index], where, original, parsed, typing))
         else:
-            reason = f"The row has {int(records.cells[index]):,} cells, not {typing.header.width:,}."
-            found.append(BadRow(*where, "cell_count", reason, original, typing.key(cells_of(original))))
+            key = typing.key(cells_of(original, typing.delimiter))
+            found.append(BadRow(*where, *_shape_problem(records, index, typing.header.width), original, key))
     return found
+
+
+def _shape_problem(records: Records, index: int, width: int) -> tuple[str, str]:
+    if records.strange[index]:
+        return "quoting", "A quote is out of place."
+    return "cell_count", f"The row has {int(records.cells[index]):,} cells, not {width:,}."
 
 
 def _cell_problem(

@@ -15,6 +15,7 @@ from promptsync.formats.buffers import Bools, Ints, mask_of
 from promptsync.formats.cells import REASONS, Typed, type_cells, type_times
 from promptsync.formats.header import Field, Header
 from promptsync.formats.names import FileName
+from promptsync.formats.records import COMMA
 from promptsync.formats.times import parse_times
 from promptsync.model import Kind, Table
 
@@ -61,12 +62,13 @@ class TypedRows:
 
 @dataclass(frozen=True, slots=True)
 class RowTyping:
-    """How rows of one file are typed."""
+    """How rows of one file are typed. ``delimiter``: between its cells."""
 
     table: Table
     header: Header
     stated: FileName
     zone: ZoneInfo
+    delimiter: bytes = COMMA
 
     def run(self, columns: list[pa.BinaryArray]) -> TypedRows:
         """Types the cells of a block, given by position."""

@@ -1,7 +1,8 @@
 """The decompressed bytes of a file, in bounded memory, every check of the container made.
 
-Owns gzip (RFC 1952): members, their checksums and lengths, what may follow them, and how far a file may inflate. Knows
-nothing of CSV. Whether a file is gzip is seen from its first bytes, not from its name.
+Owns gzip (RFC 1952): members, their checksums and lengths, what may follow them, and how far a file may inflate. Zeros
+after a member are padding, as to gzip itself. Text in UTF-16 comes out as UTF-8; nothing else of CSV is known here.
+Whether a file is gzip is seen from its first bytes, not from its name.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,12 +12,14 @@ from typing import BinaryIO, cast
 from isal import igzip_lib
 
 from promptsync.errors import Held
+from promptsync.formats.encoding import UTF8, as_utf8
 from promptsync.formats.limits import Limits, open_file, unreadable
 
 MAGIC = b"\x1f\x8b"
 _READ = 1 << 18
 _OUT = 1 << 19
 _SMALL = 1 << 12
+_MANY_MEMBERS, _LEAST = 100_000, 16
 _BROKEN = cast(type[Exception], igzip_lib.IsalError)
 
 
@@ -24,20 +27,25 @@ class RawStream:
     """Iterates once over the decompressed content of ``path`` in pieces of at most 512 KiB.
 
     ``size``: compressed bytes read so far; ``raw_bytes``: bytes given out; ``members``: gzip members completed, 0 for a
-    plain file. ``seen`` gets every compressed piece. Raises Held (``empty``, ``not_gzip``, ``truncated``, ``checksum``,
-    ``damaged``, ``trailing_bytes``, ``bomb``) and FileUnavailable if it cannot be read.
+    plain file; ``encoding``: what it was written in. ``seen`` gets every compressed piece. Raises Held (``empty``,
+    ``not_gzip``, ``truncated``, ``checksum``, ``damaged``, ``trailing_bytes``, ``bomb``, and as encoding.py) and
+    FileUnavailable if it cannot be read.
     """
 
     def __init__(self, path: Path, limits: Limits, seen: Callable[[bytes], None] | None = None) -> None:
         self._path, self._limits, self._seen = path, limits, seen
         self.size = self.raw_bytes = self.members = 0
+        self.encoding = UTF8
 
     def __iter__(self) -> Iterator[bytes]:
         try:
             with open_file(self._path, self._limits) as file:
-                yield from self._pieces(file)
+                yield from as_utf8(self._pieces(file), self._set_encoding)
         except OSError as error:
             raise unreadable(self._path, error) from error
+
+    def _set_encoding(self, encoding: str) -> None:
+        self.encoding = encoding
 
     def _pieces(self, file: BinaryIO) -> Iterator[bytes]:
         first = self._read(file)
@@ -61,9 +69,15 @@ class RawStream:
         feed = _Feed(lambda: self._read(file), piece)
         while feed.more():
             if self.members and not feed.starts_with(MAGIC):
-                raise self._held("trailing_bytes", "goes on after the end of its gzip data")
+                if not feed.skip_zeros():
+                    raise self._held("trailing_bytes", "goes on after the end of its gzip data")
+                continue
             yield from self._member(feed)
             self.members += 1
+            if self.members > _MANY_MEMBERS and self.raw_bytes < _LEAST * self.members:
+                raise self._held(
+                    "bomb", f"is made of more than {_MANY_MEMBERS:,} gzip members that hold almost nothing"
+                )
 
     def _member(self, feed: "_Feed") -> Iterator[bytes]:
         """One member to its end. It is fed small pieces first, so that many tiny members do not cost copies."""
@@ -120,6 +134,18 @@ class _Feed:
             self._piece, self._at = memoryview(have + next_piece), 0
             have = bytes(self._piece[: len(magic)])
         return have == magic[: len(have)]
+
+    def skip_zeros(self) -> bool:
+        """Pass over the zeros that come next, and say whether there were any."""
+        skipped = False
+        while self.more():
+            rest = bytes(self._piece[self._at :])
+            zeros = len(rest) - len(rest.lstrip(b"\0"))
+            self._at += zeros
+            skipped = skipped or zeros > 0
+            if zeros < len(rest):
+                break
+        return skipped
 
     def take(self, length: int) -> memoryview:
         self.more()

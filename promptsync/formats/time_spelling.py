@@ -11,7 +11,18 @@ from zoneinfo import ZoneInfo
 
 from promptsync.clock import MAX_MICROS, micros_of
 
-__all__ = ["DAY", "HOUR", "MAX_MICROS", "MINUTE", "MIN_MICROS", "SECOND", "Layout", "layout_of", "parse_time"]
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MAX_MICROS",
+    "MINUTE",
+    "MIN_MICROS",
+    "SECOND",
+    "Layout",
+    "is_none",
+    "layout_of",
+    "parse_time",
+]
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -28,6 +39,7 @@ _TIME = re.compile(
 )
 _EPOCH = re.compile(rb" *(\d{9,14}) *")
 _LAYOUT = re.compile(rb"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?P<fraction>\.\d+)?(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?")
+_NONE = re.compile(rb" *(?:0|0000-00-00(?:[T ]00:00(?::00(?:\.0+)?)?)?Z?)? *")
 _LONGEST = 64
 
 
@@ -51,7 +63,7 @@ class Layout:
 
 def layout_of(cell: bytes) -> Layout | None:
     """The layout that a cell has, if it is a common one. Says nothing of whether the calendar has that time."""
-    if len(cell) > _LONGEST:
+    if len(cell) > _LONGEST or is_none(cell):
         return None
     if _EPOCH.fullmatch(cell) and cell.isdigit():
         return Layout(len(cell), (), tuple(range(len(cell))), epoch=True)
@@ -68,8 +80,15 @@ def layout_of(cell: bytes) -> Layout | None:
     return Layout(len(cell), tuple(fixed), digits, fraction, offset_at, utc, canonical=canonical)
 
 
+def is_none(cell: bytes) -> bool:
+    """Whether a cell says that there is no time: blank, 0 as in the vendor's webhooks, or a day 0 as in MySQL."""
+    return _NONE.fullmatch(cell) is not None
+
+
 def parse_time(cell: bytes, zone: ZoneInfo) -> int | None:
     """Microseconds since the epoch of one cell that is not blank, or None: it is no time between the years 1 and 9999.
+
+    What only ``zone`` takes out of these years ("never" as 9999-12-31 23:59:59, in California) is cut to them.
 
     >>> parse_time(b"1970-01-01 00:00:01.5+00", ZoneInfo("UTC")), parse_time(b"2026-02-30", ZoneInfo("UTC"))
     (1500000, None)
@@ -83,9 +102,11 @@ def parse_time(cell: bytes, zone: ZoneInfo) -> int | None:
     try:
         local = datetime.strptime(f"{day} {minute or '00:00'}:{second or '00'}", "%Y-%m-%d %H:%M:%S")
         local += timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
-        return _in_range(micros_of(local.replace(tzinfo=_zone(written, zone))))
+        micros = micros_of(local.replace(tzinfo=_zone(written, zone)))
     except (ValueError, OverflowError):
         return None
+    within = min(max(micros, MIN_MICROS), MAX_MICROS)
+    return within if within == micros or not written else None
 
 
 def offset_at(wall: int, zone: ZoneInfo) -> int:
@@ -98,10 +119,6 @@ def _epoch(number: int) -> int | None:
     if number < FIRST_EPOCH_SECOND:
         return None
     return number * (SECOND if number < FIRST_EPOCH_MILLI else 1000)
-
-
-def _in_range(micros: int) -> int | None:
-    return micros if MIN_MICROS <= micros <= MAX_MICROS else None
 
 
 def _zone(written: str, zone: ZoneInfo) -> tzinfo:

@@ -38,7 +38,8 @@ class Times:
 def parse_times(cells: pa.BinaryArray, zone: ZoneInfo) -> Times:
     """Reads ISO 8601 (``T`` or space, with or without fraction and zone), dates, and epoch seconds or milliseconds.
 
-    A time without a zone is of ``zone``: in a gap the offset before it counts, of a repeated hour the first.
+    A time without a zone is of ``zone``: in a gap the offset before it counts, of a repeated hour the first. One that
+    the zone takes out of the years 1 to 9999 is their first or last instant; 0 is no time, as a blank is none.
     """
     column = Cells.of(cells)
     micros = np.zeros(len(column), np.int64)
@@ -72,7 +73,7 @@ def _read_singly(column: Cells, rows: Ints, zone: ZoneInfo, micros: Ints, bad: B
     """Reads each distinct cell of ``rows`` by itself into ``micros`` and ``bad``. Returns the rows that are blank."""
     blank = []
     for value, where in column.distinct(rows):
-        if not value.strip(b" "):
+        if time_spelling.is_none(value):
             blank.append(where)
             continue
         read = time_spelling.parse_time(value, zone)
@@ -110,7 +111,8 @@ def _read(cells: Bytes, layout: Layout, zone: ZoneInfo) -> tuple[Ints, Bools]:
     micros, exists = _wall_clock(columns, layout)
     good &= exists
     if layout.offset_at < 0:
-        micros[good] -= 0 if layout.utc else _local_offsets(micros[good], zone)
+        if not layout.utc:
+            micros[good] = np.clip(micros[good] - _local_offsets(micros[good], zone), MIN_MICROS, MAX_MICROS)
     else:
         offset, sane = _offset(columns, layout)
         good &= sane

@@ -7,9 +7,15 @@ twice. Loading the same file again, or the next night's with the same row, keeps
 import hashlib
 import sqlite3
 from collections import defaultdict
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from promptsync.formats.buffers import Ints
+from promptsync.formats.dialect import opened
+from promptsync.formats.header import known_names
 from promptsync.formats.limits import Limits
 from promptsync.formats.records import blocks, split
 from promptsync.formats.rejects import BadRow
@@ -38,7 +44,7 @@ def keep_rejects(
         for n, key in difference.folded[:_MOST]
     ]
     if told:
-        originals = _originals(path, {n for n, _, _ in told})
+        originals = _originals(path, known_names(staged.layout.table), np.array(sorted({n for n, _, _ in told})))
         rows += [_row(kind, originals[n][0], why, originals[n][1]) for n, kind, why in told if n in originals]
     _keep_all(mirror, rows, {"table": table, "file_id": file_id, "rejected_at": now})
 
@@ -61,14 +67,15 @@ def _keep_all(mirror: Mirror, rows: list[dict[str, Any]], common: dict[str, Any]
         mirror.writer.run(lambda connection, some=kept[start : start + _CHUNK]: _keep(connection, some, common))  # type: ignore[misc]
 
 
-def _originals(path: Path, numbers: set[int]) -> dict[int, tuple[int, bytes]]:
-    """Line and bytes of records of a proven file, by their number (the header is record 0)."""
+def _originals(path: Path, names: Collection[str], numbers: Ints) -> dict[int, tuple[int, bytes]]:
+    """Line and bytes of records of a proven file, by their number (the header is record 0). ``names``: of its table."""
     limits, found, first = Limits(), {}, 0
-    for block in blocks(RawStream(path, limits), limits.max_record):
-        records = split(block)
-        for index in range(len(records)):
-            if first + index in numbers:
-                found[first + index] = records.line(index), records.original(index)
+    pieces, dialect = opened(RawStream(path, limits), names)
+    for block in blocks(pieces, limits.max_record, limits.block, dialect.delimiter, dialect.line, keep_cut=True):
+        records = split(block, dialect.delimiter)
+        here = numbers[(numbers >= first) & (numbers < first + len(records))]
+        for number, line in zip(here.tolist(), records.lines(here - first).tolist(), strict=True):
+            found[number] = line, records.original(number - first)
         first += len(records)
     return found
 

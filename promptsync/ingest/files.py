@@ -97,9 +97,8 @@ class FileLoader:
 
     def _settings_for(self, request: LoadRequest) -> LoadSettings:
         """Whoever may write to the drop folder can swap a file for a link at any moment: there none is followed."""
-        if request.source != DROP:
-            return self._settings
-        return replace(self._settings, limits=replace(self._settings.limits, links=False))
+        limits = replace(self._settings.limits, links=request.source != DROP, accept=request.accept)
+        return replace(self._settings, limits=limits)
 
     def _watch(self, merging: tuple[str, int] | None) -> dict[Key, int]:
         """From now on note which rows of a table and organization events claim, with the oldest time they speak of.

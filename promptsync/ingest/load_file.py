@@ -14,6 +14,7 @@ import structlog
 
 from promptsync.clock import MICROS, Clock, iso_millis
 from promptsync.errors import Held, InputRefused
+from promptsync.formats.dialect import Dialect
 from promptsync.formats.limits import size_of
 from promptsync.formats.names import FileName, parse_name
 from promptsync.formats.proof import Proof, prove
@@ -27,9 +28,11 @@ from promptsync.ingest.fill import Filled, Filler, lacks_of
 from promptsync.ingest.one_pass import one_pass
 from promptsync.ingest.snapshot_compare import Comparison, Difference, Overtaken, Staged
 from promptsync.ingest.snapshot_merge import Progress, SnapshotMerge
+from promptsync.ingest.spellings import note_dialect
 from promptsync.ingest.staging import Staging, discard
 from promptsync.ingest.survey import Survey, survey
 from promptsync.ingest.whole import Disordered, WholeStaging, may_take_over
+from promptsync.merge.block_index import BlockCount
 from promptsync.merge.guards import Content, reason_in_rows_lost, reason_to_hold
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
@@ -39,6 +42,8 @@ from promptsync.store.mirror import Mirror
 _log = structlog.get_logger()
 _AHEAD = 24 * 3_600 * MICROS
 """How far an instant that a file states may lie ahead of the clock: no snapshot is of a time that has not come."""
+_PASSABLE = frozenset({"quoting", "last_record_cut"})
+"""Reasons to hold a file that a person may pass over: what is doubtful becomes a bad row."""
 
 
 class FileLoad:
@@ -61,6 +66,7 @@ class FileLoad:
         self._clock = 0
         self._now = ""
         self._whole = True
+        self._dialect = Dialect()
         self._proof: Proof | None = None
         self._started = time.perf_counter()
 
@@ -86,6 +92,8 @@ class FileLoad:
         except InputRefused as refused:
             self._report.state = "held" if isinstance(refused, Held) else "ignored"
             self._report.error = str(refused)
+            if refused.reason in _PASSABLE:
+                self._report.error += f" To merge what can be read all the same: {self._accepting}"
         finally:
             self._watch(None)
             discard(self._aside)
@@ -123,6 +131,7 @@ class FileLoad:
             with first, SnapshotReader(first.pieces(), table, name, settings.zone, settings.limits) as reader:
                 if reader.unknown or reader.lacks:
                     return False
+                self._dialect = reader.dialect
                 layout = self._mirror.layout(table.name)
                 staging = self._staging(path, layout, name.org_id or 0)
                 filled = self._filler.fill(reader, layout, staging, first.add)
@@ -185,15 +194,14 @@ class FileLoad:
 
     def _merge(self, name: FileName, found: Survey) -> bool:
         """Whether it could be merged; if not, what seemed to be known of it was not so, and it must be read whole."""
-        table = self._mirror.schema[name.table]
         path = self._staging_path(name)
-        source = found.unknown() if found.known else self._request.path
         try:
-            with SnapshotReader(source, table, name, self._settings.zone, self._settings.limits) as reader:
-                layout = self._prepare_columns(table, reader)
-                staging = self._staging(path, layout, name.org_id or 0)
-                counting = found.counting()
-                filled = self._filler.fill(reader, layout, staging, counting.add if counting else None)
+            try:
+                filled, counting = self._fill(name, found, path)
+            except Held:
+                if not found.known:
+                    raise
+                return False  # to say in which line, all have to be counted
             if found.known and not (counting and filled.staging.ascending and counting.index()):
                 return False
             if found.known and filled.bad:
@@ -202,6 +210,15 @@ class FileLoad:
         finally:
             discard(path)
         return True
+
+    def _fill(self, name: FileName, found: Survey, path: Path) -> tuple[Filled, BlockCount | None]:
+        table, settings = self._mirror.schema[name.table], self._settings
+        source = found.unknown() if found.known else self._request.path
+        with SnapshotReader(source, table, name, settings.zone, settings.limits) as reader:
+            self._dialect = reader.dialect
+            layout = self._prepare_columns(table, reader)
+            staging, counting = self._staging(path, layout, name.org_id or 0), found.counting()
+            return self._filler.fill(reader, layout, staging, counting.add if counting else None), counting
 
     def _prepare_columns(self, table: Table, reader: SnapshotReader) -> Layout:
         """Give unknown columns a place and lacking ones a version of their own, before anything is merged."""
@@ -224,8 +241,8 @@ class FileLoad:
         self._report.rows, self._report.rejected = staged.rows, len(bad)
         if staged.at > self._clock + _AHEAD:
             self._judge("future", f"It states {iso_millis(staged.at)}, which has not come yet.")
-        keyless = sum(row.key is None for row in bad)
-        content = Content(staged.rows, len(bad), keyless)
+        keyless = [row for row in bad if row.key is None]
+        content = Content(staged.rows, len(bad), len(keyless), (keyless or bad)[0].told() if bad else "")
         self._judge("guard", reason_to_hold(content, self._rows_before(staged), self._settings.guards))
 
     def _rows_before(self, staged: Staged) -> int | None:
@@ -233,8 +250,13 @@ class FileLoad:
 
     def _judge(self, reason: str, why: str | None) -> None:
         if why and not self._request.accept:
-            file = shlex.quote(str(self._request.path if self._request.source == "load" else self._request.path.name))
-            raise Held(reason, f"{why} If it is right all the same: promptsync load --accept {file}")
+            raise Held(reason, f"{why} If it is right all the same: {self._accepting}")
+
+    @property
+    def _accepting(self) -> str:
+        """The command that merges the file as it is."""
+        path = self._request.path
+        return f"promptsync load --accept {shlex.quote(str(path if self._request.source == 'load' else path.name))}"
 
     def _decide_and_merge(self, filled: Filled, staged: Staged, proof: Proof) -> None:
         self._report.ahead = filled.ahead
@@ -245,8 +267,9 @@ class FileLoad:
         if self._request.dry_run:
             self._report.state = "would merge"
             return
-        self._report.state = "staged"
+        self._report.state, table = "staged", staged.layout.table.name
         file_id = self._record(proof)
+        note_dialect(self._mirror, self._dialect, proof.encoding, (table, self._now, self._report.name))
         keep_rejects(self._mirror, self._request.path, file_id, staged, (filled.bad, found), self._now)
         blocks = None if found.foreign else staged.blocks  # what collides is said of every night
         staged = replace(staged, file_id=file_id, blocks=blocks)

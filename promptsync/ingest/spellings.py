@@ -1,10 +1,12 @@
-"""How a nightly file spells its times and booleans: a look at its first rows, for ``doctor`` to report.
+"""How a nightly file is written: its separator and encoding, and how it spells times and booleans in its first rows.
 
-Owns what a form is: a time with every digit a 9, a boolean's word. Decides nothing about what is merged.
+Owns what a form is (a time with every digit a 9, a boolean's word) and what of it is noted, for ``status`` and
+``doctor`` to report. Decides nothing about what is merged.
 """
 
 import csv
 import re
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,11 +14,16 @@ from zoneinfo import ZoneInfo
 
 from promptsync.errors import PromptsyncError
 from promptsync.formats.cells import is_boolean
+from promptsync.formats.dialect import Dialect, opened
+from promptsync.formats.encoding import UTF8
+from promptsync.formats.header import known_names
 from promptsync.formats.limits import Limits
+from promptsync.formats.records import COMMA
 from promptsync.formats.stream import RawStream
 from promptsync.formats.time_spelling import parse_time
 from promptsync.model import Kind, Table
-from promptsync.store import observed
+from promptsync.store import ledger, observed
+from promptsync.store.mirror import Mirror
 
 _ROWS = 50
 _BYTES = 1 << 16
@@ -26,18 +33,31 @@ def spellings(path: Path, table: Table, zone: ZoneInfo, limits: Limits) -> dict[
     """Kind (of store/observed.py) to form to how often, in the first rows; empty if they cannot be read."""
     found: dict[str, Counter[str]] = {observed.TIME: Counter(), observed.BOOLEAN: Counter()}
     try:
-        for row in _first_rows(path, limits):
+        for row in _first_rows(path, table, limits):
             _note(row, table, zone, found)
     except (PromptsyncError, csv.Error, UnicodeDecodeError):
         return {}
     return found
 
 
-def _first_rows(path: Path, limits: Limits) -> Iterator[Mapping[str, str]]:
+def note_dialect(mirror: Mirror, dialect: Dialect, encoding: str, seen: tuple[str, str, str]) -> None:
+    """Say once that files of a table are written as no specification says. ``seen``: (table, ISO time, file name)."""
+    table, *where = seen
+    found = [("separator", dialect.name)] * (dialect.delimiter != COMMA) + [("encoding", encoding)] * (encoding != UTF8)
+
+    def note(connection: sqlite3.Connection) -> None:
+        for kind, name in found:
+            ledger.add_drift(connection, kind, table, name, *where)
+
+    if found:
+        mirror.writer.run(note)
+
+
+def _first_rows(path: Path, table: Table, limits: Limits) -> Iterator[Mapping[str, str]]:
     """The first whole rows, by the names of the header."""
-    piece = next(iter(RawStream(path, limits)), b"")[:_BYTES]
-    lines = piece.decode("utf-8-sig", "ignore").splitlines()[:-1]
-    for number, row in enumerate(csv.DictReader(lines)):
+    pieces, dialect = opened(RawStream(path, limits), known_names(table))
+    lines = next(iter(pieces), b"")[:_BYTES].decode("utf-8", "ignore").splitlines()[:-1]
+    for number, row in enumerate(csv.DictReader(lines, delimiter=dialect.delimiter.decode())):
         if number == _ROWS:
             return
         yield row

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from promptsync.formats.content_blocks import ContentCutter, step_for
+from promptsync.formats.header import known_names
 from promptsync.formats.limits import size_of
 from promptsync.formats.names import FileName
 from promptsync.formats.proof import Proof, prove
@@ -97,7 +98,7 @@ def cutter_for(
     """What cuts a file of the table, its digests salted with all that the meaning of its bytes depends on. ``known``:
     with where the others are set aside."""
     salt = f"{table.name} {settings.zone.key} {settings.limits.max_cell}".encode()
-    return ContentCutter(*known, _seed(mirror), salt, step_for(size_of(path)))
+    return ContentCutter(*known, _seed(mirror), salt, step_for(size_of(path)), known_names(table))
 
 
 def orderly(cutter: ContentCutter, key: str) -> Cut | None:

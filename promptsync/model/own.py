@@ -113,10 +113,10 @@ SYNC_REJECT = _own(
 
 SYNC_DRIFT = _own(
     "sync_drift",
-    "Columns, event types and file names never seen before.",
+    "Columns, event types, file names and ways to write a file never seen before.",
     (
-        Column("kind", _TEXT, "column, event type or file name"),
-        Column("table", _TEXT, "Table, where it is a column"),
+        Column("kind", _TEXT, "column, event type, file name, separator or encoding"),
+        Column("table", _TEXT, "Table, where it is of one"),
         Column("name", _TEXT, "The name"),
         Column("first_seen", _TIME, "When it was first seen"),
         Column("seen_in", _TEXT, "Where it was first seen"),

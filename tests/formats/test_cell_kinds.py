@@ -38,6 +38,7 @@ def read(kind: Kind, *cells: bytes | None) -> tuple[list[object], list[bool]]:
             (Kind.BOOLEAN, b"  ", None),
         ),
         *((Kind.REAL, b"1.5", 1.5), (Kind.REAL, b"-.5e1", -5.0), (Kind.REAL, b" 3 ", 3.0), (Kind.REAL, b"", None)),
+        *((Kind.REAL, b"0,05", 0.05), (Kind.REAL, b"-1,5", -1.5), (Kind.REAL, b"0,125", 0.125)),
         *((Kind.TEXT, b" a ", " a "), (Kind.TEXT, "é😀".encode(), "é😀"), (Kind.TEXT, b"", None)),
         *((Kind.TEXT, b"NULL", "NULL"), (Kind.JSON, b"{}", "{}"), (Kind.TEXT, b"\x01", "\x01")),
     ],
@@ -56,7 +57,10 @@ def test_good_cells(kind: Kind, cell: bytes | None, value: object) -> None:
         ),
         *((Kind.INTEGER, cell) for cell in (b"-9223372036854775809", "٣".encode(), b"\xff", b"NULL", b"1\n", b"1\0")),
         *((Kind.BOOLEAN, cell) for cell in (b"2", b"tru", b"on", b"null", b"\xff", b"true\0")),
-        *((Kind.REAL, cell) for cell in (b"nan", b"inf", b"1e999", b"0x1p3", b"1,5", b".", b"1e", b"1.2.3")),
+        *(
+            (Kind.REAL, cell)
+            for cell in (b"nan", b"inf", b"1e999", b"0x1p3", b"1,234", b"1.2,3", b"1,2,3", b".", b"1e", b"1.2.3")
+        ),
         *(
             (Kind.TEXT, cell)
             for cell in (b"\xff", b"a\0b", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82")

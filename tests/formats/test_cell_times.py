@@ -85,7 +85,7 @@ def test_one_value_reads_as_in_a_column(data: st.DataObject) -> None:
     times = parse_times(column(cell, cell), zone)
     read = time_spelling.parse_time(cell, zone)
     assert times.micros.tolist() == [read or 0] * 2
-    assert times.bad.tolist() == [read is None] * 2
+    assert times.bad.tolist() == [read is None and not time_spelling.is_none(cell)] * 2
 
 
 @given(st.lists(st.integers(0, MAX_MICROS)))
@@ -122,6 +122,15 @@ def test_format_before_1970_and_at_the_ends() -> None:
         ("99999999999", "5138-11-16T09:46:39.000Z"),
         ("100000000000", "1973-03-03T09:46:40.000Z"),
         ("  ", None),
+        ("0", None),
+        (" 0 ", None),
+        ("0000-00-00", None),
+        ("0000-00-00 00:00:00", None),
+        ("9999-12-31", "9999-12-31T08:00:00.000Z"),
+        ("9999-12-31 23:59:59", "9999-12-31T23:59:59.999Z"),  # later than the years go, in UTC
+        ("9999-12-31T23:59:59.9", "9999-12-31T23:59:59.999Z"),
+        ("9999-12-31 23:59", "9999-12-31T23:59:59.999Z"),
+        ("9999-12-31 23:59:59Z", "9999-12-31T23:59:59.000Z"),
     ],
 )
 def test_spellings(cell: str, expected: str | None) -> None:
@@ -131,12 +140,18 @@ def test_spellings(cell: str, expected: str | None) -> None:
         assert not typed.bad.any()
 
 
+def test_the_first_instant_is_never_left_either() -> None:
+    for cell in (b"0001-01-01 00:00:00", b"0001-01-01 00:00:00.5", b" 0001-01-01"):
+        times = parse_times(column(cell), ZoneInfo("Asia/Tokyo"))
+        assert (times.micros.tolist(), times.bad.tolist()) == ([time_spelling.MIN_MICROS], [False])
+
+
 @pytest.mark.parametrize(
     "cell",
     [
         *("2026-02-29", "2025-13-01", "2026-00-01", "2026-01-00", "2026-02-04T24:00:00Z", "2026-02-04T00:60:00Z"),
         *("2026-02-04T00:00:60Z", "2026-02-04T00:00:00+24:00", "2026-02-04T00:00:00+08:60", "0000-01-01", "1e9"),
-        *("2026-02-04T00:00:00.Z", "2026-02-04T", "2026-2-4", "20260204", "0", "-1770192000", "253402300800000"),
+        *("2026-02-04T00:00:00.Z", "2026-02-04T", "2026-2-4", "20260204", "00", "-1770192000", "253402300800000"),
         *("0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-02-04Z", "NULL", "2026-02-04T00:00:00é"),
         *("٢٠٢٦-02-04", "2026-02-04T00:00:00.000z0", "2026-02-04_00:00:00", "2026-02-04 00:00:00.5 PST"),
     ],

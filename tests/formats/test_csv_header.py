@@ -61,9 +61,12 @@ def test_org_table_has_no_organization() -> None:
         ("id,ID", "twice"),
         ("id,shoe,SHOE", "twice"),
         ("id,,type", "without a name"),
-        ("id, ", "without a name"),
+        (",id", "without a name"),
         ("contact_id,type", "key column id"),
-        ("17,2026-02-04T00:00:00Z,4,+15550001111,CONTACT", "missing"),
+        ("17,2026-02-04T00:00:00Z,4,+15550001111,CONTACT", "its first line looks like data, not like a header"),
+        ("17,CONTACT,,", "its first line looks like data, not like a header"),
+        ("true,Ann", "its first line looks like data, not like a header"),
+        ("shoe,size", "no column of the table opt_in"),
         ("id,a\0b", "control"),
         ("id," + ",".join(f"c{n}" for n in range(50)), "51 columns"),
     ],
@@ -72,6 +75,14 @@ def test_refused(text: str, word: str) -> None:
     with pytest.raises(Held, match=word) as held:
         header(text)
     assert held.value.reason == "header"
+
+
+@pytest.mark.parametrize("text", ["id,type,", "id,type, ", "id,type,,,"])
+def test_last_columns_without_a_name_are_passed_over(text: str) -> None:
+    read = header(text)
+    assert [field.name for field in read.fields] == ["id", "type"]
+    assert read.blank == tuple(range(2, read.width))
+    assert read.width == len(text.split(","))
 
 
 def test_refused_bytes() -> None:

@@ -87,9 +87,9 @@ def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
         (WHOLE[: len(WHOLE) // 2], "truncated"),
         (WHOLE[:10], "truncated"),
         (WHOLE[:2], "truncated"),
-        (WHOLE + b"\0", "trailing_bytes"),
-        (WHOLE + bytes(512), "trailing_bytes"),
         (WHOLE + b"id,content\n", "trailing_bytes"),
+        (WHOLE + bytes(512) + b"x", "trailing_bytes"),
+        (WHOLE + bytes(600_000) + WHOLE[:20], "truncated"),
         (WHOLE + b"\x1fx", "trailing_bytes"),
         (WHOLE + WHOLE[:-4], "truncated"),
         (WHOLE + flipped(-5), "checksum"),
@@ -98,12 +98,45 @@ def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
         (gzip.compress(CSV[:-3]), "last_record_cut"),
         (gzip.compress(b'id,content\n1,"a\nb'), "last_record_cut"),
         (gzip.compress(b'id,content\n1,"a\n'), "last_record_cut"),
-        (gzip.compress("id,content\n1,a\n".encode("utf-16")), "encoding"),
-        (gzip.compress("\ufeffid,content\n1,a\n".encode("utf-16-be")), "encoding"),
+        (gzip.compress("id,content\n1,a\n".encode("utf-32")), "encoding"),
+        (gzip.compress("\ufeffid,content\n1,a\n".encode("utf-16-be")[:-1]), "last_record_cut"),
+        (gzip.compress("id,content\n1,a".encode("utf-16")) + gzip.compress(b""), "last_record_cut"),
     ],
 )
 def test_damage(tmp_path: Path, data: bytes, why: str) -> None:
     assert reason(tmp_path, data) == why
+
+
+@pytest.mark.parametrize("zeros", [1, 511, 512, 1 << 18, 700_000])
+def test_zeros_after_a_member_are_padding(tmp_path: Path, zeros: int) -> None:
+    data = WHOLE + bytes(zeros)
+    proof = prove(written(tmp_path, data), Limits())
+    assert proof == Proof(hashlib.sha256(data).hexdigest(), len(data), len(CSV), 1, True)
+    both = gzip.compress(CSV[:HALF]) + bytes(zeros) + gzip.compress(CSV[HALF:]) + bytes(zeros)
+    assert b"".join(RawStream(written(tmp_path, both), Limits())) == CSV
+
+
+def test_zeros_alone_are_no_gzip(tmp_path: Path) -> None:
+    assert reason(tmp_path, bytes(512)) == "not_gzip"
+
+
+def test_members_that_hold_nothing_are_a_bomb(tmp_path: Path) -> None:
+    assert reason(tmp_path, WHOLE + gzip.compress(b"") * 100_001) == "bomb"
+
+
+@pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be"])
+def test_utf16_with_its_mark_is_read_as_utf8(tmp_path: Path, name: str) -> None:
+    text = "id,content\n1,Zoë 😀\n" * 40_000
+    path = written(tmp_path, gzip.compress(f"\ufeff{text}".encode(name)))
+    stream = RawStream(path, Limits())
+    assert b"".join(stream) == text.encode()
+    assert stream.encoding == prove(path, Limits()).encoding == "UTF-16"
+
+
+@pytest.mark.parametrize("rest", [b"\x3d\xd8\x61\x00", b"\x3d\xd8"])
+def test_half_a_character_of_utf16_is_no_utf8(tmp_path: Path, rest: bytes) -> None:
+    data = "\ufeffid\n".encode("utf-16-le") + rest
+    assert b"\xed\xa0\xbd" in b"".join(RawStream(written(tmp_path, data, "m.csv"), Limits()))
 
 
 @pytest.mark.parametrize("name", ["message.csv", "message"])
