@@ -12,6 +12,12 @@ Clock = Callable[[], int]
 """Returns the present as microseconds since the epoch, UTC."""
 
 MICROS = 1_000_000
+YEAR_2000 = 946_684_800 * MICROS
+"""No time before it is one that a clock or a vendor meant."""
+
+CLOCKS_DIFFER = 300 * MICROS
+"""How far a time may lie ahead of this machine's clock and be believed."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_MICROS = 253_402_300_799_999_999  # 9999-12-31T23:59:59.999999Z
 

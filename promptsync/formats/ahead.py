@@ -13,8 +13,14 @@ T = TypeVar("T")
 _END = object()
 
 
-def ahead(items: Iterable[T], depth: int = 2) -> Iterator[T]:
-    """The same items, made up to ``depth`` ahead. Raises what making them raises."""
+def ahead(items: Iterable[T], depth: int = 2, *, worth: bool = True) -> Iterator[T]:
+    """The same items, made up to ``depth`` ahead. Raises what making them raises.
+
+    ``worth``: False if there is so little to make that a thread would take longer.
+    """
+    if not worth:
+        yield from items
+        return
     made: queue.Queue[object] = queue.Queue(depth)
     stopped = threading.Event()
 

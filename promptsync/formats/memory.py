@@ -8,9 +8,17 @@ import ctypes
 
 import pyarrow as pa
 
+WORTH = 10_000
+"""Rows from which on merging them has filled memory worth giving back."""
 
-def give_back() -> None:
-    """Return what is not in use. Some milliseconds; harmless where the C library has no such call."""
+
+def give_back(rows: int) -> None:
+    """Return what is not in use after work on that many rows, if it is worth some milliseconds.
+
+    Harmless where the C library has no such call.
+    """
+    if rows < WORTH:
+        return
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

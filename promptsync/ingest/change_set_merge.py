@@ -80,7 +80,7 @@ class ChangeSetMerge:
         try:
             return work()
         finally:
-            writer.run(let_go, bare=True)
+            writer.run(lambda connection: let_go(connection, self._staged.rows), bare=True)
 
     def _index(self) -> None:
         self._progress("indexing the table", 0, self._staged.rows)

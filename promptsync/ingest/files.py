@@ -60,7 +60,7 @@ class FileLoader:
             if is_change_set(request, settings.stems):
                 return ChangeSetLoad(self._mirror, settings, request, told).run(self._clock)
             report = FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
-            give_back()
+            give_back(report.rows)
             if report.state == "merged" and report.table:
                 self._observe(request, report.table, settings)
             return report

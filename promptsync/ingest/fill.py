@@ -61,10 +61,12 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """How batches get there. ``rows``: what each goes through first, if anything; ``told``: of the rows so far."""
+    """How batches get there. ``rows``: what each goes through first, if anything; ``told``: of the rows so far;
+    ``large``: whether it is worth reading them on a thread of its own."""
 
     rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None
     told: Callable[[int], None]
+    large: bool = True
 
     def fill(
         self, reader: SnapshotReader, layout: Layout, staging: Staging, count: Callable[[Ints], None] | None
@@ -75,14 +77,14 @@ class Filler:
         columns = tuple(spelled.get(column, column) for column in reader.schema.names)
         with staging:
             staging.create(pa.schema([f.with_name(name) for f, name in zip(reader.schema, columns, strict=True)]))
-            for batch in ahead(reader):
+            for batch in ahead(reader, worth=self.large):
                 rows = batch.rows.rename_columns(list(columns))
                 staging.add(self.rows(layout.table.name, rows) if self.rows else rows)
                 if count and staging.ascending:
                     count(batch.rows.column(layout.key[0]).to_numpy())
                 bad += batch.rejects
                 self.told(staging.rows)
-        give_back()  # the merge has caches of its own
+        give_back(staging.rows)  # the merge has caches of its own
         return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad, reader.ahead)
 
 

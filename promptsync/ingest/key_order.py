@@ -88,8 +88,9 @@ class KeyOrder:
             path = self._beside.with_name(f"{self._beside.name}-{len(self._runs)}.arrow")
             self._runs.append(_Run(path, rows.schema, self._key))
         self._runs[-1].append(rows)
+        count = rows.num_rows
         del rows
-        give_back()
+        give_back(count)
 
 
 class _Run:

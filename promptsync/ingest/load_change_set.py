@@ -39,6 +39,8 @@ from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
 NUMBER = "_n"
+_SMALL = 10_000
+"""Rows of a file that is read sooner than a thread for it has begun."""
 
 
 def is_change_set(request: LoadRequest, stems: Mapping[str, str]) -> bool:
@@ -149,15 +151,15 @@ class ChangeSetLoad:
         fields = zip(reader.schema, columns, strict=True)
         schema = pa.schema([field.with_name(column) for field, column in fields if column != NUMBER])
         with self._staging(path, layout, statements) as staging, KeyOrder(path, layout.key) as ordered:
-            for batch in ahead(reader, 1):
+            for batch in ahead(reader, 1, worth=reader.total > _SMALL):
                 self._take(batch, layout.table.name, columns, ordered)
                 self._refuse_early(reader.total)
                 self._progress("reading", reader.records, reader.total)
             staging.create(schema)
-            for rows in ahead(ordered, 1):
+            for rows in ahead(ordered, 1, worth=self._report.rows > _SMALL):
                 staging.add(rows)
                 self._progress("staging", staging.rows, self._report.rows)
-        give_back()  # the merge has caches of its own
+        give_back(staging.rows)  # the merge has caches of its own
         return StagedChanges(path, statements, staging.rows, isinstance(staging, WholeChangeStaging))
 
     def _take(self, batch: Batch, table: str, columns: list[str], ordered: KeyOrder) -> None:
@@ -217,7 +219,8 @@ class ChangeSetLoad:
         if self._request.dry_run:
             return 0
         row = ledger_row(self._report, self._request, proof, self._now)
-        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+        durable = self._report.state != "staged"  # what follows is
+        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
 
     def _spent(self) -> float:
         return round(time.perf_counter() - self._started, 3)

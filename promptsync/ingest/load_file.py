@@ -40,6 +40,8 @@ from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
+_LARGE = 1 << 20
+"""Bytes of a file from which on a thread of its own reads it sooner."""
 _AHEAD = 24 * 3_600 * MICROS
 """How far an instant that a file states may lie ahead of the clock: no snapshot is of a time that has not come."""
 _PASSABLE = frozenset({"quoting", "last_record_cut"})
@@ -235,7 +237,8 @@ class FileLoad:
 
     @property
     def _filler(self) -> Filler:
-        return Filler(self._settings.rows, lambda rows: self._progress("reading", rows, 0))
+        large = size_of(self._request.path) > _LARGE
+        return Filler(self._settings.rows, lambda rows: self._progress("reading", rows, 0), large)
 
     def _decide(self, staged: Staged, bad: list[BadRow]) -> None:
         self._report.rows, self._report.rejected = staged.rows, len(bad)
@@ -289,4 +292,5 @@ class FileLoad:
         if self._request.dry_run:
             return 0
         row = ledger_row(self._report, self._request, proof, self._now)
-        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+        durable = self._report.state != "staged"  # what follows is
+        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)

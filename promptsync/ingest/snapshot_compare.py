@@ -15,7 +15,7 @@ from promptsync.ingest.staging import attached, fold_doubles, index_keys
 from promptsync.ingest.whole import build_indexes
 from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.layout import Layout
-from promptsync.merge.snapshot_sql import Delta, SnapshotStatements
+from promptsync.merge.snapshot_sql import Delta, statements_for
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import Rank, version
 from promptsync.store.mirror import Mirror
@@ -50,6 +50,7 @@ class Staged:
 class Difference:
     """What the comparison found. ``whole``: the table is still empty, every row is new.
 
+    ``delta``: rows to write, of which ``heavy`` concern an index or the search (merge/snapshot_sql.py).
     ``gone``: rows to look at that the file lacks; of them ``absent`` become absent, and ``lost`` are held by the newest
     applied snapshot. ``differing``: rows in which the file and another of the same instant, merged before, differ.
     """
@@ -59,6 +60,7 @@ class Difference:
     foreign: list[tuple[int, Key]] = field(default_factory=list)
     folded: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
     delta: int = 0
+    heavy: int = 0
     gone: int = 0
     absent: int = 0
     lost: int = 0
@@ -79,7 +81,7 @@ class Comparison:
         self._mirror = mirror
         self._staged = staged
         self._table = staged.layout.table
-        self._sql = SnapshotStatements(staged.layout, staged.present)
+        self._sql = statements_for(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
 
     def run(self) -> Difference:
@@ -88,7 +90,6 @@ class Comparison:
         staged = self._staged
         with self._mirror.reading() as connection, attached(connection, staged.path, writable=True):
             connection.execute("PRAGMA staging.synchronous = OFF")
-            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
             connection.execute("BEGIN")
             self._make_lists(connection)
             found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
@@ -123,6 +124,7 @@ class Comparison:
         found.delta = sum(counts.values())
         found.new = counts.get(Delta.NEW, 0)
         found.changed = counts.get(Delta.CHANGED, 0) + counts.get(Delta.LIGHT, 0)
+        found.heavy = found.new + counts.get(Delta.CHANGED, 0)
         found.foreign = [
             (n, tuple(one))
             for n, *one in connection.execute(
@@ -133,8 +135,12 @@ class Comparison:
         ]
         if found.foreign and self._staged.gaps is not None:
             raise Overtaken
-        gone = self._sql.gone if self._staged.gaps is None else self._sql.gone_in_gaps
-        connection.execute(gone, self._parameters)
+        if self._staged.gaps is None:
+            connection.execute(self._sql.gone, self._parameters)
+        else:
+            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
+            connection.execute(self._sql.gone_in_gaps, self._parameters)
+            connection.execute("PRAGMA automatic_index = ON")
         connection.executemany(self._sql.spare, self._staged.spared)
         found.gone, found.lost, found.absent = connection.execute(
             "SELECT count(*), ifnull(sum(held), 0), ifnull(sum(absent), 0) FROM staging.gone"
@@ -160,7 +166,7 @@ def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:
     if newest is not None and staged.at < newest:
         return []
     known = mirror.snapshots.lacks_at_newest(table, staged.org)
-    dropped = SnapshotStatements(staged.layout, staged.present).dropped
+    dropped = statements_for(staged.layout, staged.present).dropped
     return [unit.name for unit in dropped if unit.name not in known]
 
 

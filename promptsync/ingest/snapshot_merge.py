@@ -18,7 +18,7 @@ from promptsync.ingest.snapshot_compare import Difference, Overtaken, Staged, ne
 from promptsync.ingest.staging import attach, attached, index_keys, let_go
 from promptsync.ingest.whole import take_over
 from promptsync.merge.event_sql import EventStatements
-from promptsync.merge.snapshot_sql import SnapshotStatements
+from promptsync.merge.snapshot_sql import statements_for
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.snapshots import record_lacks
@@ -39,7 +39,7 @@ class SnapshotMerge:
         self._touched = touched
         self._progress = progress
         self._table = staged.layout.table
-        self._sql = SnapshotStatements(staged.layout, staged.present)
+        self._sql = statements_for(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
         self._slices = Slices(mirror.writer)
 
@@ -57,7 +57,7 @@ class SnapshotMerge:
                     return
                 self._ranges()
             else:
-                self._run("merging", self._sql.merge_slice, found.delta)
+                self._run("merging", self._statements(found), found.delta)
                 self._run("absent", (self._sql.absent_slice,), found.gone)
             if self._touched and found.whole and not staged.whole:
                 self._index()
@@ -68,7 +68,7 @@ class SnapshotMerge:
                 lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
             )
         finally:
-            writer.submit(let_go, bare=True)
+            writer.submit(lambda connection: let_go(connection, staged.rows), bare=True)
 
     def _index(self) -> None:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
@@ -109,6 +109,11 @@ class SnapshotMerge:
             connection.executemany(statements.upsert, [(*key, *owner, *nothing, *tail) for key in spared])
 
         mirror.writer.run(spare)
+
+    def _statements(self, found: Difference) -> list[str]:
+        """Those with something to do: to prepare one takes SQLite as long as to merge a small file."""
+        heavy = [self._sql.merge_heavy] if found.heavy else []
+        return heavy + ([self._sql.merge_light] if found.delta > found.heavy else [])
 
     def _run(self, step: str, statements: Sequence[str], total: int) -> None:
         """Run statements over 1 to ``total``."""

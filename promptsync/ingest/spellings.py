@@ -25,7 +25,7 @@ from promptsync.model import Kind, Table
 from promptsync.store import ledger, observed
 from promptsync.store.mirror import Mirror
 
-_ROWS = 50
+_ROWS = 10
 _BYTES = 1 << 16
 
 

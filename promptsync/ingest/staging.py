@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from adbc_driver_sqlite import dbapi
 
 from promptsync.errors import MirrorFull
+from promptsync.formats.memory import WORTH
 from promptsync.merge.sql import names, quote
 from promptsync.store.connect import translate
 
@@ -102,10 +103,11 @@ def attach(connection: sqlite3.Connection, path: Path, *, writable: bool) -> Non
     connection.execute("ATTACH ? AS staging", (f"{path.absolute().as_uri()}?mode={mode}",))
 
 
-def let_go(connection: sqlite3.Connection) -> None:
-    """Detach the staging file from the connection that writes, and give back the memory that merging it has filled."""
+def let_go(connection: sqlite3.Connection, rows: int) -> None:
+    """Detach a staging file of so many rows from the connection that writes; give back the memory it has filled."""
     connection.execute("DETACH staging")
-    connection.execute("PRAGMA shrink_memory")
+    if rows >= WORTH:
+        connection.execute("PRAGMA shrink_memory")
 
 
 def index_keys(connection: sqlite3.Connection, key: Sequence[str]) -> None:

@@ -85,6 +85,8 @@ def build_indexes(connection: sqlite3.Connection, table: str) -> None:
     )
     for (sql,) in indexes.fetchall():
         connection.execute("CREATE INDEX staging." + sql.removeprefix("CREATE INDEX "))
+    connection.execute("PRAGMA threads = 0")
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def take_over(connection: sqlite3.Connection, table: str) -> None:

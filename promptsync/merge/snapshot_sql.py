@@ -14,7 +14,7 @@ column ``asserted_n`` and ``implied_n``.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.rule import Rule
@@ -87,14 +87,14 @@ class SnapshotStatements:
         )
 
     @cached_property
-    def merge_slice(self) -> tuple[str, ...]:
-        """Merge the ``first`` to the ``last`` row of the delta."""
-        wanted = "SELECT _n FROM staging.delta WHERE rowid BETWEEN :first AND :last AND kind IN ({:d}, {:d})"
-        heavy, light = wanted.format(Delta.NEW, Delta.CHANGED), wanted.format(Delta.LIGHT, Delta.UNMARKED)
-        return (
-            self.merge(f"s._n IN ({heavy}) ORDER BY s._n"),
-            self.merge(f"s._n IN ({light}) ORDER BY s._n", light=True),
-        )
+    def merge_heavy(self) -> str:
+        """Merges the ``first`` to the ``last`` row of the delta, the new ones and those changed anywhere."""
+        return self.merge(f"s._n IN ({_SLICE.format(Delta.NEW, Delta.CHANGED)}) ORDER BY s._n")
+
+    @cached_property
+    def merge_light(self) -> str:
+        """Merges the others of these."""
+        return self.merge(f"s._n IN ({_SLICE.format(Delta.LIGHT, Delta.UNMARKED)}) ORDER BY s._n", light=True)
 
     @cached_property
     def merge_range(self) -> str:
@@ -296,7 +296,14 @@ class SnapshotStatements:
         return "VALUES " + ", ".join(f"({row})" for row in rows)
 
 
+@lru_cache(maxsize=64)
+def statements_for(layout: Layout, present: frozenset[str]) -> SnapshotStatements:
+    """The statements of one layout and set of columns: the same files come every night, and often many of them."""
+    return SnapshotStatements(layout, present)
+
+
 _VERSION = f"s._at * {PER_MICRO}"
+_SLICE = "SELECT _n FROM staging.delta WHERE rowid BETWEEN :first AND :last AND kind IN ({:d}, {:d})"
 _ROW_MARKS = ("_snap_at", "_in_snapshot", "_absent_since", "_rev")
 _NEXT_SNAPSHOT = (
     'CASE WHEN :newest = 1 THEN NULL ELSE (SELECT x.as_of FROM sync_snapshot x WHERE x."table" = :table '

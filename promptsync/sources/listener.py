@@ -22,6 +22,7 @@ from promptsync.model.event_types import EVENT_TYPES, type_of_path
 from promptsync.sources import listener_answers as answers
 from promptsync.sources.listener_answers import Refusal, Refused
 from promptsync.sources.listener_body import JsonText, read_body
+from promptsync.sources.listener_connection import Runner
 from promptsync.sources.listener_log import protocol_logger
 from promptsync.sources.listener_path import event_path, types_agree
 from promptsync.sources.listener_route import EveryPath
@@ -29,6 +30,7 @@ from promptsync.sources.signature import Authenticator, signature_form
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
 _EVENT_TYPE: Final = istr("Prompt-EventType")
+_PARSED: Final = 4 << 10  # bytes of a body that may wait; 256 chunks at a time are parsed, in a few milliseconds
 KEPT_HEADERS: Final = (_EVENT_TYPE, istr("Content-Type"), istr("User-Agent"))
 """Stored with a delivery; never one that could carry a credential."""
 
@@ -82,7 +84,7 @@ def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web
     ``shutdown_timeout``: seconds that ``cleanup`` gives to requests under way. Heads that aiohttp itself refuses
     (malformed, oversized) are answered 400 and counted as ``malformed``.
     """
-    return web.AppRunner(
+    return Runner(
         app,
         auto_decompress=False,
         access_log=None,
@@ -93,6 +95,7 @@ def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web
         max_line_size=8_190,
         max_field_size=16_380,
         max_headers=100,
+        read_bufsize=_PARSED,
     )
 
 

@@ -48,6 +48,7 @@ async def _read_on(request: web.Request, limit: int) -> bytes:
         body += chunk
         if len(body) > limit:
             raise Refused(TOO_LARGE)
+        await asyncio.sleep(0)  # others may have their turn, however small the chunks are
     if request.content_length not in (None, len(body)):
         raise Refused(INCOMPLETE)
     return bytes(body)

@@ -1,7 +1,8 @@
 """The inbox: every delivery as it came, stored before it is answered.
 
 Owns the table ``sync_event`` and group commit: deliveries that arrive while one transaction is being made durable
-share the next one. Times of receipt are strictly increasing, so that a replay knows the same order.
+share the next one. Times of receipt are strictly increasing, so that a replay knows the same order, but follow none
+that was given while the clock was ahead.
 """
 
 import asyncio
@@ -14,11 +15,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import lru_cache
 
-from promptsync.clock import Clock, iso_micros, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, YEAR_2000, Clock, iso_micros, parse_iso
 from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
 from promptsync.model.delivery import Delivery
 from promptsync.model.event_types import type_of_path
-from promptsync.store.connect import translate
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
@@ -63,7 +63,6 @@ class Inbox:
         self._waiting: list[tuple[Delivery, asyncio.Future[int]]] = []
         self._flushing = False
         self._crowd = 0  # deliveries in the last transaction
-        self._last = mirror.writer.run(_last_receipt, Lane.DELIVERY)
 
     async def store(self, delivery: Delivery) -> int:
         """Store one delivery; returns its id once it is on disk. Raises Unavailable if that cannot be done now."""
@@ -141,13 +140,28 @@ class Inbox:
     def _insert(self, connection: sqlite3.Connection, batch: Sequence[Delivery]) -> list[int]:
         """Number them on from the last one; a time of receipt is never given twice."""
         first = (connection.execute("SELECT max(id) FROM sync_event").fetchone()[0] or 0) + 1
-        rows = []
-        for number, delivery in enumerate(batch, first):
-            self._last = max(self._clock(), self._last + 1)
-            rows.append((number, *_cells(delivery, delivery.received_at or self._last)))
-        connection.executemany(_INSERT, rows)
+        received = receipts(connection, self._clock(), len(batch))
+        numbered = enumerate(zip(batch, received, strict=True), first)
+        connection.executemany(_INSERT, [(n, *_cells(one, one.received_at or at)) for n, (one, at) in numbered])
         self._crowd = len(batch)
         return list(range(first, first + len(batch)))
+
+
+def receipts(connection: sqlite3.Connection, now: int, wanted: int) -> range:
+    """Times of receipt for so many deliveries, microseconds: later than every one before, and none given twice.
+
+    Their order is that of arrival, which decides between claims that state no time of their own. One that lies further
+    ahead of the clock than clocks differ was given while the clock was ahead: followed, it would date everything after
+    it, so the clock is taken. A clock before the year 2000 says nothing, and is not.
+    """
+    believed = now + CLOCKS_DIFFER if now >= YEAR_2000 else MAX_MICROS
+    last = connection.execute("SELECT max(received_at) FROM sync_event WHERE received_at <= ?", (iso_micros(believed),))
+    newest = last.fetchone()[0]
+    first = max(now, parse_iso(newest) + 1) if newest else now
+    between = "SELECT max(received_at) FROM sync_event WHERE received_at BETWEEN ? AND ?"
+    while taken := connection.execute(between, (iso_micros(first), iso_micros(first + wanted - 1))).fetchone()[0]:
+        first = parse_iso(taken) + 1
+    return range(first, first + wanted)
 
 
 def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at: int) -> int:
@@ -196,14 +210,6 @@ def mark(
         "UPDATE sync_event SET state = ?, org_id = ?, observed_at = ?, error = ?, attempts = attempts + 1 WHERE id = ?",
         outcomes,
     )
-
-
-def _last_receipt(connection: sqlite3.Connection) -> int:
-    try:
-        row = connection.execute("SELECT max(received_at) FROM sync_event").fetchone()
-    except sqlite3.Error as error:
-        raise translate(error) or Unavailable(f"The inbox cannot be read: {error}") from error
-    return parse_iso(row[0]) if row and row[0] else 0
 
 
 def select_for_replay(

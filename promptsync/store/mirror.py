@@ -6,6 +6,7 @@ written, and by which rule, is decided elsewhere and handed to the writer as fun
 
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ from promptsync.store.migrations import migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
 from promptsync.store.writer import Writer
 
+_READERS = 2
+"""Idle connections kept."""
+
 
 class Mirror:
     """An open mirror. ``path``: the database file. Raises MirrorLocked if another process writes it."""
@@ -29,6 +33,8 @@ class Mirror:
         self.snapshots = AppliedSnapshots()
         self._layouts: dict[str, Layout] = {}
         self._revision = 0
+        self._readers: deque[sqlite3.Connection] = deque()
+        self._kept = _READERS
         self._lock = WriteLock(path)
         self._lock.acquire()
         with ExitStack() as undo:
@@ -69,17 +75,28 @@ class Mirror:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A read-only connection of one's own."""
-        connection = open_reader(self.path)
+        """A read-only connection, one's own until it is given back: leave it with the pragmas that it came with.
+
+        Opening one costs as much as merging a small file, so a few are kept. After an error none is.
+        """
         try:
+            connection = self._readers.pop()
+        except IndexError:
+            connection = open_reader(self.path)
+        with ExitStack() as undo:
+            undo.callback(connection.close)
             yield connection
-        finally:
-            connection.close()
+            if not connection.in_transaction and len(self._readers) < self._kept:
+                undo.pop_all()
+                self._readers.append(connection)
 
     def close(self) -> None:
         """Finish accepted work, close, leave what pure readers need. Calling it twice is harmless."""
         try:
             self.writer.close()
+            self._kept = 0
+            while self._readers:
+                self._readers.pop().close()
             with suppress(OSError):  # a courtesy: there may be no room, or no folder any more
                 if self.path.exists():
                     leave_for_readers(self.path)

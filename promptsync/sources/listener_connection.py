@@ -1,0 +1,91 @@
+"""What one connection may cost, whatever comes over it.
+
+Owns the end of reading: after the first bytes that are no HTTP, nor what a body's framing allows, nothing more is read
+and the connection ends; and so it does where the bytes that carry no body outweigh it (chunks of a byte, endless
+extensions of chunks, blank lines). aiohttp's own protocol makes an error of each reading that follows a malformed one,
+which keeps what was read until a late collection of reference cycles.
+
+aiohttp has no hook for it: its protocol is extended here, and tests/growth shows with real processes that it holds.
+"""
+
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
+
+OVERHEAD: Final = 512 << 10
+"""Bytes beside its body that a request may take; what one reading brings and waits to be parsed counts too."""
+
+_BODY_SHARE: Final = 16  # and one byte more for so many of its body
+
+
+class Connection(RequestHandler):
+    """aiohttp's protocol, less what could grow."""
+
+    __slots__ = ("_body", "_raw", "_refused")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._refused = False
+        self._raw = 0  # bytes that came since the newest request began
+        self._body: Any = None  # where its body is read from
+
+    def data_received(self, data: bytes) -> None:
+        """More bytes, as they come, or none to have parsed what waits. Nothing is done with them once refused."""
+        if self._refused:
+            return
+        before = self._request_count
+        super().data_received(data)
+        self._raw += len(data)
+        if self._request_count != before:
+            self._begun()
+        elif self._raw > OVERHEAD and self._outweighs():
+            self._refuse()
+            if self._current_request is None:
+                self.force_close()
+            else:
+                self.close()  # once it is answered
+
+    def _begun(self) -> None:
+        """One request more, or an error in a request's place, is the last that waits."""
+        if not self._messages:
+            return
+        message, body = self._messages[-1]
+        if isinstance(message, _ErrInfo):
+            message.exc.__traceback__ = message.exc.__context__ = message.exc.__cause__ = None  # they lead to the bytes
+            self._refuse()
+        self._raw, self._body = 0, body
+
+    def _outweighs(self) -> bool:
+        body = self._body.total_bytes if self._body is not None else 0
+        return bool(self._raw > OVERHEAD + body + body // _BODY_SHARE)
+
+    def _refuse(self) -> None:
+        """Read no more. Whoever waits for the rest of a body hears of it."""
+        self._refused = True
+        self._lingering_time = 0.0
+        self._pause_transport_reading()
+        if self._body is not None and not self._body.is_eof():
+            self._body.set_exception(web.RequestPayloadError("what follows is no part of it"))
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """The reader of a body has room again."""
+        if not self._refused:
+            super().resume_reading(resume_parser)
+
+
+class _Server(web.Server):
+    """aiohttp's server, with our connections."""
+
+    def __init__(self, server: web.Server) -> None:
+        self.__dict__.update(server.__dict__)
+
+    def __call__(self) -> RequestHandler:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+
+class Runner(web.AppRunner):
+    """aiohttp's runner of an application, with our connections."""
+
+    async def _make_server(self) -> web.Server:
+        return _Server(await super()._make_server())
