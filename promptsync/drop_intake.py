@@ -27,10 +27,7 @@ class DropIntake:
         """Load one file. Raises Unavailable."""
         if await asyncio.to_thread(_says_nothing, path):
             return Outcome("ignored")
-        engine = self._engine
-        report = await asyncio.to_thread(engine.load_file, LoadRequest(path, DROP))
-        if report.state == "merged" and report.inserted + report.updated and report.table:
-            await asyncio.to_thread(engine.search.enter_missing, report.table)
+        report = await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP))
         if report.state in ("merged", "unchanged"):
             return Outcome("done")
         return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")

@@ -145,8 +145,7 @@ class Files:
         def told(step: str, done: int, total: int) -> None:
             self._job.emit({"progress": [step, done, total]})
 
-        (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated.name)], told)
-        return report
+        return self._job.engine.load_single(LoadRequest(target, self._job.source, stated.name), told)
 
     def _finish(self, item: Item, target: Path, loaded: FileReport) -> None:
         """Put the copy away and write down what came of it."""
