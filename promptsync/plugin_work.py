@@ -55,7 +55,7 @@ class PluginWork:
     def __init__(self, extensions: Extensions, mirror: Mirror, touched: Callable[[Merged], None], clock: Clock) -> None:
         self.extensions = extensions
         self.mirror = mirror
-        self.reading = ReadOnly(mirror.reading)
+        self.reading = ReadOnly(mirror.reading_apart)
         self.applier = PluginApplier(mirror, extensions, touched) if take_part(extensions) else None
         self.decoded = DecodedLoader(mirror, extensions, clock, touched)
         self.stopping = threading.Event()

@@ -11,7 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from promptsync.clock import MICROS, iso_millis, parse_iso
+from promptsync.clock import iso_millis, parse_iso
+from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
 from promptsync.status_change_sets import ChangeSetState, change_set_problems, change_set_states
@@ -93,7 +94,6 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
     return replace(status, problems=tuple(_problems(status)))
 
 
-_DAY = 24 * 3_600 * MICROS
 _FILES = (
     'SELECT id, name, "table", org_id, as_of, state, rows, error, seen_at FROM sync_file '
     "WHERE state IN ({}) ORDER BY id"
@@ -124,7 +124,7 @@ def _tables(connection: sqlite3.Connection, expected: Expectations, now: int) ->
         found.setdefault((table, org), []).append((at, rows))
     oldest = now - int(expected.stale_after.total_seconds() * 1_000_000)
     for (table, org), snapshots in found.items():
-        past = [(at, rows) for at, rows in snapshots if at <= now + _DAY]
+        past = [(at, rows) for at, rows in snapshots if at <= now + LATEST_AHEAD]
         newest, rows = past[-1] if past else (0, snapshots[-1][1])
         nights = [_local_date(at, expected.zone) for at, _ in past]
         yield TableState(

@@ -92,9 +92,9 @@ class Kit:
             writer.writerows([[_cell(row.get(name)) for name in names] for row in rows])
         return self.load_file(path)
 
-    def load_file(self, path: Path) -> FileReport:
-        """Load a file, a plugin's kinds included."""
-        (report,) = self.engine.load([LoadRequest(path, "test", accept=True)])
+    def load_file(self, path: Path, *, accept: bool = True) -> FileReport:
+        """Load a file, a plugin's kinds included. ``accept``: as if a person had looked at it."""
+        (report,) = self.engine.load([LoadRequest(path, "test", accept=accept)])
         return report
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ same rows.
 """
 
 import hashlib
+import shlex
 import sqlite3
 import threading
 import time
@@ -16,7 +17,7 @@ from itertools import islice
 from typing import Any
 
 from promptsync.clock import Clock, iso_millis
-from promptsync.errors import FileUnavailable
+from promptsync.errors import FileUnavailable, Held
 from promptsync.formats.limits import Limits, open_file, size_of, unreadable
 from promptsync.ingest.built_in import Extensions
 from promptsync.ingest.claim_check import check_claims
@@ -26,6 +27,7 @@ from promptsync.ingest.files import FileReport, LoadRequest
 from promptsync.ingest.merge_claims import ClaimMerger, Merged
 from promptsync.ingest.plugin_events import filtered
 from promptsync.ingest.snapshot_merge import Progress
+from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import FileKind, PluginError
@@ -68,8 +70,8 @@ class DecodedLoader:
                 self._load(request, plugin, kind, report, progress)
             except PluginPaused as error:
                 raise FileUnavailable(f"{error}; the file waits until it works again.") from error
-            except PluginFailed as error:
-                report.state, report.error = "failed", str(error)
+            except (PluginFailed, Held) as error:
+                report.state, report.error = "held" if isinstance(error, Held) else "failed", str(error)
                 if not request.dry_run:
                     row = self._row(request, report, None)
                     self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
@@ -87,9 +89,17 @@ class DecodedLoader:
         if not request.again and self._merged_before(sha256, kind):
             report.state = "unchanged"
             return
+        latest = 0
         for chunk in self._chunks(plugin, kind, request):
             report.rows += len(chunk)
+            latest = max(latest, *(at for claims in chunk for at in _times(claims)))
             progress("checking", report.rows, 0)
+        if latest > self._clock() + LATEST_AHEAD and not request.accept:
+            raise Held(
+                "future",
+                f"It says what is so at {iso_millis(latest)}, which has not come yet. If it is right all the same: "
+                f"promptsync load --accept {shlex.quote(str(request.path))}",
+            )
         if request.dry_run:
             report.state = "would merge"
             return
@@ -132,6 +142,12 @@ class DecodedLoader:
     def _row(self, request: LoadRequest, report: FileReport, sha256: str | None) -> dict[str, Any]:
         row = asdict(report) | {"source": request.source, "path": str(request.path), "sha256": sha256}
         return row | {"seen_at": iso_millis(self._clock()), "size": size_of(request.path)}
+
+
+def _times(claims: Claims) -> Iterator[int]:
+    yield claims.at
+    for row in claims.rows:
+        yield from row.times()
 
 
 def _take(claims: Iterator[object], schema: Schema) -> list[Claims]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import structlog
 
-from promptsync.clock import MICROS, Clock, iso_millis
+from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.dialect import Dialect
 from promptsync.formats.limits import size_of
@@ -33,7 +33,7 @@ from promptsync.ingest.staging import Staging, discard
 from promptsync.ingest.survey import Survey, survey
 from promptsync.ingest.whole import Disordered, WholeStaging, may_take_over
 from promptsync.merge.block_index import BlockCount
-from promptsync.merge.guards import Content, reason_in_rows_lost, reason_to_hold
+from promptsync.merge.guards import LATEST_AHEAD, Content, reason_in_rows_lost, reason_to_hold
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
 from promptsync.store import ledger
@@ -42,8 +42,6 @@ from promptsync.store.mirror import Mirror
 _log = structlog.get_logger()
 _LARGE = 1 << 20
 """Bytes of a file from which on a thread of its own reads it sooner."""
-_AHEAD = 24 * 3_600 * MICROS
-"""How far an instant that a file states may lie ahead of the clock: no snapshot is of a time that has not come."""
 _PASSABLE = frozenset({"quoting", "last_record_cut"})
 """Reasons to hold a file that a person may pass over: what is doubtful becomes a bad row."""
 
@@ -242,7 +240,7 @@ class FileLoad:
 
     def _decide(self, staged: Staged, bad: list[BadRow]) -> None:
         self._report.rows, self._report.rejected = staged.rows, len(bad)
-        if staged.at > self._clock + _AHEAD:
+        if staged.at > self._clock + LATEST_AHEAD:
             self._judge("future", f"It states {iso_millis(staged.at)}, which has not come yet.")
         keyless = [row for row in bad if row.key is None]
         content = Content(staged.rows, len(bad), len(keyless), (keyless or bad)[0].told() if bad else "")

@@ -6,6 +6,10 @@ accept what is held here.
 
 from dataclasses import dataclass
 
+from promptsync.clock import MICROS
+
+LATEST_AHEAD = 24 * 3_600 * MICROS
+"""How far ahead of the clock an instant that a file states may lie, in microseconds."""
 _MOST = 0.5
 """The share of bad rows from which on even a few of them hold a file."""
 

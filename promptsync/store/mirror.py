@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 from promptsync.errors import PromptsyncError
@@ -89,6 +89,12 @@ class Mirror:
             if not connection.in_transaction and len(self._readers) < self._kept:
                 undo.pop_all()
                 self._readers.append(connection)
+
+    @contextmanager
+    def reading_apart(self) -> Iterator[sqlite3.Connection]:
+        """A read-only connection that nobody uses afterwards, for statements that are not our own."""
+        with closing(open_reader(self.path)) as connection:
+            yield connection
 
     def close(self) -> None:
         """Finish accepted work, close, leave what pure readers need. Calling it twice is harmless."""

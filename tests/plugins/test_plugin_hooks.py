@@ -28,6 +28,7 @@ from promptsync import (
     hookimpl,
     hookspecs,
 )
+from promptsync.clock import parse_iso
 from promptsync.plugins.declared import Declared
 from promptsync.testing import Kit
 from tests.plugins.plugin_samples import AT, contact, message, opt_out
@@ -216,6 +217,19 @@ def test_a_file_that_cannot_be_decoded_to_its_end_merges_nothing(kit: Kit, tmp_p
     assert report.state == "failed" and "plugin people: file_kinds: contact.id takes integer" in str(report.error)
     assert not kit.rows("contact")
     assert [(row["state"], row["error"]) for row in kit.rows("sync_file")] == [("failed", report.error)]
+
+
+def test_a_file_that_speaks_of_a_time_to_come_waits_for_a_person(kit: Kit, tmp_path: Path) -> None:
+    def decode(path: Path) -> Any:
+        claims = Claims(0, 1, AT * 1000, [])
+        claims.row("contact", 7).told("name", parse_iso("2062-02-04T08:00:00Z"), "typo")
+        yield claims
+
+    kit.enable(plugin(file_kinds=[FileKind("people", "*.txt", decode)]), "people")
+    (tmp_path / "a.txt").write_text("x")
+    report = kit.load_file(tmp_path / "a.txt", accept=False)
+    assert report.state == "held" and "2062-02-04" in str(report.error) and not kit.rows("contact")
+    assert kit.load_file(tmp_path / "a.txt").state == "merged"
 
 
 def test_a_source_fetches_into_the_drop_folder(kit: Kit, tmp_path: Path) -> None:
