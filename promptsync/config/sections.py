@@ -81,7 +81,7 @@ class WebhookConfig(Section):
     secrets: tuple[SecretField, ...] = ()
     basic_auth: BasicAuthConfig | None = None
     headers: dict[str, SecretField] = {}
-    max_body: Size = 1 << 20
+    max_body: Size = 16 << 20
     allow_unauthenticated: StrictBool = False
     health: StrictBool = False
 

@@ -14,17 +14,19 @@ from typing import Final
 
 import structlog
 from aiohttp import web
-from multidict import istr
+from multidict import CIMultiDictProxy, istr
 
 from promptsync.errors import MirrorBroken, Unavailable, where_raised
 from promptsync.model.delivery import Delivery, Intake
 from promptsync.model.event_types import EVENT_TYPES, type_of_path
 from promptsync.sources import listener_answers as answers
 from promptsync.sources.listener_answers import Refusal, Refused
-from promptsync.sources.listener_body import JsonText, read_body
+from promptsync.sources.listener_body import read_body
 from promptsync.sources.listener_connection import Runner
+from promptsync.sources.listener_json import LARGE, JsonText, large_json_text
 from promptsync.sources.listener_log import protocol_logger
 from promptsync.sources.listener_path import event_path, types_agree
+from promptsync.sources.listener_room import Place, Room
 from promptsync.sources.listener_route import EveryPath
 from promptsync.sources.signature import Authenticator, signature_form
 
@@ -37,12 +39,16 @@ KEPT_HEADERS: Final = (_EVENT_TYPE, istr("Content-Type"), istr("User-Agent"))
 
 @dataclass(frozen=True, slots=True)
 class ListenerSettings:
-    """``path``: the configured base path. ``max_body``: bytes. ``body_deadline``: seconds for a whole body."""
+    """``path``: the configured base path. ``max_body``: bytes. ``body_deadline``: seconds for a whole body.
+
+    ``all_bodies``: bytes of all the bodies under way at one time, what each usually has apart (listener_room.py).
+    """
 
     path: str
     authenticator: Authenticator
-    max_body: int = 1 << 20
+    max_body: int = 16 << 20
     body_deadline: float = 10.0
+    all_bodies: int = 64 << 20
 
 
 @dataclass(slots=True)
@@ -107,7 +113,7 @@ def stop_accepting(app: web.Application) -> None:
 class _Listener:
     """Takes one request at a time through the checks; what it keeps between them is only counted."""
 
-    __slots__ = ("_base", "_intake", "_json_text", "_log", "_settings", "_state")
+    __slots__ = ("_base", "_checking", "_intake", "_json_text", "_log", "_room", "_settings", "_state")
 
     def __init__(self, settings: ListenerSettings, intake: Intake, state: ListenerState) -> None:
         self._settings = settings
@@ -115,13 +121,16 @@ class _Listener:
         self._state = state
         self._base = settings.path.rstrip("/") + "/"
         self._json_text = JsonText()
+        self._room = Room(max(settings.all_bodies, settings.max_body))
+        self._checking = asyncio.Lock()
         self._log = structlog.get_logger("promptsync.listener")
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answers any request, whatever its path and method, and counts it."""
         try:
-            delivery = await self._checked(request)
-            delivery_id = await self._store(delivery)
+            with self._room.place() as place:
+                delivery = await self._checked(request, place)
+                delivery_id = await self._store(delivery)
         except Refused as refused:
             return self._refuse(refused.refusal)
         except Exception as error:  # noqa: BLE001 - the last resort: a sender never sees a 500
@@ -132,7 +141,7 @@ class _Listener:
         self._state.stored_by_type[event_type if event_type in EVENT_TYPES else "other"] += 1
         return answers.stored(delivery_id)
 
-    async def _checked(self, request: web.Request) -> Delivery:
+    async def _checked(self, request: web.Request, place: Place) -> Delivery:
         """The delivery in a request that passes every check, in their order. Raises Refused by the first that fails."""
         settings, headers = self._settings, request.headers
         path = event_path(request.rel_url.raw_path, self._base)
@@ -144,14 +153,24 @@ class _Listener:
             raise Refused(answers.TOO_LARGE)
         if not _plain(headers.getall(_CONTENT_ENCODING, ())):
             raise Refused(answers.ENCODED)
-        body = await read_body(request, settings.max_body, settings.body_deadline)
-        if not settings.authenticator.check(headers, body):
-            raise Refused(answers.UNAUTHENTICATED)
+        body = await read_body(request, settings.max_body, settings.body_deadline, place)
+        if len(body) > LARGE:
+            async with self._checking:
+                delivery = await asyncio.to_thread(self._admitted, path, headers, body)
+        else:
+            delivery = self._admitted(path, headers, body)
         if settings.authenticator.secrets:
             self._state.signatures[signature_form(headers)] += 1
+        return delivery
+
+    def _admitted(self, path: str, headers: CIMultiDictProxy[str], body: bytes) -> Delivery:
+        """The delivery, if it is authenticated, of the type that its header says, and JSON. Blocks if it is large."""
+        if not self._settings.authenticator.check(headers, body):
+            raise Refused(answers.UNAUTHENTICATED)
         if not types_agree(headers.getall(_EVENT_TYPE, ()), path):
             raise Refused(answers.TYPE_DISAGREES)
-        return Delivery(path, self._json_text(body), _kept(headers))
+        text = large_json_text(body) if len(body) > LARGE else self._json_text(body)
+        return Delivery(path, text, _kept(headers))
 
     async def _store(self, delivery: Delivery) -> int:
         """The delivery's id once it is durable. Raises Refused when it cannot be made so."""

@@ -55,6 +55,7 @@ INCOMPLETE: Final = Refusal("incomplete", 400, b'{"error": "the body did not arr
 TOO_SLOW: Final = Refusal("too_slow", 408, b'{"error": "the body came too slowly"}', closes=True)
 STOPPING: Final = Refusal("stopping", 503, b'{"error": "stopping, try again"}', _RETRY, closes=True)
 UNAVAILABLE: Final = Refusal("unavailable", 503, b'{"error": "cannot be stored now, try again"}', _RETRY)
+NO_ROOM: Final = Refusal("no_room", 503, b'{"error": "too many large bodies at once, try again"}', _RETRY, closes=True)
 UNEXPECTED: Final = Refusal("unexpected", 503, b'{"error": "cannot be stored now, try again"}', _RETRY)
 
 

@@ -152,7 +152,21 @@ async def test_a_doubled_type_must_agree_twice(listening: Listening) -> None:
     assert (await listening.post("message/added", BODY, right, wrong)).status == 400
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b'"x"', b"12", b"null", b" \r\n\t{}\n", b'{"a": "\\ud800"}', b"1e999"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"[]",
+        b'"x"',
+        b"12",
+        b"null",
+        b" \r\n\t{}\n",
+        b'{"a": "\\ud800"}',
+        b"1e999",
+        b"1" * 5000,
+        b"[-" + b"9" * 5000 + b"]",
+    ],
+)
 async def test_json_that_is_stored(listening: Listening, body: bytes) -> None:
     assert (await listening.post("message/added", body)).status == 200
     assert listening.stored[0].body == body.decode()
@@ -178,8 +192,6 @@ async def test_json_that_is_stored(listening: Listening, body: bytes) -> None:
         b"[" * 100_000,
         b"[" * 5000 + b"]" * 5000,
         b'{"a":' * 100_000,
-        b"1" * 5000,
-        b"[-" + b"9" * 5000 + b"]",
     ],
 )
 async def test_json_that_is_refused(listening: Listening, body: bytes) -> None:
