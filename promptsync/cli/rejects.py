@@ -54,6 +54,8 @@ def show(app: App, id_: int, as_json: bool) -> None:
     for name, value in found.items():
         if value is not None:
             click.echo(f"{name}: {value.decode('utf-8', 'backslashreplace') if isinstance(value, bytes) else value}")
+    if found["original"] is None and found["event_id"] is not None:
+        click.echo(f"original: 'promptsync events show {found['event_id']}' has it")
 
 
 @rejects.command()

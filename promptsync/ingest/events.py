@@ -25,6 +25,7 @@ from promptsync.store.mirror import Mirror
 _log = structlog.get_logger()
 _TARGET_SECONDS = 0.01
 _MAX_ERROR = 2_000
+_KEPT_EACH_TIME = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +126,11 @@ class EventApplier:
         merged = self._merger.merge(connection, [reading.claims for reading in readings if reading.claims is not None])
         errors = {collision.event_id: _sentence(collision) for collision in merged.collisions}
         received = {reading.event.id: reading.event for reading in readings}
+        kept: set[int] = set()
         for collision in merged.collisions:
-            _reject(connection, collision, received[collision.event_id])
+            event = received[collision.event_id]
+            _reject(connection, collision, event, whole=event.id not in kept or len(event.body) <= _KEPT_EACH_TIME)
+            kept.add(event.id)
         for reading in readings:
             if reading.state == "unknown_type":
                 now = iso_millis(reading.event.received_at)
@@ -135,9 +139,10 @@ class EventApplier:
         self._touched(merged)
 
 
-def _reject(connection: sqlite3.Connection, collision: Collision, event: StoredEvent) -> None:
+def _reject(connection: sqlite3.Connection, collision: Collision, event: StoredEvent, *, whole: bool) -> None:
+    """``whole``: with the body. Of a large delivery only the first of its rejects, there may be thousands, has it."""
     row = {"class": "org_collision", "table": collision.table, "event_id": collision.event_id}
-    row |= {"reason": _sentence(collision), "original": event.body.encode()}
+    row |= {"reason": _sentence(collision), "original": event.body.encode() if whole else None}
     add_reject(connection, row | {"rejected_at": iso_millis(event.received_at)})
 
 

@@ -28,6 +28,7 @@ _INSERT = (
 )
 _FAILED = "SELECT id FROM sync_event WHERE state = 'failed' AND state <> 'applied'"
 _MAX_WAITING = 20_000
+_MOST_AT_ONCE = 1 << 20  # characters of bodies that are applied together
 _CROWD = 16
 _CROWD_SECONDS = 0.1
 _GATHER_SECONDS = 0.03  # from one commit to the next, beside a reader that holds the log back
@@ -193,13 +194,20 @@ def import_event(connection: sqlite3.Connection, delivery: Delivery) -> bool:
 
 
 def pending(connection: sqlite3.Connection, limit: int) -> list[StoredEvent]:
-    """The next deliveries to apply, oldest first."""
+    """The next deliveries to apply, oldest first; fewer if they are large, as they are all in memory at one time."""
     rows = connection.execute(
         "SELECT id, type, path, body, received_at FROM sync_event WHERE state = 'pending' AND state <> 'applied' "
         "ORDER BY id LIMIT ?",
         (limit,),
     )
-    return [StoredEvent(id_, type_, path, body, parse_iso(at)) for id_, type_, path, body, at in rows]
+    found: list[StoredEvent] = []
+    size = 0
+    for id_, type_, path, body, at in rows:
+        found.append(StoredEvent(id_, type_, path, body, parse_iso(at)))
+        size += len(body)
+        if size >= _MOST_AT_ONCE:
+            break
+    return found
 
 
 def mark(
