@@ -221,10 +221,7 @@ class _Parts:
         """Finish the files that a killed process was loading by hand."""
         requests = await asyncio.to_thread(self._engine.unfinished)
         for request in requests:
-            try:
-                await asyncio.to_thread(list, self._engine.load([request]))
-            except Unavailable as error:  # status says that it is unfinished; the next start tries it again
-                _log.warning("file_not_finished", name=request.path.name, error=str(error))
+            await asyncio.to_thread(list, self._engine.load([request]))
 
 
 def _drop_settings(config: Config) -> DropSettings:

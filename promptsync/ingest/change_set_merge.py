@@ -95,7 +95,7 @@ class ChangeSetMerge:
 
         def whole(connection: sqlite3.Connection) -> None:
             take_over(connection, self._table)
-            ledger.update(connection, "sync_file", file_id, counts(found))
+            ledger.close_file(connection, file_id, counts(found))
 
         try:
             self._mirror.writer.run(whole, preemptible=True)
@@ -111,5 +111,5 @@ class ChangeSetMerge:
             connection.execute(sql, {"rev": revision, "first": first, "last": last})
 
         Slices(writer).run(work, found.writes or 0, lambda done, total: self._progress("merging", done, total))
-        writer.run(lambda connection: ledger.update(connection, "sync_file", file_id, counts(found)))
+        writer.run(lambda connection: ledger.close_file(connection, file_id, counts(found)))
         return True

@@ -190,7 +190,7 @@ class SnapshotMerge:
         snapshot |= {"rows": staged.rows, "lacks": json.dumps(staged.lacks), "file_id": staged.file_id}
         number = ledger.insert(connection, "sync_snapshot", snapshot | {"applied_at": now})
         ledger.keep_blocks(connection, self._table.name, staged.org, (number, staged.at), staged.blocks)
-        ledger.update(connection, "sync_file", staged.file_id, counts)
+        ledger.close_file(connection, staged.file_id, counts)
 
 
 def take_some(touched: dict[Key, int], count: int) -> dict[Key, int]:

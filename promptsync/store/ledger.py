@@ -92,16 +92,39 @@ def forget_merged(connection: sqlite3.Connection, table: str) -> int:
 
 
 def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
-    """The ledger's row of a file: a new one, or that of the very same file seen before, taken up again."""
+    """The ledger's row of a file: a new one, or that of the very same file seen before, taken up again.
+
+    What was held of another content that lay at the same place is not there any more.
+    """
     seen = connection.execute(
         "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? "
         "AND (state <> 'merged' OR ? <> 'unchanged') ORDER BY state = 'merged' DESC, id DESC",
         (row["name"], row.get("size"), row.get("sha256"), row["state"]),
     ).fetchone()
     if seen is None:
-        return insert(connection, "sync_file", row)
-    update(connection, "sync_file", seen[0], {"error": None, **row})
-    return int(seen[0])
+        file_id = insert(connection, "sync_file", row)
+    else:
+        file_id = int(seen[0])
+        update(connection, "sync_file", file_id, {"error": None, **row})
+    connection.execute(f"{_RETIRE} AND n.path = sync_file.path)", (file_id, file_id))
+    return file_id
+
+
+def close_file(connection: sqlite3.Connection, file_id: int, changes: Mapping[str, Any]) -> None:
+    """A file has been merged. Nobody needs to look any more at what is held of another copy of it, wherever it lies."""
+    update(connection, "sync_file", file_id, changes)
+    connection.execute(f"{_RETIRE})", (file_id, file_id))
+
+
+_RETIRE = (
+    "UPDATE sync_file SET state = 'unchanged', error = 'replaced by another file of this name' "
+    "WHERE state IN ('held', 'failed', 'ignored') AND id <> ? AND EXISTS (SELECT 1 FROM sync_file n WHERE n.id = ? "
+    'AND n.name = sync_file.name AND (sync_file.state = \'ignored\' OR n."table" = sync_file."table" '
+    "AND n.org_id IS sync_file.org_id AND n.as_of IS sync_file.as_of "
+    "AND n.workspace_id IS sync_file.workspace_id AND n.sequence IS sync_file.sequence)"
+)
+"""What a file that states the same under the same name leaves behind for nobody to look at. A name that states nothing
+can be given to another file every day, so there the others stay."""
 
 
 def unfinished(connection: sqlite3.Connection) -> list[str]:

@@ -1,0 +1,129 @@
+"""Slow uploads into the drop folder of a daemon: waited for, held, taken up again, and what status says meanwhile."""
+
+import asyncio
+import gzip
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptsync.config import Config
+from promptsync.daemon import Daemon, run_daemon
+from promptsync.engine import Engine
+from promptsync.ingest.files import LoadRequest
+from promptsync.status import Expectations, read_status
+
+NAME = "contact_1044_2026-02-04T00-00-00-0800Z.csv"
+HEADER = "id,phone\n"
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    drop = {"settle": "0.1 seconds", "rescan": "0.2 seconds", "patience": "1 second"}
+    return Config.read({"webhook": {"port": 0, "allow_unauthenticated": True}, "drop": drop}, tmp_path)
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[Daemon]:
+    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(run_daemon(config, ready=up.set_result))
+    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        await task
+    try:
+        yield up.result()
+    finally:
+        up.result().stopped.set()
+        await task
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(120):
+        while not await asyncio.to_thread(true):
+            await asyncio.sleep(0.05)
+
+
+def contacts(first: int, last: int) -> str:
+    return "".join(f"{n},+1312555{n:04d}\n" for n in range(first, last))
+
+
+def rows(engine: Engine, sql: str) -> list[tuple[Any, ...]]:
+    with engine.mirror.reading() as connection:
+        return connection.execute(sql).fetchall()
+
+
+def problems(engine: Engine) -> list[str]:
+    config = engine.config
+    expected = Expectations(config.alerts.stale_after, config.mirror.timezone)
+    with engine.mirror.reading() as connection:
+        return list(read_status(connection, engine.mirror.schema, expected, engine.clock()).problems)
+
+
+async def test_a_slow_upload_is_merged_whole_however_long_it_pauses(config: Config) -> None:
+    """Twice it pauses for longer than patience: it is held, goes on there, and ends in ``done``."""
+    whole = gzip.compress((HEADER + contacts(1, 1000)).encode())
+    held, done = config.drop.folder / "held" / f"{NAME}.gz", config.drop.folder / "done" / f"{NAME}.gz"
+    async with running(config) as daemon:
+        engine = daemon.engine
+        await until(config.drop.folder.is_dir)
+        with (config.drop.folder / f"{NAME}.gz").open("wb") as upload:
+            upload.write(whole[:500])
+            upload.flush()
+            await until(held.exists)
+            upload.write(whole[500:600])
+            upload.flush()
+            await until(lambda: held.exists() and held.stat().st_size == 600)
+            await until(lambda: rows(engine, "SELECT state, size FROM sync_file")[-1] == ("held", 600))
+            assert [says for says in problems(engine) if "is held" in says] == [
+                f"{NAME}.gz is held (ends before its gzip data does); look at it, then load it again."
+            ], "of one file one is said"
+            upload.write(whole[600:])
+        await until(done.exists)
+        assert rows(engine, "SELECT count(*) FROM contact") == [(999,)]
+        assert rows(engine, "SELECT state, size FROM sync_file ORDER BY id") == [
+            ("unchanged", 500),
+            ("unchanged", 600),
+            ("merged", len(whole)),
+        ]
+        assert not any("is held" in says for says in problems(engine))
+        assert not held.exists() and not held.with_name(f"{held.name}.reason.txt").exists()
+
+
+async def test_a_plain_file_that_grows_after_it_was_taken_is_merged_whole(config: Config, tmp_path: Path) -> None:
+    hidden = tmp_path / "uploading"
+    with hidden.open("w") as upload:
+        upload.write(HEADER + contacts(1, 901))
+        upload.flush()
+        os.utime(hidden, (0, 0))
+        async with running(config) as daemon:
+            engine = daemon.engine
+            await until(config.drop.folder.is_dir)
+            hidden.rename(config.drop.folder / NAME)
+            await until((config.drop.folder / "done" / NAME).exists)
+            assert rows(engine, "SELECT count(*) FROM contact") == [(900,)]
+            upload.write(contacts(901, 1001))
+            upload.flush()
+            os.utime(upload.fileno(), (0, 0))  # it rests from now on
+            await until(lambda: rows(engine, "SELECT count(*) FROM contact") == [(1000,)])
+            await until((config.drop.folder / "done" / NAME).exists)
+            assert rows(engine, "SELECT count(*) FROM contact WHERE _absent_since IS NULL") == [(1000,)]
+
+
+async def test_a_better_copy_from_elsewhere_ends_what_status_says_of_a_held_one(config: Config, tmp_path: Path) -> None:
+    with Engine(config) as engine:
+        first, better = tmp_path / "first" / f"{NAME}.gz", tmp_path / "better" / f"{NAME}.gz"
+        other = first.with_name(f"{NAME.replace('1044', '1045')}.gz")
+        for path in (first, better):
+            path.parent.mkdir()
+        whole = gzip.compress((HEADER + contacts(1, 50)).encode())
+        first.write_bytes(whole[:99])
+        other.write_bytes(whole[:99])
+        better.write_bytes(whole)
+        reports = engine.load(LoadRequest(path, "load") for path in (first, other, better))
+        assert [report.state for report in reports] == ["held", "held", "merged"]
+        assert [says.partition(" ")[0] for says in problems(engine) if "is held" in says] == [other.name]
+        assert [report.state for report in engine.load([LoadRequest(first, "load")])] == ["held"], "it is there still"
+        assert len([says for says in problems(engine) if "is held" in says]) == 2
