@@ -90,14 +90,14 @@ class Comparison:
         staged = self._staged
         with self._mirror.reading() as connection, attached(connection, staged.path, writable=True):
             connection.execute("PRAGMA staging.synchronous = OFF")
+            if staged.whole:
+                build_indexes(connection, self._table.name)  # sets what cannot be set within a transaction
             connection.execute("BEGIN")
             self._make_lists(connection)
             found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
                 0
             ]
-            if staged.whole:
-                build_indexes(connection, self._table.name)
-            elif not (found.whole and staged.ascending):
+            if not staged.whole and not (found.whole and staged.ascending):
                 index_keys(connection, staged.layout.key)
             if not staged.ascending and not staged.whole:
                 values = [column for column in staged.layout.values if column in staged.present]
