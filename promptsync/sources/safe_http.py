@@ -30,7 +30,8 @@ class Gone(PromptsyncError):
 
 @dataclass(frozen=True, slots=True)
 class SafeSettings:
-    """``base_url``: what the configuration names. ``credentials``: headers for that origin alone.
+    """``base_url``: what the configuration names. ``credentials``: headers for that origin alone. ``links_only``: every
+    address comes from others, also one of that origin.
 
     ``connect_seconds``, ``stall_seconds``: without an answer, or without a byte of one, it is given up. ``tls``: None
     for the system's certificates, or those in SSL_CERT_FILE if that was set when the process began.
@@ -44,6 +45,7 @@ class SafeSettings:
     hops: int = 5
     tls: SSLContext | None = None
     resolve: Resolve = system_resolve
+    links_only: bool = False
 
 
 class SafeClient:
@@ -110,9 +112,11 @@ class SafeClient:
     async def _prepare(self, url: str, headers: Mapping[str, str]) -> dict[str, str]:
         """Judge a URL, pin its addresses; the headers to send there."""
         settings = self._settings
-        addresses = await check_url(url, settings.allowed_hosts, self._base_host, settings.resolve)
+        at_home = origin(url) == origin(settings.base_url)
+        plain = at_home and not settings.links_only
+        addresses = await check_url(url, settings.allowed_hosts, self._base_host, settings.resolve, plain=plain)
         self._pins.pin(origin(url)[1], addresses)
-        if origin(url) == origin(settings.base_url):
+        if at_home:
             return {**headers, **settings.credentials}
         private = _NEVER_FORWARDED | {name.lower() for name in settings.credentials}
         return {name: value for name, value in headers.items() if name.lower() not in private}

@@ -29,12 +29,13 @@ async def system_resolve(host: str, port: int) -> list[str]:
 
 
 async def check_url(
-    url: str, allowed_hosts: frozenset[str], base_host: str, resolve: Resolve = system_resolve
+    url: str, allowed_hosts: frozenset[str], base_host: str, resolve: Resolve = system_resolve, *, plain: bool = False
 ) -> list[str]:
     """The addresses to connect to for ``url``.
 
-    Only ``base_host``, which the configuration names, and ``allowed_hosts`` may be asked, by https; by http if the host
-    is this machine or in ``allowed_hosts``. Every address behind the name must be public, unless ``allowed_hosts``
+    Only ``base_host``, which the configuration names, and ``allowed_hosts`` may be asked, by https; by http only this
+    machine. ``plain``: the configuration itself names this origin with http; then its host need only be in
+    ``allowed_hosts``. Every address behind the name must be public, unless ``allowed_hosts``
     holds the host (loopback and private networks) or the address itself (anything); a loopback ``base_host`` needs no
     such entry.
 
@@ -46,10 +47,13 @@ async def check_url(
     base = plain_host(base_host)
     if host != base and host not in allowed:
         raise InputRefused("foreign_host", f"The address leads to {host}; if that is right, add it to allowed_hosts.")
-    if parts.scheme == "http" and host not in allowed and not is_this_machine(host):
-        raise InputRefused("plain_http", f"{host} would be asked without encryption; use https, or allowed_hosts.")
+    encrypted = parts.scheme == "https" or (plain and host in allowed)
+    if not encrypted and not is_this_machine(host):
+        raise InputRefused("plain_http", f"{host} would be asked without encryption; it must be asked by https.")
     addresses = await _look_up(host, port, resolve)
     for address in addresses:
+        if not encrypted and not is_this_machine(address):
+            raise InputRefused("plain_http", f"{host} is {address}, which would be asked without encryption.")
         if not _may_connect(address, host, base, allowed):
             raise InputRefused(
                 "private_address",

@@ -67,6 +67,16 @@ def azure_server(folder: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/devstoreaccount1"
 
 
+_WITHOUT_ROOTS_RIGHTS = "/usr/bin/setpriv --bounding-set=-dac_override,-dac_read_search "
+"""So that permissions hold for it even where the tests are run by root."""
+
+
+def _sftp_server() -> str:
+    where = ("/usr/lib/openssh", "/usr/libexec/openssh", "/usr/lib/ssh", "/usr/libexec")
+    found = shutil.which("sftp-server", path=":".join(where))
+    return found or needed("sftp-server", "openssh-sftp-server")
+
+
 @contextmanager
 def ssh_server(folder: Path) -> Iterator[int]:
     """The port of an sshd with a host key and an authorized key of its own: ``host``, ``client`` in the folder."""
@@ -88,7 +98,7 @@ def ssh_server(folder: Path) -> Iterator[int]:
         "StrictModes": "no",
         "UsePAM": "no",
         "PasswordAuthentication": "no",
-        "Subsystem": "sftp internal-sftp",
+        "Subsystem": f"sftp {_WITHOUT_ROOTS_RIGHTS if os.geteuid() == 0 else ''}{_sftp_server()}",
     }
     (folder / "sshd_config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     if os.geteuid() == 0:

@@ -24,12 +24,27 @@ class FileServer:
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     cut_after: int | None = None
     silent: bool = False  # files begin and never end
+    statuses: dict[tuple[str, str], int] = field(default_factory=dict)
+    """What a method (``*``: any) is answered with at a path."""
+    once: dict[str, list[bytes]] = field(default_factory=dict)
+    """Key to what is sent in place of its content, each for one GET; the headers are those of the content."""
+    says: frozenset[str] = frozenset({"ETag"})
+    """Of ETag and Last-Modified, what it sends."""
+    modified: str = "Wed, 04 Feb 2026 08:00:00 GMT"
+    weighs_conditions: bool = True  # If-Range
+    unsaid: set[str] = field(default_factory=set)  # keys of which a JSON list says no more than the name
+    sizeless: bool = False  # nor does the list say a size, nor a file its own
+    html: frozenset[str] = frozenset()
+    """Methods that are answered as if every file were a page."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         path = request.path
         self.asked.append((request.method, path, dict(request.headers)))
         if self.password and request.headers.get("Authorization") != f"Bearer {self.password}":
             return web.Response(status=401)
+        for method in (request.method, "*"):
+            if (method, path) in self.statuses:
+                return web.Response(status=self.statuses[method, path])
         if path in self.redirects:
             return web.Response(status=302, headers={"Location": self.redirects[path]})
         if path.endswith("/"):
@@ -40,9 +55,12 @@ class FileServer:
     def _list(self, path: str) -> web.Response:
         prefix = path.removeprefix("/out/")
         if self.json:
+            more = {key: {"size": len(content), "etag": _etag(content)} for key, content in self.files.items()}
+            if self.sizeless:
+                more = {key: {"etag": _etag(content)} for key, content in self.files.items()}
             entries = [
-                {"name": key, "url": f"/out/{quote(key)}", "size": len(content), "etag": _etag(content)}
-                for key, content in self.files.items()
+                {"name": key, "url": f"/out/{quote(key)}", **({} if key in self.unsaid else said)}
+                for key, said in more.items()
             ]
             return web.json_response({"files": entries})
         below = {key.removeprefix(prefix) for key in self.files if key.startswith(prefix)}
@@ -52,16 +70,25 @@ class FileServer:
         page = f"<h1>Index</h1>{others}{links}"
         return web.Response(text=page, content_type="text/html")
 
+    def _headers(self, content: bytes) -> dict[str, str]:
+        said = {"ETag": _etag(content), "Last-Modified": self.modified}
+        return {name: value for name, value in said.items() if name in self.says}
+
     async def _file(self, request: web.Request, content: bytes) -> web.StreamResponse:
-        start, status = 0, 200
-        if request.http_range.start and request.headers.get("If-Range", _etag(content)) == _etag(content):
-            start, status = request.http_range.start, 206
-        if start >= len(content) > 0:
-            return web.Response(status=416)
-        response = web.StreamResponse(status=status, headers={"ETag": _etag(content)})
-        response.content_length = len(content) - start
-        if status == 206:
-            response.headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        headers = self._headers(content)
+        begin, end, status = 0, len(content), 200
+        wanted, condition = request.http_range, request.headers.get("If-Range")
+        if "Range" in request.headers and not (self.weighs_conditions and condition not in (None, *headers.values())):
+            begin, end, status = wanted.start or 0, min(wanted.stop or len(content), len(content)), 206
+            headers["Content-Range"] = f"bytes {begin}-{end - 1}/{len(content)}"
+            if begin >= len(content):
+                return web.Response(status=416, headers={"Content-Range": f"bytes */{len(content)}"})
+        sent = self.once.get(request.path.removeprefix("/out/")) if request.method == "GET" else None
+        content, start = (sent.pop(0), 0) if sent else (content[:end], begin)
+        response = web.StreamResponse(status=status, headers=headers)
+        if request.method in self.html:
+            response.content_type = "text/html"
+        response.content_length = max(len(content) - start, 0)
         await response.prepare(request)
         if request.method == "GET":
             if self.silent:

@@ -12,8 +12,9 @@ from typing import Protocol
 import pytest
 
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.sources.odd_entries import printable
 from promptsync.sources.places.opening import open_place
-from promptsync.sources.places.place import Item, Place, PlaceSettings, public_name
+from promptsync.sources.places.place import Item, Pass, PassedOver, Place, PlaceSettings, nobody, public_name
 from promptsync.sources.safe_http import Gone
 
 SECRET = "correct-horse-battery"
@@ -31,6 +32,9 @@ class Stage(Protocol):
 
     async def put(self, key: str, content: bytes) -> None: ...
     async def remove(self, key: str) -> None: ...
+    async def spoil(self) -> set[str]:
+        """Put entries there that cannot be listed, or not looked into; gives their keys."""
+        ...
 
 
 @asynccontextmanager
@@ -44,8 +48,8 @@ async def whole(place: Place, item: Item, offset: int = 0) -> bytes:
         return b"".join([piece async for piece in pieces])
 
 
-async def listed(place: Place) -> list[Item]:
-    async with aclosing(place.pages()) as pages:  # type: ignore[type-var]
+async def listed(place: Place, passed: Pass = nobody) -> list[Item]:
+    async with aclosing(place.pages(passed)) as pages:  # type: ignore[type-var]
         return [item async for page in pages for item in page]
 
 
@@ -155,6 +159,20 @@ class PlaceContract:
             for sure in (False, True):
                 stated = await place.md5(item, sure=sure)
                 assert stated == (hashlib.md5(CONTENT, usedforsecurity=False).hexdigest() if stage.states_md5 else None)
+
+    async def test_what_cannot_be_listed_is_named_and_the_rest_is_listed(self, stage: Stage) -> None:
+        for key in ("a.csv.gz", "in a/folder/b.csv.gz"):
+            await stage.put(key, CONTENT)
+        odd, passed = await stage.spoil(), list[PassedOver]()
+        async with opened(stage.settings) as place:
+            items = await listed(place, passed.append)
+            assert {item.key: await whole(place, item) for item in items} == {
+                "a.csv.gz": CONTENT,
+                "in a/folder/b.csv.gz": CONTENT,
+            }
+        assert {entry.key for entry in passed} == odd
+        assert len(passed) == len(odd)
+        assert all(printable(entry.key) in entry.sentence() for entry in passed)
 
     async def test_says_that_it_cannot_be_reached(self, stage: Stage) -> None:
         with pytest.raises(Unavailable) as caught:

@@ -10,10 +10,13 @@ import pytest
 from file_server import FileServer, serve
 from place_contract import CONTENT, listed, opened
 
-from promptsync.errors import InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.sources.places.download import Bounds, download
+from promptsync.errors import FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.sources.patience import Patience
+from promptsync.sources.places.download import Bounds, download, with_retries
+from promptsync.sources.places.incoming import Incoming
 from promptsync.sources.places.part import Part
 from promptsync.sources.places.place import Item, PlaceSettings
+from promptsync.sources.safe_http import Gone
 
 QUICK = Bounds(attempts=4, wait=0.001, stall=5.0, total=20.0)
 
@@ -85,6 +88,80 @@ async def test_a_real_server_that_cuts_is_resumed(tmp_path: Path) -> None:
     assert ranges[0] is None
     assert len(ranges) > 2
     assert None not in ranges[2:]
+
+
+VALIDATORS = [frozenset({"ETag", "Last-Modified"}), frozenset({"ETag"}), frozenset({"Last-Modified"}), frozenset()]
+
+
+@pytest.mark.parametrize("says", VALIDATORS, ids=["both", "tag", "time", "nothing"])
+@pytest.mark.parametrize("weighs", [True, False], ids=["weighs If-Range", "ignores it"])
+@pytest.mark.parametrize("replaced", [True, False], ids=["replaced", "same"])
+@pytest.mark.parametrize("lists_again", [True, False], ids=["another run", "same run"])
+async def test_a_part_is_continued_in_the_version_it_began_with_or_not_at_all(
+    tmp_path: Path, says: frozenset[str], weighs: bool, replaced: bool, lists_again: bool
+) -> None:
+    """Of the same size, or it would be seen at the end anyway."""
+    first, second = CONTENT, CONTENT[::-1]
+    async with serve(FileServer(says=says, weighs_conditions=weighs)) as server:
+        server.files["a.csv.gz"], server.cut_after = first, 500_000
+        async with opened(PlaceSettings(f"{server.address}/out/")) as place:
+            (item,) = await listed(place)
+            target = Incoming(tmp_path).target(("place", item.key), item)
+            with pytest.raises(Unavailable):
+                await download(place, item, target, replace(QUICK, attempts=1))
+            begun = target.with_name(f"{target.name}.part").read_bytes()
+            assert begun and first.startswith(begun)
+            server.cut_after = None
+            if replaced:
+                server.files["a.csv.gz"], server.modified = second, "Thu, 05 Feb 2026 08:00:00 GMT"
+            if lists_again:
+                (item,) = await listed(place)
+                target = Incoming(tmp_path).target(("place", item.key), item)
+            try:
+                await download(place, item, target, QUICK)
+            except Gone:
+                assert replaced and says and not lists_again
+            else:
+                whole = target.read_bytes()
+                assert [whole == first, whole == second] == [not replaced, replaced]
+        gets = [headers.get("Range") for method, _, headers in server.asked if method == "GET" and "If-" not in headers]
+    if says and not replaced:
+        assert gets[-1] == f"bytes={len(begun) - 1}-"
+
+
+@pytest.mark.parametrize("stated", [len(CONTENT) - 1, len(CONTENT) + 1, 0])
+async def test_a_file_of_another_size_than_listed_is_none(tmp_path: Path, stated: int) -> None:
+    async with serve(FileServer()) as server:
+        server.files["a.csv.gz"] = CONTENT
+        async with opened(PlaceSettings(f"{server.address}/out/")) as place:
+            (item,) = await listed(place)
+            with pytest.raises(FileUnavailable):
+                await download(place, item._replace(size=stated), tmp_path / "a", QUICK)
+    assert not (tmp_path / "a").exists()
+
+
+async def test_nothing_is_tried_again_once_the_patience_is_at_its_end() -> None:
+    """It is one for all that is asked, and every good answer renews it."""
+    now, tries = [0.0], list[float]()
+
+    async def failing() -> None:
+        tries.append(now[0])
+        now[0] += 10.0
+        raise Unavailable("no")
+
+    async def good() -> int:
+        return 1
+
+    bounds = replace(QUICK, attempts=10, patience=Patience(35.0, lambda: now[0]))
+    for expected in ([0.0, 10.0, 20.0, 30.0], [40.0]):
+        with pytest.raises(Unavailable):
+            await with_retries(failing, bounds)
+        assert tries == expected
+        tries.clear()
+    assert await with_retries(good, bounds) == 1
+    with pytest.raises(Unavailable):
+        await with_retries(failing, bounds)
+    assert tries == [50.0, 60.0, 70.0, 80.0]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import hmac
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
 import obstore
@@ -12,6 +12,7 @@ import pytest
 from aiohttp import ClientSession
 from obstore.store import AzureStore
 from place_contract import GuardedPlaceContract
+from yarl import URL
 
 from promptsync.sources.places.place import PlaceSettings
 
@@ -50,21 +51,36 @@ class AzureStage:
     async def remove(self, key: str) -> None:
         await obstore.delete_async(self.store, key)
 
+    async def spoil(self) -> set[str]:
+        """Keys that obstore cannot name; of each, its folder is all that can be named."""
+        for key in ("odd//notes.txt", "in b/tab\there"):
+            path = f"/{self.container}/{quote(f'exports/{key}')}"
+            await _put(self.endpoint, path, more={"x-ms-blob-type": "BlockBlob"})
+        return {"odd/", "in b/"}
 
-@pytest.fixture
-async def stage(azure: str) -> AzureStage:
-    one = AzureStage(azure, f"container-{uuid4().hex}")
-    date, version = formatdate(usegmt=True), "2021-08-06"
-    path = f"/{_ACCOUNT}{urlsplit(azure).path}/{one.container}"
-    signed = f"PUT{chr(10) * 12}x-ms-date:{date}\nx-ms-version:{version}\n{path}\nrestype:container"
+
+async def _put(
+    endpoint: str, path: str, query: dict[str, str] | None = None, more: dict[str, str] | None = None
+) -> None:
+    """A request without a body, signed with the account's key (Azure, Authorize with Shared Key)."""
+    said = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06", **(more or {})}
+    lines = "".join(f"{name}:{value}\n" for name, value in sorted(said.items()))
+    asked = "".join(f"\n{name}:{value}" for name, value in sorted((query or {}).items()))
+    signed = f"PUT{chr(10) * 12}{lines}/{_ACCOUNT}{urlsplit(endpoint).path}{path}{asked}"
     signature = b64encode(hmac.digest(b64decode(_KEY), signed.encode(), "sha256")).decode()
-    headers = {"x-ms-date": date, "x-ms-version": version, "Authorization": f"SharedKey {_ACCOUNT}:{signature}"}
-    address = f"{azure}/{one.container}?restype=container"
+    headers = {**said, "Authorization": f"SharedKey {_ACCOUNT}:{signature}"}
+    address = URL(f"{endpoint}{path}?{urlencode(query or {})}", encoded=True)
     async with (
         ClientSession(skip_auto_headers=["Content-Type"]) as session,
         session.put(address, headers=headers) as made,
     ):
         assert made.status == 201, await made.text()
+
+
+@pytest.fixture
+async def stage(azure: str) -> AzureStage:
+    one = AzureStage(azure, f"container-{uuid4().hex}")
+    await _put(azure, f"/{one.container}", {"restype": "container"})
     return one
 
 

@@ -1,13 +1,15 @@
 """A folder keeps the contract of places, and gives nothing from outside it."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from place_contract import PlaceContract, listed, opened, whole
+from rights import no_rights_of_root
 
-from promptsync.errors import InputRefused
+from promptsync.errors import ConfigError, InputRefused
 from promptsync.sources.places.place import Item, PlaceSettings
 
 
@@ -31,12 +33,45 @@ class FolderStage:
     async def remove(self, key: str) -> None:
         (self.root / key).unlink()
 
+    async def spoil(self) -> set[str]:
+        """A folder that is closed, as lost+found is, one that is too deep, and names that cannot be written down."""
+        deep = "/".join(["d"] * 65)
+        for key in ("lost+found/inner.csv", f"{deep}/x.csv", "in a/tab\there.csv", "in a/del\x7f.csv", "bad\udcff.csv"):
+            await self.put(key, b"x")
+        (self.root / "lost+found").chmod(0)
+        return {"lost+found/", f"{deep}/", "in a/tab\there.csv", "in a/del\x7f.csv", "bad\udcff.csv"}
+
 
 class TestFolder(PlaceContract):
     @pytest.fixture
-    def stage(self, tmp_path: Path) -> FolderStage:
+    def stage(self, tmp_path: Path) -> Iterator[FolderStage]:
         (tmp_path / "place").mkdir()
-        return FolderStage(tmp_path / "place")
+        with no_rights_of_root():
+            yield FolderStage(tmp_path / "place")
+
+
+@pytest.mark.parametrize("what", ["closed", "a file"])
+async def test_a_root_that_cannot_be_read_is_a_wrong_location(tmp_path: Path, what: str) -> None:
+    root = tmp_path / "place"
+    if what == "closed":
+        root.mkdir(0)
+    else:
+        root.write_text("x")
+    with no_rights_of_root():
+        async with opened(PlaceSettings(str(root))) as place:
+            with pytest.raises(ConfigError, match=r"may not be read|is no folder") as caught:
+                await listed(place)
+    assert str(root) in str(caught.value)
+
+
+async def test_a_file_that_may_not_be_read_is_refused_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a")
+    (tmp_path / "a.csv").chmod(0)
+    with no_rights_of_root():
+        async with opened(PlaceSettings(str(tmp_path))) as place:
+            (item,) = await listed(place)
+            with pytest.raises(InputRefused, match=r"a\.csv may not be read"):
+                await whole(place, item)
 
 
 async def test_links_pipes_and_hidden_files_are_not_listed(tmp_path: Path) -> None:

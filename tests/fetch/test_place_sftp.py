@@ -6,10 +6,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from place_contract import GuardedPlaceContract, listed, opened
+from place_contract import GuardedPlaceContract, listed, opened, whole
 from test_place_folder import FolderStage
 
-from promptsync.errors import ConfigError
+from promptsync.errors import ConfigError, InputRefused
 from promptsync.sources.places.place import PlaceSettings
 
 
@@ -42,6 +42,22 @@ async def test_an_unknown_server_is_told_nothing(stage: SftpStage, known: str) -
     async with opened(replace(stage.settings, known_hosts=stage.keys / known)) as place:
         with pytest.raises(ConfigError, match=r"host key|to know"):
             await listed(place)
+
+
+async def test_a_root_that_may_not_be_read_is_told_from_a_wrong_key(stage: SftpStage) -> None:
+    stage.root.chmod(0)
+    async with opened(stage.settings) as place:
+        with pytest.raises(ConfigError, match="lets us in but not read this folder"):
+            await listed(place)
+
+
+async def test_a_file_that_may_not_be_read_is_refused_by_its_name(stage: SftpStage) -> None:
+    await stage.put("in/a.csv", b"a")
+    (stage.root / "in" / "a.csv").chmod(0)
+    async with opened(stage.settings) as place:
+        (item,) = await listed(place)
+        with pytest.raises(InputRefused, match=r"in/a\.csv"):
+            await whole(place, item)
 
 
 async def test_it_connects_again_after_the_connection_is_lost(stage: SftpStage) -> None:

@@ -80,7 +80,28 @@ async def test_a_name_must_not_lead_inside(address: str) -> None:
 @pytest.mark.parametrize("address", PRIVATE)
 async def test_a_private_network_may_be_allowed_by_the_host(address: str) -> None:
     resolve = names(files_lan=[address])
-    assert await check_url("http://files.lan:8080/", frozenset({"Files.LAN"}), "x.example", resolve) == [address]
+    assert await check_url("https://files.lan:8080/", frozenset({"Files.LAN"}), "x.example", resolve) == [address]
+
+
+@pytest.mark.parametrize("url", ["http://files.lan/", "http://10.0.0.1/", "http://localhost/"])
+async def test_a_link_by_plain_http_leads_to_this_machine_only_whatever_is_allowed(url: str) -> None:
+    """``localhost`` too, where it is another machine's name."""
+    resolve = names(files_lan=["10.0.0.1"], localhost=["127.0.0.1", "10.0.0.1"])
+    allowed = frozenset({"files.lan", "10.0.0.1", "localhost"})
+    for base in ("files.lan", "x.example"):
+        with pytest.raises(InputRefused) as caught:
+            await check_url(url, allowed, base, resolve)
+        assert caught.value.reason == "plain_http"
+    here = names(localhost=["127.0.0.1", "::1"])
+    assert await check_url("http://localhost/", allowed, "x.example", here) == ["127.0.0.1", "::1"]
+
+
+async def test_a_location_that_is_configured_with_http_needs_its_host_to_be_allowed() -> None:
+    resolve = names(files_lan=["10.0.0.1"])
+    allowed = frozenset({"files.lan"})
+    assert await check_url("http://files.lan/", allowed, "files.lan", resolve, plain=True) == ["10.0.0.1"]
+    with pytest.raises(InputRefused):
+        await check_url("http://files.lan/", NONE, "files.lan", resolve, plain=True)
 
 
 @pytest.mark.parametrize("address", NEVER)

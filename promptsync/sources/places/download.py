@@ -6,19 +6,22 @@ another digest is thrown away and fetched again, a few times.
 """
 
 import asyncio
+import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
-import stamina
+import structlog
 
-from promptsync.errors import InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.errors import FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.sources.patience import Patience
 from promptsync.sources.places.part import Part
-from promptsync.sources.places.place import Item, Place
+from promptsync.sources.places.place import Item, NotContinued, Place
 
 T = TypeVar("T")
+_log = structlog.get_logger()
 _LONGEST_WAIT: Final = 60.0
 _COPIES: Final = 3
 
@@ -28,7 +31,7 @@ class Bounds:
     """``most``: bytes of one file. ``stall`` and ``total``: seconds without a byte, and for a file as a whole.
 
     ``attempts``: of one step; between them ``wait`` seconds at first, doubled each time, with jitter, at most 60.
-    ``md5``: whether a copy must have the MD5 that its place states.
+    ``md5``: whether a copy must have the MD5 that its place states. ``patience``: of whoever waits for all of it.
     """
 
     most: int = 64 << 30
@@ -37,21 +40,30 @@ class Bounds:
     attempts: int = 5
     wait: float = 2.0
     md5: bool = True
+    patience: Patience = field(default_factory=Patience)
 
 
 async def with_retries(step: Callable[[], Awaitable[T]], bounds: Bounds) -> T:
     """The result of ``step``, tried again after an error that says, by its type, that this may help.
 
-    A full disk of ours is not tried again. Raises the last error.
+    A full disk of ours is not tried again, nor anything once the patience would end before. Raises the last error.
     """
-    caller = stamina.AsyncRetryingCaller(
-        attempts=bounds.attempts,
-        timeout=bounds.total,
-        wait_initial=bounds.wait,
-        wait_max=_LONGEST_WAIT,
-        wait_jitter=bounds.wait,
-    )
-    return await caller(_again, step)
+    attempt = 0
+    bounds.patience.begin()
+    while True:
+        attempt += 1
+        try:
+            result = await step()
+        except PromptsyncError as error:
+            wait = min(bounds.wait * 2.0 ** (attempt - 1), _LONGEST_WAIT) + random.uniform(0, bounds.wait)  # noqa: S311
+            may_help = error.retryable and not isinstance(error, MirrorFull)
+            if not may_help or attempt >= bounds.attempts or wait > bounds.patience.left:
+                raise
+            _log.info("trying_again", after=str(error), seconds=round(wait, 1))
+            await asyncio.sleep(wait)
+        else:
+            bounds.patience.renew()
+            return result
 
 
 async def download(
@@ -93,26 +105,31 @@ async def _wrong_digest(place: Place, item: Item, part: Part, bounds: Bounds) ->
     return "MD5" if await with_retries(lambda: place.md5(item, sure=True), bounds) else None
 
 
-def _again(error: Exception) -> bool:
-    return isinstance(error, PromptsyncError) and error.retryable and not isinstance(error, MirrorFull)
-
-
 async def _attempt(place: Place, item: Item, part: Part, bounds: Bounds, progress: Callable[[int, int], None]) -> None:
     if not place.ranged or (item.size is not None and part.size > item.size):
         part.restart()
     part.make_room(item.size or 0)
+    try:
+        await _append(place, item, part, bounds, progress)
+    except NotContinued:
+        part.restart()
+        await _append(place, item, part, bounds, progress)
+    if item.size is not None and part.size != item.size:
+        raise FileUnavailable(f"{item.file_name} ends after {part.size:,} of the {item.size:,} bytes its place states.")
+
+
+async def _append(place: Place, item: Item, part: Part, bounds: Bounds, progress: Callable[[int, int], None]) -> None:
     async with aclosing(_stalling(place.read(item, part.size), bounds.stall)) as pieces:
         async for piece in pieces:
             part.append(piece)
+            bounds.patience.renew()
             if part.size > bounds.most:
                 part.restart()
                 raise InputRefused("too_large", f"{item.file_name} has more bytes than load.max_raw_bytes.")
             if item.size is not None and part.size > item.size:
                 part.restart()
-                raise Unavailable(f"{item.file_name} is longer than its place says; is it being written?")
+                raise FileUnavailable(f"{item.file_name} is longer than its place says; is it being written?")
             progress(part.size, item.size or 0)
-    if item.size is not None and part.size != item.size:
-        raise Unavailable(f"{item.file_name} ended after {part.size:,} of {item.size:,} bytes.")
 
 
 async def _stalling(pieces: AsyncIterator[bytes], seconds: float) -> AsyncGenerator[bytes, None]:

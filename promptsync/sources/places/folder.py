@@ -1,8 +1,8 @@
 """A folder of this machine, mounted shares included, as a place.
 
-Owns the walk: regular files only, links are not followed, names that begin with a dot are left out, as are names that
-are not UTF-8. Reading, deleting and moving go down from the root one folder at a time and refuse links too. Nothing in
-the folder is changed but what is deleted or moved on order.
+Owns the walk: regular files only, links are not followed, names that begin with a dot are left out; what cannot be
+read, or has a name that cannot be written down, is passed over. Reading, deleting and moving go down from the root one
+folder at a time and refuse links too. Nothing in the folder is changed but what is deleted or moved on order.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from promptsync.errors import InputRefused, Unavailable
-from promptsync.sources.places.place import Item
+from promptsync.errors import ConfigError, InputRefused, PromptsyncError, Unavailable
+from promptsync.sources.odd_entries import odd_name
+from promptsync.sources.places.place import Item, Pass, PassedOver, nobody
 from promptsync.sources.safe_http import Gone
 
 _CHUNK: Final = 1 << 20
@@ -34,14 +35,14 @@ class FolderPlace:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def pages(self) -> AsyncIterator[list[Item]]:
+    async def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
         """Every regular file, subfolders included."""
-        found = _walk(self._root, "", 0)
         try:
+            found = _walk(await asyncio.to_thread(_entries, self._root), "", passed)
             while page := await asyncio.to_thread(lambda: list(islice(found, _PAGE))):
                 yield page
         except OSError as error:
-            raise Unavailable(f"The folder {self._root} cannot be read ({error.strerror}); is it mounted?") from error
+            raise _of_root(self._root, error) from error
 
     async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The file's bytes; Gone too if another file has taken its place."""
@@ -112,8 +113,19 @@ def _translated(key: str) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise Gone(f"{key} is not there any more.") from None
+    except PermissionError as error:
+        says = f"{key} may not be read, deleted or moved ({error.strerror}); change its permissions, or its folder's."
+        raise InputRefused("permission", says) from error
     except OSError as error:
         raise Unavailable(f"{key} cannot be opened, deleted or moved ({error.strerror}).") from error
+
+
+def _of_root(root: Path, error: OSError) -> PromptsyncError:
+    if isinstance(error, PermissionError):
+        return ConfigError(f"The folder {root} may not be read ({error.strerror}); let this user read it.")
+    if isinstance(error, NotADirectoryError):
+        return ConfigError(f"{root} is no folder; correct the location.")
+    return Unavailable(f"The folder {root} cannot be read ({error.strerror}); is it mounted?")
 
 
 def _some(opened: int, item: Item) -> bytes:
@@ -123,20 +135,44 @@ def _some(opened: int, item: Item) -> bytes:
         raise Unavailable(f"{item.key} cannot be read ({error.strerror}).") from error
 
 
-def _walk(folder: Path, prefix: str, depth: int) -> Iterator[Item]:
+def _walk(entries: list[os.DirEntry[str]], prefix: str, passed: Pass) -> Iterator[Item]:
+    """Every file of a folder and below it. What is wrong with an entry is that entry's."""
+    for entry in entries:
+        key = f"{prefix}{entry.name}"
+        if entry.name.startswith("."):
+            continue
+        if odd_name(entry.name):
+            passed(PassedOver(key, "its name has control signs, or is not UTF-8; rename it."))
+            continue
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(entry, f"{key}/", passed)
+            elif entry.is_file(follow_symlinks=False):
+                found = entry.stat(follow_symlinks=False)
+                yield Item(key, _tag(found), found.st_size, found.st_mtime_ns // 1000)
+        except FileNotFoundError:
+            continue  # it went while we looked
+        except OSError as error:
+            passed(PassedOver(key, f"it cannot be looked at ({error.strerror})."))
+
+
+def _below(folder: os.DirEntry[str], prefix: str, passed: Pass) -> Iterator[Item]:
+    if prefix.count("/") > _DEEPEST:
+        passed(PassedOver(prefix, f"it is more than {_DEEPEST} folders deep; move it up."))
+        return
+    try:
+        entries = _entries(folder.path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        passed(PassedOver(prefix, f"the folder cannot be read ({error.strerror}); let this user read it, or move it."))
+        return
+    yield from _walk(entries, prefix, passed)
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.name.startswith(".") or not entry.name.isprintable():
-                continue
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    if depth < _DEEPEST:
-                        yield from _walk(folder / entry.name, f"{prefix}{entry.name}/", depth + 1)
-                elif entry.is_file(follow_symlinks=False):
-                    found = entry.stat(follow_symlinks=False)
-                    yield Item(f"{prefix}{entry.name}", _tag(found), found.st_size, found.st_mtime_ns // 1000)
-            except FileNotFoundError:
-                continue  # it went while we looked
+        return sorted(entries, key=lambda entry: entry.name)
 
 
 def _tag(found: os.stat_result) -> str:

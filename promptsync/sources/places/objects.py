@@ -6,7 +6,7 @@ deletes or copies a certain version through obstore: it is looked at just before
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, aclosing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -15,24 +15,23 @@ import obstore
 from obstore import exceptions as foreign
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from promptsync.clock import micros_of
+from promptsync.clock import MICROS, micros_of
 from promptsync.errors import ConfigError, InputRefused, Unavailable
 from promptsync.sources.places.object_heads import content_md5, etag_is_md5, headers_of, md5_of_etag
-from promptsync.sources.places.place import Item, PlaceSettings, public_name
+from promptsync.sources.places.object_listing import MISSING, ODD, Store, list_objects, made_tag
+from promptsync.sources.places.place import Item, Pass, PlaceSettings, nobody, public_name
 from promptsync.sources.safe_http import Gone
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
+    from obstore import GetOptions, ObjectMeta
 
 _CHUNK: Final = 1 << 20
-_MISSING: Final = (foreign.NotFoundError, foreign.PreconditionError, FileNotFoundError)
 _REFUSED: Final = (
     foreign.PermissionDeniedError,
     foreign.UnauthenticatedError,
     foreign.UnknownConfigurationKeyError,
     PermissionError,
 )
-Store = S3Store | GCSStore | AzureStore
 
 
 class ObjectPlace:
@@ -46,30 +45,25 @@ class ObjectPlace:
         self._name = name
         self._stall = stall
 
-    async def pages(self) -> AsyncIterator[list[Item]]:
+    async def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
         """Every object below the prefix; markers of folders (empty, ending in a slash) are none."""
         with _translated(self._name, missing=ConfigError(f"{self._name} does not exist; check its name.")):
-            try:
-                async for some in obstore.list(self._store, chunk_size=1000):
-                    yield [item for item in map(_item, some) if item.key]
-            except foreign.GenericError:
-                await self._find_why()
-                raise
-
-    async def _find_why(self) -> None:
-        """Ask for one object: listing reports every refusal as the same error, this one by its type."""
-        with suppress(*_MISSING):
-            await obstore.head_async(self._store, "promptsync")
+            async with aclosing(list_objects(self._store, self._stall, passed)) as pages:
+                async for page in pages:
+                    yield page
 
     async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The object's bytes; Gone too if it was replaced since it was listed."""
         if item.size is not None and offset >= item.size:
             return
-        options: GetOptions = {"if_match": _quoted(item.tag)} if item.tag != _made_tag(item.size, item.modified) else {}
+        options: GetOptions = {"if_match": _quoted(item.tag)} if item.tag != made_tag(item.size, item.modified) else {}
         if offset:
             options["range"] = {"offset": offset}
-        with _translated(self._name, missing=Gone(f"{item.key} is not at {self._name} any more, or has changed.")):
+        gone = Gone(f"{item.key} is not at {self._name} any more, or has changed.")
+        with _translated(self._name, gone, f" for {item.key}"):
             answer = await obstore.get_async(self._store, item.key, options=options)
+            if "if_match" not in options and not _is(item, answer.meta):
+                raise Gone(f"{item.key} has changed since it was listed.")
             async for piece in answer.stream(min_chunk_size=_CHUNK):
                 yield bytes(piece)
 
@@ -102,15 +96,11 @@ class ObjectPlace:
     async def _look(self, item: Item) -> None:
         """Raises Gone unless this version is there."""
         found = await obstore.head_async(self._store, item.key)
-        if item.tag == _made_tag(item.size, item.modified):
-            same = found["size"] == item.size
-        else:
-            same = _quoted(found["e_tag"] or "") == _quoted(item.tag)
-        if not same:
+        if not _is(item, found):
             raise Gone(f"{item.key} has changed since it was loaded.")
 
     def _reaching(self, item: Item) -> AbstractContextManager[None]:
-        return _translated(self._name, missing=Gone(f"{item.key} is not at {self._name} any more."))
+        return _translated(self._name, Gone(f"{item.key} is not at {self._name} any more."), f" for {item.key}")
 
 
 def open_objects(settings: PlaceSettings) -> ObjectPlace:
@@ -168,15 +158,11 @@ def _given(**values: str | None) -> dict[str, str]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _item(entry: Any) -> Item:
-    modified = micros_of(entry["last_modified"])
-    tag = entry["e_tag"] or _made_tag(entry["size"], modified)
-    return Item(entry["path"], tag, entry["size"], modified)
-
-
-def _made_tag(size: int | None, modified: int | None) -> str:
-    """For a store without ETags: it cannot be asked for a version by this."""
-    return f"{size}-{modified}"
+def _is(item: Item, found: "ObjectMeta") -> bool:
+    """Whether what a store says of an object is the version that was listed. A header gives the time in seconds."""
+    if item.tag != made_tag(item.size, item.modified):
+        return _quoted(found["e_tag"] or "") == _quoted(item.tag)
+    return found["size"] == item.size and micros_of(found["last_modified"]) // MICROS == (item.modified or 0) // MICROS
 
 
 def _quoted(tag: str) -> str:
@@ -185,17 +171,16 @@ def _quoted(tag: str) -> str:
 
 
 @contextmanager
-def _translated(name: str, missing: Exception) -> Iterator[None]:
+def _translated(name: str, missing: Exception, item: str = "") -> Iterator[None]:
+    """``item``: words for what was asked for, if it was not the place as a whole."""
     try:
         yield
-    except _MISSING:
+    except MISSING:
         raise missing from None
     except foreign.InvalidPathError:
-        raise InputRefused(
-            "listing", f"{name} holds a key with an empty part or '..'; remove it, or name a folder below."
-        ) from None
+        raise InputRefused("listing", f"{name} cannot be listed: of one of the objects at its top, {ODD}") from None
     except _REFUSED:
-        raise ConfigError(f"{name} refuses the keys; check them and what they may read.") from None
+        raise ConfigError(f"{name} refuses the keys{item}; check them and what they may read.") from None
     except (foreign.BaseError, OSError) as error:
         raise Unavailable(
             f"{name} does not exist, or cannot be reached ({type(error).__name__}); try again later."

@@ -4,11 +4,18 @@ Owns the contract that every adapter keeps, what is needed to open one, and how 
 user, password, query or fragment. tests/fetch/place_contract.py is the contract as tests.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
+
+from promptsync.errors import PromptsyncError
+from promptsync.sources.odd_entries import printable
+
+
+class NotContinued(PromptsyncError):
+    """The version that a part of an item was begun with cannot be had any more: read it from its beginning."""
 
 
 class Item(NamedTuple):
@@ -32,6 +39,30 @@ class Item(NamedTuple):
         return self.name or self.key.rsplit("/", 1)[-1]
 
 
+class PassedOver(NamedTuple):
+    """An entry that a listing had to leave out. ``key``: its name there; with a slash at its end it is a folder, of
+    which nothing below is known. ``why``: what is wrong with it, to follow its name."""
+
+    key: str
+    why: str
+
+    def hides(self, key: str) -> bool:
+        """Whether it leaves open if there is such an item."""
+        return key.startswith(self.key) if self.key.endswith("/") else key == self.key
+
+    def sentence(self) -> str:
+        """For people."""
+        return f"{printable(self.key)} was passed over: {self.why}"
+
+
+Pass = Callable[[PassedOver], None]
+"""Is told of each entry that a listing passes over."""
+
+
+def nobody(_: PassedOver) -> None:
+    """For whoever does not want to know what was passed over."""
+
+
 class Place(Protocol):
     """An open place.
 
@@ -44,12 +75,20 @@ class Place(Protocol):
     settles: bool
     """Whether a file can be seen before all of it is written."""
 
-    def pages(self) -> AsyncIterator[list[Item]]:
-        """Every file there, once, in no certain order, some at a time: a place can hold very many."""
+    def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
+        """Every file there, once, in no certain order, some at a time: a place can hold very many.
+
+        An entry that cannot be listed, be it for its name or for what it permits, is handed to ``passed``; the rest is
+        listed all the same. An error is raised only for what concerns the place as a whole.
+        """
         ...
 
     def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
-        """The item's bytes from ``offset`` on, in pieces of at most a few MiB."""
+        """The item's bytes from ``offset`` on, in pieces of at most a few MiB.
+
+        Raises NotContinued if it is not certain that they belong to the version that was read up to there, and
+        FileUnavailable for what comes in place of the file.
+        """
         ...
 
     async def md5(self, item: Item, *, sure: bool = False) -> str | None:

@@ -7,16 +7,17 @@ deleted or moved on order is changed there.
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import asyncssh
 
-from promptsync.errors import ConfigError, InputRefused, Unavailable
-from promptsync.sources.places.place import Item, PlaceSettings, public_name
+from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
+from promptsync.sources.odd_entries import odd_name
+from promptsync.sources.places.place import Item, Pass, PassedOver, PlaceSettings, nobody, public_name
 from promptsync.sources.safe_http import Gone
 
 _CHUNK: Final = 1 << 18
@@ -24,6 +25,8 @@ _DEEPEST: Final = 64
 _MOST: Final = 1_000_000
 _PAGE: Final = 1000
 _CONNECT_SECONDS: Final = 20.0
+_MISSING: Final = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+_LOST: Final = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
 
 
 class SftpPlace:
@@ -40,23 +43,18 @@ class SftpPlace:
         self._connection: asyncssh.SSHClientConnection | None = None
         self._sftp: asyncssh.SFTPClient | None = None
 
-    async def pages(self) -> AsyncIterator[list[Item]]:
+    async def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
         """Every regular file, subfolders included; names that begin with a dot are left out."""
         listed, page = 0, list[Item]()
-        folders = [("", 0)]
-        missing = ConfigError(f"{self._name} has no such folder; check the path.")
-        client = await self._client()
-        with _translated(self._name, missing):
-            while folders:
-                prefix, depth = folders.pop()
-                async for entry in client.scandir(self._path(prefix.rstrip("/"))):
-                    name, kind = _text(entry.filename), (entry.attrs.permissions or 0)
-                    if name is None or name.startswith("."):
-                        continue
-                    if stat.S_ISDIR(kind) and depth < _DEEPEST:
-                        folders.append((f"{prefix}{name}/", depth + 1))
-                    elif stat.S_ISREG(kind):
-                        page.append(_item(prefix + name, entry.attrs))
+        folders, client = [""], await self._client()
+        while folders:
+            prefix = folders.pop()
+            async with aclosing(self._entries(client, prefix, passed)) as entries:
+                async for item in entries:
+                    if isinstance(item, str):
+                        folders.append(item)
+                    else:
+                        page.append(item)
                     if listed + len(page) + len(folders) > _MOST:
                         raise InputRefused("too_many", f"{self._name} lists more than {_MOST:,} files.")
                     if len(page) == _PAGE:
@@ -65,10 +63,29 @@ class SftpPlace:
         if page:
             yield page
 
+    async def _entries(
+        self, client: asyncssh.SFTPClient, prefix: str, passed: Pass
+    ) -> AsyncGenerator[Item | str, None]:
+        """The files of a folder, and the prefixes of its folders."""
+        with _folder_translated(self._name, prefix, passed):
+            async for entry in client.scandir(self._path(prefix.rstrip("/"))):
+                name, attrs = _text(entry.filename), entry.attrs
+                if name.startswith("."):
+                    continue
+                if odd_name(name) or "/" in name:
+                    passed(PassedOver(f"{prefix}{name}", "its name has control signs, or is not UTF-8; rename it."))
+                elif not stat.S_ISDIR(attrs.permissions or 0):
+                    if stat.S_ISREG(attrs.permissions or 0):
+                        yield _item(prefix + name, attrs)
+                elif prefix.count("/") >= _DEEPEST:
+                    passed(PassedOver(f"{prefix}{name}/", f"it is more than {_DEEPEST} folders deep; move it up."))
+                else:
+                    yield f"{prefix}{name}/"
+
     async def read(self, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
         """The file's bytes; Gone too if another file has taken its place."""
         client = await self._client()
-        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+        with _item_translated(self._name, item.key):
             async with asyncio.timeout(self._stall):
                 file = await client.open(self._path(item.key), "rb")
             async with file:
@@ -89,20 +106,20 @@ class SftpPlace:
     async def remove(self, item: Item) -> None:
         """Delete the file."""
         client = await self._certain(item)
-        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+        with _item_translated(self._name, item.key):
             await client.remove(self._path(item.key))
 
     async def move(self, item: Item, folder: str) -> None:
         """Move the file; folders are made."""
         client, target = await self._certain(item), self._path(f"{folder}/{item.key}")
-        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+        with _item_translated(self._name, item.key):
             await client.makedirs(target.rpartition("/")[0], exist_ok=True)
             await client.posix_rename(self._path(item.key), target)
 
     async def _certain(self, item: Item) -> asyncssh.SFTPClient:
         """A client, once this version of an item was seen to be there."""
         client = await self._client()
-        with _translated(self._name, Gone(f"{item.key} is not at {self._name} any more.")):
+        with _item_translated(self._name, item.key):
             async with asyncio.timeout(self._stall):
                 found = await client.lstat(self._path(item.key))
         if not stat.S_ISREG(found.permissions or 0) or _item(item.key, found).tag != item.tag:
@@ -121,9 +138,9 @@ class SftpPlace:
         if self._connection is not None and self._sftp is not None and not self._connection.is_closed():
             return self._sftp
         await self.close()
-        with _translated(self._name, ConfigError(f"{self._name} offers no SFTP.")):
+        with _connecting(self._name):
             self._connection = await _connect(self._settings)
-            self._sftp = await self._connection.start_sftp_client()
+            self._sftp = await self._connection.start_sftp_client(path_errors="surrogateescape")
         return self._sftp
 
     def _path(self, key: str) -> str:
@@ -182,25 +199,61 @@ def _item(key: str, attrs: asyncssh.SFTPAttrs) -> Item:
     return Item(key, f"{attrs.size}-{modified}", attrs.size, modified)
 
 
-def _text(name: str | bytes) -> str | None:
-    """A file's name, if it is one that can be written down."""
-    if isinstance(name, bytes):
-        try:
-            name = name.decode()
-        except UnicodeDecodeError:
-            return None
-    return name if name.isprintable() and "/" not in name else None
+def _text(name: str | bytes) -> str:
+    return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
 
 
 @contextmanager
-def _translated(name: str, missing: Exception) -> Iterator[None]:
+def _folder_translated(name: str, prefix: str, passed: Pass) -> Iterator[None]:
+    """What a folder answers concerns that folder; the place, if it is the place's own or the connection is lost."""
     try:
         yield
-    except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-        raise missing from None
+    except _MISSING:
+        if not prefix:  # any other went while we looked
+            raise ConfigError(f"{name} has no such folder; check the path.") from None
+    except asyncssh.SFTPPermissionDenied:
+        if not prefix:
+            raise ConfigError(f"{name} lets us in but not read this folder; check its permissions.") from None
+        passed(PassedOver(prefix, "the server does not let us read this folder; check its permissions, or move it."))
+    except _LOST:
+        raise _unreachable(name, "connection lost") from None
+    except asyncssh.SFTPError as error:
+        if not prefix:
+            raise _unreachable(name, type(error).__name__) from None
+        passed(PassedOver(prefix, f"the server cannot list this folder ({type(error).__name__})."))
+    except (asyncssh.Error, TimeoutError, OSError) as error:
+        raise _unreachable(name, type(error).__name__) from None
+
+
+@contextmanager
+def _item_translated(name: str, key: str) -> Iterator[None]:
+    """What is answered about an item concerns that item, unless the connection is lost."""
+    try:
+        yield
+    except _MISSING:
+        raise Gone(f"{key} is not at {name} any more.") from None
+    except asyncssh.SFTPPermissionDenied:
+        says = f"{name} does not let us read, delete or move {key}; check its permissions, and its folder's."
+        raise InputRefused("permission", says) from None
+    except _LOST:
+        raise _unreachable(name, "connection lost") from None
+    except asyncssh.SFTPError as error:
+        raise FileUnavailable(f"{name} cannot serve {key} ({type(error).__name__}); try again later.") from None
+    except (asyncssh.Error, TimeoutError, OSError) as error:
+        raise _unreachable(name, type(error).__name__) from None
+
+
+@contextmanager
+def _connecting(name: str) -> Iterator[None]:
+    try:
+        yield
     except asyncssh.HostKeyNotVerifiable:
         raise ConfigError(f"{name} shows a host key that known_hosts does not have; find out why first.") from None
-    except (asyncssh.PermissionDenied, asyncssh.SFTPPermissionDenied):
-        raise ConfigError(f"{name} refuses us; check the user, the key or password, and what they may read.") from None
+    except asyncssh.PermissionDenied:
+        raise ConfigError(f"{name} refuses us; check the user, and the key or password.") from None
     except (asyncssh.Error, TimeoutError, OSError) as error:
-        raise Unavailable(f"{name} cannot be reached ({type(error).__name__}); try again later.") from None
+        raise _unreachable(name, type(error).__name__) from None
+
+
+def _unreachable(name: str, why: str) -> Unavailable:
+    return Unavailable(f"{name} cannot be reached ({why}); try again later.")

@@ -36,10 +36,7 @@ class Link:
 def read_listing(body: bytes, content_type: str) -> list[Link]:
     """The links of a list. JSON: an array of names or objects, or an object that holds one as ``files`` or ``items``;
     anything else is read as HTML. Raises InputRefused ``listing``."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise InputRefused("listing", "The list of files is not UTF-8 text.") from None
+    text = body.decode("utf-8", "replace")  # one name that is not UTF-8 is no reason to do without the others
     if "json" in content_type or text.lstrip()[:1] in ("[", "{"):
         return list(_of_json(text))
     page = _Anchors()
@@ -52,7 +49,7 @@ def http_time(text: str | None) -> int | None:
     for parse in (_of_http_date, parse_iso):
         try:
             return parse(text or "")
-        except ValueError:
+        except (ValueError, OverflowError):
             continue
     return None
 
@@ -73,7 +70,7 @@ def _of_json(text: str) -> Iterator[Link]:
         raise InputRefused("listing", "The list of files is neither an array nor an object with 'files' or 'items'.")
     for entry in value:
         if isinstance(entry, str):
-            yield Link(entry)
+            yield Link(entry.encode("utf-8", "replace").decode())
         elif isinstance(entry, dict) and (target := _text(entry, _LINKS)):
             size = entry.get("size")
             name = _text(entry, _NAMES)
@@ -88,7 +85,8 @@ def _of_json(text: str) -> Iterator[Link]:
 
 
 def _text(entry: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
-    return next((entry[name] for name in names if isinstance(entry.get(name), str) and entry[name]), None)
+    found = next((entry[name] for name in names if isinstance(entry.get(name), str) and entry[name]), None)
+    return None if found is None else found.encode("utf-8", "replace").decode()
 
 
 class _Anchors(HTMLParser):
