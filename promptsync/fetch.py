@@ -13,6 +13,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -21,14 +22,16 @@ from promptsync.clock import MICROS, iso_millis
 from promptsync.engine import Engine
 from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
 from promptsync.fetch_ahead import Reach, in_order
-from promptsync.fetch_files import Emit, Files, Job
+from promptsync.fetch_files import Emit, Files, Job, is_damaged
 from promptsync.fetch_kinds import Kind, Stated, kind_of
 from promptsync.fetch_report import FetchReport
 from promptsync.fetch_sources import Source, expected_files, place_settings
+from promptsync.sources.odd_entries import printable
+from promptsync.sources.patience import Patience
 from promptsync.sources.places.download import Bounds, with_retries
 from promptsync.sources.places.incoming import Incoming
 from promptsync.sources.places.opening import open_place
-from promptsync.sources.places.place import Item, Place
+from promptsync.sources.places.place import Item, PassedOver, Place
 from promptsync.sources.places.plan import Plan, Wish, make_plan
 from promptsync.sources.places.web import is_pattern
 from promptsync.store import ledger, place_ledger
@@ -63,14 +66,19 @@ def fetch_source(
     wish: Wish = Wish(),  # noqa: B008  immutable
     emit: Emit = lambda _: None,
     settings: FetchSettings | None = None,
+    patience: Patience | None = None,
 ) -> FetchReport:
     """Fetch what is new at a source and load it. Emits ``progress`` and ``file``. Not for the event loop's thread.
+
+    ``patience``: of whoever waits for it, and maybe for other sources too.
 
     What is wrong with the place, or with a file of it, is in the report. Raises MirrorBroken, and Unavailable when
     promptsync is stopping.
     """
     with engine.fetching[source.section]:
-        run = _Run(engine, source, wish, emit, settings or settings_of(engine))
+        settings = settings or settings_of(engine)
+        bounds = replace(settings.bounds, md5=source.config.check_md5, patience=patience or Patience())
+        run = _Run(engine, source, wish, emit, replace(settings, bounds=bounds))
         return asyncio.run(_unless_stopped(run.run(), engine.stopping))
 
 
@@ -91,7 +99,7 @@ class _Run:
         self._wish = wish
         self._emit = emit
         self._settings = settings
-        self._bounds = replace(settings.bounds, md5=source.config.check_md5)
+        self._bounds = settings.bounds
         self._incoming = Incoming(engine.mirror.folder / "incoming")
         self._report = FetchReport(source.name)
 
@@ -118,8 +126,14 @@ class _Run:
             files = Files(job, place)
             await self._all(files, plan, Reach(kind.downloads, self._settings.most_bytes))
             await files.put_away([*plan.done, *files.loaded])
+            self._tell_still_held()
             if files.down is not None:
                 raise files.down
+
+    def _tell_still_held(self) -> None:
+        with self._engine.mirror.reading() as connection:
+            copies = place_ledger.held_copies(connection, self._source.name)
+        self._report.add_still_held(copy.error for copy in copies)
 
     async def _all(self, files: Files, plan: Plan[Stated], reach: Reach) -> None:
         """Everything planned, to its end: downloaded ahead, loaded one at a time."""
@@ -136,21 +150,32 @@ class _Run:
         """What has changed since the last run other than at the place: copies, held files, tables skipped."""
         self._incoming.sweep(self._engine.clock())
         self._write(place_ledger.settle_held, self._source.name)
+        if self._wish.by_hand:
+            self._want_damaged_anew(kind)
         with self._engine.mirror.reading() as connection:
             self._incoming.drop(place_ledger.done_with(connection, self._incoming.held()))
             changed = place_ledger.skips_differ(connection, self._source.name, kind.skip)
         if changed:
             self._write(place_ledger.note_skips, self._source.name, kind.skip)
 
+    def _want_damaged_anew(self, kind: Kind) -> None:
+        """Have files fetched again whose held copies are damaged, or gone."""
+        with self._engine.mirror.reading() as connection:
+            copies = place_ledger.held_copies(connection, self._source.name)
+        wanted = [
+            copy.key for copy in copies if copy.state == "held" and is_damaged(self._engine, kind, Path(copy.path))
+        ]
+        self._write(place_ledger.note_wanted, self._source.name, wanted)
+
     async def _survey(self, place: Place, kind: Kind) -> Plan[Stated]:
         """List, compare, and write down what was seen before anything is fetched."""
-        plan, vanished = await self._look(place, kind)
+        plan, vanished, passed = await self._look(place, kind)
         now = self._engine.clock()
         newest = max((item.modified or 0 for item, _ in plan.new), default=0)
         if place.settles and newest > now - self._settings.settle * MICROS:
             before = {item.key: item.tag for item, _ in plan.new}
             await asyncio.sleep(self._settings.settle)
-            plan, vanished = await self._look(place, kind)
+            plan, vanished, passed = await self._look(place, kind)
             plan.leave([item.key for item, _ in plan.new if before.get(item.key) != item.tag])
         self._report.new, self._report.strangers = len(plan.new), len(plan.strangers)
         seen = [_seen(item, stated, kind) for item, stated in plan.new]
@@ -158,26 +183,37 @@ class _Run:
         self._note(place_ledger.note_back, plan.back)
         self._note(place_ledger.note_gone, vanished, iso_millis(now))
         self._write(place_ledger.note_strangers, self._source.name, plan.strangers, iso_millis(now))
+        self._tell_passed_over(passed, iso_millis(now))
         return plan
 
-    async def _look(self, place: Place, kind: Kind) -> tuple[Plan[Stated], list[str]]:
-        """The plan, and the keys that are not there any more."""
+    def _tell_passed_over(self, passed: Sequence[PassedOver], now: str) -> None:
+        self._report.passed_over = len(passed)
+        for entry in passed:
+            self._report.add_problem(entry.sentence())
+        names = [printable(entry.key) for entry in passed]
+        self._write(place_ledger.note_passed_over, self._source.name, names, now)
+
+    async def _look(self, place: Place, kind: Kind) -> tuple[Plan[Stated], list[str], list[PassedOver]]:
+        """The plan, the keys that are not there any more, and what could not be listed."""
         with self._engine.mirror.reading() as connection:
 
-            async def once() -> Listing:
-                listing = Listing(connection, self._source.name)
-                async with aclosing(place.pages()) as pages:  # type: ignore[type-var]
+            async def once() -> tuple[Listing, list[PassedOver]]:
+                listing, passed = Listing(connection, self._source.name), list[PassedOver]()
+                async with aclosing(place.pages(passed.append)) as pages:  # type: ignore[type-var]
                     async for page in pages:
                         listing.add(item for item in page if kind.counts(item.key, item.size))
-                return listing
+                return listing, passed
 
-            listing = await with_retries(once, self._bounds)
+            listing, passed = await with_retries(once, self._bounds)
             self._report.listed = len(listing)
             found = listing.differences(loaded=kind.putting_away is not None)
             differences = ((Item(*entry), known) for entry, known in found)
             plan = make_plan(differences, kind.parse, self._wish, kind.skip)
             complete = not is_pattern(self._source.config.location)
-            return plan, listing.vanished() if complete else []
+            vanished = listing.vanished() if complete else []
+            listing.close()
+            hidden = tuple(entry.hides for entry in passed)
+            return plan, [key for key in vanished if not any(hides(key) for hides in hidden)], passed
 
     def _note(self, statement: Callable[..., None], entries: Sequence[Any], *rest: Any) -> None:
         """Write many lines down, in slices between which deliveries get in."""

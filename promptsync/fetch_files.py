@@ -13,10 +13,11 @@ from typing import Any, Final
 from promptsync.checks.machine import size as in_words
 from promptsync.clock import iso_millis
 from promptsync.engine import Engine
-from promptsync.errors import ConfigError, InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.errors import ConfigError, FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
 from promptsync.fetch_kinds import Kind, Stated
 from promptsync.fetch_report import FetchReport
 from promptsync.formats.parquet_content import selected_bytes
+from promptsync.formats.proof import DAMAGE
 from promptsync.ingest.files import FileReport, LoadRequest
 from promptsync.sources.places.download import Bounds, download, with_retries
 from promptsync.sources.places.incoming import Incoming
@@ -66,6 +67,8 @@ class Files:
                 await download(self._place, item, target, job.bounds, self._progress(item))
         except MirrorFull as error:
             self.down = error
+        except FileUnavailable as error:
+            self._tried(item, "failed", error)
         except Unavailable as error:
             self._tried(item, "waiting", error)
             self._strikes += 1
@@ -87,7 +90,25 @@ class Files:
             if self._exceeds(item, stated, size):
                 job.incoming.drop([target])
                 return
-        self._finish(item, target, await asyncio.to_thread(self._load, target, stated))
+        try:
+            loaded = await asyncio.to_thread(self._load, target, stated)
+            if loaded.reason in DAMAGE and await self._fetch_anew(item, target):
+                loaded = await asyncio.to_thread(self._load, target, stated)
+        except FileUnavailable as error:
+            self._tried(item, "waiting", error)
+        else:
+            self._finish(item, target, loaded)
+
+    async def _fetch_anew(self, item: Item, target: Path) -> bool:
+        """Whether there is another copy of a file now, fetched from its beginning."""
+        job = self._job
+        try:
+            await download(self._place, item, target, job.bounds, self._progress(item))
+        except (Gone, InputRefused, ConfigError, Unavailable) as error:
+            job.report.add_note(f"{item.file_name} came damaged and could not be fetched once more: {error}")
+            return False
+        self._write(place_ledger.note_replaced, target)
+        return True
 
     async def put_away(self, items: Sequence[Item]) -> None:
         """Delete or move what is loaded, if that is wanted. What fails is a note; the next run tries it again."""
@@ -145,7 +166,8 @@ class Files:
         def told(step: str, done: int, total: int) -> None:
             self._job.emit({"progress": [step, done, total]})
 
-        return self._job.engine.load_single(LoadRequest(target, self._job.source, stated.name), told)
+        (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated.name)], told)
+        return report
 
     def _finish(self, item: Item, target: Path, loaded: FileReport) -> None:
         """Put the copy away and write down what came of it."""
@@ -175,3 +197,17 @@ class Files:
 
     def _write(self, statement: Callable[..., Any], *args: Any) -> Any:
         return self._job.engine.mirror.writer.run(lambda connection: statement(connection, *args))
+
+
+def is_damaged(engine: Engine, kind: Kind, copy: Path) -> bool:
+    """Whether what is wrong with a copy that is held is the copy, or there is none any more; nothing is merged."""
+    if not copy.is_file():
+        return True
+    try:
+        stated = kind.parse(copy.name)
+    except InputRefused:
+        return False
+    if stated is None:
+        return False
+    (report,) = engine.load([LoadRequest(copy, "fetch", stated.name, dry_run=True)])
+    return report.reason in DAMAGE

@@ -3,6 +3,7 @@
 Owns the shape, and the sentence for the record of runs.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -15,7 +16,8 @@ _MOST_TOLD: Final = 1_000
 class FetchReport:
     """What came of one source. ``listed``, ``new``, ...: numbers of files. ``files``: the ledger's row of each loaded,
     ``problems`` and ``notes``: sentences; the first thousand of each. ``rejected``: rows. ``over_budget``: files that
-    wait because of content_budget; ``put_away``: deleted or moved after they were loaded.
+    wait because of content_budget; ``put_away``: deleted or moved after they were loaded; ``passed_over``: entries that
+    could not be listed; ``still_held``: files that an earlier run held.
 
     ``error``: why the source as a whole ended early, with the error's type as ``error_type``; None if it did not.
     """
@@ -30,6 +32,8 @@ class FetchReport:
     strangers: int = 0
     over_budget: int = 0
     put_away: int = 0
+    passed_over: int = 0
+    still_held: int = 0
     rejected: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -43,6 +47,7 @@ class FetchReport:
         """For the record of runs."""
         done = f"{self.listed:,} files there, {self.new:,} new, {self.loaded:,} loaded"
         words = {"held": "held", "failed": "failed", "gone": "gone", "over_budget": "over the budget"}
+        words |= {"passed_over": "passed over", "still_held": "still held"}
         rest = [f"{count:,} {word}" for name, word in words.items() if (count := getattr(self, name))]
         rest += [f"{self.put_away:,} put away"] if self.put_away else []
         return " ".join((", ".join((done, *rest)) + ".", *self.notes[:1]))
@@ -55,6 +60,14 @@ class FetchReport:
         self.rejected += loaded.rejected
         _tell(self.files, row)
         return row
+
+    def add_still_held(self, copies: Iterable[str]) -> None:
+        """Why each copy that is held now is so; those that this run has told of are not told again."""
+        told = {file["error"] for file in self.files}
+        for why in copies:
+            if why not in told:
+                self.still_held += 1
+                self.add_problem(f"Still held: {why}")
 
     def add_problem(self, says: str) -> None:
         """One more sentence about a file that could not be fetched."""

@@ -8,6 +8,7 @@ from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, about_file
 from promptsync.errors import ConfigError
 from promptsync.fetch_sources import choose, night_of, sources_of
 
+_FOR_A_PERSON = ("held", "still_held", "failed", "passed_over")
 _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seconds"]
 
 
@@ -68,6 +69,6 @@ def _exit_code(reports: list[dict[str, Any]]) -> int:
         return NOT_NOW
     if any(report["error_type"] == "ConfigError" for report in reports):
         return WRONG
-    bad = any(report["error"] or report["held"] or report["failed"] for report in reports)
+    bad = any(report["error"] or any(report[name] for name in _FOR_A_PERSON) for report in reports)
     rejected = any(report["rejected"] for report in reports)
     return NEEDS_PERSON if bad or rejected else 0

@@ -19,6 +19,10 @@ from promptsync.formats.limits import Limits
 from promptsync.formats.records import blocks
 from promptsync.formats.stream import RawStream
 
+DAMAGE = frozenset(
+    {"empty", "truncated", "checksum", "damaged", "trailing_bytes", "last_record_cut", "not_gzip", "not_parquet"}
+)
+"""Reasons that a copy may have and its original not: on its way it was cut, or something else came in its place."""
 _AHEAD = 8
 _QUOTE = ord('"')
 

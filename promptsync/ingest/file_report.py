@@ -54,7 +54,7 @@ class LoadRequest:
 
 @dataclass(slots=True)
 class FileReport:
-    """What came of a file: the ledger's row of it."""
+    """What came of a file: the ledger's row of it, and ``reason``: the class of why it was held or ignored."""
 
     name: str
     state: str = "failed"
@@ -74,10 +74,11 @@ class FileReport:
     ahead: int = 0
     seconds: float = 0.0
     error: str | None = None
+    reason: str | None = None
 
     def as_row(self) -> dict[str, Any]:
         """Column to value."""
-        return {name: getattr(self, name) for name in FileReport.__slots__}
+        return {name: getattr(self, name) for name in FileReport.__slots__ if name != "reason"}
 
 
 def ledger_row(report: FileReport, request: LoadRequest, proof: Proof | None, now: str) -> dict[str, Any]:

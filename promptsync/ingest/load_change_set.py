@@ -85,7 +85,7 @@ class ChangeSetLoad:
                 self._load(name, proof)
         except InputRefused as refused:
             report.state = "held" if isinstance(refused, Held) else "ignored"
-            report.error = str(refused)
+            report.error, report.reason = str(refused), refused.reason
         report.seconds = self._spent()
         if report.state not in ("merged", "would merge"):
             self._record(proof)

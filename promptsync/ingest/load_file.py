@@ -91,7 +91,7 @@ class FileLoad:
                     found.close()
         except InputRefused as refused:
             self._report.state = "held" if isinstance(refused, Held) else "ignored"
-            self._report.error = str(refused)
+            self._report.error, self._report.reason = str(refused), refused.reason
             if refused.reason in _PASSABLE:
                 self._report.error += f" To merge what can be read all the same: {self._accepting}"
         finally:

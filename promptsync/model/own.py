@@ -113,9 +113,9 @@ SYNC_REJECT = _own(
 
 SYNC_DRIFT = _own(
     "sync_drift",
-    "Columns, event types, file names and ways to write a file never seen before.",
+    "Columns, event types, file names and ways to write a file never seen before, and what places cannot list.",
     (
-        Column("kind", _TEXT, "column, event type, file name, separator or encoding"),
+        Column("kind", _TEXT, "column, event type, file name, separator, encoding or passed over"),
         Column("table", _TEXT, "Table, where it is of one"),
         Column("name", _TEXT, "The name"),
         Column("first_seen", _TIME, "When it was first seen"),
@@ -182,7 +182,11 @@ SYNC_OBJECT = _own(
         Column("version", _INT, "Version of the vendor's files it states, of a change set"),
         Column("sequence", _INT, "Place in the vendor's order it states, of a change set"),
         Column("part", _INT, "Second number of that place, 0 if there is none"),
-        Column("state", _TEXT, "waiting, skipped, over_budget, loaded, held, failed or gone (before it was fetched)"),
+        Column(
+            "state",
+            _TEXT,
+            "waiting, skipped, over_budget, loaded, held, failed or gone (before it was fetched)",
+        ),
         Column("attempts", _INT, "How often it was tried"),
         Column("seen_at", _TIME, "When this version was first seen"),
         Column("tried_at", _TIME, "When it was last tried"),

@@ -86,9 +86,18 @@ def note_back(connection: sqlite3.Connection, place: str, keys: Iterable[str]) -
 
 def note_strangers(connection: sqlite3.Connection, place: str, file_names: Iterable[str], now: str) -> None:
     """Names that are none of a snapshot: each once in ``sync_drift``, the first two hundred of a listing."""
-    for name in sorted(set(file_names))[:_MOST_STRANGERS]:
+    _note_names(connection, "file name", place, file_names, now)
+
+
+def note_passed_over(connection: sqlite3.Connection, place: str, entries: Iterable[str], now: str) -> None:
+    """Entries that could not be listed, the same way."""
+    _note_names(connection, "passed over", place, entries, now)
+
+
+def _note_names(connection: sqlite3.Connection, kind: str, place: str, found: Iterable[str], now: str) -> None:
+    for name in sorted(set(found))[:_MOST_STRANGERS]:
         plain = name[:200].encode("utf-8", "replace").decode()
-        ledger.add_drift(connection, "file name", "", plain, now, place)
+        ledger.add_drift(connection, kind, "", plain, now, place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +122,53 @@ def note_tried(connection: sqlite3.Connection, attempt: Attempt) -> None:
 
 def note_loaded(connection: sqlite3.Connection, attempt: Attempt, lay: Path, lies: Path) -> None:
     """A file was loaded or held. ``lay``: where, while it was loaded; ``lies``: where its copy is now."""
-    note_tried(connection, attempt)
     file_id = connection.execute("SELECT max(id) FROM sync_file WHERE path = ?", (str(lay),)).fetchone()[0]
+    if file_id is not None:
+        _retire_held(connection, attempt.place, attempt.key, but=file_id)
+    note_tried(connection, attempt)
     connection.execute(
         "UPDATE sync_object SET file_id = ? WHERE place = ? AND key = ?", (file_id, attempt.place, attempt.key)
     )
     if lies != lay and file_id is not None:
         changes = {"path": str(lies), "error": attempt.error}
         ledger.update(connection, "sync_file", file_id, changes)
+
+
+def note_replaced(connection: sqlite3.Connection, lay: Path) -> None:
+    """The damaged copy that lay there is none any more: it was fetched once more."""
+    connection.execute(
+        "UPDATE sync_file SET state = 'unchanged', path = NULL, error = 'came damaged and was fetched once more' "
+        "WHERE path = ? AND state IN ('held', 'failed', 'ignored')",
+        (str(lay),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCopy:
+    """A copy that is held and that nobody has accepted, discarded or replaced. ``state``: of the file at its place."""
+
+    key: str
+    path: str
+    error: str
+    state: str
+
+
+def held_copies(connection: sqlite3.Connection, place: str) -> list[HeldCopy]:
+    """Those of a place, by key."""
+    sql = (
+        "SELECT o.key, coalesce(f.path, ''), coalesce(f.error, ''), o.state FROM sync_object o "
+        "JOIN sync_file f ON f.id = o.file_id "
+        "WHERE o.place = ? AND f.state IN ('held', 'failed', 'ignored') ORDER BY 1"
+    )
+    return [HeldCopy(*row) for row in connection.execute(sql, (place,))]
+
+
+def note_wanted(connection: sqlite3.Connection, place: str, keys: Iterable[str]) -> None:
+    """Files that are held are waited for again: their copies are no good."""
+    connection.executemany(
+        "UPDATE sync_object SET state = 'waiting' WHERE place = ? AND key = ? AND state = 'held'",
+        [(place, key) for key in keys],
+    )
 
 
 def note_waits(connection: sqlite3.Connection, place: str, key: str, state: str, error: str) -> None:
@@ -186,10 +234,10 @@ def done_with(connection: sqlite3.Connection, copies: Iterable[Path]) -> list[Pa
     return [copy for copy in copies if connection.execute(sql, (str(copy),)).fetchone() == (1,)]
 
 
-def _retire_held(connection: sqlite3.Connection, place: str, key: str) -> None:
+def _retire_held(connection: sqlite3.Connection, place: str, key: str, but: int = 0) -> None:
     connection.execute(
-        "UPDATE sync_file SET state = 'unchanged', error = 'replaced by a newer version where it was fetched from' "
-        "WHERE state IN ('held', 'failed', 'ignored') "
-        "AND id = (SELECT file_id FROM sync_object WHERE place = ? AND key = ? AND state = 'held')",
-        (place, key),
+        "UPDATE sync_file SET state = 'unchanged', error = 'replaced by a newer copy from where it was fetched' "
+        "WHERE state IN ('held', 'failed', 'ignored') AND id <> ? "
+        "AND id = (SELECT file_id FROM sync_object WHERE place = ? AND key = ?)",
+        (but, place, key),
     )

@@ -49,6 +49,10 @@ class Listing:
         for *entry, tag, state, attempts, gone in self._connection.execute(sql, (self._place, *states)):
             yield entry, None if state is None else Known(tag, state, attempts, bool(gone))
 
+    def close(self) -> None:
+        """Forget it: the connection is not ours to keep."""
+        self._connection.execute("DROP TABLE temp.listed")
+
     def vanished(self) -> list[str]:
         """Keys that the ledger has as being there, and that are not listed."""
         sql = (
