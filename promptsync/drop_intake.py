@@ -27,7 +27,10 @@ class DropIntake:
         """Load one file. Raises Unavailable."""
         if await asyncio.to_thread(_says_nothing, path):
             return Outcome("ignored")
-        report = await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP))
+        engine = self._engine
+        report = await asyncio.to_thread(engine.load_file, LoadRequest(path, DROP))
+        if report.state == "merged" and report.inserted + report.updated and report.table:
+            await asyncio.to_thread(engine.search.enter_missing, report.table)
         if report.state in ("merged", "unchanged"):
             return Outcome("done")
         return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")

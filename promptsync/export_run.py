@@ -14,13 +14,14 @@ from pathlib import Path
 import structlog
 
 from promptsync.clock import Clock
-from promptsync.errors import ConfigError, Held, InputRefused, MirrorFull, Unavailable
+from promptsync.errors import ConfigError, Held, InputRefused, MirrorFull, PromptsyncError, Unavailable
 from promptsync.formats.export_rows import ColumnMap
+from promptsync.formats.proof import DAMAGE
 from promptsync.ingest.export_load import ExportLoader, ExportSource
 from promptsync.job_rows import job_of, row_of
 from promptsync.sources import export_jobs as machine
 from promptsync.sources.export_call import Access, AnswerLost, Pace, backoff
-from promptsync.sources.export_client import ExportClient, LinkExpired, Listing, NotReady, Refused
+from promptsync.sources.export_client import ExportClient, LinkExpired, Listing, NotReady, PageInstead, Refused
 from promptsync.sources.export_jobs import Job, Limits, State, Step
 from promptsync.sources.export_profile import VendorProfile
 from promptsync.store import jobs as store
@@ -29,7 +30,7 @@ from promptsync.store.mirror import Mirror
 
 _log = structlog.get_logger()
 _BEAT_SECONDS = 0.25
-_CUT = frozenset({"truncated", "checksum", "damaged", "last_record_cut", "empty", "trailing_bytes"})
+_AGAIN = DAMAGE | {"not_csv"}
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
@@ -54,7 +55,8 @@ class ExportRun:
     ) -> None:
         self._mirror, self._loader, self._settings = mirror, loader, settings
         self._stopping, self._progress = stopping, progress
-        self._stuck: dict[int, Unavailable] = {}
+        self._patience = settings.pace.patience.another()
+        self._stuck: dict[int, PromptsyncError] = {}
         self._listing: Listing | None = None
         self._statuses: set[str] = set()  # that the vendor has used in this run
 
@@ -78,8 +80,12 @@ class ExportRun:
                 else:
                     await self.pause(wait)
                     wait = min(wait * 1.25, longest)
-        for job_id in mine & self._stuck.keys():
-            raise self._stuck[job_id]
+        for job_id in sorted(mine & self._stuck.keys()):
+            problem = self._stuck[job_id]
+            if isinstance(problem, Unavailable):
+                stays = f"Export {job_id} stays open: the daemon carries it on, or 'promptsync export resume' does."
+                raise Unavailable(f"{problem} {stays}")
+            raise problem
 
     async def pause(self, seconds: float) -> None:
         """Wait, but not longer than we may go on. Raises Unavailable when stopping."""
@@ -103,12 +109,12 @@ class ExportRun:
                 continue
             try:
                 after = await self._step(client, job)
-            except (MirrorFull, ConfigError):
+            except MirrorFull:
                 raise
-            except Unavailable as problem:
+            except (Unavailable, ConfigError) as problem:
                 if self._stopping.is_set():
                     raise
-                _log.warning("export_stuck", job=job.id, kind=job.kind, error=str(problem))
+                _log.info("export_stuck", job=job.id, kind=job.kind, error=str(problem))
                 self._stuck[job.id] = problem
                 continue
             if after.vendor_id is None and after.open:
@@ -116,6 +122,7 @@ class ExportRun:
             if after.state is not job.state:
                 _log.info("export", job=job.id, kind=job.kind, state=after.state.value, error=after.error)
                 changed = True
+                self._patience.renew()
         return changed
 
     async def _step(self, client: ExportClient, job: Job) -> Job:
@@ -140,8 +147,9 @@ class ExportRun:
         try:
             vendor_id = await client.request(self._settings.profile.kind(job.kind), job.params)
         except AnswerLost as problem:
-            await self.pause(backoff(job.attempts, self._settings.pace))
-            return self._save(replace(trying, error=str(problem)))
+            trying = self._save(replace(trying, error=str(problem)))
+            await self._wait(job, problem)
+            return trying
         except Unavailable:
             self._save(job)  # it never left this machine
             raise
@@ -187,6 +195,10 @@ class ExportRun:
             return self._save(machine.moved(after, State.EXPIRED, self._now()) if after.open else after)
         except NotReady as problem:
             return self._save(machine.tried(job, self._now(), limits, str(problem)))
+        except PageInstead as problem:
+            if self._now() - job.changed_at <= limits.deadline:
+                raise
+            return self._save(machine.moved(job, State.FAILED, self._now(), f"{problem} It was tried long enough."))
         except (InputRefused, Refused) as refusal:
             return self._save(machine.moved(job, State.FAILED, self._now(), str(refusal)))
         except OSError as error:
@@ -225,13 +237,21 @@ class ExportRun:
         try:
             self._loader.load(source, done, self._progress)
         except Held as held:
-            if held.reason in _CUT and job.attempts < limits.attempts:
+            if held.reason in _AGAIN and job.attempts < limits.attempts:
                 path.unlink(missing_ok=True)
-                await self.pause(backoff(job.attempts, self._settings.pace))
+                await self._wait(job, held)
                 return self._again(job, str(held))
             return self._save(machine.moved(job, State.FAILED, self._now(), f"{held} The file is {path}."))
         path.unlink(missing_ok=True)
         return merged[0]
+
+    async def _wait(self, job: Job, problem: PromptsyncError) -> None:
+        """Wait until a step is tried again. Raises Unavailable if that is longer than somebody has patience."""
+        self._patience.begin()
+        seconds = backoff(job.attempts, self._settings.pace)
+        if seconds > self._patience.left:
+            raise Unavailable(str(problem))
+        await self.pause(seconds)
 
     def _again(self, job: Job, why: str) -> Job:
         """Download once more."""

@@ -8,6 +8,7 @@ import asyncio
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
@@ -22,6 +23,7 @@ from promptsync.sources.export_call import Access, Pace
 from promptsync.sources.export_client import ExportClient
 from promptsync.sources.export_jobs import Job, Limits, slices
 from promptsync.sources.export_profile import QLARA, KindProfile, VendorProfile
+from promptsync.sources.patience import Patience
 from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
 
@@ -72,8 +74,10 @@ class Exports:
         jobs = [Job(kind.name, part, requested_at=now, changed_at=now) for part in _parts(kind, given)]
         return self._mirror.writer.run(lambda connection: [store.add(connection, row_of(job)) for job in jobs])
 
-    def carry_on(self, ids: list[int] | None, progress: Progress = lambda *_: None) -> list[dict[str, Any]]:
-        """Carry jobs (None: all open ones) on until they are closed; returns their rows.
+    def carry_on(
+        self, ids: list[int] | None, progress: Progress = lambda *_: None, patience: Patience | None = None
+    ) -> list[dict[str, Any]]:
+        """Carry jobs (None: all open ones) on until they are closed; returns their rows. ``patience``: of who waits.
 
         Raises Unavailable if the vendor cannot be reached, ConfigError if it refuses the key.
         """
@@ -82,7 +86,7 @@ class Exports:
             mine = ids if ids is not None else [row["id"] for row in store.open_jobs(connection)]
         if mine:
             with self._one_at_a_time():
-                run = ExportRun(self._mirror, self._loader, self._settings(section), self._stopping, progress)
+                run = ExportRun(self._mirror, self._loader, self._settings(section, patience), self._stopping, progress)
                 asyncio.run(run.drive(frozenset(mine)))
         with self._mirror.reading() as connection:
             return store.some(connection, mine)
@@ -92,7 +96,7 @@ class Exports:
         kind = self._kind(kind_name)
         with self._mirror.reading() as connection:
             opened = [job_of(row) for row in store.open_jobs(connection)]
-            covered = [job_of(row).params for row in store.loaded(connection, kind.name)]
+            covered = [job_of(row) for row in store.loaded(connection, kind.name)]
         waiting = [job.id for job in opened if job.kind == kind.name and set(job.params) <= {"from", "to"}]
         ids = waiting or self.request(kind.name, _due(kind, covered, self._clock()))
         rows = self.carry_on(ids)
@@ -109,20 +113,21 @@ class Exports:
             ids = [row["id"] for row in store.open_jobs(connection)]
         return f"{len(self.carry_on(ids)):,} exports carried on" if ids else None
 
-    def newest(self, query: Mapping[str, Any], progress: Progress = lambda *_: None) -> dict[str, int]:
+    def newest(
+        self, query: Mapping[str, Any], progress: Progress = lambda *_: None, patience: Patience | None = None
+    ) -> dict[str, int]:
         """Read the newest messages without an export and merge them. ``query``: ``from``, ``to`` (ISO), optional
         ``channel``, ``status``. Returns counts of rows, inserted, updated, rejected."""
-        return asyncio.run(self._newest(self._configured(), query, progress))
+        return asyncio.run(self._newest(self._settings(self._configured(), patience), query, progress))
 
-    async def _newest(self, section: QlaraConfig, query: Mapping[str, Any], progress: Progress) -> dict[str, int]:
-        settings = self._settings(section)
+    async def _newest(self, settings: RunSettings, query: Mapping[str, Any], progress: Progress) -> dict[str, int]:
         profile = self._profile
         columns = self._columns(profile.kind(profile.browse_kind))
         counts = {"rows": 0, "inserted": 0, "updated": 0, "rejected": 0}
         asked = {name: _with_offset(query[name]) for name in ("from", "to")}
         asked |= {"status": query["status"]} if query.get("status") else {}
         run = ExportRun(self._mirror, self._loader, settings, self._stopping, progress)
-        async with ExportClient(profile, settings.access, self._pace, self._clock, run.pause) as client:
+        async with ExportClient(profile, settings.access, settings.pace, self._clock, run.pause) as client:
             for channel in (query["channel"],) if query.get("channel") else profile.channels:
                 at = self._clock() // 1000 * 1000
                 async for rows in client.browse({**asked, "channel": channel}):
@@ -146,10 +151,11 @@ class Exports:
             raise ConfigError("There is no [qlara] section; add one with its api_key (config.example.toml shows it).")
         return self._section
 
-    def _settings(self, section: QlaraConfig) -> RunSettings:
+    def _settings(self, section: QlaraConfig, patience: Patience | None) -> RunSettings:
         access = Access(section.base_url, section.api_key.reveal(), frozenset(section.allowed_hosts))
         folder = self._mirror.folder / "exports"
-        return RunSettings(self._profile, access, self._pace, self._limits, folder, self._clock)
+        pace = replace(self._pace, patience=patience or Patience())
+        return RunSettings(self._profile, access, pace, self._limits, folder, self._clock)
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
@@ -173,11 +179,16 @@ def _parts(kind: KindProfile, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{**given, "from": _offset(first), "to": _offset(last)} for first, last in cut]
 
 
-def _due(kind: KindProfile, covered: list[Mapping[str, object]], now: int) -> dict[str, str]:
-    """What a schedule asks for: from where the last unfiltered export ended, less what may still have changed."""
+def _due(kind: KindProfile, covered: list[Job], now: int) -> dict[str, str]:
+    """What a schedule asks for: from where the last unfiltered export ended, less what may still have changed.
+
+    No export covers more than what had happened when it was asked for, whatever range it names; one that was asked for
+    by a clock that was ahead is not believed.
+    """
     if "from" not in kind.fields:
         return {}
-    ends = [parse_iso(str(params["to"])) for params in covered if set(params) == {"from", "to"}]
+    whole = [job for job in covered if set(job.params) == {"from", "to"} and job.requested_at <= now]
+    ends = [min(parse_iso(str(job.params["to"])), job.requested_at) for job in whole]
     start = max(ends) - kind.again_days * _DAY if ends else now - _FIRST_DAYS * _DAY
     return {"from": _offset(min(start, now - MICROS)), "to": _offset(now)}
 

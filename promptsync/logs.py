@@ -35,13 +35,13 @@ _MOST: Final = 200  # characters of a library's message
 
 
 def set_up_logs(verbosity: int, *, plain: bool | None = None, waits: bool = True) -> None:
-    """``verbosity``: -1 quiet, 0 warnings, 1 what is done, 2 everything, with tracebacks. ``plain``: JSON lines, as
-    when not a terminal. ``waits``: for a reader of the lines that is slow; otherwise they are dropped meanwhile. For a
-    process that is promptsync's own: the libraries' logs are taken over too."""
+    """``verbosity``: -1 quiet, 0 warnings, 1 what is done, 2 everything, with tracebacks. ``plain``: JSON lines, as a
+    journal wants them; None: unless at a terminal. ``waits``: for a reader of the lines that is slow; otherwise they
+    are dropped meanwhile. For a process that is promptsync's own: the libraries' logs are taken over too."""
     verbosity = max(-1, min(verbosity, 2))
     as_json = not sys.stderr.isatty() if plain is None else plain
     last: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=True)
+        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     structlog.configure(
         processors=[

@@ -6,7 +6,6 @@ the control socket, in the daemon's. Each operation is blocking and tells its pr
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from promptsync.fetch_sources import choose, night_of, sources_of
 from promptsync.formats.names import FileName
 from promptsync.ingest.files import LoadRequest
 from promptsync.model.delivery import Delivery
+from promptsync.sources.patience import AT_A_TERMINAL, Patience
 from promptsync.sources.places.plan import Wish
 from promptsync.store import jobs, rejects
 from promptsync.store.inbox import count_failed, import_event, select_for_replay
@@ -37,7 +37,6 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
         stated = FileName(params["table"], params.get("org"), parse_iso(params["as_of"]))
         if stated.table not in {table.name for table in engine.mirror.schema.nightly}:
             raise ConfigError(f"There is no export table {stated.table}; 'promptsync schema' lists them.")
-    files, passed = engine.look_through(Path(path) for path in params["paths"])
     requests = [
         LoadRequest(
             path,
@@ -47,15 +46,14 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
             dry_run=bool(params.get("dry_run")),
             corrects=bool(params.get("corrects")),
         )
-        for path in files
+        for path in engine.in_order(Path(path) for path in params["paths"])
     ]
     if params.get("corrects"):
         for request in requests:
             if stated is None and engine.age(request.path)[0] != 0:
                 raise ConfigError(f"--corrects is for nightly exports; {request.path.name} is none by its name.")
-    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
     reports = []
-    for report in chain(engine.load(requests, progress), passed):
+    for report in engine.load(requests, lambda step, done, total: emit({"progress": [step, done, total]})):
         reports.append(asdict(report))
         emit({"file": reports[-1]})
     return {"files": reports}
@@ -135,18 +133,19 @@ def request_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any
         with engine.mirror.reading() as connection:
             return {"jobs": jobs.some(connection, ids)}
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
-    return {"jobs": engine.exports.carry_on(ids, progress)}
+    return {"jobs": engine.exports.carry_on(ids, progress, Patience(AT_A_TERMINAL))}
 
 
 def resume_exports(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
     """Carry every open export job on until it is closed. Emits ``progress``; gives the jobs' rows."""
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
-    return {"jobs": engine.exports.carry_on(None, progress)}
+    return {"jobs": engine.exports.carry_on(None, progress, Patience(AT_A_TERMINAL))}
 
 
 def newest_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """``query``: see Exports.newest. Emits ``progress``; gives counts."""
-    return engine.exports.newest(params["query"], lambda *step: emit({"progress": list(step)}))
+    progress = lambda *step: emit({"progress": list(step)})  # noqa: E731
+    return engine.exports.newest(params["query"], progress, Patience(AT_A_TERMINAL))
 
 
 def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
@@ -156,10 +155,10 @@ def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """
     sources = choose(sources_of(engine.config), params.get("sources") or ())
     wish = Wish(since=night_of(params.get("since"), engine.config.mirror.timezone), by_hand=True)
-    reports = []
+    reports, patience = [], Patience(AT_A_TERMINAL)
     for source in sources:
         started = iso_millis(engine.clock())
-        report = fetch_source(engine, source, wish, emit)
+        report = fetch_source(engine, source, wish, emit, patience=patience)
         record_run(engine, source, report, started)
         reports.append(asdict(report))
         emit({"source": reports[-1]})

@@ -32,6 +32,8 @@ from promptsync.cli.streams import complain, let_go, reader_gone
 from promptsync.errors import PromptsyncError, where_raised
 from promptsync.logs import set_up_logs
 
+_SERVICES = ("run", "browse")
+"""Commands whose lines a journal keeps; the others speak to a person."""
 _UMASK = 0o027  # files 0640, folders 0750
 _LIVING = frozenset({"run", "browse", "demo"})
 
@@ -97,7 +99,7 @@ def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool
     """Keep a local, always current mirror of your texting account in one SQLite database."""
     verbosity = -1 if quiet else verbose
     os.umask(_UMASK)
-    set_up_logs(verbosity)
+    set_up_logs(verbosity, plain=None if ctx.invoked_subcommand in _SERVICES else False)
     ctx.obj = App(config_path, verbosity)
 
 

@@ -27,7 +27,8 @@ class Mood:
 
     ``id_shape``: exportId, id, export, bare or nothing. ``list_shape``: a wrapper's name, or bare. ``link_shape``: a
     name, string, text or redirect. ``pending``: looks until an export is done. ``before``, ``after``: words of status
-    meanwhile and then. ``file``: whole, gzip, cut, short (less than its length), slow or gzip_cut.
+    meanwhile and then. ``file``: whole, gzip, cut, short (less than its length), slow, gzip_cut, page (of an error) or
+    down (status 500). ``post_errors``: of what is to be done; ``errors``: of any call. ``pages``: of the API itself.
     """
 
     id_shape: str = "exportId"
@@ -42,6 +43,8 @@ class Mood:
     retry_after: float = 0.0
     in_header: bool = False
     errors: int = 0
+    post_errors: int = 0
+    pages: int = 0
     lose_answers: int = 0
     expired: int = 0
     link_dead: int = 0
@@ -121,7 +124,13 @@ class QlaraServer:
             return _too_many(mood)
         if mood.errors:
             mood.errors -= 1
-            return web.json_response({"status": 500, "error": "Internal Server Error"}, status=500)
+            return _broken_down()
+        if mood.post_errors and request.method == "POST":
+            mood.post_errors -= 1
+            return _broken_down()
+        if api and mood.pages:
+            mood.pages -= 1
+            return _page()
         response: web.StreamResponse = await handler(request)
         if api and not response.prepared:
             response.headers["X-RateLimit-Limit"], response.headers["X-RateLimit-Remaining"] = "1000", "999"
@@ -219,6 +228,8 @@ class QlaraServer:
         if mood.file == "gzip":
             return web.Response(body=gzip.compress(content), content_type="application/gzip")
         mood.bad_files -= 1
+        if mood.file in ("page", "down"):
+            return _page() if mood.file == "page" else _broken_down()
         if mood.file == "gzip_cut":
             return web.Response(body=gzip.compress(content)[:-12], content_type="application/gzip")
         return await self._broken(request, content, mood.file)
@@ -246,6 +257,14 @@ class QlaraServer:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(datetime.now(UTC).timestamp() + self.mood.clock_ahead, UTC)
+
+
+def _broken_down() -> web.Response:
+    return web.json_response({"status": 500, "error": "Internal Server Error"}, status=500)
+
+
+def _page() -> web.Response:
+    return web.Response(text="<!DOCTYPE html><title>Maintenance</title>", content_type="text/html")
 
 
 def _too_many(mood: Mood) -> web.Response:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from promptsync.clock import MICROS
 from promptsync.errors import Held
 from promptsync.formats.cells import REASONS, type_cells
 from promptsync.formats.rejects import BadRow, shape_of
@@ -24,6 +25,8 @@ Value = str | int | float | None
 _MOST_COLUMNS = 500
 _DIGITS = 32
 _MARK = "~"
+_BEYOND = 6 * 3600 * MICROS
+"""How long after it was requested an export can still take up a change, with room for a clock that is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +182,10 @@ class RowReader:
         return typed.values.to_pylist(), [int(row) for row in typed.bad.nonzero()[0]]
 
     def _observed(self, cells: pa.BinaryArray, otherwise: list[int]) -> list[int]:
-        times = parse_times(cells, self._zone)
+        """When each row last changed, as it says itself; not believed beyond a while after the export was requested."""
+        times, latest = parse_times(cells, self._zone), self._requested_at + _BEYOND
         said = zip(times.micros.tolist(), times.valid.tolist(), otherwise, strict=True)
-        return [micros if valid else default for micros, valid, default in said]
+        return [min(micros, latest) if valid else default for micros, valid, default in said]
 
     def _digest_key(self, values: Sequence[Value]) -> str:
         """For a row without an id: a digest of what identifies it, else of all it says. Empty: it says nothing."""

@@ -15,9 +15,13 @@ from yarl import URL
 from promptsync.clock import MICROS, Clock
 from promptsync.errors import ConfigError, InputRefused, Unavailable
 from promptsync.sources import export_answers as answers
+from promptsync.sources.page import ENOUGH, is_page
+from promptsync.sources.patience import Patience
 
 _MOST_ANSWER = 16 << 20
 _CHUNK = 1 << 18
+_MOST_SKEW = 86_400 * MICROS
+"""A clock that is further away than this is none to go by."""
 _TRY_AGAIN = frozenset({408, *range(500, 600)})
 Pause = Callable[[float], Awaitable[None]]
 """Waits so many seconds; raises Unavailable when we are stopping."""
@@ -29,7 +33,8 @@ class AnswerLost(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Patience. Seconds; ``poll``: first and longest pause between looks; ``longest_wait``: that a 429 may ask for."""
+    """How often and how long. Seconds; ``poll``: first and longest pause between looks; ``longest_wait``: that a 429
+    may ask for; ``patience``: of whoever waits for it all."""
 
     poll: tuple[float, float] = (5.0, 10.0)
     tries: int = 5
@@ -39,6 +44,7 @@ class Pace:
     answer_seconds: float = 60.0
     download_seconds: float = 7200.0
     most_bytes: int = 16 << 30
+    patience: Patience = field(default_factory=Patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, whole. ``skew``: the server's clock less ours in microseconds, 0 if unknown or within two seconds."""
+    """An answer, whole. ``skew``: the server's clock less ours in microseconds, 0 if unknown, within two seconds or
+    beyond a day."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -73,6 +80,7 @@ class Caller:
         self._pace = pace
         self._clock = clock
         self._pause = pause
+        self._patience = pace.patience.another()
         self._headers = {key_header: _printable(access.key), "Accept": "application/json"}
 
     async def __aenter__(self) -> "Caller":
@@ -103,12 +111,13 @@ class Caller:
         Raises AnswerLost if it may have been done, else Unavailable.
         """
         reply = await self._call("POST", path, once=True, json=dict(body) if body is not None else None)
-        if reply.status in _TRY_AGAIN:
-            raise AnswerLost(f"The vendor's API answers with status {reply.status}; try again later.")
+        if reply.status in _TRY_AGAIN or _is_page(reply):
+            raise AnswerLost(f"The vendor's API answers with {_said(reply)}; try again later.")
         return reply
 
     async def _call(self, method: str, path: str, *, once: bool, **more: Any) -> Reply:
         problem = Unavailable("The vendor's API does not answer; try again later.")
+        self._patience.begin()
         for attempt in range(self._pace.tries):
             wait = backoff(attempt, self._pace)
             try:
@@ -120,12 +129,16 @@ class Caller:
                 if once:
                     raise problem from None
             else:
-                if reply.status != 429 and (once or reply.status not in _TRY_AGAIN):
+                failed = reply.status in _TRY_AGAIN or _is_page(reply)
+                if not failed:
+                    self._patience.renew()
+                if reply.status != 429 and (once or not failed):
                     return reply
-                problem = Unavailable(f"The vendor's API answers with status {reply.status}; try again later.")
+                problem = Unavailable(f"The vendor's API answers with {_said(reply)}; try again later.")
                 wait = max(wait, self._asked(reply)) if reply.status == 429 else wait
-            if attempt + 1 < self._pace.tries:
-                await self._pause(wait)
+            if attempt + 1 == self._pace.tries or wait > self._patience.left:
+                break
+            await self._pause(wait)
         raise problem from None
 
     def _asked(self, reply: Reply) -> float:
@@ -147,7 +160,16 @@ class Caller:
     def _skew(self, headers: Mapping[str, str]) -> int:
         theirs = answers.server_time(headers)
         skew = 0 if theirs is None else theirs - self._clock()
-        return skew if abs(skew) > 2 * MICROS else 0
+        return skew if 2 * MICROS < abs(skew) < _MOST_SKEW else 0
+
+
+def _is_page(reply: Reply) -> bool:
+    """Whether a page came in the place of an answer, as when a proxy or a maintenance page steps in between."""
+    return reply.status < 300 and is_page("", reply.body[:ENOUGH])
+
+
+def _said(reply: Reply) -> str:
+    return "a page, not with data" if _is_page(reply) else f"status {reply.status}"
 
 
 def _printable(key: bytes) -> str:

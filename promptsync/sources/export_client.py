@@ -19,6 +19,7 @@ from promptsync.sources.export_answers import Entry
 from promptsync.sources.export_call import Access, Caller, Pace, Pause, Reply, backoff
 from promptsync.sources.export_part import PartFile
 from promptsync.sources.export_profile import KindProfile, VendorProfile
+from promptsync.sources.page import first_bytes, is_page
 from promptsync.sources.safe_http import SafeClient, SafeSettings
 
 _MOST_PAGES = 50
@@ -26,6 +27,7 @@ _MOST_BROWSED = 10_000
 _CHUNK = 1 << 18
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _LINK_GONE = frozenset({400, 401, 403, 404, 410})
+_AGAIN = frozenset({202, 204, 408, 409, 423, 425, 429, *range(500, 600)})
 _NOT_YET = frozenset({202, 204, 404, 409, 423, 425})
 
 
@@ -39,6 +41,10 @@ class LinkExpired(PromptsyncError):
 
 class NotReady(PromptsyncError):
     """There is no link yet."""
+
+
+class PageInstead(Unavailable):
+    """A page comes in place of the export: of an error, as a rule, that passes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class ExportClient:
         self.pace = pace
         self._pause = pause
         self._api = Caller(access, profile.key_header, pace, clock, pause)
-        self._files = SafeClient(SafeSettings(access.base_url, access.allowed_hosts))
+        self._patience = pace.patience.another()
+        self._files = SafeClient(SafeSettings(access.base_url, access.allowed_hosts, links_only=True))
 
     async def __aenter__(self) -> "ExportClient":
         await self._api.__aenter__()
@@ -130,9 +137,11 @@ class ExportClient:
         """Fetch a file to ``target``, whole or not at all; ``told`` of bytes done and in total (0: unknown).
 
         Returns whether the transfer vouches for its length. Raises LinkExpired; InputRefused for a link that may not
-        be followed or more bytes than allowed; Unavailable after several tries; MirrorFull.
+        be followed or more bytes than allowed; Unavailable after several tries, PageInstead if there was a page each
+        time; MirrorFull.
         """
         attempt = 0
+        self._patience.begin()
         while True:
             try:
                 async with asyncio.timeout(self.pace.download_seconds):
@@ -144,9 +153,10 @@ class ExportClient:
             except Unavailable as error:
                 problem = error
             attempt += 1
-            if attempt >= self.pace.tries:
+            wait = backoff(attempt - 1, self.pace)
+            if attempt >= self.pace.tries or wait > self._patience.left:
                 raise problem from None
-            await self._pause(backoff(attempt - 1, self.pace))
+            await self._pause(wait)
 
     async def _fetch(self, link: str, target: Path, told: Callable[[int, int], None]) -> bool:
         async with self._files.request("GET", link) as response:
@@ -154,19 +164,26 @@ class ExportClient:
                 raise LinkExpired("The download link is not good any more.")
             if response.status == 429:
                 await self._pause(min(self._api.wait_of(response.headers) or 0.0, self.pace.longest_wait))
-            if response.status == 429 or response.status >= 500:
+            if response.status in _AGAIN:
                 raise Unavailable(f"The download host answers with status {response.status}; try again later.")
             if response.status != 200:
                 raise InputRefused("status", f"The download host answers with status {response.status}.")
-            total, done = response.content_length, 0
+            head = await first_bytes(response.content)
+            if is_page(response.content_type, head):
+                raise PageInstead("The download host answers with a page in place of the export; try again later.")
+            total = response.content_length
             with PartFile(target) as part:
+                part.write(head)
+                done = len(head)
                 async for piece in response.content.iter_chunked(_CHUNK):
+                    self._patience.renew()
                     done += len(piece)
                     if done > self.pace.most_bytes:
                         raise InputRefused("too_large", f"The download has more than {self.pace.most_bytes:,} bytes.")
                     part.write(piece)
                     told(done, total or 0)
                     await self._pause(0.0)
+            self._patience.renew()
             return total is not None or "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 
     async def _get(self, path: str, query: Mapping[str, object]) -> Reply:

@@ -137,6 +137,8 @@ def looked(job: Job, entry: Entry | None, profile: VendorProfile, now: int, limi
     said = Condition.WAIT if entry is None else condition(entry, profile)
     if entry is not None and job.vendor_id is None:
         job = replace(job, vendor_id=entry.id)
+    if job.changed_at > now:
+        job = replace(job, changed_at=now)  # our clock was ahead: nobody would ever have waited long enough
     if said is Condition.READY:
         return moved(job, State.AVAILABLE, now)
     if said is Condition.FAILED:

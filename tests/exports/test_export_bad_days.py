@@ -3,12 +3,15 @@
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from export_stage import EXPECTED, Stage
 
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.sources.export_client import ExportClient
 from promptsync.sources.export_jobs import Limits
+from promptsync.sources.patience import Patience
 
 
 @pytest.mark.parametrize("in_header", [False, True])
@@ -43,7 +46,7 @@ def test_server_that_stays_broken_is_left_for_later(stage: Stage) -> None:
     assert [row["state"] for row in stage.exports.carry_on(None)] == ["loaded"]
 
 
-@pytest.mark.parametrize("ahead", [0.0, 3600.0, -3600.0])
+@pytest.mark.parametrize("ahead", [0.0, 3600.0, -3600.0, 400 * 86_400.0])
 def test_request_whose_answer_was_lost_is_found_again(stage: Stage, ahead: float) -> None:
     stage.mood.clock_ahead = ahead
     stage.one()
@@ -80,12 +83,82 @@ def test_link_that_the_download_host_rejects_is_regenerated(stage: Stage) -> Non
     assert stage.server.calls["POST /v1/exports/{id}"] == 2
 
 
-@pytest.mark.parametrize("how", ["cut", "short", "gzip_cut", "slow"])
+@pytest.mark.parametrize("how", ["cut", "short", "gzip_cut", "slow", "page", "down"])
 def test_broken_download_is_noticed_and_made_again(stage: Stage, how: str) -> None:
     stage.mood.file, stage.mood.bad_files = how, 1
     assert stage.one()["state"] == "loaded"
     assert stage.server.calls["GET /files/{id}"] == 2
     assert stage.contacts() == EXPECTED
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_page_in_place_of_an_answer_is_none(stage: Stage, pages: int) -> None:
+    """Neither an empty listing nor a request that was accepted."""
+    stage.mood.pages = pages
+    job = stage.one()
+    assert (job["state"], job["vendor_id"], len(stage.server.exports)) == ("loaded", "exp-1", 1)
+
+
+def test_page_that_stays_in_place_of_an_export_ends_the_job_at_the_deadline(stage: Stage) -> None:
+    stage.mood.file, stage.limits = "page", Limits(deadline=1 << 50)
+    with pytest.raises(Unavailable, match="page in place of the export"):
+        stage.open().one()
+    assert stage.query("SELECT state FROM sync_job") == [("available",)]
+    stage.limits = Limits(deadline=0)
+    stage.open()
+    (job,) = stage.exports.carry_on(None)
+    assert job["state"] == "failed"
+    assert "page in place of the export" in job["error"]
+
+
+@pytest.mark.parametrize("trouble", ["errors", "post_errors", "down", "page"])
+def test_whoever_waits_is_not_kept_waiting_by_errors_alone(stage: Stage, trouble: str) -> None:
+    """Many slices of a range: the patience is one for all. What is left is done by whoever has more of it."""
+    stage.world.messages = [{"messageId": "1"}]
+    stage.pace = replace(stage.pace, tries=50, first_backoff=0.05, longest_backoff=0.05, poll=(0.01, 0.01))
+    stage.limits = Limits(deadline=1 << 50, attempts=50)
+    stage.open()
+    ids = stage.exports.request("messages", {"from": "2025-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"})
+    assert len(ids) > 10
+    before = _trouble(stage, trouble)
+    with pytest.raises(Unavailable, match="stays open: the daemon carries it on"):
+        stage.exports.carry_on(ids, patience=Patience(0.2))
+    asked = before - _trouble_left(stage, trouble)
+    assert asked < 50 + 3 * len(ids), "each job was tried as if it were alone"
+    states = {state for (state,) in stage.query("SELECT state FROM sync_job")}
+    assert states <= {"requested", "pending", "available"}
+    stage.mood.errors = stage.mood.post_errors = 0
+    stage.mood.file = "whole"
+    assert {row["state"] for row in stage.exports.carry_on(None)} == {"loaded"}
+
+
+def _trouble(stage: Stage, trouble: str) -> int:
+    if trouble in ("down", "page"):
+        stage.mood.file = trouble
+    else:
+        setattr(stage.mood, trouble, 1 << 20)
+    return _trouble_left(stage, trouble)
+
+
+def _trouble_left(stage: Stage, trouble: str) -> int:
+    return stage.mood.bad_files if trouble in ("down", "page") else int(getattr(stage.mood, trouble))
+
+
+def test_what_one_job_is_refused_keeps_no_other_from_being_carried_on(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = ExportClient.link
+
+    async def refusing(self: ExportClient, vendor_id: str) -> str:
+        if vendor_id == "exp-1":
+            raise ConfigError("not this one")
+        return await link(self, vendor_id)
+
+    ids = [*stage.exports.request("contacts", {}), *stage.exports.request("contacts", {})]
+    monkeypatch.setattr(ExportClient, "link", refusing)
+    with pytest.raises(ConfigError, match="not this one"):
+        stage.exports.carry_on(ids)
+    assert stage.query("SELECT state FROM sync_job ORDER BY id") == [("available",), ("loaded",)]
 
 
 def test_download_that_stays_slow_is_left_for_later(stage: Stage) -> None:
@@ -120,12 +193,15 @@ def test_bad_rows_hold_an_export_as_they_hold_a_file(stage: Stage, bad: str, goo
     [
         ("https://files.example.org/x?sig=secret-part", "files.example.org"),
         ("http://files.example.org/x?sig=secret-part", "files.example.org"),
+        ("http://allowed.example/x?sig=secret-part", "encryption"),
         ("https://169.254.169.254/latest/meta-data?sig=secret-part", "169.254.169.254"),
         ("https://[::ffff:10.0.0.1]/x?sig=secret-part", "10.0.0.1|::ffff"),
         ("file:///etc/passwd?sig=secret-part", "URL"),
     ],
 )
 def test_link_to_elsewhere_is_not_followed(stage: Stage, link: str, words: str) -> None:
+    stage.more = {"allowed_hosts": ["allowed.example"]}
+    stage.open()
     stage.mood.redirect_to = link
     job = stage.one()
     assert job["state"] == "failed"

@@ -3,6 +3,7 @@
 import pytest
 from export_stage import EXPECTED, KEY, RANGE, Stage, as_csv
 
+from promptsync.clock import MICROS, iso_millis, parse_iso, system_clock
 from promptsync.export_run import ExportRun
 
 
@@ -184,3 +185,27 @@ def test_schedule_asks_again_for_what_may_have_changed(stage: Stage) -> None:
     first, second = (body for _, body in stage.server.asked)
     assert first["startDateTime"] < second["startDateTime"] < first["endDateTime"] <= second["endDateTime"]
     assert stage.exports.scheduled("contacts") == "1 exports of contacts merged"
+
+
+@pytest.mark.parametrize("how", ["a range that has not come", "a clock that was ahead"])
+def test_no_export_covers_what_had_not_happened_when_it_was_asked_for(stage: Stage, how: str) -> None:
+    stage.world.messages = [{"messageId": "1"}]
+    stage.exports.scheduled("messages")
+    if how == "a range that has not come":
+        now = system_clock()
+        (
+            stage.one(
+                "messages", **{"from": iso_millis(now - 86_400 * MICROS), "to": iso_millis(now + 20 * 86_400 * MICROS)}
+            )
+        )
+    else:
+        stage.clock = lambda: system_clock() + 400 * 86_400 * MICROS
+        stage.open()
+        stage.exports.scheduled("messages")
+        stage.clock = system_clock
+        stage.open()
+    first, *_ = (body for _, body in stage.server.asked)
+    stage.exports.scheduled("messages")
+    _, last = stage.server.asked[-1]
+    assert parse_iso(last["startDateTime"]) <= parse_iso(first["endDateTime"])
+    assert parse_iso(last["endDateTime"]) <= system_clock()

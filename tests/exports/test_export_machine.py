@@ -69,6 +69,13 @@ def test_deadline_ends_waiting_only_after_a_look() -> None:
     assert looked(JOB, replace(ENTRY, status="completed"), QLARA, late, LIMITS).state is State.AVAILABLE
 
 
+def test_a_change_dated_ahead_of_the_clock_does_not_put_off_the_deadline_for_good() -> None:
+    ahead = replace(JOB, changed_at=NOW + 400 * 86_400 * MICROS)
+    seen = looked(ahead, ENTRY, QLARA, NOW, LIMITS)
+    assert (seen.state, seen.changed_at) == (State.PENDING, NOW)
+    assert looked(seen, ENTRY, QLARA, NOW + LIMITS.deadline + 1, LIMITS).state is State.FAILED
+
+
 def test_listing_that_lags_behind_a_regeneration_is_given_time() -> None:
     expired = replace(ENTRY, status="expired")
     again = replace(JOB, attempts=2)

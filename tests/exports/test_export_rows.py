@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.clock import parse_iso
+from promptsync.clock import MICROS, parse_iso
 from promptsync.errors import Held
 from promptsync.formats.export_csv import ExportFile
 from promptsync.formats.export_rows import ColumnMap, RowReader, map_header, object_cells
@@ -72,6 +72,12 @@ def test_decimal_comma_where_the_comma_does_not_delimit(tmp_path: Path) -> None:
 def test_row_says_itself_when_it_last_changed(tmp_path: Path) -> None:
     found = rows(file(tmp_path, b"messageId,lastUpdate\n1,2026-02-04T10:00:00Z\n2,\n"))
     assert [row["observed"] for row in found] == [parse_iso("2026-02-04T10:00:00Z"), AT]
+
+
+def test_no_row_is_believed_to_have_changed_long_after_it_was_asked_for(tmp_path: Path) -> None:
+    """Or nothing could ever be newer."""
+    found = rows(file(tmp_path, b"messageId,lastUpdate\n1,2062-02-04T10:00:00Z\n"))
+    assert [row["observed"] for row in found] == [AT + 6 * 3600 * MICROS]
 
 
 def test_key_of_a_row_without_id_is_a_digest_of_what_identifies_it(tmp_path: Path) -> None:
