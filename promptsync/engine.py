@@ -79,7 +79,9 @@ class Engine:
         return applied
 
     def load_file(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
-        """Load one file: a nightly export, a change set, or of a kind that a plugin decodes."""
+        """Load one file: a nightly export, a change set, of a kind that a plugin decodes, or what an API exported."""
+        if self.exports.files.knows(request):
+            return self.exports.files.load(request, progress)
         if request.name is None and self.plugins.decoded.kind(request.path.name):
             return self.plugins.decoded.load(request, progress)
         return self.loader.load(request, progress)

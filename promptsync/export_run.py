@@ -9,15 +9,14 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import structlog
 
 from promptsync.clock import Clock
 from promptsync.errors import ConfigError, Held, InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.formats.export_rows import ColumnMap
+from promptsync.export_files import ExportFiles
 from promptsync.formats.proof import DAMAGE
-from promptsync.ingest.export_load import ExportLoader, ExportSource
+from promptsync.ingest.export_load import ExportLoader, advice
 from promptsync.job_rows import job_of, row_of
 from promptsync.sources import export_jobs as machine
 from promptsync.sources.export_call import Access, AnswerLost, Pace, backoff
@@ -37,13 +36,13 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """What a run needs beside the mirror. ``folder``: where downloads lie until they are merged."""
+    """What a run needs beside the mirror. ``files``: where downloads lie until they are merged."""
 
     profile: VendorProfile
     access: Access
     pace: Pace
     limits: Limits
-    folder: Path
+    files: ExportFiles
     clock: Clock
 
 
@@ -183,7 +182,7 @@ class ExportRun:
 
     async def _download(self, client: ExportClient, job: Job) -> Job:
         limits = self._settings.limits
-        whole, uncertain = self._paths(job)
+        whole, uncertain = self._settings.files.paths(job)
         try:
             whole.parent.mkdir(parents=True, exist_ok=True)
             link = await client.link(job.vendor_id or "")
@@ -218,16 +217,11 @@ class ExportRun:
         return self._save(machine.moved(trying, State.PENDING, self._now()))
 
     async def _load(self, job: Job) -> Job:
-        whole, uncertain = self._paths(job)
-        limits = self._settings.limits
-        path = next((path for path in (whole, uncertain) if path.exists()), None)
+        limits, files = self._settings.limits, self._settings.files
+        path = files.there(job)
         if path is None:
             return self._again(job, "the downloaded file is gone.")
-        profile = self._settings.profile
-        kind = profile.kind(job.kind)
-        columns = ColumnMap(self._mirror.schema[kind.table], kind.columns, kind.changed, kind.identity)
-        name = f"{kind.name}-{job.vendor_id}.csv"
-        source = ExportSource(path, name, profile.name, columns, job.requested_at, path == whole)
+        source = files.source(job, path)
         merged: list[Job] = []
 
         def done(connection: sqlite3.Connection, file_id: int) -> None:
@@ -235,14 +229,16 @@ class ExportRun:
             store.change(connection, job.id, row_of(merged[0]))
 
         try:
-            self._loader.load(source, done, self._progress)
+            report = self._loader.load(source, done, self._progress)
         except Held as held:
             if held.reason in _AGAIN and job.attempts < limits.attempts:
                 path.unlink(missing_ok=True)
                 await self._wait(job, held)
                 return self._again(job, str(held))
-            return self._save(machine.moved(job, State.FAILED, self._now(), f"{held} The file is {path}."))
-        path.unlink(missing_ok=True)
+            failed = machine.moved(job, State.FAILED, self._now(), advice(held, path))
+            return self._save(replace(failed, file_id=self._loader.hold(source, held)))
+        if not report.rejected:  # they can be tried again as long as the file is there
+            path.unlink(missing_ok=True)
         return merged[0]
 
     async def _wait(self, job: Job, problem: PromptsyncError) -> None:
@@ -268,10 +264,6 @@ class ExportRun:
                 forms = dict.fromkeys(new, 1)
                 self._mirror.writer.run(lambda connection: observed.note(connection, observed.STATUS, forms))
         return self._listing
-
-    def _paths(self, job: Job) -> tuple[Path, Path]:
-        """Where the download lies: known to be whole, or not."""
-        return self._settings.folder / f"job-{job.id}.csv", self._settings.folder / f"job-{job.id}.unproven"
 
     def _open(self) -> list[Job]:
         with self._mirror.reading() as connection:

@@ -6,7 +6,7 @@ threads and commands. What happens to a job is said in sources/export_jobs.py an
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
 from promptsync.config import Config, QlaraConfig
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
+from promptsync.export_files import ExportFiles
 from promptsync.export_run import ExportRun, Progress, RunSettings
-from promptsync.formats.export_rows import ColumnMap
 from promptsync.ingest.export_load import ExportLoader
+from promptsync.ingest.file_report import LoadRequest
 from promptsync.job_rows import job_of, row_of
 from promptsync.merge.guards import Guards
 from promptsync.sources.export_call import Access, Pace
@@ -52,6 +53,7 @@ class Exports:
         self._profile: VendorProfile = QLARA
         guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
         self._loader = ExportLoader(mirror, config.mirror.timezone, guards, clock)
+        self.files = ExportFiles(mirror, self._loader, self._profile, clock)
         self._stopping = stopping
         self._running = threading.Lock()
 
@@ -86,6 +88,7 @@ class Exports:
             mine = ids if ids is not None else [row["id"] for row in store.open_jobs(connection)]
         if mine:
             with self._one_at_a_time():
+                self.files.tidy()
                 run = ExportRun(self._mirror, self._loader, self._settings(section, patience), self._stopping, progress)
                 asyncio.run(run.drive(frozenset(mine)))
         with self._mirror.reading() as connection:
@@ -113,6 +116,32 @@ class Exports:
             ids = [row["id"] for row in store.open_jobs(connection)]
         return f"{len(self.carry_on(ids)):,} exports carried on" if ids else None
 
+    def resume_by_hand(
+        self,
+        ids: Sequence[int],
+        *,
+        accept: bool,
+        progress: Progress = lambda *_: None,
+        patience: Patience | None = None,
+    ) -> list[dict[str, Any]]:
+        """Carry on what is open, and try what is held once more; returns the jobs' rows. ``ids``: only these, if any.
+
+        ``accept``: a person has looked at what is held. Raises as ``carry_on``, and ConfigError for an unknown id.
+        """
+        with self._mirror.reading() as connection:
+            known = {row["id"] for row in store.some(connection, ids)}
+            opened = [row["id"] for row in store.open_jobs(connection) if not ids or row["id"] in ids]
+        if unknown := [number for number in ids if number not in known]:
+            raise ConfigError(f"There is no export {unknown[0]}; 'promptsync export list' shows them.")
+        held = [job for job in self.files.held() if not ids or job.id in ids]
+        for job in held:
+            path = self.files.there(job) or self.files.paths(job)[0]
+            self.files.load(LoadRequest(path, "load", accept=accept), progress)
+        if opened:
+            self.carry_on(opened, progress, patience)
+        with self._mirror.reading() as connection:
+            return store.some(connection, sorted({*opened, *known, *(job.id for job in held)}))
+
     def newest(
         self, query: Mapping[str, Any], progress: Progress = lambda *_: None, patience: Patience | None = None
     ) -> dict[str, int]:
@@ -122,7 +151,7 @@ class Exports:
 
     async def _newest(self, settings: RunSettings, query: Mapping[str, Any], progress: Progress) -> dict[str, int]:
         profile = self._profile
-        columns = self._columns(profile.kind(profile.browse_kind))
+        columns = self.files.columns(profile.kind(profile.browse_kind))
         counts = {"rows": 0, "inserted": 0, "updated": 0, "rejected": 0}
         asked = {name: _with_offset(query[name]) for name in ("from", "to")}
         asked |= {"status": query["status"]} if query.get("status") else {}
@@ -143,9 +172,6 @@ class Exports:
             kinds = ", ".join(kind.name for kind in self._profile.kinds)
             raise ConfigError(f"There is no export {name}; choose one of {kinds}.") from None
 
-    def _columns(self, kind: KindProfile) -> ColumnMap:
-        return ColumnMap(self._mirror.schema[kind.table], kind.columns, kind.changed, kind.identity)
-
     def _configured(self) -> QlaraConfig:
         if self._section is None:
             raise ConfigError("There is no [qlara] section; add one with its api_key (config.example.toml shows it).")
@@ -153,9 +179,8 @@ class Exports:
 
     def _settings(self, section: QlaraConfig, patience: Patience | None) -> RunSettings:
         access = Access(section.base_url, section.api_key.reveal(), frozenset(section.allowed_hosts))
-        folder = self._mirror.folder / "exports"
         pace = replace(self._pace, patience=patience or Patience())
-        return RunSettings(self._profile, access, pace, self._limits, folder, self._clock)
+        return RunSettings(self._profile, access, pace, self._limits, self.files, self._clock)
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from promptsync.engine import Engine
 from promptsync.errors import ConfigError
 from promptsync.fetch import fetch_source, record_run
 from promptsync.fetch_sources import choose, night_of, sources_of
-from promptsync.formats.names import FileName
+from promptsync.formats.names import ExportName, FileName
 from promptsync.ingest.files import LoadRequest
 from promptsync.model.delivery import Delivery
 from promptsync.sources.patience import AT_A_TERMINAL, Patience
@@ -32,11 +32,7 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 
     Emits ``progress`` and ``file``.
     """
-    stated = None
-    if params.get("table"):
-        stated = FileName(params["table"], params.get("org"), parse_iso(params["as_of"]))
-        if stated.table not in {table.name for table in engine.mirror.schema.nightly}:
-            raise ConfigError(f"There is no export table {stated.table}; 'promptsync schema' lists them.")
+    stated = _stated(engine, params) if params.get("table") else None
     requests = [
         LoadRequest(
             path,
@@ -57,6 +53,22 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
         reports.append(asdict(report))
         emit({"file": reports[-1]})
     return {"files": reports}
+
+
+def _stated(engine: Engine, params: Params) -> FileName | ExportName:
+    """What a person says of files whose names do not. Raises ConfigError."""
+    table, as_of = params["table"], parse_iso(params["as_of"]) if params.get("as_of") else None
+    if table in engine.exports.files.tables:
+        if params.get("corrects"):
+            raise ConfigError(f"--corrects is for nightly exports; {table} has none.")
+        return ExportName(table, as_of)
+    if table not in {one.name for one in engine.mirror.schema.nightly}:
+        raise ConfigError(f"There is no export table {table}; 'promptsync schema' lists them.")
+    if as_of is None:
+        raise ConfigError("Give --as-of too: the instant that the file states.")
+    if engine.mirror.schema[table].org_scoped and params.get("org") is None:
+        raise ConfigError("Give --org too: rows belong to an organization.")
+    return FileName(table, params.get("org"), as_of)
 
 
 def reset(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
@@ -136,10 +148,13 @@ def request_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any
     return {"jobs": engine.exports.carry_on(ids, progress, Patience(AT_A_TERMINAL))}
 
 
-def resume_exports(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
-    """Carry every open export job on until it is closed. Emits ``progress``; gives the jobs' rows."""
+def resume_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Carry every open export job on until it is closed, and try held ones again. Emits ``progress``; gives the jobs'
+    rows. Optional ``ids``: only these; ``accept``: a person has looked at those held."""
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
-    return {"jobs": engine.exports.carry_on(None, progress, Patience(AT_A_TERMINAL))}
+    ids, accept, patience = params.get("ids") or (), bool(params.get("accept")), Patience(AT_A_TERMINAL)
+    done = engine.exports.resume_by_hand(ids, accept=accept, progress=progress, patience=patience)
+    return {"jobs": done}
 
 
 def newest_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:

@@ -78,7 +78,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         checked_at=iso_millis(now),
         tables=tuple(_tables(connection, expected, now)),
         events=_events(connection),
-        held=tuple(_rows(connection, _FILES.format("'held', 'failed', 'ignored'"))),
+        held=tuple(_rows(connection, _FILES.format(f"'held', 'failed', 'ignored') AND NOT ({_OF_A_JOB}"))),
         unfinished=tuple(_rows(connection, _FILES.format("'staged'"))),
         differing=tuple(_rows(connection, _DIFFERING)),
         rejects=dict(connection.execute('SELECT "class", count(*) FROM sync_reject GROUP BY 1 ORDER BY 1').fetchall()),
@@ -98,6 +98,8 @@ _FILES = (
     'SELECT id, name, "table", org_id, as_of, state, rows, error, seen_at FROM sync_file '
     "WHERE state IN ({}) ORDER BY id"
 )
+_OF_A_JOB = "id IN (SELECT file_id FROM sync_job WHERE file_id IS NOT NULL)"
+"""A file of an export: what is wrong with it is said of the job, and no more once a newer one has been merged."""
 
 
 _DIFFERING = (

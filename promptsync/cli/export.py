@@ -42,21 +42,26 @@ def request(app: App, /, kind: str, no_wait: bool, as_json: bool, **asked: Any) 
     with app.progress() as progress:
         rows = app.operate("request-exports", params, progress.told)["jobs"]
     _show(app, rows, as_json=as_json)
-    finish(not no_wait and any(row["state"] != "loaded" for row in rows))
+    finish(not no_wait and _needs_person(rows))
 
 
 @export.command()
+@click.argument("ids", nargs=-1, type=click.IntRange(1, (1 << 63) - 1))
+@click.option("--accept", is_flag=True, help="Merge what is held: a person has looked at it.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def resume(app: App, as_json: bool) -> None:
-    """Carry on every export that is not finished, and wait until its rows are merged."""
+def resume(app: App, ids: tuple[int, ...], accept: bool, as_json: bool) -> None:
+    """Carry on exports that are not finished (all, or these IDS), and wait until their rows are merged.
+
+    Those whose file is held are tried once more.
+    """
     with app.progress() as progress:
-        rows = app.operate("resume-exports", {}, progress.told)["jobs"]
+        rows = app.operate("resume-exports", {"ids": list(ids), "accept": accept}, progress.told)["jobs"]
     if not rows and not as_json:
         app.say("There is no unfinished export.")
     else:
         _show(app, rows, as_json=as_json)
-    finish(any(row["state"] != "loaded" for row in rows))
+    finish(_needs_person(rows))
 
 
 @export.command("list")
@@ -111,6 +116,14 @@ def _show(app: App, rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     for row in rows:
         if row["error"]:
             click.echo(f"Export {row['id']} of {row['type']} is {row['state']}: {row['error']}", err=True)
+
+
+def _needs_person(rows: Sequence[dict[str, Any]]) -> bool:
+    """Whether some are not merged, or not whole."""
+    rejected = sum(row["rejected"] or 0 for row in rows)
+    if rejected:
+        click.echo(f"{rejected:,} rows could not be merged: 'promptsync rejects list' shows them.", err=True)
+    return bool(rejected) or any(row["state"] != "loaded" for row in rows)
 
 
 def _time(app: App, option: str, text: str | None) -> str | None:

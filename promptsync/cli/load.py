@@ -49,10 +49,8 @@ def _check(stated: dict[str, Any]) -> None:
             parse_iso(stated["as_of"])
         except ValueError:
             raise ConfigError(f"--as-of {stated['as_of']} is not a time like 2026-02-04T08:00:00Z.") from None
-    if bool(stated["table"]) != bool(stated["as_of"]):
-        raise ConfigError("Give --table and --as-of together (and --org, unless it is the table of organizations).")
-    if stated["table"] and stated["table"] != "org" and stated["org"] is None:
-        raise ConfigError("Give --org too: rows belong to an organization.")
+    if not stated["table"] and (stated["as_of"] or stated["org"] is not None):
+        raise ConfigError("Give --table too: what --as-of and --org say is said of files of one table.")
 
 
 def _show(app: App, files: list[dict[str, Any]]) -> None:

@@ -28,7 +28,7 @@ _BOM = b"\xef\xbb\xbf"
 @dataclass(frozen=True, slots=True)
 class ExportProof:
     """A whole file. ``sha256``: hex, of the bytes as they came; ``size``: their number. ``bad``: rows of ``rows``, of
-    which ``keyless`` have no readable key; ``first_bad``: the first of them."""
+    which ``keyless`` have no readable key; ``first_bad``: the first of these, if there are any, else of those."""
 
     sha256: str
     size: int
@@ -40,15 +40,25 @@ class ExportProof:
 
 
 class ExportFile:
-    """One export file; can be read more than once. ``vouched``: its transfer says that it is whole.
+    """One export file; can be read more than once. ``vouched``: its transfer says that it is whole; ``accepted``: a
+    person says so, and a record that is cut is a bad row.
 
     ``requested_at``: microseconds, when its rows were so unless a row says itself when it last changed. ``zone``: of
     times that name none.
     """
 
-    def __init__(self, path: Path, columns: ColumnMap, zone: ZoneInfo, requested_at: int, *, vouched: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        columns: ColumnMap,
+        zone: ZoneInfo,
+        requested_at: int,
+        *,
+        vouched: bool,
+        accepted: bool = False,
+    ) -> None:
         self._path, self._columns, self._zone = path, columns, zone
-        self._requested_at, self._vouched = requested_at, vouched
+        self._requested_at, self._vouched, self._accepted = requested_at, vouched, accepted
         self._limits = Limits()
 
     def prove(self, progress: Callable[[int], None] = lambda _: None) -> ExportProof:
@@ -57,17 +67,20 @@ class ExportFile:
         digest = hashlib.sha256()
         lines = _Lines(self._path, self._limits, digest.update)
         rows = bad = keyless = 0
-        header, first = None, None
+        header = first = last = None
         for batch in self._batches(lines):
             header = batch.header
             rows += len(batch.rows) + len(batch.bad)
             bad += len(batch.bad)
-            keyless += sum(row.key is None for row in batch.bad)
-            first = first or next(iter(batch.bad), None)
+            nameless = [row for row in batch.bad if row.key is None]
+            first = nameless[0] if nameless and not keyless else first or next(iter(batch.bad), None)
+            keyless += len(nameless)
+            last = batch.bad[-1] if batch.bad else last
             progress(rows)
         if header is None:
             raise Held("empty", f"{self._path.name} holds nothing.")
-        if not (lines.ended or self._vouched or lines.stream.members == 1):
+        is_short = last is not None and last.record == rows and last.reason_class == "cell_count"
+        if not (lines.ended or self._accepted) and (is_short or not (self._vouched or lines.stream.members == 1)):
             raise Held("last_record_cut", f"{self._path.name} ends within a record: its last line has no end.")
         return ExportProof(digest.hexdigest(), lines.stream.size, rows, bad, keyless, first, header)
 
@@ -81,7 +94,7 @@ class ExportFile:
             return
         delimiter = _delimiter(first)
         records = csv.reader(lines.beginning_with(first), delimiter=delimiter, strict=True)
-        _, names = next(_records(records, lines, self._path.name), (0, None))
+        _, names = next(self._records(records, lines), (0, None))
         header = map_header(names or [], self._columns)
         reader = RowReader(header, self._columns, self._zone, self._requested_at, decimal_comma=delimiter != ",")
         yield Batch(header, [], [])
@@ -89,7 +102,7 @@ class ExportFile:
         bad: list[BadRow] = []
         originals: dict[int, tuple[int, bytes]] = {}
         held = 0
-        for number, (line, record) in enumerate(_records(records, lines, self._path.name), 1):
+        for number, (line, record) in enumerate(self._records(records, lines), 1):
             originals[number] = line, lines.taken()
             if record is None or len(record) != header.width:
                 bad.append(_wrong(number, originals[number], record, header))
@@ -102,25 +115,25 @@ class ExportFile:
         if originals:
             yield reader.read(cells, originals, bad)
 
-
-def _records(records: Any, lines: "_Lines", name: str) -> Iterator[tuple[int, list[str] | None]]:
-    """Line and cells of each record that is not empty; no cells where its quotes cannot be understood."""
-    while True:
-        line = records.line_num + 1
-        lines.mark()
-        try:
-            record = next(records)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            if lines.exhausted:
-                raise Held("last_record_cut", f"{name} ends within the quoted record at line {line:,}.") from error
-            if "field limit" in str(error):
-                raise Held("too_long", f"{name} has a cell at line {line:,} that is too long.") from error
-            yield line, None
-            continue
-        if record:
-            yield line, record
+    def _records(self, records: Any, lines: "_Lines") -> Iterator[tuple[int, list[str] | None]]:
+        """Line and cells of each record that is not empty; no cells where its quotes cannot be understood."""
+        name = self._path.name
+        while True:
+            line = records.line_num + 1
+            lines.mark()
+            try:
+                record = next(records)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                if lines.exhausted and not self._accepted:
+                    raise Held("last_record_cut", f"{name} ends within the quoted record at line {line:,}.") from error
+                if "field limit" in str(error):
+                    raise Held("too_long", f"{name} has a cell at line {line:,} that is too long.") from error
+                yield line, None
+                continue
+            if record:
+                yield line, record
 
 
 def _wrong(number: int, original: tuple[int, bytes], record: list[str] | None, header: ExportHeader) -> BadRow:

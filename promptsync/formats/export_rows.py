@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from promptsync.clock import MICROS
 from promptsync.errors import Held
 from promptsync.formats.cells import REASONS, type_cells
 from promptsync.formats.rejects import BadRow, shape_of
@@ -25,8 +24,6 @@ Value = str | int | float | None
 _MOST_COLUMNS = 500
 _DIGITS = 32
 _MARK = "~"
-_BEYOND = 6 * 3600 * MICROS
-"""How long after it was requested an export can still take up a change, with room for a clock that is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,12 @@ class ColumnMap:
 @dataclass(frozen=True, slots=True)
 class ExportHeader:
     """``width``: cells of a record. ``columns``: (name, kind, position); declared ones first. ``unknown``: the names
-    in it that the table does not declare."""
+    in it that the table does not declare. ``doubled``: the name of the id, if it stands there more than once."""
 
     width: int
     columns: tuple[tuple[str, Kind, int], ...]
     unknown: tuple[str, ...]
+    doubled: str = ""
 
     def key(self, record: Sequence[str]) -> tuple[str, ...] | None:
         """What names a record with the wrong number of cells: its id, or in a file without ids all that it says."""
@@ -98,7 +96,9 @@ def map_header(cells: Sequence[str], columns: ColumnMap) -> ExportHeader:
     unknown = _unknown({n: name for n, name in enumerate(names) if n not in known.values()}, columns)
     declared = [(name, columns.table.by_name[name].kind, position) for name, position in known.items()]
     extra = [(name, Kind.TEXT, position) for name, position in unknown.items()]
-    return ExportHeader(len(names), (*declared, *extra), tuple(unknown))
+    own = plain(names[known["id"]]) if "id" in known else ""
+    doubled = names[known["id"]] if [plain(name) for name in names].count(own) > 1 and own else ""
+    return ExportHeader(len(names), (*declared, *extra), tuple(unknown), doubled)
 
 
 def _unknown(names: Mapping[int, str], columns: ColumnMap) -> dict[str, int]:
@@ -182,10 +182,10 @@ class RowReader:
         return typed.values.to_pylist(), [int(row) for row in typed.bad.nonzero()[0]]
 
     def _observed(self, cells: pa.BinaryArray, otherwise: list[int]) -> list[int]:
-        """When each row last changed, as it says itself; not believed beyond a while after the export was requested."""
+        """When rows last changed, as they say; where they do not, ``otherwise``. Not long after they were asked for."""
         times, latest = parse_times(cells, self._zone), self._requested_at + _BEYOND
         said = zip(times.micros.tolist(), times.valid.tolist(), otherwise, strict=True)
-        return [min(micros, latest) if valid else default for micros, valid, default in said]
+        return [min(micros, latest) if valid and micros > 0 else default for micros, valid, default in said]
 
     def _digest_key(self, values: Sequence[Value]) -> str:
         """For a row without an id: a digest of what identifies it, else of all it says. Empty: it says nothing."""

@@ -39,6 +39,15 @@ class FileName:
         return self.as_of + self.correction
 
 
+@dataclass(frozen=True, slots=True)
+class ExportName:
+    """What is stated of an export that an API made, whose name says nothing. ``requested_at``: microseconds; None if
+    that is on record."""
+
+    table: str
+    requested_at: int | None
+
+
 def parse_name(name: str, tables: Iterable[Table], zone: ZoneInfo) -> FileName:
     """Reads ``<table>_<org>_<stamp>.csv[.gz]``, for a table that is not per organization ``<table>_<stamp>.csv[.gz]``.
 

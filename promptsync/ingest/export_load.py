@@ -4,6 +4,9 @@ Owns the step from typed rows to executed statements, the columns that a vendor 
 An export never implies absence. Doing it again changes nothing. Blocking: not for the event loop's thread.
 """
 
+import hashlib
+import json
+import shlex
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from promptsync.clock import Clock, iso_millis
+from promptsync.clock import MICROS, Clock, iso_millis
 from promptsync.errors import Held
 from promptsync.formats.export_csv import ExportFile, ExportProof
 from promptsync.formats.export_rows import (
@@ -39,12 +42,14 @@ _QUIET_SLICE = 1_200
 """Rows in one transaction: the write lock is held for some milliseconds, a little longer while no delivery comes."""
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
+_AHEAD = 24 * 3600 * MICROS
+_ACCEPTABLE = frozenset({"bad_rows", "doubled_key", "future", "last_record_cut"})
 
 
 @dataclass(frozen=True, slots=True)
 class ExportSource:
     """A downloaded export. ``name``, ``source``: for the ledger; ``requested_at``: microseconds; ``vouched``: its
-    transfer said that it is whole."""
+    transfer said that it is whole; ``accepted``: a person has looked at it."""
 
     path: Path
     name: str
@@ -52,6 +57,7 @@ class ExportSource:
     columns: ColumnMap
     requested_at: int
     vouched: bool
+    accepted: bool = False
 
 
 @dataclass(slots=True)
@@ -79,16 +85,22 @@ class ExportLoader:
     ) -> ExportReport:
         """Prove a file whole and merge it. ``done`` runs in the last transaction, with the file's number in the ledger.
 
-        Raises Held, with nothing merged.
+        Raises Held, with nothing merged, and FileUnavailable.
         """
-        file = ExportFile(source.path, source.columns, self._zone, source.requested_at, vouched=source.vouched)
-        now = iso_millis(self._clock())
-        row: dict[str, Any] = {"source": source.source, "name": source.name, "table": source.columns.table.name}
-        row |= {"path": str(source.path), "as_of": iso_millis(source.requested_at), "seen_at": now}
+        file = ExportFile(
+            source.path,
+            source.columns,
+            self._zone,
+            source.requested_at,
+            vouched=source.vouched,
+            accepted=source.accepted,
+        )
+        now, row = iso_millis(self._clock()), self._row(source)
         if source.vouched and not source.path.stat().st_size:
             return self._nothing(row, done)
         proof = file.prove(lambda rows: progress("reading", rows, 0))
-        self._judge(source, proof)
+        if not source.accepted:
+            self._judge(source, proof)
         row |= {"sha256": proof.sha256, "size": proof.size, "rows": proof.rows}
         opened = row | {"state": "staged"}
         merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
@@ -111,13 +123,23 @@ class ExportLoader:
         self._mirror.writer.run(finish)
         return report
 
+    def hold(self, source: ExportSource, held: Held) -> int:
+        """Write down that a file waits for a person, and why; returns its number in the ledger."""
+        with source.path.open("rb") as file:
+            sha256, size = hashlib.file_digest(file, "sha256").hexdigest(), file.tell()
+        row = self._row(source) | {"state": "held", "sha256": sha256, "size": size, "error": advice(held, source.path)}
+        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+
     def merge_objects(
         self, columns: ColumnMap, objects: Sequence[Mapping[str, Any]], at: int, seen_in: str
     ) -> ExportReport:
         """Merge one page of an API's objects, as they were at an instant. What cannot be merged is a reject."""
         names, cells = object_cells(objects)
         header = map_header(names, columns)
-        originals = {n: (n, str(object_).encode("utf-8", "replace")) for n, object_ in enumerate(objects, 1)}
+        originals = {
+            n: (n, json.dumps(object_, ensure_ascii=False).encode("utf-8", "replace"))
+            for n, object_ in enumerate(objects, 1)
+        }
         batch = RowReader(header, columns, self._zone, at).read(list(enumerate(cells, 1)), originals)
         report = ExportReport(len(objects))
         merge = _Merge(self._mirror, columns, header, (iso_millis(at), seen_in))
@@ -130,12 +152,29 @@ class ExportLoader:
         self._mirror.writer.run(lambda connection: done(connection, ledger.insert(connection, "sync_file", merged)))
         return ExportReport()
 
+    def _row(self, source: ExportSource) -> dict[str, Any]:
+        """What the ledger says of a file however it ends."""
+        now, at = iso_millis(self._clock()), iso_millis(source.requested_at)
+        row = {"source": source.source, "name": source.name, "table": source.columns.table.name}
+        return row | {"path": str(source.path), "as_of": at, "seen_at": now}
+
     def _judge(self, source: ExportSource, proof: ExportProof) -> None:
+        if source.requested_at > self._clock() + _AHEAD:
+            raise Held("future", f"It states {iso_millis(source.requested_at)}, which has not come yet.")
+        if proof.header.doubled:
+            raise Held("doubled_key", f"Its key column {proof.header.doubled} stands there more than once.")
         first = proof.first_bad
         words = first.told() if first else ""
         why = reason_in_bad_rows(Content(proof.rows - proof.bad, proof.bad, proof.keyless, words), self._guards)
         if why:
             raise Held("bad_rows", why)
+
+
+def advice(held: Held, path: Path) -> str:
+    """Why a file is held and what to do about it. ``path``: where it lies."""
+    if held.reason not in _ACCEPTABLE:
+        return f"{held} The file is {path}."
+    return f"{held} If it is right all the same: promptsync load --accept {shlex.quote(str(path))}"
 
 
 class _Merge:

@@ -3,6 +3,7 @@
 Owns these shapes only.
 """
 
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from promptsync.formats.change_set_names import STEMS, ChangeSetName
 from promptsync.formats.limits import Limits
-from promptsync.formats.names import FileName
+from promptsync.formats.names import ExportName, FileName
 from promptsync.formats.proof import Proof
 from promptsync.merge.guards import Guards
 
@@ -40,16 +41,22 @@ class LoadSettings:
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
     """One file to load. ``name``: what it states, if its name does not say; ``accept``: a person has looked at it;
-    ``again``: even if it was merged before; ``corrects``: it replaces the snapshot of the same instant. A name of
-    either kind decides what it is loaded as."""
+    ``again``: even if it was merged before; ``corrects``: it replaces the snapshot of the same instant. The kind
+    of a name decides what it is loaded as."""
 
     path: Path
     source: str
-    name: FileName | ChangeSetName | None = None
+    name: FileName | ChangeSetName | ExportName | None = None
     accept: bool = False
     dry_run: bool = False
     again: bool = False
     corrects: bool = False
+
+    @property
+    def accepting(self) -> str:
+        """The command that merges it though it is held; with its path where it stays there."""
+        file = self.path if self.source == "load" else self.path.name
+        return f"promptsync load --accept {shlex.quote(str(file))}"
 
 
 @dataclass(slots=True)

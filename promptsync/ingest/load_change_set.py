@@ -132,8 +132,7 @@ class ChangeSetLoad:
             raise Held(
                 "no_order",
                 f"It lacks the column {table.order}, which says which rows are newer: have it exported again. Accepted "
-                "without it, its rows give way to all that have one: promptsync load --accept "
-                f"{self._request.path.name}",
+                f"without it, its rows give way to all that have one: {self._request.accepting}",
             )
 
     def _prepare_columns(self, reader: ChangeSetReader) -> Layout:
@@ -187,13 +186,12 @@ class ChangeSetLoad:
     def _decide(self, good: int, so_far: str = "") -> None:
         """``good``: how many rows can be merged, those that are not read yet counted."""
         request = self._request
-        first = self._bad[0].told("row") if self._bad else ""
+        keyless = [row for row in self._bad if row.reason_class == "bad_key"]
+        first = (keyless or self._bad)[0].told("row") if self._bad else ""
         content = Content(good, self._report.rejected, self._keyless, first)
         why = reason_in_bad_rows(content, self._settings.guards)
         if why and not request.accept:
-            raise Held(
-                "guard", f"{so_far}{why} If it is right all the same: promptsync load --accept {request.path.name}"
-            )
+            raise Held("guard", f"{so_far}{why} If it is right all the same: {request.accepting}")
 
     def _merge(self, staged: StagedChanges, proof: Proof) -> None:
         merge, report = ChangeSetMerge(self._mirror, staged, self._progress), self._report

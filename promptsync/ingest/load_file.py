@@ -4,7 +4,6 @@ Owns the life of one file and what the ledger says of it. Whatever a file holds 
 or ignored, with a sentence; loading never raises for a file's content.
 """
 
-import shlex
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -93,7 +92,7 @@ class FileLoad:
             self._report.state = "held" if isinstance(refused, Held) else "ignored"
             self._report.error, self._report.reason = str(refused), refused.reason
             if refused.reason in _PASSABLE:
-                self._report.error += f" To merge what can be read all the same: {self._accepting}"
+                self._report.error += f" To merge what can be read all the same: {self._request.accepting}"
         finally:
             self._watch(None)
             discard(self._aside)
@@ -251,13 +250,7 @@ class FileLoad:
 
     def _judge(self, reason: str, why: str | None) -> None:
         if why and not self._request.accept:
-            raise Held(reason, f"{why} If it is right all the same: {self._accepting}")
-
-    @property
-    def _accepting(self) -> str:
-        """The command that merges the file as it is."""
-        path = self._request.path
-        return f"promptsync load --accept {shlex.quote(str(path if self._request.source == 'load' else path.name))}"
+            raise Held(reason, f"{why} If it is right all the same: {self._request.accepting}")
 
     def _decide_and_merge(self, filled: Filled, staged: Staged, proof: Proof) -> None:
         self._report.ahead = filled.ahead

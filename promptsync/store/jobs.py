@@ -10,7 +10,8 @@ from typing import Any
 from promptsync.store import ledger
 
 _COLUMNS = ("id", "type", "range", "vendor_id", "state", "attempts", "requested_at", "changed_at", "file_id", "error")
-_SELECT = f"SELECT {', '.join(_COLUMNS)} FROM sync_job"
+_REJECTED = "(SELECT rejected FROM sync_file WHERE id = sync_job.file_id)"
+_SELECT = f"SELECT {', '.join(_COLUMNS)}, {_REJECTED} FROM sync_job"
 CLOSED = ("loaded", "failed", "refused")
 """States in which nothing is left to do."""
 
@@ -36,6 +37,21 @@ def some(connection: sqlite3.Connection, ids: Sequence[int]) -> list[dict[str, A
     return _rows(connection.execute(f"{_SELECT} WHERE id IN ({marks}) ORDER BY id", tuple(ids)))
 
 
+def held(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Jobs whose file waits for a person, oldest first."""
+    waiting = "SELECT id FROM sync_file WHERE state = 'held'"
+    return _rows(connection.execute(f"{_SELECT} WHERE state = 'failed' AND file_id IN ({waiting}) ORDER BY id"))
+
+
+def has_rejects(connection: sqlite3.Connection, job_id: int) -> bool:
+    """Whether rows of a job's file could not be merged, or are just being tried again."""
+    sql = (
+        "SELECT EXISTS (SELECT 1 FROM sync_job j JOIN sync_file f ON f.id = j.file_id WHERE j.id = ? AND "
+        "(f.state <> 'merged' OR EXISTS (SELECT 1 FROM sync_reject r WHERE r.file_id = f.id)))"
+    )
+    return bool(connection.execute(sql, (job_id,)).fetchone()[0])
+
+
 def newest(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     """The newest jobs, newest first."""
     return _rows(connection.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (limit,)))
@@ -54,4 +70,4 @@ def loaded(connection: sqlite3.Connection, kind: str) -> list[dict[str, Any]]:
 
 
 def _rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
-    return [dict(zip(_COLUMNS, row, strict=True)) for row in cursor]
+    return [dict(zip((*_COLUMNS, "rejected"), row, strict=True)) for row in cursor]

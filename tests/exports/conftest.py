@@ -1,12 +1,16 @@
-"""Fixtures: a stage with a fresh mirror and a server in a good mood."""
+"""Fixtures: a stage with a fresh mirror and a server in a good mood, and the same for commands."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from export_stage import KEY, Stage, World, serving
+import structlog
+from export_desk import Desk
+from export_stage import FAST, KEY, LIMITS, Stage, World, serving
 
 from promptsync.demo.qlara_server import QlaraServer
+from promptsync.exports import Exports
 
 
 @pytest.fixture
@@ -21,3 +25,14 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         one = Stage(tmp_path, server, world)
         yield one
         one.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(Exports.__init__, "__defaults__", (FAST, LIMITS))
+    world = World()
+    umask = os.umask(0o022)
+    with serving(QlaraServer(world.rows, lambda _: world.messages, key=KEY)) as server:
+        yield Desk(tmp_path, server, world)
+    os.umask(umask)
+    structlog.reset_defaults()

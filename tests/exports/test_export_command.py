@@ -2,61 +2,13 @@
 
 import asyncio
 import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
-from click.testing import CliRunner, Result
-from export_stage import EXPECTED, FAST, KEY, LIMITS, World, serving
+from export_desk import Desk
+from export_stage import EXPECTED, LIMITS
 
-from promptsync.cli import main
 from promptsync.config import load_config
 from promptsync.daemon import Daemon, run_daemon
-from promptsync.demo.qlara_server import QlaraServer
-from promptsync.exports import Exports
-from promptsync.store.connect import open_reader
-
-
-class Desk:
-    """A folder with a configuration, and commands run with it."""
-
-    def __init__(self, folder: Path, server: QlaraServer, world: World) -> None:
-        self.folder, self.server, self.world = folder, server, world
-        self.write(server.address)
-
-    def write(self, address: str, more: str = "") -> None:
-        (self.folder / "key").write_text(KEY)
-        (self.folder / "key").chmod(0o600)
-        text = f'[webhook]\nport = 0\nallow_unauthenticated = true\n[qlara]\nbase_url = "{address}"\n'
-        (self.folder / "promptsync.toml").write_text(f'{text}api_key = {{ file = "key" }}\n{more}')
-
-    def run(self, *args: str) -> Result:
-        config = str(self.folder / "promptsync.toml")
-        return CliRunner().invoke(main, ["--config", config, *args], catch_exceptions=False)
-
-    def rows(self, sql: str) -> list[Any]:
-        connection = open_reader(self.folder / "data" / "mirror.db")
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
-
-    def contacts(self) -> list[Any]:
-        return self.rows("SELECT id, phone, first_name FROM qlara_contact ORDER BY id")
-
-
-@pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(Exports.__init__, "__defaults__", (FAST, LIMITS))
-    world = World()
-    umask = os.umask(0o022)
-    with serving(QlaraServer(world.rows, lambda _: world.messages, key=KEY)) as server:
-        yield Desk(tmp_path, server, world)
-    os.umask(umask)
-    structlog.reset_defaults()
 
 
 def test_request_waits_until_the_rows_are_there(desk: Desk) -> None:

@@ -158,7 +158,7 @@ def _process(stage: Stage, *, hang_in_load: bool) -> "subprocess.Popen[bytes]":
 def _wait_for(database: Path, state: str) -> None:
     from promptsync.store.connect import open_reader
 
-    for _ in range(600):
+    for _ in range(6000):
         time.sleep(0.02)
         if not database.exists():
             continue
