@@ -57,7 +57,7 @@ def measure(name: str, folder: Path) -> None:
     """Load a folder into a fresh mirror and print what it took."""
     (folder / "promptsync.toml").write_text("[webhook]\nallow_unauthenticated = true\n[browse]\nanonymous = true\n")
     with Engine(load_config(folder / "promptsync.toml")) as engine:
-        paths = engine.in_order([folder / "in"])
+        paths, _ = engine.look_through([folder / "in"])
         started, used = time.perf_counter(), _cpu()
         for report in engine.load([LoadRequest(path, "bench") for path in paths]):
             if report.state != "merged":
