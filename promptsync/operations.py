@@ -84,6 +84,13 @@ def reset(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     return {"tables": [asdict(engine.loader.reset(name, told)) for name in dict.fromkeys(params["tables"])]}
 
 
+def repair(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
+    """Take back what was dated in the future, and apply the deliveries again. Emits ``progress``."""
+    repaired = engine.loader.repair(lambda step, done, total: emit({"progress": [step, done, total]}))
+    engine.apply_pending()
+    return asdict(repaired)
+
+
 def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Apply stored deliveries again: those with ``id``, ``failed``, of ``type``, received ``since``."""
     chosen = engine.mirror.writer.run(
@@ -188,6 +195,7 @@ def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
 OPERATIONS: dict[str, Operation] = {
     "load": load,
     "reset": reset,
+    "repair": repair,
     "fetch": fetch,
     "replay": replay,
     "import-events": import_events,

@@ -73,8 +73,8 @@ def check_clock(newest: int | None, now: int) -> Finding:
     if newest is not None and newest > now + _AHEAD:
         return problem(
             "clock",
-            f"It is {iso_millis(now)} by this machine, but something arrived at {iso_millis(newest)}: the clock was "
-            "set back; put it right (NTP), or newer news lose against older ones.",
+            f"It is {iso_millis(now)} by this machine, but something arrived at {iso_millis(newest)}. If the clock is "
+            "wrong now, put it right (NTP); if it was ahead then: promptsync doctor --repair",
         )
     return ok("clock", f"It is {iso_millis(now)}, later than anything that arrived.")
 

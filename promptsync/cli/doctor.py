@@ -28,10 +28,14 @@ from promptsync.store.connect import open_reader
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Check the whole database, however long it takes.")
+@click.option("--repair", is_flag=True, help="First take back what was dated in the future.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
-def doctor(app: App, deep: bool, as_json: bool) -> None:
+def doctor(app: App, deep: bool, repair: bool, as_json: bool) -> None:
     """Check configuration, permissions, disk, clock, secrets and the mirror; say what to do.
+
+    With --repair, claims that a wrong clock or a typing error dated in the future lose their time, so that true ones
+    count again. Exports of the tables concerned can then be loaded once more.
 
     Exit 0 without a problem, 1 if something needs a person, 2 if the configuration is wrong.
     """
@@ -43,6 +47,8 @@ def doctor(app: App, deep: bool, as_json: bool) -> None:
         wrong = True
         findings += [*_wrong(error), machine.check_sqlite(sqlite3.sqlite_version_info)]
     else:
+        if repair:
+            findings.append(_repaired(app))
         findings += _of(app.config_file, config, deep)
     problems = sum(finding.level is Level.PROBLEM for finding in findings)
     if as_json:
@@ -52,6 +58,21 @@ def doctor(app: App, deep: bool, as_json: bool) -> None:
     if wrong:
         raise SystemExit(WRONG)
     finish(bool(problems))
+
+
+def _repaired(app: App) -> Finding:
+    with app.progress() as progress:
+        done = app.operate("repair", {}, progress.told)
+    if not (done["rows"] or done["snapshots"] or done["deliveries"]):
+        return ok("repair", "Nothing was dated in the future.")
+    rows = sum(done["rows"].values())
+    tables = ", ".join(dict.fromkeys(table for table, *_ in done["snapshots"]))
+    again = f" Load the newest exports of {tables} again: promptsync load FOLDER." if tables else ""
+    return note(
+        "repair",
+        f"{rows:,} rows, {len(done['snapshots']):,} exports and {done['deliveries']:,} deliveries were dated in the "
+        f"future and do not win any more; {done['replayed']:,} deliveries were applied again.{again}",
+    )
 
 
 def _wrong(error: ConfigError) -> Iterator[Finding]:

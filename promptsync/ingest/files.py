@@ -19,8 +19,10 @@ from promptsync.ingest.merge_claims import Merged
 from promptsync.ingest.reset import Reset, reset_table
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.ingest.spellings import spellings
+from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.store import observed
 from promptsync.store.mirror import Mirror
+from promptsync.store.repair import Repaired, repair
 from promptsync.store.writer import Lane
 
 __all__ = ["FileLoader", "FileReport", "LoadRequest", "LoadSettings"]
@@ -75,6 +77,12 @@ class FileLoader:
 
         with self._one_at_a_time:
             return reset_table(self._mirror, table, told)
+
+    def repair(self, progress: Progress = lambda *_: None) -> Repaired:
+        """Take back what was dated more than a day ahead of the clock; deliveries are then to be applied again."""
+        now = self._clock()
+        with self._one_at_a_time:
+            return repair(self._mirror, now, now + LATEST_AHEAD, progress)
 
     def stop(self) -> None:
         """Let go of the file at hand: nothing is lost, it is loaded again."""

@@ -1,0 +1,191 @@
+"""Taking back what was dated in the future: by a wrong clock, a typing error in a name, or an accepted file.
+
+Owns what is in such a mirror and how it is mended. The latest claim wins, so one of a time that has not come wins over
+all that are true. Its time is taken from it here, not its value: a row keeps what it says until any other claim says
+more. What is then to be said again is made ready: files of the table can be loaded again, deliveries are applied again.
+Done twice, or again after a kill, it ends in the same rows.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptsync.clock import iso_micros, iso_millis, parse_iso
+from promptsync.merge.layout import Layout
+from promptsync.merge.sql import names, quote
+from promptsync.merge.version import PER_MICRO, TERMINAL
+from promptsync.model import Role, Schema
+from promptsync.store.mirror import Mirror
+
+_SOME = 500
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Repaired:
+    """What was dated in the future. ``rows``: by table; ``snapshots``: table, organization and ISO instant; ``files``:
+    of those tables, that can be loaded again; ``deliveries``: received in the future; ``replayed``: to be applied."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    snapshots: list[tuple[str, int, str]] = field(default_factory=list)
+    files: int = 0
+    deliveries: int = 0
+    replayed: int = 0
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was something to mend."""
+        return bool(self.rows or self.snapshots or self.deliveries)
+
+
+def future_snapshots(connection: sqlite3.Connection, latest: int) -> list[tuple[str, int, str]]:
+    """Applied snapshots later than ``latest`` (microseconds): table, organization, ISO instant."""
+    sql = 'SELECT DISTINCT "table", org_id, as_of FROM sync_snapshot WHERE at > ? ORDER BY 1, 2, 3'
+    return [tuple(row) for row in connection.execute(sql, (latest,))]
+
+
+def future_deliveries(connection: sqlite3.Connection, latest: int) -> int:
+    """How many deliveries were received later than ``latest``."""
+    sql = "SELECT count(*) FROM sync_event WHERE received_at > ?"
+    return int(connection.execute(sql, (iso_micros(latest),)).fetchone()[0])
+
+
+def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaired:
+    """Mend the mirror, in slices between which deliveries are stored. ``now``, ``latest``: microseconds; what is dated
+    after ``latest`` is not believed. Blocking: not for the event loop's thread."""
+    done = Repaired()
+    with mirror.reading() as connection:
+        done.snapshots = future_snapshots(connection, latest)
+        done.deliveries = future_deliveries(connection, latest)
+    for table, org in dict.fromkeys((table, org) for table, org, _ in done.snapshots):
+        _release(mirror, mirror.layout(table), org, progress)
+        done.files += mirror.writer.run(lambda c, t=table, o=org: _forget(c, t, o, latest))  # type: ignore[misc]
+    mirror.writer.run(mirror.snapshots.load)
+    for layout in _versioned(mirror):
+        if count := _weaken(mirror, layout, latest, now, progress):
+            done.rows[layout.table.name] = count
+    _redate(mirror, latest, progress)
+    mirror.writer.run(lambda connection: _forget_marks(connection, mirror.schema, latest))
+    if done.anything:
+        done.replayed = _replay(mirror, progress)
+    return done
+
+
+def _versioned(mirror: Mirror) -> Iterator[Layout]:
+    """Tables whose versions are times."""
+    for table in mirror.schema:
+        if table.role is Role.MIRROR and not table.change_sets:
+            yield mirror.layout(table.name)
+
+
+def _release(mirror: Mirror, layout: Layout, org: int, progress: Progress) -> None:
+    """No row counts as held by the newest snapshot any more: that one is taken back."""
+    owned = " AND org_id = :org" if layout.owner else ""
+    for some in _keys(
+        mirror, layout, f"_in_snapshot = 1{owned}", {"org": org}, f"releasing {layout.table.name}", progress
+    ):
+        _update(mirror, layout, {"_in_snapshot": "0", "_snap_at": "max(_snap_at, 1)"}, {}, some)
+
+
+def _forget(connection: sqlite3.Connection, table: str, org: int, latest: int) -> int:
+    """Forget the snapshots of the future, what is known of blocks, and that files of the table were merged."""
+    values = (table, org)
+    connection.execute('DELETE FROM sync_snapshot WHERE "table" = ? AND org_id = ? AND at > ?', (*values, latest))
+    connection.execute('UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND org_id = ?', values)
+    sql = "UPDATE sync_file SET state = 'reset' WHERE \"table\" = ? AND org_id = ? AND state IN ('merged', 'unchanged')"
+    return connection.execute(sql, values).rowcount
+
+
+def _weaken(mirror: Mirror, layout: Layout, latest: int, now: int, progress: Progress) -> int:
+    """Give claims of the future the weakest version there is; returns how many rows had one."""
+    bound = {"limit": (latest + 1) * PER_MICRO, "latest": latest, "text": iso_millis(latest), "now": now}
+    marks = [unit.at for unit in layout.units] + (["_snap_at"] if layout.table.exported else [])
+    sets = {mark: f"CASE WHEN {_plain(mark)} >= :limit THEN 1 ELSE {quote(mark)} END" for mark in marks}
+    tests = [f"{_plain(mark)} >= :limit" for mark in marks]
+    hidden = {name for name, _ in layout.hidden()} | set(layout.table.by_name)
+    if "_seen_at" in hidden:
+        sets["_seen_at"] = "CASE WHEN _seen_at > :latest THEN :now ELSE _seen_at END"
+        tests.append("_seen_at > :latest")
+    for gone in {"_absent_since", "removed_at"} & hidden:
+        sets[gone] = f"CASE WHEN {gone} > :text THEN NULL ELSE {gone} END"
+        tests.append(f"{gone} > :text")
+    count = 0
+    for some in _keys(
+        mirror, layout, " OR ".join(tests) or "FALSE", bound, f"looking at {layout.table.name}", progress
+    ):
+        _update(mirror, layout, sets, bound, some)
+        count += len(some)
+    return count
+
+
+def _plain(mark: str) -> str:
+    """A version without the bit of a final status."""
+    return f"(ifnull({quote(mark)}, 0) & ~{TERMINAL})"
+
+
+def _redate(mirror: Mirror, latest: int, progress: Progress) -> None:
+    """Deliveries received in the future get a time just after the one before them, in the order of their numbers."""
+    with mirror.reading() as connection:
+        wrong = connection.execute(
+            "SELECT id FROM sync_event WHERE received_at > ? ORDER BY id", (iso_micros(latest),)
+        ).fetchall()
+    for start in range(0, len(wrong), _SOME):
+        some = [number for (number,) in wrong[start : start + _SOME]]
+        mirror.writer.run(lambda connection, some=some: _redate_some(connection, some, latest))  # type: ignore[misc]
+        progress("dating deliveries", start + len(some), len(wrong))
+
+
+def _redate_some(connection: sqlite3.Connection, numbers: list[int], latest: int) -> None:
+    for number in numbers:
+        before = connection.execute(
+            "SELECT received_at FROM sync_event WHERE id < ? AND received_at <= ? ORDER BY id DESC LIMIT 1",
+            (number, iso_micros(latest)),
+        ).fetchone()
+        after = connection.execute(
+            "SELECT min(received_at) FROM sync_event WHERE id > ? AND received_at <= ?", (number, iso_micros(latest))
+        ).fetchone()[0]
+        known = parse_iso(before[0]) + 1 if before else (parse_iso(after) - len(numbers) if after else latest)
+        connection.execute(
+            "UPDATE sync_event SET received_at = ?, observed_at = NULL WHERE id = ?", (iso_micros(known), number)
+        )
+
+
+def _forget_marks(connection: sqlite3.Connection, schema: Schema, latest: int) -> None:
+    connection.execute("DELETE FROM sync_full_list WHERE at > ?", (latest,))
+    connection.execute("UPDATE sync_touched SET at = ? WHERE at > ?", (latest, latest))
+
+
+def _replay(mirror: Mirror, progress: Progress) -> int:
+    """Every delivery is to be applied again: what they say of the rows may count now. In slices; returns how many."""
+    with mirror.reading() as connection:
+        first, last = connection.execute("SELECT ifnull(min(id), 1), ifnull(max(id), 0) FROM sync_event").fetchone()
+    count = 0
+    sql = "UPDATE sync_event SET state = 'pending' WHERE id BETWEEN ? AND ? AND state = 'applied'"
+    for start in range(first, last + 1, _SOME):
+        bounds = (start, start + _SOME - 1)
+        count += mirror.writer.run(lambda connection, bounds=bounds: connection.execute(sql, bounds).rowcount)  # type: ignore[misc]
+        progress("deliveries to apply again", min(start + _SOME, last), last)
+    return count
+
+
+def _keys(
+    mirror: Mirror, layout: Layout, where: str, bound: dict[str, Any], step: str, progress: Progress
+) -> Iterator[list[tuple[Any, ...]]]:
+    """The keys of rows for which a condition holds, some at a time."""
+    key = names(layout.key)
+    with mirror.reading() as connection:
+        found = connection.execute(f"SELECT {key} FROM {quote(layout.table.name)} WHERE {where}", bound).fetchall()
+    for start in range(0, len(found), _SOME):
+        yield found[start : start + _SOME]
+        progress(step, min(start + _SOME, len(found)), len(found))
+
+
+def _update(
+    mirror: Mirror, layout: Layout, sets: dict[str, str], bound: dict[str, Any], keys: list[tuple[Any, ...]]
+) -> None:
+    changes = ", ".join(f"{quote(name)} = {value}" for name, value in sets.items())
+    same = " AND ".join(f"{quote(column)} = :k{n}" for n, column in enumerate(layout.key))
+    sql = f"UPDATE {quote(layout.table.name)} SET {changes} WHERE {same}"
+    rows = [bound | {f"k{n}": value for n, value in enumerate(key)} for key in keys]
+    mirror.writer.run(lambda connection: connection.executemany(sql, rows) and None)
