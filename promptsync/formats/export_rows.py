@@ -16,6 +16,7 @@ import pyarrow as pa
 from promptsync.errors import Held
 from promptsync.formats.cells import REASONS, type_cells
 from promptsync.formats.rejects import BadRow, shape_of
+from promptsync.formats.row_typing import LATEST
 from promptsync.formats.times import parse_times
 from promptsync.model import Kind, Table
 from promptsync.model.spelling import plain
@@ -183,7 +184,7 @@ class RowReader:
 
     def _observed(self, cells: pa.BinaryArray, otherwise: list[int]) -> list[int]:
         """When rows last changed, as they say; where they do not, ``otherwise``. Not long after they were asked for."""
-        times, latest = parse_times(cells, self._zone), self._requested_at + _BEYOND
+        times, latest = parse_times(cells, self._zone), self._requested_at + LATEST
         said = zip(times.micros.tolist(), times.valid.tolist(), otherwise, strict=True)
         return [min(micros, latest) if valid and micros > 0 else default for micros, valid, default in said]
 
