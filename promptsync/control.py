@@ -5,10 +5,13 @@ Lines: progress as it happens, last either ``result`` or ``error`` with the erro
 """
 
 import asyncio
+import io
 import json
+import os
 import queue
 import stat
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,11 @@ from promptsync.engine import Engine
 from promptsync.operations import OPERATIONS, Emit
 
 _ENGINE = web.AppKey("engine", Engine)
-_MAX_REQUEST = 64 << 20
+MAX_REQUEST = 64 << 20
+"""Bytes of one request. What is larger comes in several."""
+
+_LONGEST_PATH = 107  # bytes; unix(7): sun_path has 108 with the NUL that ends it
+_MAX_SAID = 200
 
 
 def socket_path(database: Path) -> Path:
@@ -30,25 +37,55 @@ def socket_path(database: Path) -> Path:
 
 def build_control(engine: Engine) -> web.Application:
     """The daemon's end."""
-    app = web.Application(client_max_size=_MAX_REQUEST)
+    app = web.Application(client_max_size=MAX_REQUEST)
     app[_ENGINE] = engine
     app.router.add_post("/operations/{name}", _operate)
     return app
 
 
 async def start_control(app: web.Application, path: Path) -> web.AppRunner:
-    """Listen on the socket: the owner and the group may use it. A leftover of a killed daemon is replaced."""
+    """Listen on the socket: the owner and the group may use it. A leftover of a killed daemon is replaced.
+
+    Raises ConfigError if no socket can have that path, Unavailable if there cannot be one now.
+    """
     await asyncio.to_thread(_clear, path)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
     await runner.setup()
-    await web.UnixSite(runner, str(path)).start()
-    await asyncio.to_thread(path.chmod, 0o660)
+    try:
+        await web.UnixSite(runner, str(path)).start()
+        await asyncio.to_thread(path.chmod, 0o660)
+    except OSError as error:
+        await runner.cleanup()
+        raise errors.Unavailable(
+            f"The control socket {path} cannot be made ({os.strerror(error.errno or 0)}); see to it that its folder is "
+            "writable, then start again."
+        ) from error
     return runner
 
 
+def remove_socket(path: Path) -> None:
+    """After the control application has ended: whatever else is there now is left alone."""
+    with suppress(OSError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
+
+
 def _clear(path: Path) -> None:
-    if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
-        path.unlink()
+    length = len(os.fsencode(path))
+    if length > _LONGEST_PATH:
+        raise errors.ConfigError(
+            f"The control socket beside the mirror would be {path}, and no socket's path has more than {_LONGEST_PATH} "
+            f"bytes (that one has {length}): move the mirror to a folder with a shorter name and set mirror.database."
+        )
+    try:
+        there = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(there.st_mode):
+        raise errors.Unavailable(
+            f"{path} is in the place of the control socket and is none; move it away, then start again."
+        )
+    path.unlink()
 
 
 async def _operate(request: web.Request) -> web.StreamResponse:
@@ -121,11 +158,17 @@ async def daemon_answers(path: Path) -> bool:
 async def _ask(path: Path, name: str, params: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     timeout = aiohttp.ClientTimeout(total=None)
     try:
+        body = json.dumps(dict(params), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # a path of bytes that are not UTF-8
+        body = json.dumps(dict(params)).encode()
+    try:
         async with (
             aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path)), timeout=timeout) as session,
-            session.post(f"http://promptsync/operations/{name}", json=dict(params)) as response,
+            session.post(f"http://promptsync/operations/{name}", data=io.BytesIO(body)) as response,
         ):
-            async for raw in response.content:
+            if response.status != 200:
+                raise _refused(response.status, await response.text(errors="replace"))
+            async for raw in _lines(response.content):
                 line = json.loads(raw)
                 if "result" in line:
                     return dict(line["result"])
@@ -134,11 +177,38 @@ async def _ask(path: Path, name: str, params: Mapping[str, Any], emit: Emit) -> 
                 emit(line)
     except (aiohttp.ClientError, OSError) as error:
         raise errors.Unavailable(f"The daemon cannot be reached ({error}); is it stopping? Try again.") from error
+    except ValueError as error:
+        raise errors.Unavailable(
+            "The daemon's answer cannot be read; is it of another version? Restart it, then try again."
+        ) from error
     raise errors.Unavailable("The daemon stopped before the work was done; start it again, it goes on by itself.")
 
 
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[bytes]:
+    """Whole lines, however long they are: aiohttp's own reading of lines ends at some size."""
+    rest = bytearray()
+    async for piece in content.iter_any():
+        rest += piece
+        *whole, left = rest.split(b"\n") if b"\n" in piece else [rest]
+        for line in whole:
+            yield bytes(line)
+        rest = left
+
+
+def _refused(status: int, said: str) -> errors.PromptsyncError:
+    """What an answer without a result means."""
+    if status == 404:
+        return errors.Unavailable("The daemon does not know how to do that: it is of another version; restart it.")
+    if status == 413:
+        size = f"{MAX_REQUEST >> 20} MiB"
+        return errors.ConfigError(f"That is more than the daemon takes at once ({size}); do it while it is stopped.")
+    return errors.Unavailable(f"The daemon answers with status {status} ({said.strip()[:_MAX_SAID]}); try again.")
+
+
 def _error(line: Mapping[str, str]) -> errors.PromptsyncError:
-    kind = getattr(errors, line["type"], errors.PromptsyncError)
+    kind = getattr(errors, line["type"], None)
+    if not isinstance(kind, type) or not issubclass(kind, errors.PromptsyncError):
+        kind = errors.PromptsyncError
     if issubclass(kind, errors.InputRefused):
         return kind("control", line["error"])
     return kind(line["error"])

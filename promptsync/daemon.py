@@ -23,7 +23,7 @@ from promptsync.alerts import Alerts
 from promptsync.applying import Applying
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config, open_access
-from promptsync.control import build_control, daemon_answers, socket_path, start_control
+from promptsync.control import build_control, daemon_answers, remove_socket, socket_path, start_control
 from promptsync.drop_intake import DropIntake
 from promptsync.engine import Engine
 from promptsync.errors import MirrorLocked, Unavailable
@@ -214,8 +214,7 @@ class _Parts:
         for runner in self._runners:
             await self._supervisor.finish("hanging up", runner.cleanup)
         if self._runners:
-            with suppress(OSError):
-                socket_path(self._config.mirror.database).unlink(missing_ok=True)
+            remove_socket(socket_path(self._config.mirror.database))
 
     async def _finish_files(self) -> None:
         """Finish the files that a killed process was loading by hand."""

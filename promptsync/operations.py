@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from promptsync.clock import iso_millis, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_millis, parse_iso
 from promptsync.engine import Engine
 from promptsync.errors import ConfigError
 from promptsync.fetch import fetch_source, record_run
@@ -108,15 +108,26 @@ def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 
 
 def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
-    """``lines``: objects with received_at, path, body. Stores those that are new, and applies them."""
-    deliveries = [Delivery(line["path"], line["body"], {}, parse_iso(line["received_at"])) for line in params["lines"]]
+    """``lines``: objects with number, received_at, path, body. Stores those that are new, and applies them.
+
+    A line that claims to have been received before the year 2000, or later than now as far as clocks differ, is left
+    out: what it says would win for ever. ``refused``: [number, received_at] of each.
+    """
+    latest = engine.clock() + CLOCKS_DIFFER
+    deliveries, refused = [], []
+    for line in params["lines"]:
+        at = parse_iso(line["received_at"])
+        if YEAR_2000 <= at <= latest:
+            deliveries.append(Delivery(line["path"], line["body"], {}, at))
+        else:
+            refused.append([line.get("number", 0), line["received_at"]])
 
     def store(connection: Any) -> int:
         return sum(import_event(connection, delivery) for delivery in deliveries)
 
     new = engine.mirror.writer.run(store)
     engine.apply_pending()
-    return {"imported": new, "known": len(deliveries) - new}
+    return {"imported": new, "known": len(deliveries) - new, "refused": refused}
 
 
 def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:

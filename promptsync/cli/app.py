@@ -22,6 +22,7 @@ from promptsync.cli.extended import plugin_commands
 from promptsync.cli.fetch import fetch
 from promptsync.cli.init import init
 from promptsync.cli.load import load
+from promptsync.cli.output import is_about_output, written
 from promptsync.cli.plugins import plugins
 from promptsync.cli.rejects import rejects
 from promptsync.cli.reset import reset
@@ -51,6 +52,11 @@ class _Group(click.Group):
             more = {}  # asked for help, it must be given; 'doctor' says what is wrong
         return sorted({*super().list_commands(ctx), *more})
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """The whole command, from its arguments to its exit code."""
+        with written():
+            return super().main(*args, **kwargs)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -66,7 +72,7 @@ class _Group(click.Group):
         except Exception as error:
             if isinstance(error, BrokenPipeError) and _seen_enough(ctx):
                 raise SystemExit(0) from None
-            if _verbosity(ctx) >= 2:
+            if _verbosity(ctx) >= 2 or is_about_output(error):
                 raise
             complain(
                 f"promptsync: this should not have happened ({type(error).__name__} at {where_raised(error)}); "

@@ -12,7 +12,7 @@ from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.clock import iso_micros, parse_iso
 from promptsync.errors import ConfigError, Unavailable
 
-_BATCH = 500
+_BATCH, _BATCH_BYTES = 500, 4 << 20
 
 
 @click.group()
@@ -126,13 +126,19 @@ def _write(connection: sqlite3.Connection, stream: IO[str]) -> int:
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
 def import_(app: App, file: Path, as_json: bool) -> None:
-    """Read deliveries from JSON Lines, as export writes them, and apply them. The same line twice is one delivery."""
-    total = {"imported": 0, "known": 0}
+    """Read deliveries from JSON Lines, as export writes them, and apply them. The same line twice is one delivery.
+
+    A line that claims to have been received before the year 2000, or more than five minutes from now, is left out.
+    """
+    total = {"imported": 0, "known": 0, "refused": 0}
     try:
         with click.open_file(str(file), encoding="utf-8") as stream:
             for lines in _batches(stream):
                 result = app.operate("import-events", {"lines": lines}, lambda _: None)
-                total = {name: total[name] + result[name] for name in total}
+                for number, received_at in result["refused"]:
+                    click.echo(f"Line {number} is left out: nothing was received at {received_at}.", err=True)
+                total["refused"] += len(result.pop("refused"))
+                total |= {name: total[name] + count for name, count in result.items()}
     except OSError as error:
         raise ConfigError(f"{file} cannot be read ({error.strerror}); check the name.") from error
     except UnicodeDecodeError as error:
@@ -140,33 +146,40 @@ def import_(app: App, file: Path, as_json: bool) -> None:
     if as_json:
         print_json(total)
     else:
-        app.say(f"{total['imported']:,} deliveries imported, {total['known']:,} were there already.")
+        left_out = f", {total['refused']:,} left out" if total["refused"] else ""
+        app.say(f"{total['imported']:,} deliveries imported, {total['known']:,} were there already{left_out}.")
+    finish(bool(total["refused"]))
 
 
-def _batches(stream: Any) -> Iterator[list[dict[str, str]]]:
-    batch: list[dict[str, str]] = []
+def _batches(stream: Any) -> Iterator[list[dict[str, Any]]]:
+    """Lines in requests that are small in number and in bytes; one that is larger comes alone."""
+    batch: list[dict[str, Any]] = []
+    size = 0
     for number, text in enumerate(stream, 1):
-        if text.strip():
-            batch.append(_line(number, text))
-        if len(batch) >= _BATCH:
+        if not text.strip():
+            continue
+        if batch and (len(batch) >= _BATCH or size + len(text) > _BATCH_BYTES):
             yield batch
-            batch = []
+            batch, size = [], 0
+        batch.append(_line(number, text))
+        size += len(text)
     if batch:
         yield batch
 
 
-def _line(number: int, text: str) -> dict[str, str]:
+def _line(number: int, text: str) -> dict[str, Any]:
     try:
         line = json.loads(text)
         path = line.get("path") or line["type"]
         received_at = iso_micros(parse_iso(line["received_at"]))
         if not isinstance(path, str) or not isinstance(line["body"], str):
             raise TypeError
-    except (ValueError, KeyError, TypeError, AttributeError):
+        (path + line["body"]).encode()  # half of a surrogate pair is no text
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ConfigError(
             f"Line {number} is no delivery: it needs received_at (ISO 8601), type or path, and body (text)."
         ) from None
-    return {"received_at": received_at, "path": path, "body": line["body"]}
+    return {"number": number, "received_at": received_at, "path": path, "body": line["body"]}
 
 
 def _time(text: str | None) -> str | None:

@@ -11,6 +11,7 @@ import click
 import uvloop
 
 from promptsync.cli.context import App
+from promptsync.cli.output import forgive
 from promptsync.cli.streams import let_go
 from promptsync.daemon import Daemon, run_daemon
 from promptsync.errors import MirrorBroken, Unavailable
@@ -32,6 +33,7 @@ def run(app: App) -> None:
             app.say(f"Watching {config.drop.folder} for files; the mirror is {config.mirror.database}")
         except (OSError, ValueError):
             let_go(sys.stdout)  # nobody reads it: it listens all the same
+            forgive(sys.stdout)
 
     tracebacks = app.verbosity >= 2
     set_up_logs(app.verbosity, waits=False)

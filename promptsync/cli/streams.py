@@ -6,9 +6,17 @@ Owns that neither decides how the process ends.
 import os
 import select
 from contextlib import suppress
-from typing import TextIO
+from typing import Protocol
 
 import click
+
+
+class Writable(Protocol):
+    """What is asked of a stream here."""
+
+    def flush(self) -> object: ...
+
+    def fileno(self) -> int: ...
 
 
 def complain(text: str) -> None:
@@ -17,7 +25,7 @@ def complain(text: str) -> None:
         click.echo(text, err=True)
 
 
-def let_go(stream: TextIO) -> None:
+def let_go(stream: Writable) -> None:
     """Give up what is left in a stream that cannot be written to, so that the end of the process does not fail by it.
 
     Python would end with code 120.
@@ -31,7 +39,7 @@ def let_go(stream: TextIO) -> None:
             os.close(nowhere)
 
 
-def reader_gone(stream: TextIO) -> bool:
+def reader_gone(stream: Writable) -> bool:
     """Whether a stream is a pipe that nobody reads any more, as with ``| head``."""
     try:
         poll = select.poll()

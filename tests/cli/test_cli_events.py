@@ -12,6 +12,8 @@ from cli_place import Place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from promptsync.clock import MICROS, iso_micros, system_clock
+
 LINES = (
     line("customer/added", customer(), "2026-02-04T08:00:00.000001Z"),
     line("broadcast/state", {"orgId": 1287, "bulkActionId": 7, "status": "PAUSED"}, "2026-02-04T08:00:01.000002Z"),
@@ -72,7 +74,7 @@ def test_another_mirror_from_an_export(inbox: Place, make_place: Callable[..., P
     out = tmp_path / "out.jsonl"
     assert inbox.run("events", "export", out).exit_code == 0
     other = make_place("other")
-    assert told(other, "import", out) == {"imported": 5, "known": 0}
+    assert told(other, "import", out) == {"imported": 5, "known": 0, "refused": 0}
     assert contents(other) == contents(inbox)
     assert contents(other)["contact_channel"]
     again = tmp_path / "again.jsonl"
@@ -82,17 +84,36 @@ def test_another_mirror_from_an_export(inbox: Place, make_place: Callable[..., P
 
 def test_the_same_line_twice_is_one_delivery(inbox: Place, tmp_path: Path) -> None:
     before = contents(inbox)
-    assert told(inbox, "import", write(tmp_path / "again.jsonl", *LINES, *LINES)) == {"imported": 0, "known": 10}
+    assert told(inbox, "import", write(tmp_path / "again.jsonl", *LINES, *LINES)) == {
+        "imported": 0,
+        "known": 10,
+        "refused": 0,
+    }
     assert contents(inbox) == before
 
 
 def test_the_same_body_at_another_time_is_another(inbox: Place, tmp_path: Path) -> None:
     later = line("customer/added", customer(), "2026-02-04T08:00:00.000002Z")
-    assert told(inbox, "import", write(tmp_path / "later.jsonl", later)) == {"imported": 1, "known": 0}
+    assert told(inbox, "import", write(tmp_path / "later.jsonl", later)) == {"imported": 1, "known": 0, "refused": 0}
 
 
 def test_import_keeps_the_time_of_receipt(inbox: Place) -> None:
     assert told(inbox, "show", "5")["received_at"] == "2026-02-04T08:00:00.500000Z"
+
+
+def test_a_line_may_not_claim_any_year(place: Place, tmp_path: Path) -> None:
+    """Each that does is named, and the others are imported."""
+    soon = iso_micros(system_clock() + 200 * MICROS)
+    times = ["2062-02-04T08:00:00.000000Z", soon, "1999-12-31T23:59:59.999999Z", "2000-01-01T00:00:00.000000Z"]
+    lines = [line("customer/added", customer(n + 1), at) for n, at in enumerate(times)]
+    result = place.run("events", "import", write(tmp_path / "in.jsonl", lines[0], "", *lines[1:]))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "Line 1 is left out: nothing was received at 2062-02-04T08:00:00.000000Z.",
+        "Line 4 is left out: nothing was received at 1999-12-31T23:59:59.999999Z.",
+    ]
+    assert result.stdout == "2 deliveries imported, 0 were there already, 2 left out.\n"
+    assert place.rows("SELECT id FROM contact ORDER BY 1") == [(2,), (4,)]
 
 
 def test_from_standard_input_to_standard_output(place: Place) -> None:
@@ -104,7 +125,7 @@ def test_from_standard_input_to_standard_output(place: Place) -> None:
 
 
 def test_an_empty_inbox_is_an_empty_file(place: Place, tmp_path: Path) -> None:
-    assert told(place, "import", write(tmp_path / "in.jsonl")) == {"imported": 0, "known": 0}
+    assert told(place, "import", write(tmp_path / "in.jsonl")) == {"imported": 0, "known": 0, "refused": 0}
     place.run("load", "--dry-run", tmp_path / "in.jsonl")
     assert place.run("events", "export", tmp_path / "out.jsonl").exit_code == 0
     assert (tmp_path / "out.jsonl").read_text() == ""

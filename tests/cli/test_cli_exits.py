@@ -201,7 +201,11 @@ def test_commands_hand_their_work_to_the_daemon(
     daemon: "subprocess.Popen[str]", place: Place, night: Path, tmp_path: Path
 ) -> None:
     lines = write(tmp_path / "in.jsonl", line("customer/added", customer()))
-    assert json.loads(place.run("events", "import", lines, "--json").stdout) == {"imported": 1, "known": 0}
+    assert json.loads(place.run("events", "import", lines, "--json").stdout) == {
+        "imported": 1,
+        "known": 0,
+        "refused": 0,
+    }
     loaded = json.loads(place.run("load", night, "--json").stdout)
     assert {file["state"] for file in loaded} == {"merged"}
     assert place.run("load", "--table", "x", "--org", "1", "--as-of", "2026-01-01", night).exit_code == 2

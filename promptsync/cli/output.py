@@ -1,0 +1,96 @@
+"""Whether what a command printed was written: on a full disk it ends with a sentence and 3, whatever it did.
+
+Owns that for every command alike: what is printed is flushed before the command ends, so that none ends as if all had
+been said. How a stream that cannot be written is let go of is in streams.py.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from promptsync.cli.context import NOT_NOW as NOT_WRITTEN
+from promptsync.cli.streams import complain, let_go
+
+
+class Watched:
+    """A text stream that remembers why it could first not be written. ``error``: that, or None."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self.error: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """As the stream's own."""
+        try:
+            return self._stream.write(text)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        """As the stream's own."""
+        try:
+            self._stream.flush()
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def fileno(self) -> int:
+        """As the stream's own."""
+        return self._stream.fileno()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def is_about_output(error: BaseException) -> bool:
+    """Whether it is standard output that raised this."""
+    return isinstance(sys.stdout, Watched) and sys.stdout.error is error
+
+
+def forgive(stream: object) -> None:
+    """Forget why a stream could not be written: that is not what the command is judged by."""
+    if isinstance(stream, Watched):
+        stream.error = None
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Around a whole command: raises SystemExit(3) if what it printed could not be written."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever began the process: what is said there is for nobody
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  for as long as the process lives
+    before = sys.stdout
+    sys.stdout = watched = Watched(before)
+    end: SystemExit | None = None
+    try:
+        yield
+    except SystemExit as error:
+        end = error
+    except OSError as error:
+        if not is_about_output(error):
+            raise
+    finally:
+        sys.stdout = before
+        let_go(sys.stderr)
+    _end(watched, end)
+    if end is not None:
+        raise end
+
+
+def _end(stdout: Watched, end: SystemExit | None) -> None:
+    let_go(stdout)
+    error = stdout.error
+    if error is None:
+        return
+    if isinstance(error, BrokenPipeError):
+        raise SystemExit(0 if end is None else end.code)
+    if end is None or end.code != NOT_WRITTEN:
+        complain(
+            f"promptsync: standard output cannot be written ({error.strerror}); make room or print to another place."
+        )
+    let_go(sys.stderr)
+    raise SystemExit(NOT_WRITTEN)
