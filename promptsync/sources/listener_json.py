@@ -16,6 +16,8 @@ LARGE: Final = 256 << 10
 """Bytes. What is longer is looked at on a thread."""
 
 _BLANKS: Final = " \t\n\r"
+DEEPEST: Final = 500
+"""How deep objects and arrays may be nested. How deep a parser gets is different from one Python to the next."""
 
 
 class JsonText:
@@ -28,21 +30,34 @@ class JsonText:
         self._long_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=len).raw_decode
 
     def __call__(self, body: bytes) -> str:
-        """The text of ``body``. Raises Refused for what is not JSON, or nested too deeply."""
+        """The text of ``body``. Raises Refused for what is not JSON, or nested deeper than ``DEEPEST``."""
         try:
             text = body.decode("utf-8")
             begin = len(text) - len(text.lstrip(_BLANKS))
             try:
-                _, end = self._raw_decode(text, begin)
+                value, end = self._raw_decode(text, begin)
             except (json.JSONDecodeError, _NoConstant):
                 raise
             except ValueError:  # a whole number of more digits than Python takes
-                _, end = self._long_decode(text, begin)
+                value, end = self._long_decode(text, begin)
         except (ValueError, RecursionError):
             raise Refused(NOT_JSON) from None
-        if text[end:].strip(_BLANKS):
+        if text[end:].strip(_BLANKS) or (text.count("[") + text.count("{") > DEEPEST and _too_deep(value)):
             raise Refused(NOT_JSON)
         return text
+
+
+def _too_deep(value: object) -> bool:
+    """Whether objects and arrays are nested more than ``DEEPEST`` deep."""
+    level = [value]
+    for _ in range(DEEPEST):
+        parts = (
+            outer.values() if isinstance(outer, dict) else outer for outer in level if isinstance(outer, dict | list)
+        )
+        level = [inner for part in parts for inner in part if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def large_json_text(body: bytes) -> str:

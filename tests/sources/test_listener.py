@@ -13,6 +13,7 @@ from promptsync.errors import MirrorBroken, MirrorFull
 from promptsync.model.delivery import Delivery
 from promptsync.model.event_types import EVENT_TYPES
 from promptsync.sources.listener import stop_accepting
+from promptsync.sources.listener_json import DEEPEST
 from promptsync.sources.signature import Authenticator
 
 BODY = b'{"orgId": 1234, "text": "na\xc3\xafve"}'
@@ -165,6 +166,8 @@ async def test_a_doubled_type_must_agree_twice(listening: Listening) -> None:
         b"1e999",
         b"1" * 5000,
         b"[-" + b"9" * 5000 + b"]",
+        b"[" * DEEPEST + b"]" * DEEPEST,
+        b"[" + b"{}," * (4 * DEEPEST) + b"{}]",
     ],
 )
 async def test_json_that_is_stored(listening: Listening, body: bytes) -> None:
@@ -191,6 +194,8 @@ async def test_json_that_is_stored(listening: Listening, body: bytes) -> None:
         "\u00a0{}".encode(),
         b"[" * 100_000,
         b"[" * 5000 + b"]" * 5000,
+        b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1),
+        b'{"a":[{}, ' * DEEPEST + b"1" + b"]}" * DEEPEST,
         b'{"a":' * 100_000,
     ],
 )
