@@ -10,6 +10,21 @@ import structlog
 from promptsync.model import declared_schema
 from promptsync.store.mirror import Mirror
 
+_HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make warnings errors where our own modules cause them; what another package causes is only listed.
+
+    A ResourceWarning hits the module in which the collector happens to run, so those are errors in .ci/run alone.
+    """
+    files = {path.stem for path in _HERE.rglob("*.py")}
+    packages = {path.parent.name for path in _HERE.rglob("__init__.py")}
+    ours = "|".join(sorted({"promptsync", r"promptsync_plugin_\w+", "tests"} | files | packages))
+    config.addinivalue_line("filterwarnings", rf"error:::({ours})(\.|$)")
+    config.addinivalue_line("filterwarnings", "default::ResourceWarning")
+    config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
+
 
 @pytest.fixture(autouse=True)
 def plain_logs() -> Iterator[None]:

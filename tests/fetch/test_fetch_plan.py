@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 
 from hypothesis import given
@@ -64,6 +65,9 @@ class Ledger:
                 self.connection.execute(statement)
         self.seen("elsewhere", [(item(n), Night(n)) for n in range(10)])
 
+    def close(self) -> None:
+        self.connection.close()
+
     def seen(self, place: str, pairs: list[tuple[Item, Night]]) -> None:
         rows = [{"key": one.key, "tag": one.tag, "table": night.table, "state": "waiting"} for one, night in pairs]
         note_seen(self.connection, place, rows, NOW)
@@ -90,8 +94,13 @@ LISTING = st.lists(st.tuples(st.integers(0, 9), st.sampled_from("ab")), unique_b
 
 @given(st.lists(st.tuples(LISTING, st.sampled_from([frozenset(), frozenset({"contact"})]), st.integers(0, 3))))
 def test_every_version_is_fetched_once_however_listings_change(looks: list[tuple[list, frozenset[str], int]]) -> None:
+    with closing(Ledger()) as ledger:
+        _play(ledger, looks)
+
+
+def _play(ledger: Ledger, looks: list[tuple[list, frozenset[str], int]]) -> None:
     """A model of it: the version of each key last loaded. Some of what is planned is left undone each time."""
-    ledger, loaded = Ledger(), dict[str, str]()
+    loaded = dict[str, str]()
     last = dict[str, str]()
     for entries, skip, most in looks:
         listing = [item(*entry) for entry in entries]
