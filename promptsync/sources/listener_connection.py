@@ -64,14 +64,15 @@ class Connection(RequestHandler):
         """Read no more. Whoever waits for the rest of a body hears of it."""
         self._refused = True
         self._lingering_time = 0.0
-        self._pause_transport_reading()
+        if self.transport is not None:
+            self.transport.pause_reading()
         if self._body is not None and not self._body.is_eof():
             self._body.set_exception(web.RequestPayloadError("what follows is no part of it"))
 
-    def resume_reading(self, resume_parser: bool = True) -> None:
+    def resume_reading(self, *args: Any, **kwargs: Any) -> None:
         """The reader of a body has room again."""
         if not self._refused:
-            super().resume_reading(resume_parser)
+            super().resume_reading(*args, **kwargs)
 
 
 class _Server(web.Server):
