@@ -10,6 +10,7 @@ import json
 import os
 import queue
 import stat
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -96,10 +97,14 @@ async def _operate(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/jsonl"})
     await response.prepare(request)
     lines: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+    progress: deque[dict[str, Any]] = deque(maxlen=1)  # the newest: a command that does not read must not fill memory
+
+    def emit(line: dict[str, Any]) -> None:
+        (progress.append if "progress" in line else lines.put)(line)
 
     def run() -> None:
         try:
-            lines.put({"result": operation(request.app[_ENGINE], params, lines.put)})
+            lines.put({"result": operation(request.app[_ENGINE], params, emit)})
         except errors.PromptsyncError as error:
             lines.put({"error": str(error), "type": type(error).__name__})
         except Exception as error:  # noqa: BLE001  the command is told; the daemon goes on
@@ -108,21 +113,16 @@ async def _operate(request: web.Request) -> web.StreamResponse:
             lines.put(None)
 
     work = asyncio.create_task(asyncio.to_thread(run))
-    latest: dict[str, Any] | None = None
     while True:
         try:
             line = lines.get_nowait()
         except queue.Empty:
-            if latest is not None:
-                await _send(response, latest)
-                latest = None
+            if progress:
+                await _send(response, progress.pop())
             await asyncio.sleep(0.02)
             continue
         if line is None:
             break
-        if "progress" in line:
-            latest = line
-            continue
         await _send(response, line)
     await work
     return response
@@ -130,7 +130,7 @@ async def _operate(request: web.Request) -> web.StreamResponse:
 
 async def _send(response: web.StreamResponse, line: dict[str, Any]) -> None:
     try:
-        await response.write(json.dumps(line).encode() + b"\n")
+        await response.write(json.dumps(line, default=str).encode() + b"\n")
     except ConnectionError:
         return  # the command has gone; the operation goes on
 

@@ -8,7 +8,9 @@ import click
 from promptsync.browse.settings import BrowseSettings
 from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
+from promptsync.cli.streams import announce
 from promptsync.config import Config
+from promptsync.logs import set_up_logs
 from promptsync.model import declared_schema
 from promptsync.notify import ServiceManager
 
@@ -19,6 +21,7 @@ from promptsync.notify import ServiceManager
 @click.pass_obj
 def browse(app: App, host: str | None, port: int | None) -> None:
     """Serve the mirror to people, read-only. Works while the daemon runs and while it is stopped."""
+    set_up_logs(app.verbosity, waits=False)
     settings, close = with_plugins(browse_settings(app.config, host, port), app.config)
     try:
         asyncio.run(_serve(settings, app))
@@ -33,7 +36,8 @@ async def _serve(settings: BrowseSettings, app: App) -> None:
 
     def ready(address: str) -> None:
         manager.ready(f"Serving the pages at {address}")
-        app.say(f"Open {address}")
+        if app.verbosity >= 0:
+            announce(f"Open {address}")
 
     beats = asyncio.create_task(manager.watch(lambda: True, ""))
     try:

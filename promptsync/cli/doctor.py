@@ -24,6 +24,7 @@ from promptsync.model import declared_schema
 from promptsync.status_log import LogState, log_state
 from promptsync.store import observed
 from promptsync.store.connect import open_reader
+from promptsync.store.lock_holders import other_writer
 
 
 @click.command()
@@ -110,6 +111,8 @@ def _daemon(database: Path, *, runs: bool) -> Iterator[Finding]:
     yield from (problem("daemon", trouble) for trouble in troubles)
     if not runs:
         yield note("daemon", "The daemon is not running: nothing is received until 'promptsync run'.")
+        if (writing := other_writer(database)) is not None:
+            yield note("lock", f"The mirror is locked just now by {writing}: as long as that stays, nothing is stored.")
     elif not troubles:
         yield ok("daemon", "The daemon is running.")
 

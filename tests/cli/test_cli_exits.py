@@ -177,6 +177,28 @@ def test_tracebacks_only_when_asked_for(mirror: Place, monkeypatch: pytest.Monke
         mirror.run("-v", "-v", "status")
 
 
+def test_a_broken_pipe_is_no_good_end_unless_it_is_the_output(mirror: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the connection to a vendor; and the daemon is not asked to end by it at all."""
+
+    def fail(*_: object, **__: object) -> Any:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("promptsync.cli.status.read_status", fail)
+    monkeypatch.setattr("promptsync.cli.run.run_daemon", fail)
+    for command in ("status", "run"):
+        result = mirror.run(command)
+        assert result.exit_code == 3 and one_sentence(result.stderr), command
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(mirror: Place) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "promptsync", "--config", str(mirror.file), "status"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 @pytest.mark.parametrize(("error", "code"), [(MirrorFull("Make room."), 3), (Unavailable("Wait."), 3)])
 def test_errors_become_sentences(error: Exception, code: int, mirror: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> Any:

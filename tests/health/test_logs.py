@@ -136,6 +136,24 @@ async def test_a_task_that_the_end_of_the_daemon_cuts_short_is_no_news(
     assert lines(capsys) == []
 
 
+async def test_a_run_that_cannot_be_recorded_was_made_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up_logs(0, plain=True)
+    (tmp_path / "promptsync.toml").write_text("[webhook]\nallow_unauthenticated = true\n")
+    engine = await asyncio.to_thread(Engine, load_config(tmp_path / "promptsync.toml"))
+    ran: list[str] = []
+
+    async def run() -> str:
+        ran.append("ran")
+        await asyncio.to_thread(engine.close)
+        return "done"
+
+    await Schedule(engine.mirror, engine.clock).run_now(Task("last", IntervalTrigger(seconds=60), run))
+    (line,) = lines(capsys)
+    assert ran == ["ran"] and (line["event"], line["task"]) == ("run_not_recorded", "last")
+
+
 @pytest.mark.parametrize("tracebacks", [False, True])
 async def test_an_error_nobody_foresaw_ends_the_daemon_with_a_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], tracebacks: bool

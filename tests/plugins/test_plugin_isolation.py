@@ -237,3 +237,23 @@ def test_hooks_of_an_object_work_too(kit: Kit) -> None:
             return []
 
     assert kit.enable(Mine()).engine.plugins.extensions.plugins[0].hooks == ("checks",)
+
+
+class _Unsayable(PluginError):
+    def __str__(self) -> str:
+        raise ZeroDivisionError
+
+
+def test_an_error_that_cannot_say_itself_fails_its_own_call_at_once() -> None:
+    """And not by the time that a call has: nothing waits for a thread that has ended."""
+    calls = Calls("p", limit=3600)
+
+    def fails(number: int) -> int:
+        if number == 1:
+            raise _Unsayable
+        return number
+
+    zero, one, two = calls.each("hook", fails, [(0,), (1,), (2,)])
+    calls.close()
+    assert (zero, two) == (0, 2)
+    assert isinstance(one, PluginFailed) and "_Unsayable" in str(one)

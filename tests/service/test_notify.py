@@ -115,3 +115,21 @@ def test_without_unix_sockets_notifying_works_and_the_control_socket_is_out_of_r
     assert tried.pop("socket") == "EAFNOSUPPORT"
     assert set(tried) == {"SOCK_STREAM", "SOCK_DGRAM", "SOCK_SEQPACKET"} and "connected" not in tried.values(), tried
     assert heard.next() == ["READY=1", "STATUS=Sealed"]
+
+
+_NO_FILES = """
+import os, resource, sys
+from promptsync.logs import set_up_logs
+from promptsync.notify import ServiceManager
+set_up_logs(0)
+manager = ServiceManager.of({"NOTIFY_SOCKET": sys.argv[1]}, os.getpid())
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+manager.ready("Well")
+os.write(1, b"goes on")
+"""
+
+
+def test_a_process_that_may_open_no_more_files_goes_on(heard: Heard) -> None:
+    command = [sys.executable, "-c", _NO_FILES, heard.address]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (said.returncode, said.stdout) == (0, "goes on") and "service_manager_unreachable" in said.stderr

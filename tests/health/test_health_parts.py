@@ -1,0 +1,74 @@
+"""Health when part of what it looks at is gone: the rest is said, and nothing is called well that is not."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from promptsync.config import load_config
+from promptsync.drop_intake import DropIntake
+from promptsync.engine import Engine
+from promptsync.health import Health, health_routes
+from promptsync.sources.drop import DropFolder, DropSettings
+from promptsync.sources.listener import STATE, ListenerState
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    (tmp_path / "promptsync.toml").write_text(
+        '[mirror]\ndatabase = "data/m.db"\n[webhook]\nallow_unauthenticated = true\n'
+    )
+    engine = Engine(load_config(tmp_path / "promptsync.toml"))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def health(engine: Engine) -> Health:
+    listener = web.Application()
+    listener[STATE] = ListenerState()
+    listener[STATE].refused["path"] = 7
+    folder = DropFolder(DropSettings(engine.config.drop.folder), DropIntake(engine), engine.clock)
+    return Health(engine, listener, folder, CollectorRegistry())
+
+
+async def asked(health: Health, path: str) -> tuple[int, str]:
+    app = web.Application()
+    app.add_routes(health_routes(health))
+    async with TestClient(TestServer(app)) as client, client.get(path) as response:
+        return response.status, await response.text()
+
+
+async def test_without_its_folder_it_is_not_ready_and_counts_what_it_can(engine: Engine, health: Health) -> None:
+    shutil.rmtree(engine.mirror.folder)
+    status, said = await asked(health, "/-/ready")
+    assert status == 503 and any("data folder" in reason for reason in json.loads(said)["reasons"])
+    status, text = await asked(health, "/-/metrics")
+    found = {sample.name: sample for family in text_string_to_metric_families(text) for sample in family.samples}
+    assert status == 200 and found["promptsync_readable"].value == 0
+    assert found["promptsync_deliveries_total"].value == 7 and found["promptsync_writer_waiting"].value == 0
+    problems = health.problems()
+    assert any("cannot be read" in problem for problem in problems)
+    assert any("not ready" in problem for problem in problems)
+
+
+async def test_with_all_of_it_it_is_ready_and_says_that_all_could_be_read(health: Health) -> None:
+    assert await asked(health, "/-/ready") == (200, '{"ready": true, "reasons": [], "notes": []}\n')
+    assert "promptsync_readable 1.0" in (await asked(health, "/-/metrics"))[1]
+
+
+async def test_a_wal_that_was_deleted_is_a_problem_though_it_is_ready(engine: Engine, health: Health) -> None:
+    engine.mirror.path.with_name("m.db-wal").unlink()
+    tick = threading.Event()
+    while not engine.mirror.writer.wal_lost:
+        tick.wait(0.01)
+    status, said = await asked(health, "/-/ready")
+    assert status == 200 and json.loads(said)["notes"]
+    assert any("m.db-wal" in problem and "restart" in problem for problem in health.problems())
