@@ -21,6 +21,7 @@ _NORTH_AMERICAN = re.compile(r"(\+?1)?([2-9][0-9]{2})([2-9][0-9]{2})([0-9]{4})")
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _PHONE = re.compile(r"\+[0-9]+")
 _ADDRESSES = frozenset({"from", "to", "recipient", "destination", "sender"})  # phone numbers among others
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair, which JSON can spell and no page can hold
 _LABEL_LENGTH = 60
 
 
@@ -115,6 +116,6 @@ def _pretty(text: str) -> Markup | None:
     except (ValueError, RecursionError):
         return None
     if isinstance(document, list) and document and all(isinstance(one, str) and "," not in one for one in document):
-        return escape(", ".join(document))
-    shown = json.dumps(document, indent=2, ensure_ascii=False)
+        return escape(_SURROGATE.sub("\ufffd", ", ".join(document)))
+    shown = _SURROGATE.sub("\ufffd", json.dumps(document, indent=2, ensure_ascii=False))
     return Markup('<pre class="json" tabindex="0">{}</pre>').format(shown)

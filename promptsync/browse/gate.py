@@ -2,13 +2,12 @@
 
 Owns what a request must have before any route runs, so that a route that forgets to ask shows nothing: a login, or
 an administrator's for Datasette's own pages under ``/-/``. Also refuses large bodies, foreign host names where there
-is no login, passwords in headers (each would be hashed on the event loop), and too many tries to log in, and says to
-browsers that no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette.
+is no login, passwords in headers, and too many tries to log in, ends a session on logging out, and says to browsers
+that no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette.
 """
 
 import math
 import re
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,7 +18,9 @@ from datasette.utils.asgi import Request, Response  # type: ignore[import-untype
 
 from promptsync.browse.access import Actor, Need, may, needs
 from promptsync.browse.attempts import LoginLimit
+from promptsync.browse.cookies import browser_of, session_name
 from promptsync.browse.settings import BrowseSettings, loopback
+from promptsync.browse.visitor import encrypted, networks, visitor
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -31,7 +32,7 @@ REFUSED = "/-/refused"
 """A route that says, as a page with everything around it, that this is for administrators."""
 
 _LARGEST_BODY = 16_384
-_LOGIN = "/-/login"
+_LOGIN, _LOGOUT = "/-/login", "/-/logout"
 _POLICY = (
     "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -45,13 +46,13 @@ _HEADERS = {
 
 
 class Gate:
-    """Wraps ``app``; ``datasette`` must carry ``browse``, the settings. ``clock``: seconds, from anywhere."""
+    """Wraps ``app``; ``datasette`` must carry ``browse``, the settings, ``sessions``, and a ``clock`` in seconds."""
 
-    def __init__(self, app: App, datasette: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, app: App, datasette: Any) -> None:
         self._app = app
         self._datasette = datasette
         self._settings: BrowseSettings = datasette.browse
-        self._clock = clock
+        self._trusted = networks(self._settings.trusted_proxies)
         self._limit = LoginLimit()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,21 +63,29 @@ class Gate:
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
         scope = {**scope, "headers": headers}
         refusal = _unfit(scope, self._settings) or await self._unwelcome(scope)
-        send = _with_headers(send)
+        send = _with_headers(send, secure=encrypted(scope.get("scheme", ""), headers))
+        posted = Request(scope, None).path if scope["method"] == "POST" else ""
         if isinstance(refusal, Response):
             await refusal.asgi_send(send)
-        elif scope["method"] == "POST" and Request(scope, None).path == _LOGIN:
+        elif posted == _LOGIN:
             await self._log_in(scope, receive, send)
+        elif posted == _LOGOUT:
+            await self._app(scope, receive, self._ending(scope, send))
         else:
             await self._app({**scope, **(refusal or {})}, receive, send)
 
     async def _log_in(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a try to log in pass unless there were too many: each costs the event loop the hashing of a password."""
+        """Let a try to log in pass unless there were too many."""
         message = await _whole(receive)
-        form = dict(parse_qsl(message.get("body", b"").decode("utf-8", "replace"), keep_blank_values=True))
-        user, address = form.get("username", ""), (scope.get("client") or ("",))[0]
-        wait = self._limit.wait(address, user, self._clock())
-        if wait:
+        try:
+            form = dict(parse_qsl(message.get("body", b"").decode(), keep_blank_values=True))
+        except UnicodeDecodeError:
+            await Response.text("The form is not in UTF-8.", 400).asgi_send(send)
+            return
+        user, headers = form.get("username", ""), scope["headers"]
+        address = visitor((scope.get("client") or ("",))[0], headers, self._trusted)
+        browser = browser_of(self._datasette, headers, user)
+        if wait := self._limit.wait(address, user, self._datasette.clock(), browser):
             seconds = math.ceil(wait)
             told = {"retry-after": str(seconds)}
             await Response.text(f"Too many tries. The next one in {seconds} seconds.", 429, told).asgi_send(send)
@@ -84,10 +93,21 @@ class Gate:
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 302:
-                self._limit.succeeded(address, user)
+                self._limit.succeeded(address, user, browser)
             await send(message)
 
         await self._app(scope, _once(message, receive), answer)
+
+    def _ending(self, scope: Scope, send: Send) -> Send:
+        """The session ends with the answer that says so, whoever else has a copy of its cookie."""
+        name = session_name(self._datasette, scope["headers"])
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 302:
+                self._datasette.sessions.end(name)
+            await send(message)
+
+        return answer
 
     async def _unwelcome(self, scope: Scope) -> Response | Scope | None:
         """None where the path is open to whoever asks; else the answer, or changes that lead to ``REFUSED``."""
@@ -148,10 +168,10 @@ def _once(message: Message, receive: Receive) -> Receive:
     return next_one
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, *, secure: bool) -> Send:
     async def answer(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = [(name, _http_only(name, value)) for name, value in message.get("headers", [])]
+            headers = [(name, _hardened(name, value, secure)) for name, value in message.get("headers", [])]
             said = {name.lower() for name, _ in headers}
             message = {**message, "headers": headers + [h for h in _HEADERS.items() if h[0] not in said]}
         await send(message)
@@ -159,6 +179,9 @@ def _with_headers(send: Send) -> Send:
     return answer
 
 
-def _http_only(name: bytes, value: bytes) -> bytes:
-    """No script ever needs a cookie of ours."""
-    return value + b"; HttpOnly" if name.lower() == b"set-cookie" and b"httponly" not in value.lower() else value
+def _hardened(name: bytes, value: bytes, secure: bool) -> bytes:
+    """No script ever needs a cookie of ours, and one that was given encrypted never travels otherwise."""
+    if name.lower() != b"set-cookie":
+        return value
+    wanted = [b"; HttpOnly", *([b"; Secure"] if secure else [])]
+    return value + b"".join(word for word in wanted if word[2:].lower() not in value.lower())

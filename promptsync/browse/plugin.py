@@ -21,6 +21,7 @@ from promptsync.browse import cells, links
 from promptsync.browse.access import Actor, may
 from promptsync.browse.extended import page_routes
 from promptsync.browse.gate import REFUSED, App, Gate
+from promptsync.browse.login import log_in
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.views import routes
 from promptsync.errors import Unavailable
@@ -46,11 +47,13 @@ def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
     return lambda app: Gate(app, datasette) if _settings(datasette) else app
 
 
-@hookimpl  # type: ignore[untyped-decorator]
+@hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]
 def register_routes(datasette: Any) -> list[tuple[str, Any]]:
-    """Our table, row and SQL pages, before Datasette's."""
+    """Our pages for logging in, tables, rows and SQL, before Datasette's and its plugins'."""
     settings = _settings(datasette)
-    return [*page_routes(settings.pages), *routes(), (f"{REFUSED}$", _refused)] if settings else []
+    if settings is None:
+        return []
+    return [(r"/-/login$", log_in), *page_routes(settings.pages), *routes(), (f"{REFUSED}$", _refused)]
 
 
 async def _refused() -> Response:

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,14 @@ from typing import Any
 import uvicorn
 from datasette.app import Datasette  # type: ignore[import-untyped]
 from datasette.plugins import pm  # type: ignore[import-untyped]
+from itsdangerous import BadSignature
 
 from promptsync.browse import plugin
 from promptsync.browse.extended import with_more
 from promptsync.browse.metadata import PAGE_SIZE, metadata
 from promptsync.browse.mirror import PAGING, MirrorDatabase, tables_of
+from promptsync.browse.passwords import Passwords
+from promptsync.browse.sessions import Sessions
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.model import Schema
@@ -42,16 +46,32 @@ _SETTINGS = {
 
 
 class MirrorDatasette(Datasette):  # type: ignore[misc]
-    """A Datasette that carries our settings (``browse``) and keeps password hashes out of its metadata pages."""
+    """A Datasette that carries our settings (``browse``), who is logged in, and how often anyone has tried to.
 
-    def __init__(self, browse: BrowseSettings, **options: Any) -> None:
+    Keeps password hashes out of its metadata pages.
+    """
+
+    def __init__(self, browse: BrowseSettings, clock: Callable[[], float] = time.monotonic, **options: Any) -> None:
         self.browse = browse
+        self.clock = clock
+        self.sessions = Sessions(clock)
+        self.passwords = Passwords(browse.users)
         super().__init__([], **options)
 
+    def unsign(self, signed: str, namespace: str = "default") -> Any:
+        """What was signed here. Whoever reads an actor's cookie, Datasette or a plugin, gets none that is over."""
+        found = super().unsign(signed, namespace)
+        if namespace == "actor" and not self._goes_on(found):
+            raise BadSignature("the session is over")
+        return found
+
+    def _goes_on(self, found: Any) -> bool:
+        return isinstance(found, dict) and found.get("a") == {"id": self.sessions.user(found.get("s"))}
+
     def plugin_config(self, plugin_name: str, *args: Any, **options: Any) -> Any:
-        """The accounts for datasette-auth-passwords; for other plugins what the metadata says."""
+        """Nothing for datasette-auth-passwords, it would hash on the event loop; for others what the metadata says."""
         if plugin_name == "datasette-auth-passwords":
-            return {f"{name}_password_hash": hashed.strip() for name, hashed in self.browse.users.items()}
+            return {}
         return super().plugin_config(plugin_name, *args, **options)
 
     def table_metadata(self, database: str, table: str) -> dict[str, Any]:
@@ -63,8 +83,8 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
         return entry
 
 
-def build_datasette(settings: BrowseSettings) -> MirrorDatasette:
-    """Datasette over the mirror, ready for requests.
+def build_datasette(settings: BrowseSettings, clock: Callable[[], float] = time.monotonic) -> MirrorDatasette:
+    """Datasette over the mirror, ready for requests. ``clock``: seconds, of sessions and tries to log in.
 
     Raises ConfigError for settings that cannot be right, Unavailable if the mirror cannot be read (yet).
     """
@@ -76,6 +96,7 @@ def build_datasette(settings: BrowseSettings) -> MirrorDatasette:
         pm.register(plugin, "promptsync")
     datasette = MirrorDatasette(
         settings,
+        clock,
         metadata=_metadata(settings, tables),
         template_dir=str(_HERE / "templates"),
         static_mounts=[("-/assets", str(_HERE / "static"))],
@@ -95,7 +116,13 @@ async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = 
     datasette = await asyncio.to_thread(build_datasette, settings)
     await datasette.invoke_startup()
     config = uvicorn.Config(
-        datasette.app(), log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=5
+        datasette.app(),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=5,
+        proxy_headers=False,  # whoever reaches the port could say who they are; see visitor.py
     )
     with _listen(settings.host, settings.port) as listener:
         if ready:
@@ -110,6 +137,7 @@ async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = 
 def close(datasette: MirrorDatasette) -> None:
     """Ends the threads and connections of a Datasette."""
     datasette.executor.shutdown()
+    datasette.passwords.close()
     for database in datasette.databases.values():
         database.close()
 
@@ -139,6 +167,6 @@ def _undeclared(schema: Schema, tables: dict[str, tuple[str, ...]]) -> dict[str,
 
 
 def _secret(settings: BrowseSettings) -> str:
-    """Signs cookies. Made of the accounts too: whoever's password changes, every session ends."""
+    """Signs cookies. Made of the accounts too: whoever's password changes, what was signed before is void."""
     secret = settings.secret or secrets.token_hex(32)
     return hashlib.sha256(repr((secret, sorted(settings.users.items()))).encode()).hexdigest()

@@ -33,7 +33,8 @@ class PluginPage:
 class BrowseSettings:
     """``users``: name to password hash, as datasette-auth-passwords makes them. ``admins``: may run SQL.
 
-    ``anonymous``: no login; only on a loopback host. ``secret``: signs cookies; random for each start if empty.
+    ``anonymous``: no login; only on a loopback host, without users. ``secret``: signs cookies; random for each start if
+    empty. ``trusted_proxies``: addresses and networks whose word on who a visitor is is believed.
     ``pages``, ``more_metadata`` (by table): what plugins add.
     """
 
@@ -46,6 +47,7 @@ class BrowseSettings:
     admins: frozenset[str] = frozenset()
     anonymous: bool = False
     secret: str = field(default="", repr=False)
+    trusted_proxies: tuple[str, ...] = ()
     pages: tuple[PluginPage, ...] = ()
     more_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
@@ -56,6 +58,11 @@ class BrowseSettings:
             found.append(
                 f"browse.anonymous is only for a loopback host, not {self.host}: "
                 "set browse.host to 127.0.0.1, or configure browse.users."
+            )
+        if self.anonymous and self.users:
+            found.append(
+                "browse.anonymous = true lets everyone on this machine in without a password, so browse.users would "
+                "keep nobody out: set browse.anonymous = false, or take browse.users away."
             )
         if not self.anonymous and not self.users:
             found.append(f"browse.users is empty, so nobody could log in: give each user a password hash; {_HOW}.")

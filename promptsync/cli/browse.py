@@ -58,4 +58,5 @@ def browse_settings(config: Config, host: str | None = None, port: int | None = 
         users={name: secret.reveal().decode() for name, secret in browse.users.items()},
         admins=frozenset(browse.admins),
         anonymous=browse.anonymous,
+        trusted_proxies=browse.trusted_proxies,
     )

@@ -46,9 +46,9 @@ folder = "drop"
 [browse]                          # the pages of 'promptsync browse'
 host = "127.0.0.1"
 port = 8643
-anonymous = true                  # no password: only possible on a loopback host, fine on your own machine
-# For other people, or a machine that others use: a password for everyone, and anonymous = false.
-# 'datasette hash-password' asks for a password and prints its hash; put that line into ana.hash.
+anonymous = true                  # no password: only on a loopback host and without users, fine on your own machine
+# For other people, or a machine that others use: put the next two lines in place of the one above. 'datasette
+# hash-password' asks for a password and prints its hash; put that line into ana.hash.
 #users = { ana = { file = "ana.hash" } }
 #admins = ["ana"]                  # may run SQL
 
@@ -191,5 +191,5 @@ Next:
   {steps["doctor"]}
       checks everything
 
-A password for the pages: 'datasette hash-password' asks for one and prints its hash. Put that line into a file, name it
-in [browse] users, and set anonymous = false."""
+A password for the pages: 'datasette hash-password' asks for one and prints its hash. Put that line into a file, and
+name the file in [browse] users, in place of anonymous = true."""

@@ -5,6 +5,7 @@ value has its unit in its type: sizes are bytes, durations ``timedelta``, paths 
 """
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
@@ -191,12 +192,16 @@ class CustomerioConfig(RemoteConfig):
 
 
 class BrowseConfig(Section):
-    """``[browse]``: the pages. ``users`` holds password hashes; ``admins`` of them may run SQL."""
+    """``[browse]``: the pages. ``users`` holds password hashes; ``admins`` of them may run SQL.
+
+    ``trusted_proxies``: addresses and networks whose ``X-Forwarded-For`` is believed.
+    """
 
     host: Host = "127.0.0.1"
     port: Port = 8643
     users: dict[Text, SecretField] = {}
     admins: tuple[Text, ...] = ()
+    trusted_proxies: tuple[Text, ...] = ()
     anonymous: StrictBool = False
 
     @field_validator("admins")
@@ -207,6 +212,16 @@ class BrowseConfig(Section):
             if users is not None and admin not in users:
                 raise ValueError(f"names '{admin}', who is not in users{suggest(admin, users)}")
         return admins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy, strict=False)
+            except ValueError:
+                raise ValueError(f"names '{proxy}', which is no address: write 127.0.0.1, or 10.0.0.0/8") from None
+        return proxies
 
     @field_validator("anonymous")
     @classmethod

@@ -77,9 +77,14 @@ def make_mirror(path: Path, schema: Schema) -> sqlite3.Connection:
     return daemon
 
 
+def session(datasette: MirrorDatasette, user: str) -> dict[str, str]:
+    """The cookie of a user who has logged in."""
+    return {"ds_actor": datasette.sign({"a": {"id": user}, "s": datasette.sessions.begin(user)}, "actor")}
+
+
 async def ask(datasette: MirrorDatasette, path: str, user: str = "", **options: object) -> httpx.Response:
     """GETs a path as a logged-in user, or as nobody."""
-    cookies = {"ds_actor": datasette.sign({"a": {"id": user}}, "actor")} if user else None
+    cookies = session(datasette, user) if user else None
     response: httpx.Response = await datasette.client.get(path, cookies=cookies, **options)
     return response
 

@@ -43,6 +43,8 @@ def test_booleans_numbers_phones_and_json() -> None:
     )
     assert shown(Kind.JSON, '["Weekly pickup","<b>"]') == "Weekly pickup, &lt;b&gt;"
     assert shown(Kind.JSON, "{") is None
+    assert shown(Kind.JSON, r'["cut \ud83d"]') == "cut \ufffd"
+    assert "cut \ufffd" in (shown(Kind.JSON, r'{"note": "cut \ud83d"}') or "")
     assert shown(Kind.BLOB, b"\xff") is None
 
 

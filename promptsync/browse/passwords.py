@@ -1,0 +1,73 @@
+"""Whether a password is right: one at a time, on a thread, and within a bound.
+
+Owns the accounts' hashes and what looking at them may cost the whole process. Hashing takes a good part of a second on
+purpose; it never runs on the event loop. Every name costs the same, whether there is such a user or not and however
+strong each hash is, so that the time of an answer tells nothing.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+_MOST_WAITING: Final = 8
+_ALGORITHM: Final = "sha256"
+
+
+class Busy(Exception):
+    """Too many passwords wait to be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    rounds: int
+    salt: bytes
+    wanted: bytes
+
+
+class Passwords:
+    """``users``: name to hash, as datasette-auth-passwords makes them (``pbkdf2_sha256$rounds$salt$base64``)."""
+
+    def __init__(self, users: Mapping[str, str]) -> None:
+        self._accounts = {name: _account(hashed) for name, hashed in users.items()}
+        self._rounds = max((account.rounds for account in self._accounts.values()), default=1)
+        self._nobody = _Account(self._rounds, secrets.token_hex(16).encode(), b"")
+        self._thread = ThreadPoolExecutor(1, "passwords")
+        self._waiting = 0
+
+    async def right(self, user: str, password: str) -> bool:
+        """Whether this is the user's password. Raises Busy if too many others are to be looked at first."""
+        if self._waiting >= _MOST_WAITING:
+            raise Busy
+        self._waiting += 1
+        looking = asyncio.get_running_loop().run_in_executor(self._thread, self._look, user, password)
+        looking.add_done_callback(self._looked)
+        return await looking
+
+    def close(self) -> None:
+        """Look at no more."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _looked(self, _: "asyncio.Future[bool]") -> None:
+        self._waiting -= 1
+
+    def _look(self, user: str, password: str) -> bool:
+        account = self._accounts.get(user, self._nobody)
+        given = _hashed(password, account.salt, account.rounds)
+        if account.rounds < self._rounds:
+            _hashed(password, account.salt, self._rounds - account.rounds)
+        return hmac.compare_digest(given, account.wanted)
+
+
+def _account(hashed: str) -> _Account:
+    _, rounds, salt, wanted = hashed.strip().split("$")
+    return _Account(int(rounds), salt.encode(), wanted.encode())
+
+
+def _hashed(password: str, salt: bytes, rounds: int) -> bytes:
+    return base64.b64encode(hashlib.pbkdf2_hmac(_ALGORITHM, password.encode("utf-8", "replace"), salt, rounds))

@@ -1,0 +1,51 @@
+"""Who is logged in: sessions, kept in this process alone.
+
+Owns their beginning and their end, in bounded memory. A cookie only names a session, so that logging out ends it
+whoever has a copy of the cookie, and a restart ends all. Knows no cookies and no requests; the clock comes from outside
+and may begin anywhere.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+LIFETIME: Final = 12 * 3600
+"""Seconds after which a session ends, however much it is used."""
+
+_MOST: Final = 50  # of one user: the oldest ends
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    user: str
+    ends: float
+
+
+class Sessions:
+    """Sessions by their random names. ``clock``: seconds, never set back (monotonic)."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._open: dict[str, _Session] = {}  # oldest first
+
+    def begin(self, user: str) -> str:
+        """A new session of someone whose password was right; its name."""
+        now = self._clock()
+        self._open = {name: one for name, one in self._open.items() if one.ends > now}
+        of_user = [name for name, one in self._open.items() if one.user == user]
+        for name in of_user[: max(0, len(of_user) + 1 - _MOST)]:
+            del self._open[name]
+        name = secrets.token_urlsafe(24)
+        self._open[name] = _Session(user, now + LIFETIME)
+        return name
+
+    def user(self, name: object) -> str | None:
+        """Whose session it is; None if there is no such session, or not any more."""
+        found = self._open.get(name) if isinstance(name, str) else None
+        return found.user if found is not None and found.ends > self._clock() else None
+
+    def end(self, name: object) -> None:
+        """It is over. Ending what is over is harmless."""
+        if isinstance(name, str):
+            self._open.pop(name, None)
