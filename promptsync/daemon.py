@@ -143,7 +143,8 @@ class _Parts:
         self._inbox = Inbox(self._engine.mirror, clock, self._work.set, self._latencies.committed)
         self._schedule = Schedule(self._engine.mirror, clock)
         intake = DropIntake(self._engine)
-        self._drop = DropFolder(_drop_settings(config), intake, clock, self._engine.age, intake.missing_end)
+        drop, age = _drop_settings(config), self._engine.age
+        self._drop = DropFolder(drop, intake, clock, age, intake.missing_end, intake.moved)
         self._background: list[asyncio.Task[None]] = []
         self._runners: list[web.AppRunner] = []
         self._search = SearchKeeper(self._engine)

@@ -4,15 +4,18 @@ Owns the step from the loader's report to the folder's outcome, and asks the for
 """
 
 import asyncio
+import sqlite3
 from pathlib import Path
 
 from promptsync.engine import Engine
 from promptsync.formats.change_set_names import is_ignored
 from promptsync.formats.ending import missing_end
 from promptsync.formats.limits import Limits, size_of
-from promptsync.ingest.file_report import DROP
+from promptsync.ingest.file_report import DROP, after_move
 from promptsync.ingest.files import LoadRequest
 from promptsync.sources.drop import Outcome
+from promptsync.store import ledger
+from promptsync.store.writer import Lane
 
 
 class DropIntake:
@@ -20,6 +23,7 @@ class DropIntake:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._followed: set[Path] = set()
         load = engine.config.load
         self._limits = Limits(max_raw_bytes=load.max_raw_bytes, max_ratio=int(load.max_ratio), links=False)
 
@@ -27,10 +31,9 @@ class DropIntake:
         """Load one file. Raises Unavailable."""
         if await asyncio.to_thread(_says_nothing, path):
             return Outcome("ignored")
-        engine = self._engine
-        report = await asyncio.to_thread(engine.load_file, LoadRequest(path, DROP))
-        if report.state == "merged" and report.inserted + report.updated and report.table:
-            await asyncio.to_thread(engine.search.enter_missing, report.table)
+        report = await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP))
+        if report.rejected or report.state in ("held", "failed"):
+            self._followed.add(path)
         if report.state in ("merged", "unchanged"):
             return Outcome("done")
         return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")
@@ -38,6 +41,18 @@ class DropIntake:
     async def missing_end(self, path: Path) -> str | None:
         """Why a file at rest is not whole yet; None if it may be. Raises Unavailable."""
         return await asyncio.to_thread(lambda: None if _says_nothing(path) else missing_end(path, self._limits))
+
+    async def moved(self, before: Path, now: Path) -> None:
+        """Write down where a file is that somebody will look for. Raises Unavailable."""
+        if before not in self._followed:
+            return
+        self._followed.remove(before)
+
+        def follow(connection: sqlite3.Connection) -> None:
+            ledger.follow(connection, str(before), str(now), lambda error: after_move(error, before, now))
+
+        work = self._engine.mirror.writer.submit(follow, Lane.IDLE, durable=False)
+        await asyncio.wrap_future(work)
 
 
 def _says_nothing(path: Path) -> bool:

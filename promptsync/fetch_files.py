@@ -18,6 +18,7 @@ from promptsync.fetch_kinds import Kind, Stated
 from promptsync.fetch_report import FetchReport
 from promptsync.formats.parquet_content import selected_bytes
 from promptsync.formats.proof import DAMAGE
+from promptsync.ingest.file_report import after_move
 from promptsync.ingest.files import FileReport, LoadRequest
 from promptsync.sources.places.download import Bounds, download, with_retries
 from promptsync.sources.places.incoming import Incoming
@@ -174,7 +175,7 @@ class Files:
         job = self._job
         good = loaded.state in ("merged", "unchanged")
         lies = target if good and not loaded.rejected else job.incoming.hold(target)
-        error = None if good else f"{loaded.error} Its copy is {lies}."
+        error = None if good else f"{after_move(loaded.error or '', target, lies)} Its copy is {lies}."
         attempt = Attempt(job.source, item.key, "loaded" if good else "held", iso_millis(job.engine.clock()), error)
         self._write(place_ledger.note_loaded, attempt, target, lies)
         if lies == target:

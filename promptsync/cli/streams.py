@@ -5,6 +5,7 @@ Owns that neither decides how the process ends.
 
 import os
 import select
+import sys
 from contextlib import suppress
 from typing import Protocol
 
@@ -23,6 +24,14 @@ def complain(text: str) -> None:
     """A line to standard error, if it can be written."""
     with suppress(OSError, ValueError):
         click.echo(text, err=True)
+
+
+def announce(text: str) -> None:
+    """A line to standard output of a program that goes on whether or not anybody reads it."""
+    try:
+        click.echo(text)
+    except (OSError, ValueError):
+        let_go(sys.stdout)
 
 
 def let_go(stream: Writable) -> None:

@@ -6,7 +6,6 @@ same rows.
 """
 
 import hashlib
-import shlex
 import sqlite3
 import threading
 import time
@@ -98,7 +97,7 @@ class DecodedLoader:
             raise Held(
                 "future",
                 f"It says what is so at {iso_millis(latest)}, which has not come yet. If it is right all the same: "
-                f"promptsync load --accept {shlex.quote(str(request.path))}",
+                f"{request.accepting()}",
             )
         if request.dry_run:
             report.state = "would merge"

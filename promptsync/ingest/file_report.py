@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from promptsync.clock import iso_micros
 from promptsync.formats.change_set_names import STEMS, ChangeSetName
 from promptsync.formats.limits import Limits
 from promptsync.formats.names import ExportName, FileName
@@ -20,6 +21,8 @@ from promptsync.merge.guards import Guards
 
 DROP = "drop"
 """The source of what lies in the drop folder."""
+BY_HAND = "load"
+"""The source of what a person loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +55,18 @@ class LoadRequest:
     again: bool = False
     corrects: bool = False
 
-    @property
     def accepting(self) -> str:
-        """The command that merges it though it is held; with its path where it stays there."""
-        file = self.path if self.source == "load" else self.path.name
-        return f"promptsync load --accept {shlex.quote(str(file))}"
+        """The command that merges the file as it is, now that a person has looked at it."""
+        stated = ""
+        if isinstance(self.name, FileName) and self.source == BY_HAND:
+            org = "" if self.name.org_id is None else f"--org {self.name.org_id} "
+            stated = f"--table {self.name.table} {org}--as-of {iso_micros(self.name.as_of)} "
+        return f"promptsync load --accept {stated}{shlex.quote(str(self.path))}"
+
+
+def after_move(sentence: str, before: Path, now: Path) -> str:
+    """A sentence with a command on a file that has been moved since."""
+    return sentence.replace(shlex.quote(str(before)), shlex.quote(str(now)))
 
 
 @dataclass(slots=True)

@@ -132,7 +132,7 @@ class ChangeSetLoad:
             raise Held(
                 "no_order",
                 f"It lacks the column {table.order}, which says which rows are newer: have it exported again. Accepted "
-                f"without it, its rows give way to all that have one: {self._request.accepting}",
+                f"without it, its rows give way to all that have one: {self._request.accepting()}",
             )
 
     def _prepare_columns(self, reader: ChangeSetReader) -> Layout:
@@ -191,7 +191,7 @@ class ChangeSetLoad:
         content = Content(good, self._report.rejected, self._keyless, first)
         why = reason_in_bad_rows(content, self._settings.guards)
         if why and not request.accept:
-            raise Held("guard", f"{so_far}{why} If it is right all the same: {request.accepting}")
+            raise Held("guard", f"{so_far}{why} If it is right all the same: {request.accepting()}")
 
     def _merge(self, staged: StagedChanges, proof: Proof) -> None:
         merge, report = ChangeSetMerge(self._mirror, staged, self._progress), self._report

@@ -92,7 +92,7 @@ class FileLoad:
             self._report.state = "held" if isinstance(refused, Held) else "ignored"
             self._report.error, self._report.reason = str(refused), refused.reason
             if refused.reason in _PASSABLE:
-                self._report.error += f" To merge what can be read all the same: {self._request.accepting}"
+                self._report.error += f" To merge what can be read all the same: {self._request.accepting()}"
         finally:
             self._watch(None)
             discard(self._aside)
@@ -250,7 +250,7 @@ class FileLoad:
 
     def _judge(self, reason: str, why: str | None) -> None:
         if why and not self._request.accept:
-            raise Held(reason, f"{why} If it is right all the same: {self._request.accepting}")
+            raise Held(reason, f"{why} If it is right all the same: {self._request.accepting()}")
 
     def _decide_and_merge(self, filled: Filled, staged: Staged, proof: Proof) -> None:
         self._report.ahead = filled.ahead

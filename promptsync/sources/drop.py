@@ -54,8 +54,16 @@ It is asked once for each state of a file. Raises as Intake does.
 """
 
 
+Moved = Callable[[Path, Path], Awaitable[None]]
+"""Is told where a file that was taken in lay, and where it lies now. Raises as Intake does."""
+
+
 async def _no_end_shown(_: Path) -> str | None:
     return None
+
+
+async def _tell_nobody(_before: Path, _now: Path) -> None:
+    return
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +90,7 @@ def _by_name(path: Path) -> tuple[Any, ...]:
 class DropFolder:
     """One drop folder. ``order`` sorts the files that are ready at the same time; it must not raise.
 
-    ``ending`` is asked of each file at rest whether its end is there.
+    ``ending`` is asked of each file at rest whether its end is there, ``moved`` is told where each was put.
     """
 
     def __init__(
@@ -92,12 +100,14 @@ class DropFolder:
         clock: Clock,
         order: Callable[[Path], tuple[Any, ...]] = _by_name,
         ending: Ending = _no_end_shown,
+        moved: Moved = _tell_nobody,
     ) -> None:
         self._settings = settings
         self._intake = intake
         self._clock = clock
         self._order = order
         self._ending = ending
+        self._moved = moved
         self._rescan = round(settings.rescan * MICROS)
         self._patience = round(settings.patience * MICROS)
         self._tracker = StabilityTracker(round(settings.settle * MICROS), round(settings.plain * MICROS))
@@ -270,6 +280,8 @@ class DropFolder:
         if shelved is not None:
             self._shelves.put(shelved, name, mark, now())
             self._tracker.forget(name)
+            with suppress(Unavailable):  # it stays written down where it lay
+                await self._moved(folder / name, folder / shelved)
         else:
             self._log.info("drop_changed_while_loading", file=name)
             self._tracker.put_off(name, now(), round(self._settings.settle * MICROS))

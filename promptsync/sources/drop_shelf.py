@@ -7,9 +7,11 @@ rename replaces that alone. A file that is not what was handed over goes back. B
 import errno
 import itertools
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +26,8 @@ _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_C
 def shelve(root: Path, name: str, mark: Mark, shelf: str, reason: str | None = None) -> str | None:
     """Moves ``root/name`` to the same subfolder of ``root/shelf``; with a reason, ``<name>.reason.txt`` beside it.
 
-    Returns its name there, below ``root``. None: it is not in the state ``mark`` any more, and stays. Raises
+    Where the reason names the file by its path, it does so by the one it has there. Returns its name there, below
+    ``root``. None: it is not in the state ``mark`` any more, and stays. Raises
     Unavailable if it cannot be moved.
     """
     *parents, last = name.split("/")
@@ -36,7 +39,8 @@ def shelve(root: Path, name: str, mark: Mark, shelf: str, reason: str | None = N
         ):
             if _mark(source, last) != mark:
                 return None
-            shelved = _move(source, target, last, mark, reason)
+            named = _Named(reason, root / name, root.joinpath(*folders)) if reason is not None else None
+            shelved = _move(source, target, last, mark, named)
             return shelved and "/".join((*folders, shelved))
     except OSError as error:
         raise Unavailable(f"It cannot be moved to {shelf}: {error.strerror}.") from error
@@ -82,7 +86,20 @@ def reason_name(name: str) -> str:
     return f"{name}{REASON}"
 
 
-def _move(source: int, target: int, name: str, mark: Mark, reason: str | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Why a file is held. ``path``: by which it is named there; ``shelf``: the folder it will be in."""
+
+    text: str
+    path: Path
+    shelf: Path
+
+    def of(self, shelved: str) -> str:
+        """The reason once the file has its name on the shelf."""
+        return self.text.replace(shlex.quote(str(self.path)), shlex.quote(str(self.shelf / shelved)))
+
+
+def _move(source: int, target: int, name: str, mark: Mark, reason: "_Named | None") -> str | None:
     shelved = _reserve(target, name, reason)
     moved = False
     try:
@@ -119,7 +136,7 @@ def _move_unless_taken(source: int, target: int, name: str, wanted: str) -> bool
     return True
 
 
-def _reserve(target: int, name: str, reason: str | None) -> str:
+def _reserve(target: int, name: str, reason: "_Named | None") -> str:
     """A free name: ``name``, else ``name.1`` and so on. Leaves an empty file of it, and the reason's file."""
     for candidate in _numbered(name):
         try:
@@ -128,7 +145,7 @@ def _reserve(target: int, name: str, reason: str | None) -> str:
             continue
         try:
             if reason is not None:
-                _write(target, reason_name(candidate), f"{reason}\n".encode("utf-8", "replace"))
+                _write(target, reason_name(candidate), f"{reason.of(candidate)}\n".encode("utf-8", "replace"))
         except OSError as error:
             os.unlink(candidate, dir_fd=target)
             if isinstance(error, FileExistsError):
@@ -138,7 +155,7 @@ def _reserve(target: int, name: str, reason: str | None) -> str:
     raise AssertionError  # the numbers do not end
 
 
-def _unreserve(target: int, shelved: str, reason: str | None) -> None:
+def _unreserve(target: int, shelved: str, reason: "_Named | None") -> None:
     """Takes back what ``_reserve`` made, where the file itself did not stay; never removes content."""
     with suppress(FileNotFoundError):
         if os.stat(shelved, dir_fd=target, follow_symlinks=False).st_size == 0:

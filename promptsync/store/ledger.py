@@ -4,7 +4,7 @@ Owns the statements on promptsync's own tables but the inbox's. Everything runs 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from promptsync.merge.block_index import BlockIndex
@@ -94,7 +94,7 @@ def forget_merged(connection: sqlite3.Connection, table: str) -> int:
 def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
     """The ledger's row of a file: a new one, or that of the very same file seen before, taken up again.
 
-    What was held of another content that lay at the same place is not there any more.
+    What was held of another content at the same place is not there any more, or a newer copy was dropped since.
     """
     seen = connection.execute(
         "SELECT id FROM sync_file WHERE name = ? AND size IS ? AND sha256 IS ? "
@@ -106,7 +106,10 @@ def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
     else:
         file_id = int(seen[0])
         update(connection, "sync_file", file_id, {"error": None, **row})
-    connection.execute(f"{_RETIRE} AND n.path = sync_file.path)", (file_id, file_id))
+    connection.execute(
+        f"{_RETIRE} AND (n.path = sync_file.path OR n.source = 'drop' AND sync_file.source = 'drop'))",
+        (file_id, file_id),
+    )
     return file_id
 
 
@@ -125,6 +128,14 @@ _RETIRE = (
 )
 """What a file that states the same under the same name leaves behind for nobody to look at. A name that states nothing
 can be given to another file every day, so there the others stay."""
+
+
+def follow(connection: sqlite3.Connection, before: str, now: str, said_of: Callable[[str], str]) -> None:
+    """The file that was loaded last at a path has been moved. ``said_of``: what its error says after that."""
+    sql = "SELECT id, error FROM sync_file WHERE path = ? ORDER BY seen_at DESC, id DESC LIMIT 1"
+    row = connection.execute(sql, (before,)).fetchone()
+    if row is not None:
+        update(connection, "sync_file", row[0], {"path": now, "error": row[1] and said_of(row[1])})
 
 
 def unfinished(connection: sqlite3.Connection) -> list[str]:

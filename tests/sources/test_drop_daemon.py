@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from promptsync.config import Config
 from promptsync.daemon import Daemon, run_daemon
 from promptsync.engine import Engine
 from promptsync.ingest.files import LoadRequest
+from promptsync.operations import OPERATIONS
 from promptsync.status import Expectations, read_status
 
 NAME = "contact_1044_2026-02-04T00-00-00-0800Z.csv"
@@ -127,3 +129,43 @@ async def test_a_better_copy_from_elsewhere_ends_what_status_says_of_a_held_one(
         assert [says.partition(" ")[0] for says in problems(engine) if "is held" in says] == [other.name]
         assert [report.state for report in engine.load([LoadRequest(first, "load")])] == ["held"], "it is there still"
         assert len([says for says in problems(engine) if "is held" in says]) == 2
+
+
+def file_of(rows: str, day: int = 4) -> tuple[str, bytes]:
+    return f"contact_1044_2026-02-{day:02d}T00-00-00-0800Z.csv.gz", gzip.compress((HEADER + rows).encode())
+
+
+async def test_the_command_beside_a_held_file_works_as_printed(config: Config) -> None:
+    """Also for the second file of a name, and where the path needs quotes."""
+    folder = config.drop.folder / "it's new"
+    folder.mkdir(parents=True)
+    held = config.drop.folder / "held" / folder.name
+    async with running(config) as daemon:
+        engine = daemon.engine
+        name, content = file_of(contacts(1, 100))
+        (folder / name).write_bytes(content)
+        await until(lambda: rows(engine, "SELECT state FROM sync_file") == [("merged",)])
+        for number, last in (("", 10), (".1", 20)):
+            name, content = file_of(contacts(1, last), day=5)
+            (folder / name).write_bytes(content)
+            await until((held / f"{name}{number}").exists)
+        for number in ("", ".1"):
+            path = held / f"{name}{number}"
+            words = shlex.split((held / f"{path.name}.reason.txt").read_text().rpartition("same: ")[2])
+            assert words == ["promptsync", "load", "--accept", str(path)]
+        await until(lambda: (str(path),) in rows(engine, "SELECT path FROM sync_file"))
+        assert [says for says in problems(engine) if shlex.quote(str(path)) in says and " is held (" in says]
+
+
+async def test_rows_of_a_dropped_file_are_tried_again_where_it_is_now(config: Config) -> None:
+    async with running(config) as daemon:
+        engine = daemon.engine
+        await until(config.drop.folder.is_dir)
+        name, _ = file_of("")
+        lines = [f"{n},{'perhaps' if n == 1 else 'true'}\n" for n in range(1, 900)]
+        (config.drop.folder / name).write_bytes(gzip.compress(("id,is_opted_out\n" + "".join(lines)).encode()))
+        lies = config.drop.folder / "done" / name
+        await until(lies.exists)
+        await until(lambda: rows(engine, "SELECT path FROM sync_file") == [(str(lies),)])
+        result = await asyncio.to_thread(OPERATIONS["retry-rejects"], engine, {}, lambda _: None)
+    assert ([file["state"] for file in result["files"]], result["gone"]) == (["merged"], [])
