@@ -4,16 +4,19 @@ Owns the wiring that the daemon and the command line share, and the order in whi
 worker thread or a command, never for the event loop's thread.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import structlog
+
 from promptsync.change_set_settings import left_out, stems_of
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config
-from promptsync.errors import InputRefused
+from promptsync.errors import FileUnavailable, InputRefused, PromptsyncError, where_raised
 from promptsync.exports import Exports
 from promptsync.formats.change_set_names import is_ignored, parse_change_set
 from promptsync.formats.limits import Limits
@@ -27,9 +30,13 @@ from promptsync.ingest.search_entry import SearchEntry
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
 from promptsync.plugin_work import PluginWork
+from promptsync.sources.given_paths import look_through
+from promptsync.sources.odd_entries import printable
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
+
+_log = structlog.get_logger()
 
 
 class Engine:
@@ -79,36 +86,67 @@ class Engine:
         return applied
 
     def load_file(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
-        """Load one file: a nightly export, a change set, of a kind that a plugin decodes, or what an API exported."""
+        """Load one file: a nightly export, a change set, of a kind that a plugin decodes, or what an API exported.
+
+        Raises FileUnavailable if it cannot be read, Unavailable if none can be loaded now.
+        """
         if self.exports.files.knows(request):
             return self.exports.files.load(request, progress)
         if request.name is None and self.plugins.decoded.kind(request.path.name):
             return self.plugins.decoded.load(request, progress)
         return self.loader.load(request, progress)
 
+    def load_single(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
+        """Load one file and enter what is new of it into full-text search. Raises as ``load_file``."""
+        report = self.load_file(request, progress)
+        if report.state == "merged" and report.inserted + report.updated and report.table:
+            self.search.enter_missing(report.table, progress)
+        return report
+
     def load(self, requests: Iterable[LoadRequest], progress: Progress = lambda *_: None) -> Iterator[FileReport]:
-        """Load files one after the other, then enter what is new into full-text search."""
+        """Load files one after the other, then enter what is new into full-text search.
+
+        What is wrong with one of them is in its report, and the others are loaded. Raises Unavailable, MirrorBroken and
+        ConfigError for what concerns them all.
+        """
         tables = set()
         for request in requests:
-            report = self.load_file(request, progress)
+            report = self._load_one(request, progress)
             tables.add(report.table if report.state == "merged" else None)
             yield report
         for table in sorted(name for name in tables if name):
             self.search.enter_missing(table, progress)
 
+    def _load_one(self, request: LoadRequest, progress: Progress) -> FileReport:
+        name = request.path.name
+        try:
+            return self.load_file(request, progress)
+        except (FileUnavailable, InputRefused) as error:
+            return FileReport(name, error=str(error))
+        except PromptsyncError:
+            raise
+        except Exception as error:  # noqa: BLE001  not foreseen, so it may concern this file alone
+            what, where = type(error).__name__, where_raised(error)
+            _log.error("file_failed", name=name, error=what, where=where)
+            return FileReport(name, error=f"{name} met a fault of promptsync's ({what} in {where}); please report it.")
+
     def unfinished(self) -> list[LoadRequest]:
         """Files that a killed process was merging by hand and that still lie where they were; they had been judged."""
         with self.mirror.reading() as connection:
             paths = [Path(path) for path in ledger.unfinished(connection)]
-        return [LoadRequest(path, "load", accept=True) for path in paths if path.is_file()]
+        return [LoadRequest(path, "load", accept=True) for path in paths if os.path.isfile(path)]  # noqa: PTH113  never raises
 
-    def in_order(self, paths: Iterable[Path]) -> list[Path]:
+    def look_through(self, paths: Iterable[Path]) -> tuple[list[Path], list[FileReport]]:
         """Files, and those in folders that say something: snapshots, oldest first, then change sets in the vendor's
-        order; names that say nothing last."""
-        found: list[Path] = []
-        for path in paths:
-            found += [inner for inner in path.rglob("*") if _counts(inner, path)] if path.is_dir() else [path]
-        return sorted(found, key=self.age)
+        order; names that say nothing last. And a report on each entry that is passed over, with its path as name."""
+        given = look_through(paths)
+        found = given.named + [path for path, size in given.files.items() if not _is_mark(path, size)]
+        passed = [
+            FileReport(printable(str(path)), state, error=why)
+            for state, entries in (("ignored", given.odd), ("failed", given.unreadable))
+            for path, why in sorted(entries.items())
+        ]
+        return sorted(found, key=self.age), passed
 
     def age(self, path: Path) -> tuple[int, int, int, str]:
         """What orders files: their kind, the instant or the two sequences that a name states, then the name."""
@@ -150,8 +188,6 @@ def load_settings(config: Config, extensions: Extensions) -> LoadSettings:
     return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins), stems, leave_out)
 
 
-def _counts(path: Path, below: Path) -> bool:
-    """Whether a file in a folder is looked at: not what is hidden, nor the vendor's empty marks."""
-    if not path.is_file() or path.is_symlink() or any(part.startswith(".") for part in path.relative_to(below).parts):
-        return False
-    return not is_ignored(path.name, path.stat().st_size if path.name.lower().endswith(".parquet") else None)
+def _is_mark(path: Path, size: int) -> bool:
+    """Whether a file in a folder is one of the vendor's empty marks."""
+    return is_ignored(path.name, size if path.name.lower().endswith(".parquet") else None)

@@ -1,8 +1,8 @@
 """The error tree: every way promptsync itself gives up.
 
-Owns the types, and how the place of a foreign error is named. Foreign exceptions are translated into these where they
-enter; whether to try again is decided by ``retryable``, never by a message's text; only ``cli/`` turns them into
-sentences and exit codes.
+Owns the types, and how the place of a foreign error and the machine's own reasons are named. Foreign exceptions are
+translated into these where they enter; whether to try again is decided by ``retryable``, never by a message's text;
+only ``cli/`` turns them into sentences and exit codes.
 
     PromptsyncError
     +-- ConfigError           wrong configuration or wrong use (exit 2)
@@ -16,6 +16,9 @@ sentences and exit codes.
         +-- Held              a file that a person must look at before it is merged
 """
 
+import errno
+import os
+import pwd
 import traceback
 
 
@@ -65,6 +68,24 @@ class InputRefused(PromptsyncError):
 
 class Held(InputRefused):
     """A file is kept back until a person has looked at it (``load --accept``)."""
+
+
+def in_words(error: OSError) -> str:
+    """The machine's reason, and where it is a permission who needs that, without a full stop.
+
+    >>> in_words(FileNotFoundError(2, "No such file or directory"))
+    'No such file or directory'
+    """
+    why = error.strerror or type(error).__name__
+    return f"{why} (let the user {_user()} read it)" if error.errno in (errno.EACCES, errno.EPERM) else why
+
+
+def _user() -> str:
+    """Who this process is to the file system."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def where_raised(error: BaseException) -> str:

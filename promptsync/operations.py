@@ -6,6 +6,7 @@ the control socket, in the daemon's. Each operation is blocking and tells its pr
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     Emits ``progress`` and ``file``.
     """
     stated = _stated(engine, params) if params.get("table") else None
+    files, passed = engine.look_through(Path(path) for path in params["paths"])
     requests = [
         LoadRequest(
             path,
@@ -42,14 +44,15 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
             dry_run=bool(params.get("dry_run")),
             corrects=bool(params.get("corrects")),
         )
-        for path in engine.in_order(Path(path) for path in params["paths"])
+        for path in files
     ]
     if params.get("corrects"):
         for request in requests:
             if stated is None and engine.age(request.path)[0] != 0:
                 raise ConfigError(f"--corrects is for nightly exports; {request.path.name} is none by its name.")
     reports = []
-    for report in engine.load(requests, lambda step, done, total: emit({"progress": [step, done, total]})):
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    for report in chain(engine.load(requests, progress), passed):
         reports.append(asdict(report))
         emit({"file": reports[-1]})
     return {"files": reports}

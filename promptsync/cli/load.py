@@ -8,6 +8,7 @@ import click
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
+from promptsync.sources.odd_entries import printable
 from promptsync.status import differs
 
 _GOOD = ("merged", "unchanged", "would merge")
@@ -28,7 +29,7 @@ def load(app: App, /, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> 
 
     Loading anything twice changes nothing, and the order of change sets does not matter.
     """
-    missing = [str(path) for path in paths if not path.exists()]
+    missing = [printable(str(path)) for path in paths if _is_missing(path)]
     if missing:
         raise ConfigError(f"There is no file or folder {', '.join(missing)}; check the spelling.")
     _check(stated)
@@ -41,6 +42,17 @@ def load(app: App, /, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> 
     else:
         _show(app, files)
     finish(not files or any(file["state"] not in _GOOD or file["rejected"] or file["differing"] for file in files))
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether nothing is there. What cannot be looked at is: loading it says why not."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _check(stated: dict[str, Any]) -> None:

@@ -5,13 +5,12 @@ Owns too how it is opened, and the words for it if it cannot be.
 
 import errno
 import os
-import pwd
 import stat
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-from promptsync.errors import FileUnavailable, Unavailable
+from promptsync.errors import FileUnavailable, Unavailable, in_words
 
 _OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _MIB = 1 << 20
@@ -66,16 +65,5 @@ def size_of(path: Path) -> int:
 
 def unreadable(path: Path, error: OSError) -> Unavailable:
     """What it means that a file cannot be read: FileUnavailable, unless the machine lacks what every file needs."""
-    why = error.strerror or type(error).__name__
-    if error.errno in (errno.EACCES, errno.EPERM):
-        why += f" (let the user {_user()} read it)"
     kind = Unavailable if error.errno in _OF_THE_MACHINE else FileUnavailable
-    return kind(f"{path.name} cannot be read: {why}.")
-
-
-def _user() -> str:
-    """Who this process is to the file system."""
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())
+    return kind(f"{path.name} cannot be read: {in_words(error)}.")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from promptsync.errors import InputRefused, Unavailable
+from promptsync.errors import InputRefused, Unavailable, in_words
 from promptsync.sources.drop_stability import Mark, is_unfinished
 from promptsync.sources.odd_entries import odd_folder, odd_kind, odd_name, printable
 
@@ -55,7 +55,7 @@ def survey(root: Path) -> Survey:
             while pending:
                 pending += _look_into(top, pending.pop(), result)
     except OSError as error:
-        raise Unavailable(f"The drop folder {root} cannot be read: {error.strerror}.") from error
+        raise Unavailable(f"The drop folder {root} cannot be read: {in_words(error)}.") from error
     return result
 
 
@@ -75,7 +75,7 @@ def confirm(root: Path, name: str) -> Mark | None:
     except OSError as error:
         if error.errno in (*_SWAPPED, errno.ENXIO):
             return None
-        raise InputRefused("unreadable", f"It cannot be opened: {error.strerror}.") from error
+        raise InputRefused("unreadable", f"It cannot be opened: {in_words(error)}.") from error
     return Mark.of(found) if stat.S_ISREG(found.st_mode) else None
 
 
@@ -147,7 +147,7 @@ def _look_into(top: int, parts: tuple[str, ...], result: Survey) -> list[tuple[s
         if not parts:
             raise
         if error.errno not in _SWAPPED:
-            result.refused[printable("/".join(parts))] = f"The folder cannot be read: {error.strerror}."
+            result.refused[printable("/".join(parts))] = f"The folder cannot be read: {in_words(error)}."
     return inner
 
 
@@ -161,7 +161,7 @@ def _enter(entry: os.DirEntry[str], parts: tuple[str, ...], result: Survey) -> b
     except PermissionError:
         raise  # it is the folder that lets nobody look
     except OSError as error:
-        result.refused[printable(name)] = f"It cannot be looked at: {error.strerror}."
+        result.refused[printable(name)] = f"It cannot be looked at: {in_words(error)}."
         return False
     is_folder = stat.S_ISDIR(found.st_mode)
     if not parts and entry.name in SHELVES and is_folder:

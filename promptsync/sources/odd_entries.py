@@ -24,12 +24,19 @@ def odd_kind(mode: int) -> str | None:
 
 
 def odd_name(name: str) -> str | None:
-    """Why a name cannot be written down: bytes that are not UTF-8, or control characters."""
+    """Why the name of a file says nothing that could be written down: not UTF-8, or with control characters."""
+    if any(_is_control(sign) for sign in name):
+        return not_utf8(name) or "Its name has control characters. Rename it."
+    return None
+
+
+def not_utf8(name: str) -> str | None:
+    """Why a name or a path cannot be written down at all."""
     try:
         name.encode()
     except UnicodeEncodeError:
         return "Its name is not UTF-8. Rename it."
-    return "Its name has control characters. Rename it." if any(_is_control(sign) for sign in name) else None
+    return None
 
 
 def odd_folder(name: str) -> str | None:
