@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptsync.clock import iso_micros, iso_millis, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, iso_micros, iso_millis, parse_iso
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import PER_MICRO, TERMINAL
@@ -52,12 +52,15 @@ def future_deliveries(connection: sqlite3.Connection, latest: int) -> int:
 
 
 def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaired:
-    """Mend the mirror, in slices between which deliveries are stored. ``now``, ``latest``: microseconds; what is dated
-    after ``latest`` is not believed. Blocking: not for the event loop's thread."""
+    """Mend the mirror, in slices between which deliveries are stored. Blocking: not for the event loop's thread.
+
+    ``now``, ``latest``: microseconds; what is dated after ``latest`` is not believed, nor a receipt that lies further
+    ahead of ``now`` than clocks differ.
+    """
     done = Repaired()
     with mirror.reading() as connection:
         done.snapshots = future_snapshots(connection, latest)
-        done.deliveries = future_deliveries(connection, latest)
+        done.deliveries = future_deliveries(connection, now + CLOCKS_DIFFER)
     for table, org in dict.fromkeys((table, org) for table, org, _ in done.snapshots):
         _release(mirror, mirror.layout(table), org, progress)
         done.files += mirror.writer.run(lambda c, t=table, o=org: _forget(c, t, o, latest))  # type: ignore[misc]
@@ -65,7 +68,7 @@ def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaire
     for layout in _versioned(mirror):
         if count := _weaken(mirror, layout, latest, now, progress):
             done.rows[layout.table.name] = count
-    _redate(mirror, latest, progress)
+    _redate(mirror, now, progress)
     mirror.writer.run(lambda connection: _forget_marks(connection, mirror.schema, latest))
     if done.anything:
         done.replayed = _replay(mirror, progress)
@@ -124,19 +127,21 @@ def _plain(mark: str) -> str:
     return f"(ifnull({quote(mark)}, 0) & ~{TERMINAL})"
 
 
-def _redate(mirror: Mirror, latest: int, progress: Progress) -> None:
+def _redate(mirror: Mirror, now: int, progress: Progress) -> None:
     """Deliveries received in the future get a time just after the one before them, in the order of their numbers."""
+    latest = now + CLOCKS_DIFFER
     with mirror.reading() as connection:
         wrong = connection.execute(
             "SELECT id FROM sync_event WHERE received_at > ? ORDER BY id", (iso_micros(latest),)
         ).fetchall()
     for start in range(0, len(wrong), _SOME):
         some = [number for (number,) in wrong[start : start + _SOME]]
-        mirror.writer.run(lambda connection, some=some: _redate_some(connection, some, latest))  # type: ignore[misc]
+        mirror.writer.run(lambda connection, some=some: _redate_some(connection, some, now))  # type: ignore[misc]
         progress("dating deliveries", start + len(some), len(wrong))
 
 
-def _redate_some(connection: sqlite3.Connection, numbers: list[int], latest: int) -> None:
+def _redate_some(connection: sqlite3.Connection, numbers: list[int], now: int) -> None:
+    latest = now + CLOCKS_DIFFER
     for number in numbers:
         before = connection.execute(
             "SELECT received_at FROM sync_event WHERE id < ? AND received_at <= ? ORDER BY id DESC LIMIT 1",
@@ -145,7 +150,7 @@ def _redate_some(connection: sqlite3.Connection, numbers: list[int], latest: int
         after = connection.execute(
             "SELECT min(received_at) FROM sync_event WHERE id > ? AND received_at <= ?", (number, iso_micros(latest))
         ).fetchone()[0]
-        known = parse_iso(before[0]) + 1 if before else (parse_iso(after) - len(numbers) if after else latest)
+        known = parse_iso(before[0]) + 1 if before else (parse_iso(after) - len(numbers) if after else now)
         connection.execute(
             "UPDATE sync_event SET received_at = ?, observed_at = NULL WHERE id = ?", (iso_micros(known), number)
         )
