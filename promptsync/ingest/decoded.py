@@ -10,7 +10,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
@@ -139,7 +138,7 @@ class DecodedLoader:
             return bool(connection.execute(sql, (sha256, f"%:{kind.name}")).fetchone()[0])
 
     def _row(self, request: LoadRequest, report: FileReport, sha256: str | None) -> dict[str, Any]:
-        row = asdict(report) | {"source": request.source, "path": str(request.path), "sha256": sha256}
+        row = report.as_row() | {"source": request.source, "path": str(request.path), "sha256": sha256}
         return row | {"seen_at": iso_millis(self._clock()), "size": size_of(request.path)}
 
 

@@ -61,7 +61,8 @@ def test_a_quote_out_of_place_holds_the_file_and_no_row_is_absent(nights: Nights
     assert report.error
     assert "line 41" in report.error
     assert "backslashes" in report.error
-    assert "load --accept message_1044" in report.error
+    assert "load --accept " in report.error
+    assert "message_1044" in report.error.partition("load --accept ")[2]
     assert nights.absent() == 0
 
 
