@@ -11,6 +11,7 @@ from aiohttp import web
 from export_stage import FAST, LIMITS
 
 from promptsync.clock import system_clock
+from promptsync.export_files import ExportFiles
 from promptsync.export_run import ExportRun, RunSettings
 from promptsync.ingest.export_load import ExportLoader
 from promptsync.job_rows import row_of
@@ -84,7 +85,7 @@ class Acme:
         return web.Response(status=404)
 
 
-async def exported(mirror: Mirror, profile: VendorProfile, folder: Path) -> Acme:
+async def exported(mirror: Mirror, profile: VendorProfile) -> Acme:
     server = Acme()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", server.answer)
@@ -92,8 +93,9 @@ async def exported(mirror: Mirror, profile: VendorProfile, folder: Path) -> Acme
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     access = Access(f"http://127.0.0.1:{runner.addresses[0][1]}", b"token-1")
-    settings = RunSettings(profile, access, FAST, LIMITS, folder, system_clock)
     loader = ExportLoader(mirror, ZoneInfo("UTC"), Guards(), system_clock)
+    files = ExportFiles(mirror, loader, profile, system_clock)
+    settings = RunSettings(profile, access, FAST, LIMITS, files, system_clock)
     now = system_clock()
     row = row_of(Job("people", {"groups": ["a"]}, requested_at=now, changed_at=now))
     job = mirror.writer.run(lambda connection: jobs.add(connection, row))
@@ -106,7 +108,7 @@ async def exported(mirror: Mirror, profile: VendorProfile, folder: Path) -> Acme
 async def test_another_profile_is_all_that_another_vendor_takes(tmp_path: Path) -> None:
     mirror = Mirror(tmp_path / "mirror.db", declared_schema())
     try:
-        server = await exported(mirror, ACME, tmp_path / "exports")
+        server = await exported(mirror, ACME)
         with mirror.reading() as connection:
             (job,) = jobs.newest(connection, 2)
             rows = connection.execute("SELECT id, phone, updated_at FROM qlara_contact").fetchall()
