@@ -14,11 +14,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import structlog
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from promptsync.config.secret import Secret
 from promptsync.errors import PromptsyncError
-from promptsync.schedule import Task
+from promptsync.schedule import Every, Task
 
 EVERY: Final = timedelta(minutes=5)
 PING_SECONDS: Final = 10.0
@@ -54,7 +53,7 @@ class Alerts:
 
     def task(self) -> Task:
         """The check as a task of the schedule, never on record."""
-        return Task("alerts", IntervalTrigger(seconds=EVERY.total_seconds()), self.check)
+        return Task("alerts", Every(EVERY), self.check)
 
     async def _call(self, ping: Secret, failing: bool) -> str | None:
         """What went wrong, without the address; None if the ping was taken."""

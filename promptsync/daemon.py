@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import NoReturn
 
 import structlog
 from aiohttp import web
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry
 
 from promptsync.alerts import Alerts
 from promptsync.applying import Applying
 from promptsync.clock import Clock, system_clock
+from promptsync.clock_watch import ClockWatch
 from promptsync.config import Config, open_access
 from promptsync.control import build_control, daemon_answers, remove_socket, socket_path, start_control
 from promptsync.drop_intake import DropIntake
@@ -35,7 +36,7 @@ from promptsync.metrics import Latencies
 from promptsync.notify import ServiceManager
 from promptsync.observations import observation_task, write_down
 from promptsync.plugin_tasks import plugin_tasks
-from promptsync.schedule import Schedule, Task
+from promptsync.schedule import Every, Schedule, Task
 from promptsync.search_tasks import SearchKeeper
 from promptsync.sources.drop import DropFolder, DropSettings
 from promptsync.sources.listener import (
@@ -176,9 +177,10 @@ class _Parts:
         applying = Applying(self._engine, self._inbox, self._work, self._latencies, self._search)
         work = {"applying": applying.run, "search": self._search.run, "drop folder": self._drop.run}
         work["unfinished files"] = self._finish_files
+        work["clock"] = ClockWatch(self._schedule.compute_anew).run
         keep_up = self._supervisor.keep_up
         self._background = [self._tasks.create_task(keep_up(name, run)) for name, run in work.items()]
-        self._schedule.add(Task("search", IntervalTrigger(minutes=10), self._search.catch_up))
+        self._schedule.add(Task("search", Every(timedelta(minutes=10)), self._search.catch_up))
         self._schedule.add(Alerts(health.problems, self._config.alerts.healthcheck_url).task())
         for task in plugin_tasks(self._engine.plugins, self._config):
             self._schedule.add(task)

@@ -8,14 +8,12 @@ from collections.abc import Callable, Coroutine, Iterator
 from datetime import timedelta
 from typing import Any
 
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
-
 from promptsync.config import Config
 from promptsync.exports import Exports
-from promptsync.schedule import Task
+from promptsync.schedule import Every, Task
 from promptsync.wall_trigger import WallTrigger
 
-_RESUME_SECONDS = 30
+_RESUME = timedelta(seconds=30)
 _AGAIN = timedelta(minutes=30)
 
 
@@ -34,7 +32,7 @@ def export_tasks(exports: Exports, config: Config) -> Iterator[Task]:
             trigger = WallTrigger(schedule, config.mirror.timezone)
             run = _on_a_thread(lambda kind=kind: exports.scheduled(kind))  # type: ignore[misc]
             yield Task(f"export {kind}", trigger, run, catch_up=True, again=_AGAIN)
-    yield Task("export resume", IntervalTrigger(seconds=_RESUME_SECONDS), _on_a_thread(exports.resume))
+    yield Task("export resume", Every(_RESUME), _on_a_thread(exports.resume))
 
 
 def _on_a_thread(work: Callable[[], str | None]) -> Callable[[], Coroutine[Any, Any, str | None]]:

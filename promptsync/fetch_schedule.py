@@ -10,18 +10,18 @@ from datetime import timedelta
 from typing import Final
 
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from promptsync.config.sections import CustomerioConfig
 from promptsync.engine import Engine
 from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.fetch import fetch_source
 from promptsync.fetch_sources import Source, sources_of
-from promptsync.schedule import Later, Task
+from promptsync.schedule import Every, Later, Task
 from promptsync.status_sources import local_date, missing_nights
 from promptsync.wall_trigger import WallTrigger
 
 _AGAIN: Final = timedelta(minutes=30)
+_SHORTEST: Final = timedelta(seconds=1)
 
 
 def fetch_tasks(engine: Engine) -> Iterator[Task]:
@@ -53,8 +53,7 @@ def _when(engine: Engine, source: Source) -> tuple[BaseTrigger, timedelta | None
     """When a place is looked at, and how long after a run that came to less than it should."""
     config = source.config
     if isinstance(config, CustomerioConfig):
-        trigger = IntervalTrigger(seconds=max(1, round(config.every.total_seconds())))
-        return trigger, _AGAIN if config.every > _AGAIN else None
+        return Every(max(config.every, _SHORTEST)), _AGAIN if config.every > _AGAIN else None
     return WallTrigger(config.schedule, engine.config.mirror.timezone), _AGAIN
 
 

@@ -7,9 +7,7 @@ import asyncio
 from datetime import timedelta
 from typing import Final
 
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
-
-from promptsync.schedule import Task
+from promptsync.schedule import Every, Task
 from promptsync.sources.listener import ListenerState
 from promptsync.store import observed
 from promptsync.store.mirror import Mirror
@@ -34,4 +32,4 @@ def observation_task(state: ListenerState, mirror: Mirror) -> Task:
     async def work() -> None:
         await write_down(state, mirror)
 
-    return Task("observations", IntervalTrigger(seconds=EVERY.total_seconds()), work)
+    return Task("observations", Every(EVERY), work)

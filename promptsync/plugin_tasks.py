@@ -9,13 +9,12 @@ from datetime import timedelta, tzinfo
 from functools import partial
 
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
-from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.plugin_work import PluginWork
 from promptsync.plugins.declared import Schedule
-from promptsync.schedule import Task
+from promptsync.schedule import Every, Task
 from promptsync.wall_trigger import WallTrigger
 
 
@@ -34,5 +33,5 @@ def plugin_tasks(work: PluginWork, config: Config) -> Iterator[Task]:
 
 def _trigger(when: Schedule, zone: tzinfo) -> BaseTrigger:
     if isinstance(when, timedelta):
-        return IntervalTrigger(seconds=when.total_seconds())
+        return Every(max(when, timedelta(seconds=1)))
     return WallTrigger(parse_schedule(when), zone)

@@ -1,7 +1,8 @@
 """What runs by the clock: named tasks, one run at a time, each on record in ``sync_run``.
 
-Owns the scheduler and the record. A run that was missed while the daemon was down is caught up once. What a task does
-is handed in.
+Owns the scheduler and the record. A run that was missed while the daemon was down is caught up once. No clock is
+believed for long: whatever it said before it was set, each task has its next run as if it had always been right. What a
+task does is handed in.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
-from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, MICROS, Clock, iso_millis, parse_iso
 from promptsync.errors import PromptsyncError, where_raised
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
@@ -42,6 +43,28 @@ class Task:
     run: Callable[[], Awaitable[str | Later | None]]
     catch_up: bool = False
     again: timedelta | None = None
+
+
+class Every(BaseTrigger):  # type: ignore[misc]
+    """A trigger for APScheduler: again and again after ``interval``. Runs missed, however many, are made up by one.
+
+    (APScheduler's own begins at an instant, so that it waits for years if the clock was ahead when it was made, and
+    counts each interval that a clock set ahead has passed over.)
+    """
+
+    def __init__(self, interval: timedelta) -> None:
+        if interval <= timedelta():
+            raise ValueError(f"an interval of {interval} never ends")
+        self.interval = interval
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """The previous one and an interval, or now and an interval. APScheduler calls this."""
+        now = now.astimezone(UTC)
+        due = (previous_fire_time or now).astimezone(UTC) + self.interval
+        return due if due > now else now + self.interval
+
+    def __str__(self) -> str:
+        return f"every {self.interval}"
 
 
 class Schedule:
@@ -73,6 +96,21 @@ class Schedule:
         self._scheduler.start()
         for name in at_once:
             self._once(self._tasks[name], timedelta())
+
+    def compute_anew(self) -> None:
+        """The wall clock was set. No run comes later than if it had always shown what it shows now.
+
+        A run whose time the clock has passed over is made at once. Must be called on the event loop.
+        """
+        now = datetime.now(UTC)
+        for job in self._scheduler.get_jobs():
+            (task,) = job.args
+            once = job.id == _once_id(task)
+            anew = now + (task.again or timedelta()) if once else task.trigger.get_next_fire_time(None, now)
+            if anew is not None and job.next_run_time > anew:
+                self._scheduler.modify_job(job.id, next_run_time=anew)
+        if self._scheduler.running:
+            self._scheduler.wakeup()
 
     def close(self) -> None:
         """Start nothing more."""
@@ -122,16 +160,23 @@ class Schedule:
             self.run_now,
             "date",
             (task,),
-            id=f"{task.name}, once",
+            id=_once_id(task),
             run_date=datetime.now(UTC) + after,
             replace_existing=True,
             misfire_grace_time=None,
         )
 
 
+def _once_id(task: Task) -> str:
+    return f"{task.name}, once"
+
+
 def is_due(trigger: BaseTrigger, last: str | None, now: int) -> bool:
-    """Whether a trigger fired after ``last`` (ISO, None: never ran) and not after ``now`` (microseconds)."""
-    if last is None:
+    """Whether a trigger fired after ``last`` (ISO, None: never ran) and not after ``now`` (microseconds).
+
+    A last run further ahead than clocks differ was dated by a wrong one, and says nothing.
+    """
+    if last is None or parse_iso(last) > now + CLOCKS_DIFFER:
         return True
     last_run = datetime.fromtimestamp(parse_iso(last) / MICROS, UTC)
     fires = trigger.get_next_fire_time(last_run, last_run)

@@ -24,8 +24,12 @@ class WallTrigger(BaseTrigger):  # type: ignore[misc]
         self._zone = zone
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:
-        """The first instant after the previous one, or from now on. APScheduler calls this."""
-        return next_fire(self._schedule, self._zone, previous_fire_time or now - _TICK)
+        """The first instant after the previous one that is not past. APScheduler calls this.
+
+        So a clock that was set ahead, or a machine that slept, leaves one run to be made, not one for each night.
+        """
+        before = (now - _TICK).astimezone(UTC)
+        return next_fire(self._schedule, self._zone, max(previous_fire_time or before, before))
 
     def __str__(self) -> str:
         return f"{self._schedule} ({self._zone})"

@@ -129,6 +129,22 @@ async def test_a_run_is_made_again_soon_when_that_may_help(home: Home) -> None:
         assert found == [("problem", "not now"), ("done", "late"), ("done", "done")]
 
 
+async def test_a_run_on_record_from_a_clock_that_was_ahead_keeps_none_waiting(home: Home) -> None:
+    with home.engine() as engine:
+        schedule = Schedule(engine.mirror, engine.clock)
+
+        async def run() -> str:
+            return "done"
+
+        schedule.add(Task("fetch x", IntervalTrigger(days=1), run, catch_up=True))
+        await schedule.run_now(Task("fetch x", IntervalTrigger(days=1), run))
+        assert schedule.missed() == []
+        home.now += 3650 * 86_400 * MICROS
+        await schedule.run_now(Task("fetch x", IntervalTrigger(days=1), run))
+        home.now -= 3650 * 86_400 * MICROS
+        assert schedule.missed() == ["fetch x"]
+
+
 async def test_a_run_never_overlaps_itself(home: Home) -> None:
     with home.engine() as engine:
         schedule, entered = Schedule(engine.mirror, engine.clock), []
