@@ -14,20 +14,22 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from promptsync.clock import MICROS, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_micros, parse_iso
 from promptsync.sources.listener import ListenerState
 from promptsync.status import Status
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _SUCCESSES: Final = (
-    ("task", "SELECT task, max(started_at) FROM sync_run WHERE outcome = 'done' GROUP BY 1"),
-    ("snapshot", 'SELECT "table", max(applied_at) FROM sync_snapshot GROUP BY 1'),
+    ("task", "SELECT task, max(started_at) FROM sync_run WHERE outcome = 'done' AND started_at <= ? GROUP BY 1"),
+    ("snapshot", 'SELECT "table", max(applied_at) FROM sync_snapshot WHERE applied_at <= ? GROUP BY 1'),
     (
         "change_set",
-        "SELECT \"table\", max(seen_at) FROM sync_file WHERE sequence IS NOT NULL AND state = 'merged' GROUP BY 1",
+        "SELECT \"table\", max(seen_at) FROM sync_file WHERE sequence IS NOT NULL AND state = 'merged' "
+        "AND seen_at <= ? GROUP BY 1",
     ),
-    ("webhook", "SELECT '', max(received_at) FROM sync_event HAVING max(id) IS NOT NULL"),
+    ("webhook", "SELECT '', max(received_at) FROM sync_event WHERE received_at <= ? HAVING max(id) IS NOT NULL"),
 )
+"""What a clock that was ahead has dated in the future is no success of now."""
 _OLDEST: Final = "SELECT min(received_at) FROM sync_event WHERE state = 'pending' AND state <> 'applied'"
 _FILE_STATES: Final = "SELECT state, count(*) FROM sync_file GROUP BY 1"
 _PLACES: Final = "SELECT place, state, count(*) FROM sync_object WHERE gone_at IS NULL GROUP BY 1, 2"
@@ -114,13 +116,14 @@ def mirror_metrics(connection: sqlite3.Connection, now: int) -> Iterator[Metric]
         "Since the last good run of a task, the last snapshot or change set merged into a table, the newest delivery",
         labels=["kind", "source"],
     )
+    latest = iso_micros(now + CLOCKS_DIFFER)
     for kind, sql in _SUCCESSES:
-        for source, at in connection.execute(sql):
+        for source, at in connection.execute(sql, (latest,)):
             ages.add_metric([kind, source], _age(at, now))
     yield ages
     oldest = connection.execute(_OLDEST).fetchone()[0]
     about = "Age of the oldest delivery that waits to be applied"
-    yield GaugeMetricFamily("promptsync_oldest_pending_seconds", about, _age(oldest, now) if oldest else 0.0)
+    yield GaugeMetricFamily("promptsync_oldest_pending_seconds", about, max(0.0, _age(oldest, now)) if oldest else 0.0)
 
 
 def disk_metrics(database: Path) -> Iterator[Metric]:

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from promptsync.clock import iso_millis, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, iso_micros, iso_millis, parse_iso
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
@@ -19,6 +19,7 @@ from promptsync.status_change_sets import ChangeSetState, change_set_problems, c
 from promptsync.status_log import LogState, log_state
 from promptsync.status_sources import SourceState, source_problems, source_states
 from promptsync.store.changes import troubles
+from promptsync.store.future import Future, dated_in_future
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Status:
     change_sets: tuple[ChangeSetState, ...] = field(default=())
     plugins: tuple[dict[str, str], ...] = field(default=())
     log: LogState = field(default=LogState(0))
+    future: Future = field(default=Future())
     problems: tuple[str, ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -77,7 +79,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
     status = Status(
         checked_at=iso_millis(now),
         tables=tuple(_tables(connection, expected, now)),
-        events=_events(connection),
+        events=_events(connection, now),
         held=tuple(_rows(connection, _FILES.format(f"'held', 'failed', 'ignored') AND NOT ({_OF_A_JOB}"))),
         unfinished=tuple(_rows(connection, _FILES.format("'staged'"))),
         differing=tuple(_rows(connection, _DIFFERING)),
@@ -90,6 +92,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
         change_sets=tuple(change_set_states(connection, schema, now)),
         log=log_state(connection),
+        future=dated_in_future(connection, now),
     )
     return replace(status, problems=tuple(_problems(status)))
 
@@ -155,14 +158,15 @@ def _gaps(nights: list[date]) -> Iterator[str]:
             yield day.isoformat()
 
 
-def _events(connection: sqlite3.Connection) -> dict[str, Any]:
+def _events(connection: sqlite3.Connection, now: int) -> dict[str, Any]:
     open_states = dict(
         connection.execute("SELECT state, count(*) FROM sync_event WHERE state <> 'applied' GROUP BY 1").fetchall()
     )
-    newest = connection.execute("SELECT max(received_at), max(id) FROM sync_event").fetchone()
+    past = "SELECT max(received_at) FROM sync_event WHERE received_at <= ?"
+    newest = connection.execute(past, (iso_micros(now + CLOCKS_DIFFER),)).fetchone()[0]
     return {
-        "newest": newest[0],
-        "received": newest[1] or 0,
+        "newest": newest,
+        "received": connection.execute("SELECT max(id) FROM sync_event").fetchone()[0] or 0,
         "pending": open_states.get("pending", 0),
         "failed": open_states.get("failed", 0),
         "unknown_type": open_states.get("unknown_type", 0),
@@ -220,6 +224,11 @@ def _problems(status: Status) -> Iterator[str]:
         yield f"{status.events['failed']:,} deliveries failed: 'promptsync events list --failed' shows them."
     if status.log.problem:
         yield status.log.problem
+    if status.future.latest:
+        yield (
+            f"Dated later than now (up to {status.future.latest}): {status.future.words()}. If this machine's clock is "
+            "wrong, put it right (NTP); if it was ahead then: promptsync doctor --repair"
+        )
 
 
 def differs(name: str, rows: int, path: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from promptsync.clock import MICROS, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_millis, parse_iso
 
 _NIGHTS = 60
 
@@ -45,9 +45,10 @@ def task_of(source: str) -> str:
 def source_states(
     connection: sqlite3.Connection, sources: Iterable[str], zone: ZoneInfo, stale_after: timedelta, now: int
 ) -> Iterator[SourceState]:
-    """The state of each place, by its name. ``now``: microseconds."""
+    """The state of each place, by its name. ``now``: microseconds. A success dated in the future says nothing."""
+    latest = iso_millis(now + CLOCKS_DIFFER)
     for source in sources:
-        success = _last_run(connection, source, "outcome = 'done'")
+        success = _last_run(connection, source, "outcome = 'done' AND started_at <= ?", latest)
         last = _last_run(connection, source, "TRUE")
         states = "SELECT state, count(*) FROM sync_object WHERE place = ? GROUP BY 1"
         count = dict(connection.execute(states, (source,)).fetchall())
@@ -140,7 +141,7 @@ def _in_words(night: date, lacking: tuple[str, ...]) -> str:
     return night.isoformat() if lacking == ("everything",) else f"{night.isoformat()} ({', '.join(lacking)})"
 
 
-def _last_run(connection: sqlite3.Connection, source: str, condition: str) -> tuple[str, str, str] | None:
+def _last_run(connection: sqlite3.Connection, source: str, condition: str, *values: str) -> tuple[str, str, str] | None:
     sql = f"SELECT started_at, outcome, message FROM sync_run WHERE task = ? AND {condition} ORDER BY id DESC LIMIT 1"
-    row = connection.execute(sql, (task_of(source),)).fetchone()
+    row = connection.execute(sql, (task_of(source), *values)).fetchone()
     return (row[0], row[1], row[2]) if row else None

@@ -60,21 +60,25 @@ def _broken(why: str) -> Finding:
 
 
 def newest_mark(connection: sqlite3.Connection) -> int | None:
-    """The newest time at which something was received or loaded, in microseconds."""
+    """The newest time at which something was received, loaded or run, in microseconds."""
     marks = [
         connection.execute(f"SELECT max({column}) FROM {table}").fetchone()[0]
-        for table, column in (("sync_event", "received_at"), ("sync_file", "seen_at"))
+        for table, column in (("sync_event", "received_at"), ("sync_file", "seen_at"), ("sync_run", "started_at"))
     ]
     return max((parse_iso(mark) for mark in marks if mark), default=None)
 
 
-def check_clock(newest: int | None, now: int) -> Finding:
-    """The machine's time ``now`` against the newest thing that happened; both in microseconds."""
+def check_clock(newest: int | None, now: int, what: str = "") -> Finding:
+    """The machine's time ``now`` against the newest thing that happened; both in microseconds.
+
+    ``what``: how much is dated later than clocks differ, in words.
+    """
     if newest is not None and newest > now + _AHEAD:
         return problem(
             "clock",
-            f"It is {iso_millis(now)} by this machine, but something arrived at {iso_millis(newest)}. If the clock is "
-            "wrong now, put it right (NTP); if it was ahead then: promptsync doctor --repair",
+            f"It is {iso_millis(now)} by this machine, but {what or 'something'} arrived later, up to "
+            f"{iso_millis(newest)}. If the clock is wrong now, put it right (NTP); if it was ahead then: promptsync "
+            "doctor --repair",
         )
     return ok("clock", f"It is {iso_millis(now)}, later than anything that arrived.")
 

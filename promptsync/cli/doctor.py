@@ -24,6 +24,7 @@ from promptsync.model import declared_schema
 from promptsync.status_log import LogState, log_state
 from promptsync.store import observed
 from promptsync.store.connect import open_reader
+from promptsync.store.future import dated_in_future
 from promptsync.store.lock_holders import other_writer
 
 
@@ -64,15 +65,16 @@ def doctor(app: App, deep: bool, repair: bool, as_json: bool) -> None:
 def _repaired(app: App) -> Finding:
     with app.progress() as progress:
         done = app.operate("repair", {}, progress.told)
-    if not (done["rows"] or done["snapshots"] or done["deliveries"]):
+    if not (done["rows"] or done["snapshots"] or done["deliveries"] or done["records"]):
         return ok("repair", "Nothing was dated in the future.")
     rows = sum(done["rows"].values())
     tables = ", ".join(dict.fromkeys(table for table, *_ in done["snapshots"]))
     again = f" Load the newest exports of {tables} again: promptsync load FOLDER." if tables else ""
+    records = f" {done['records']:,} files and runs have a new date on record." if done["records"] else ""
     return note(
         "repair",
         f"{rows:,} rows, {len(done['snapshots']):,} exports and {done['deliveries']:,} deliveries were dated in the "
-        f"future and do not win any more; {done['replayed']:,} deliveries were applied again.{again}",
+        f"future and do not win any more; {done['replayed']:,} deliveries were applied again.{again}{records}",
     )
 
 
@@ -167,7 +169,9 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
         whole = contents.check_integrity(connection, deep=deep)
         yield whole
         if whole.level is not Level.PROBLEM:
-            yield contents.check_clock(contents.newest_mark(connection), system_clock())
+            now = system_clock()
+            what = dated_in_future(connection, now).words()
+            yield contents.check_clock(contents.newest_mark(connection), now, what)
             yield _log(log_state(connection))
             yield from contents.check_zone(connection, config.mirror.timezone.key)
             yield from contents.check_vendors(connection, observed.observed(connection))

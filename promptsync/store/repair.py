@@ -16,6 +16,7 @@ from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import PER_MICRO, TERMINAL
 from promptsync.model import Role, Schema
+from promptsync.store.future import date_records_anew
 from promptsync.store.mirror import Mirror
 
 _SOME = 500
@@ -25,12 +26,14 @@ Progress = Callable[[str, int, int], None]
 @dataclass(slots=True)
 class Repaired:
     """What was dated in the future. ``rows``: by table; ``snapshots``: table, organization and ISO instant; ``files``:
-    of those tables, that can be loaded again; ``deliveries``: received in the future; ``replayed``: to be applied."""
+    of those tables, that can be loaded again; ``deliveries``: received in the future; ``replayed``: to be applied;
+    ``records``: of files and runs, of which only the date was wrong."""
 
     rows: dict[str, int] = field(default_factory=dict)
     snapshots: list[tuple[str, int, str]] = field(default_factory=list)
     files: int = 0
     deliveries: int = 0
+    records: int = 0
     replayed: int = 0
 
     @property
@@ -69,6 +72,7 @@ def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaire
         if count := _weaken(mirror, layout, latest, now, progress):
             done.rows[layout.table.name] = count
     _redate(mirror, now, progress)
+    done.records = mirror.writer.run(lambda connection: date_records_anew(connection, now))
     mirror.writer.run(lambda connection: _forget_marks(connection, mirror.schema, latest))
     if done.anything:
         done.replayed = _replay(mirror, progress)
