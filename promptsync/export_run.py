@@ -195,7 +195,10 @@ class ExportRun:
         except NotReady as problem:
             return self._save(machine.tried(job, self._now(), limits, str(problem)))
         except PageInstead as problem:
-            if self._now() - job.changed_at <= limits.deadline:
+            now = self._now()
+            if (since := machine.by_clock(job, now)) != job:
+                self._save(since)
+            if now - since.changed_at <= limits.deadline:
                 raise
             return self._save(machine.moved(job, State.FAILED, self._now(), f"{problem} It was tried long enough."))
         except (InputRefused, Refused) as refusal:

@@ -132,13 +132,17 @@ def condition(entry: Entry, profile: VendorProfile) -> Condition:
     return Condition.READY if entry.status in profile.done else Condition.WAIT
 
 
+def by_clock(job: Job, now: int) -> Job:
+    """The job, not changed later than now: where our clock was ahead, nobody would ever have waited long enough."""
+    return replace(job, changed_at=now) if job.changed_at > now else job
+
+
 def looked(job: Job, entry: Entry | None, profile: VendorProfile, now: int, limits: Limits) -> Job:
     """A pending job after a look at the listing; ``entry`` None: it is not there (yet)."""
     said = Condition.WAIT if entry is None else condition(entry, profile)
     if entry is not None and job.vendor_id is None:
         job = replace(job, vendor_id=entry.id)
-    if job.changed_at > now:
-        job = replace(job, changed_at=now)  # our clock was ahead: nobody would ever have waited long enough
+    job = by_clock(job, now)
     if said is Condition.READY:
         return moved(job, State.AVAILABLE, now)
     if said is Condition.FAILED:

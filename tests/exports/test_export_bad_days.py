@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from export_stage import EXPECTED, Stage
 
+from promptsync.clock import MICROS, system_clock
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.sources.export_client import ExportClient
 from promptsync.sources.export_jobs import Limits
@@ -99,13 +100,19 @@ def test_page_in_place_of_an_answer_is_none(stage: Stage, pages: int) -> None:
     assert (job["state"], job["vendor_id"], len(stage.server.exports)) == ("loaded", "exp-1", 1)
 
 
-def test_page_that_stays_in_place_of_an_export_ends_the_job_at_the_deadline(stage: Stage) -> None:
+@pytest.mark.parametrize("ahead", [0, 3_650 * 86_400 * MICROS])
+def test_page_that_stays_in_place_of_an_export_ends_the_job_at_the_deadline(stage: Stage, ahead: int) -> None:
+    """Also where the clock was ahead, and is put right meanwhile."""
     stage.mood.file, stage.limits = "page", Limits(deadline=1 << 50)
+    stage.clock = lambda: system_clock() + ahead
     with pytest.raises(Unavailable, match="page in place of the export"):
         stage.open().one()
     assert stage.query("SELECT state FROM sync_job") == [("available",)]
-    stage.limits = Limits(deadline=0)
+    stage.clock, stage.limits = system_clock, Limits(deadline=0)
     stage.open()
+    if ahead:
+        with pytest.raises(Unavailable, match="page in place of the export"):
+            stage.exports.carry_on(None)
     (job,) = stage.exports.carry_on(None)
     assert job["state"] == "failed"
     assert "page in place of the export" in job["error"]
