@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -34,7 +35,7 @@ from promptsync.health import Health, health_routes
 from promptsync.logs import log_unhandled, report
 from promptsync.metrics import Latencies
 from promptsync.notify import ServiceManager
-from promptsync.observations import observation_task, write_down
+from promptsync.observations import keep_too_large, observation_task, write_down, write_down_too_large
 from promptsync.plugin_tasks import plugin_tasks
 from promptsync.schedule import Every, Schedule, Task
 from promptsync.search_tasks import SearchKeeper
@@ -177,6 +178,7 @@ class _Parts:
         applying = Applying(self._engine, self._inbox, self._work, self._latencies, self._search)
         work = {"applying": applying.run, "search": self._search.run, "drop folder": self._drop.run}
         work["unfinished files"] = self._finish_files
+        work["refused bodies"] = partial(keep_too_large, app[STATE], self._engine.mirror, self._engine.clock)
         work["clock"] = ClockWatch(self._schedule.compute_anew).run
         keep_up = self._supervisor.keep_up
         self._background = [self._tasks.create_task(keep_up(name, run)) for name, run in work.items()]
@@ -208,7 +210,9 @@ class _Parts:
         await self.hang_up()
         if self._daemon.failure is None:
             finish, engine = self._supervisor.finish, self._engine
-            await finish("observations", lambda: write_down(self._app[STATE], engine.mirror))
+            state = self._app[STATE]
+            await finish("observations", lambda: write_down(state, engine.mirror))
+            await finish("refused bodies", lambda: write_down_too_large(state, engine.mirror, engine.clock))
             await finish("deliveries", lambda: asyncio.to_thread(engine.apply_pending, _APPLY_SECONDS))
 
     async def hang_up(self) -> None:

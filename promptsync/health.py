@@ -91,7 +91,8 @@ class Health:
     def status(self) -> Status:
         """The mirror's own state."""
         config, mirror = self._engine.config, self._engine.mirror
-        expected = Expectations(config.alerts.stale_after, config.mirror.timezone, source_names(config))
+        zone, places = config.mirror.timezone, source_names(config)
+        expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body)
         with mirror.reading() as connection:
             return read_status(connection, mirror.schema, expected, self._engine.clock())
 

@@ -17,9 +17,11 @@ from promptsync.merge.sql import quote
 from promptsync.model import Schema
 from promptsync.status_change_sets import ChangeSetState, change_set_problems, change_set_states
 from promptsync.status_log import LogState, log_state
+from promptsync.status_oversized import oversized_problem
 from promptsync.status_sources import SourceState, source_problems, source_states
 from promptsync.store.changes import troubles
 from promptsync.store.future import Future, dated_in_future
+from promptsync.store.oversized import Oversized, oversized
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Status:
     plugins: tuple[dict[str, str], ...] = field(default=())
     log: LogState = field(default=LogState(0))
     future: Future = field(default=Future())
+    oversized: Oversized | None = None
     problems: tuple[str, ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -67,11 +70,12 @@ class Status:
 @dataclass(frozen=True, slots=True)
 class Expectations:
     """``stale_after``: how old the newest snapshot may be. ``zone``: in which nights have dates. ``sources``: names of
-    the places that exports are fetched from."""
+    the places that exports are fetched from. ``max_body``: bytes of a delivery that are allowed."""
 
     stale_after: timedelta
     zone: ZoneInfo
     sources: tuple[str, ...] = ()
+    max_body: int = 0
 
 
 def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expectations, now: int) -> Status:
@@ -93,8 +97,10 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         change_sets=tuple(change_set_states(connection, schema, now)),
         log=log_state(connection),
         future=dated_in_future(connection, now),
+        oversized=oversized(connection, now),
     )
-    return replace(status, problems=tuple(_problems(status)))
+    refused = oversized_problem(status.oversized, expected.max_body)
+    return replace(status, problems=(*_problems(status), *([refused] if refused else [])))
 
 
 _FILES = (

@@ -22,10 +22,12 @@ from promptsync.daemon_state import daemon_troubles
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.model import declared_schema
 from promptsync.status_log import LogState, log_state
+from promptsync.status_oversized import oversized_problem
 from promptsync.store import observed
 from promptsync.store.connect import open_reader
 from promptsync.store.future import dated_in_future
 from promptsync.store.lock_holders import other_writer
+from promptsync.store.oversized import oversized
 
 
 @click.command()
@@ -173,6 +175,8 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
             what = dated_in_future(connection, now).words()
             yield contents.check_clock(contents.newest_mark(connection), now, what)
             yield _log(log_state(connection))
+            refused = oversized_problem(oversized(connection, now), config.webhook.max_body)
+            yield from (problem("refused", says) for says in [refused] if says)
             yield from contents.check_zone(connection, config.mirror.timezone.key)
             yield from contents.check_vendors(connection, observed.observed(connection))
             yield from change_sets.check_change_sets(connection)

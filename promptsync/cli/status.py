@@ -24,7 +24,8 @@ _MOST_NAMES = 5
 def status(app: App, as_json: bool) -> None:
     """Is the mirror up to date? Exit 0 fresh, 1 something needs a person."""
     config = app.config
-    expected = Expectations(config.alerts.stale_after, config.mirror.timezone, source_names(config))
+    zone, places = config.mirror.timezone, source_names(config)
+    expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body)
     with app.reading() as connection:
         found = read_status(connection, declared_schema(), expected, system_clock())
     asked = (finding.says for finding in plugin_findings(config) if finding.level is Level.PROBLEM)

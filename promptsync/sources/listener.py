@@ -52,6 +52,22 @@ class ListenerSettings:
 
 
 @dataclass(slots=True)
+class TooLarge:
+    """Bodies refused for their size and not written down yet. ``count``: by event type, as ``stored_by_type``;
+    ``largest``: bytes, one more than allowed where the size was not said; ``arrived``: set by each."""
+
+    count: Counter[str] = field(default_factory=Counter)
+    largest: int = 0
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, kind: str, size: int) -> None:
+        """One more."""
+        self.count[kind] += 1
+        self.largest = max(self.largest, size)
+        self.arrived.set()
+
+
+@dataclass(slots=True)
 class ListenerState:
     """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason.
 
@@ -66,6 +82,7 @@ class ListenerState:
     signatures: Counter[str] = field(default_factory=Counter)
     stopping: bool = False
     refused_at: float | None = None
+    too_large: TooLarge = field(default_factory=TooLarge)
 
 
 STATE = web.AppKey("listener_state", ListenerState)
@@ -132,13 +149,16 @@ class _Listener:
                 delivery = await self._checked(request, place)
                 delivery_id = await self._store(delivery)
         except Refused as refused:
+            if refused.refusal is answers.TOO_LARGE:
+                kind = type_of_path(event_path(request.rel_url.raw_path, self._base) or "")
+                more = self._settings.max_body + 1
+                self._state.too_large.add(_counted_as(kind), max(request.content_length or 0, more))
             return self._refuse(refused.refusal)
         except Exception as error:  # noqa: BLE001 - the last resort: a sender never sees a 500
             self._log.error("request_failed", error=type(error).__name__, where=where_raised(error))
             return self._refuse(answers.UNEXPECTED)
         self._state.stored += 1
-        event_type = type_of_path(delivery.path)
-        self._state.stored_by_type[event_type if event_type in EVENT_TYPES else "other"] += 1
+        self._state.stored_by_type[_counted_as(type_of_path(delivery.path))] += 1
         return answers.stored(delivery_id)
 
     async def _checked(self, request: web.Request, place: Place) -> Delivery:
@@ -196,6 +216,11 @@ class _Listener:
     def _refuse(self, refusal: Refusal) -> web.Response:
         self._state.refused[refusal.reason] += 1
         return refusal.response()
+
+
+def _counted_as(kind: str) -> str:
+    """A bounded name of an event type."""
+    return kind if kind in EVENT_TYPES else "other"
 
 
 def _plain(encodings: Sequence[str]) -> bool:
