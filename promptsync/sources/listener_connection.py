@@ -5,9 +5,14 @@ and the connection ends; and so it does where the bytes that carry no body outwe
 extensions of chunks, blank lines). aiohttp's own protocol makes an error of each reading that follows a malformed one,
 which keeps what was read until a late collection of reference cycles.
 
+And it owns that others have their turn. What is parsed at a time is bounded, but where aiohttp's reader takes the last
+of it, its protocol parses on within that very call, so that whoever reads without a pause (aiohttp itself, where a body
+was refused unread) goes through all that has come, tens of thousands of chunks, before anything else happens.
+
 aiohttp has no hook for it: its protocol is extended here, and tests/growth shows with real processes that it holds.
 """
 
+import asyncio
 from typing import Any, Final
 
 from aiohttp import web
@@ -22,11 +27,12 @@ _BODY_SHARE: Final = 16  # and one byte more for so many of its body
 class Connection(RequestHandler):
     """aiohttp's protocol, less what could grow."""
 
-    __slots__ = ("_body", "_raw", "_refused")
+    __slots__ = ("_body", "_raw", "_refused", "_resuming")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._refused = False
+        self._resuming: asyncio.Handle | None = None  # parsing goes on with the loop's next turn
         self._raw = 0  # bytes that came since the newest request began
         self._body: Any = None  # where its body is read from
 
@@ -69,10 +75,30 @@ class Connection(RequestHandler):
         if self._body is not None and not self._body.is_eof():
             self._body.set_exception(web.RequestPayloadError("what follows is no part of it"))
 
-    def resume_reading(self, *args: Any, **kwargs: Any) -> None:
-        """The reader of a body has room again."""
-        if not self._refused:
-            super().resume_reading(*args, **kwargs)
+    def pause_reading(self) -> None:
+        """The reader of a body has no room."""
+        self._put_off()
+        super().pause_reading()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        """The reader of a body has room again: what waits is parsed once others have had their turn."""
+        if self._refused:
+            return
+        if not resume_parser:
+            self._put_off()
+            super().resume_reading(resume_parser=False)
+        elif self._reading_paused and self._resuming is None:
+            self._resuming = self._loop.call_soon(self._resume)
+
+    def _resume(self) -> None:
+        self._resuming = None
+        if self.transport is not None and not self._refused:
+            super().resume_reading()
+
+    def _put_off(self) -> None:
+        if self._resuming is not None:
+            self._resuming.cancel()
+            self._resuming = None
 
 
 class _Server(web.Server):

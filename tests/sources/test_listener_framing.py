@@ -4,14 +4,48 @@ import asyncio
 import time
 
 import pytest
-from loopback_listener import Start, request
+from loopback_listener import Start, read_answer, request
 
 from promptsync.sources.signature import Authenticator
+
+CHUNKED = ("Transfer-Encoding", "chunked")
 
 
 def in_chunks(body: bytes, size: int) -> bytes:
     chunks = (b"%x\r\n%b\r\n" % (len(part), part) for part in (body[i : i + size] for i in range(0, len(body), size)))
-    return request("x", b"".join(chunks) + b"0\r\n\r\n", ("Transfer-Encoding", "chunked"))
+    return request("x", b"".join(chunks) + b"0\r\n\r\n", CHUNKED)
+
+
+REFUSED = {
+    "path": (request("/no", b"", CHUNKED), 404),
+    "method": (request("x", b"", CHUNKED, method="PUT"), 405),
+    "encoding": (request("x", b"", CHUNKED, ("Content-Encoding", "gzip")), 415),
+    "nothing": (request("x", b"", CHUNKED), 200),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+async def test_others_are_answered_while_a_body_in_tiny_chunks_is_passed_over(start: Start, why: str) -> None:
+    """Whether somebody wants it or not. The request behind it shows when all of it has been parsed."""
+    listening = await start(authenticator=Authenticator(open_to_all=True))
+    head, status = REFUSED[why]
+    body = b"1\r\n1\r\n" * 20_000 + b"0\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+    writer.write(head + body + request("x", b"[]"))
+
+    async def rest() -> list[int]:
+        return [(await read_answer(reader)).status, (await read_answer(reader)).status]
+
+    parsing, meanwhile = asyncio.create_task(rest()), 0
+    others, other = await asyncio.open_connection("127.0.0.1", listening.port)
+    while not parsing.done():
+        other.write(request("x", b"[]"))
+        assert (await read_answer(others)).status == 200
+        meanwhile += 1
+    assert await parsing == [status, 200]
+    assert meanwhile > 10
+    writer.close()
+    other.close()
 
 
 @pytest.mark.parametrize(("length", "size", "status"), [(60_000, 1, 200), (900_000, 1, 400), (900_000, 100, 200)])
