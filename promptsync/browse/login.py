@@ -1,6 +1,7 @@
-"""The page to log in at, in place of datasette-auth-passwords' own, which hashes on the event loop.
+"""The pages to log in at and to make a hash, in place of datasette-auth-passwords' own, which hash on the event loop.
 
-Owns the page and what it leaves behind: a session, and a mark that the user has logged in with this browser.
+Owns the pages and what a login leaves behind: a session, and a mark that the user has logged in with this browser. Who
+may make hashes is decided in ``access``.
 """
 
 import secrets
@@ -35,6 +36,18 @@ async def log_in(request: Request, datasette: Any) -> Response:
     browser = browser_of(datasette, request.scope["headers"], user) or secrets.token_urlsafe(12)
     response.set_cookie(BROWSER, datasette.sign({"u": user, "b": browser}, BROWSER), max_age=BROWSER_SECONDS)
     return response
+
+
+async def make_hash(request: Request, datasette: Any) -> Response:
+    """The form for a new password, with its hash once one was sent."""
+    password = (await request.post_vars()).get("password") if request.method == "POST" else None
+    try:
+        hashed = await datasette.passwords.hashed(password) if password else None
+    except Busy:
+        return Response.text(_BUSY, status=503, headers={"retry-after": _BUSY_SECONDS})
+    return Response.html(
+        await datasette.render_template("password_tool.html", {"hashed_password": hashed}, request=request)
+    )
 
 
 async def _form(request: Request, datasette: Any, error: str = "", status: int = 200) -> Response:

@@ -1,6 +1,6 @@
-"""Whether a password is right: one at a time, on a thread, and within a bound.
+"""Whether a password is right, and the hash of a new one: one at a time, on a thread, and within a bound.
 
-Owns the accounts' hashes and what looking at them may cost the whole process. Hashing takes a good part of a second on
+Owns the accounts' hashes and what hashing may cost the whole process. Hashing takes a good part of a second on
 purpose; it never runs on the event loop. Every name costs the same, whether there is such a user or not and however
 strong each hash is, so that the time of an answer tells nothing.
 """
@@ -10,13 +10,16 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+
+from datasette_auth_passwords.utils import hash_password  # type: ignore[import-untyped]
 
 _MOST_WAITING: Final = 8
 _ALGORITHM: Final = "sha256"
+_Result = TypeVar("_Result")
 
 
 class Busy(Exception):
@@ -42,18 +45,25 @@ class Passwords:
 
     async def right(self, user: str, password: str) -> bool:
         """Whether this is the user's password. Raises Busy if too many others are to be looked at first."""
+        return await self._in_turn(lambda: self._look(user, password))
+
+    async def hashed(self, password: str) -> str:
+        """A hash of a new password, as ``users`` holds them. Raises Busy like ``right``."""
+        return await self._in_turn(lambda: str(hash_password(password)))
+
+    async def _in_turn(self, work: Callable[[], _Result]) -> _Result:
         if self._waiting >= _MOST_WAITING:
             raise Busy
         self._waiting += 1
-        looking = asyncio.get_running_loop().run_in_executor(self._thread, self._look, user, password)
-        looking.add_done_callback(self._looked)
-        return await looking
+        done = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        done.add_done_callback(self._done)
+        return await done
 
     def close(self) -> None:
         """Look at no more."""
         self._thread.shutdown(cancel_futures=True)
 
-    def _looked(self, _: "asyncio.Future[bool]") -> None:
+    def _done(self, _: "asyncio.Future[_Result]") -> None:
         self._waiting -= 1
 
     def _look(self, user: str, password: str) -> bool:

@@ -21,7 +21,7 @@ from promptsync.browse import cells, links
 from promptsync.browse.access import Actor, may
 from promptsync.browse.extended import page_routes
 from promptsync.browse.gate import REFUSED, App, Gate
-from promptsync.browse.login import log_in
+from promptsync.browse.login import log_in, make_hash
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.views import routes
 from promptsync.errors import Unavailable
@@ -53,7 +53,8 @@ def register_routes(datasette: Any) -> list[tuple[str, Any]]:
     settings = _settings(datasette)
     if settings is None:
         return []
-    return [(r"/-/login$", log_in), *page_routes(settings.pages), *routes(), (f"{REFUSED}$", _refused)]
+    own = [(r"/-/login$", log_in), (r"/-/password-tool$", make_hash)]
+    return [*own, *page_routes(settings.pages), *routes(), (f"{REFUSED}$", _refused)]
 
 
 async def _refused() -> Response:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import threading
 from collections.abc import Iterator
 
@@ -100,3 +101,28 @@ async def test_pages_are_shown_while_passwords_are_guessed(settings: BrowseSetti
     busy = [answer for answer in answers if answer.status_code == 503]
     assert all(answer.headers["retry-after"] == "5" and "Try again" in answer.text for answer in busy)
     close(site)
+
+
+async def test_an_administrator_makes_a_hash_off_the_loop_and_within_the_same_bound(
+    settings: BrowseSettings, hashing: Hashing
+) -> None:
+    site: MirrorDatasette = build_datasette(settings)
+    ana, sam = Browser(site), Browser(site)
+    assert (await ana.log_in("ana", PASSWORD)).status_code == 302
+    assert (await sam.log_in("sam", PASSWORD)).status_code == 302
+    hashing.gate.clear()
+    hashing.calls.clear()
+    tries = [asyncio.create_task(ana.post("/-/password-tool", {"password": "new"})) for _ in range(9)]
+    while not any(one.done() for one in tries):
+        await asyncio.sleep(0.01)
+    assert await sam.reads()
+    hashing.gate.set()
+    answers = [await one for one in tries]
+    assert sorted(answer.status_code for answer in answers) == [200] * 8 + [503]
+    made = re.search(r">(pbkdf2_sha256\$[^<]+)<", next(one.text for one in answers if one.status_code == 200))
+    assert made and all(name.startswith("passwords") for name, _ in hashing.calls)
+    assert (await sam.ask("GET", "/-/password-tool")).status_code == 403
+    close(site)
+    again = Passwords({"new": made[1]})
+    assert await again.right("new", "new")
+    again.close()
