@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
 
 import pytest
 from apscheduler.job import Job  # type: ignore[import-untyped]
@@ -14,7 +15,10 @@ from structlog.testing import capture_logs
 from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_millis, micros_of
 from promptsync.clock_watch import BOUND, ClockWatch, Reading, moved
 from promptsync.config.schedules import parse_schedule
-from promptsync.schedule import Every, is_due
+from promptsync.errors import Unavailable
+from promptsync.model import declared_schema
+from promptsync.schedule import Every, Schedule, Task, is_due
+from promptsync.store.mirror import Mirror
 from promptsync.wall_trigger import WallTrigger
 
 NOW = datetime(2026, 2, 4, 8, tzinfo=UTC)
@@ -48,6 +52,41 @@ def test_a_last_run_by_a_clock_that_was_ahead_counts_as_none(trigger: Every | Wa
         assert not is_due(trigger, iso_millis(micros_of(last)), now)
     else:
         assert is_due(trigger, iso_millis(micros_of(last)), now) is (trigger.get_next_fire_time(last, last) <= NOW)
+
+
+async def test_a_run_that_is_to_be_made_again_soon_is_so_by_the_clock_as_it_is(
+    empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one failed while the clock was ten years ahead."""
+
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(zone) + timedelta(days=3_650)
+
+    (tmp_path / "mirror.db").write_bytes(empty.read_bytes())
+    mirror = Mirror(tmp_path / "mirror.db", declared_schema())
+    schedule, runs, again = Schedule(mirror, lambda: micros_of(NOW)), [0], asyncio.Event()
+
+    async def run() -> str:
+        runs[0] += 1
+        if runs[0] == 1:
+            raise Unavailable("not now")
+        again.set()
+        return "done"
+
+    task = Task("x", Every(timedelta(days=1)), run, again=timedelta(milliseconds=50))
+    schedule.add(task)
+    schedule.start()
+    with monkeypatch.context() as clock:
+        clock.setattr("promptsync.schedule.datetime", Ahead)
+        await schedule.run_now(task)
+    await asyncio.sleep(0.2)
+    assert runs == [1]
+    schedule.compute_anew()
+    await asyncio.wait_for(again.wait(), 30)
+    schedule.close()
+    mirror.close()
 
 
 def test_an_interval_has_a_length() -> None:
