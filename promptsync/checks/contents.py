@@ -74,11 +74,11 @@ def check_clock(newest: int | None, now: int, what: str = "") -> Finding:
     ``what``: how much is dated later than clocks differ, in words.
     """
     if newest is not None and newest > now + _AHEAD:
+        which = f": {what}" if what else ""
         return problem(
             "clock",
-            f"It is {iso_millis(now)} by this machine, but {what or 'something'} arrived later, up to "
-            f"{iso_millis(newest)}. If the clock is wrong now, put it right (NTP); if it was ahead then: promptsync "
-            "doctor --repair",
+            f"It is {iso_millis(now)} by this machine, but something is dated later (up to {iso_millis(newest)})"
+            f"{which}. If the clock is wrong now, put it right (NTP); if it was ahead then: promptsync doctor --repair",
         )
     return ok("clock", f"It is {iso_millis(now)}, later than anything that arrived.")
 
