@@ -16,6 +16,7 @@ from promptsync.config import Config, QlaraConfig
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.export_files import ExportFiles
 from promptsync.export_run import ExportRun, Progress, RunSettings
+from promptsync.formats.limits import Limits as FileLimits
 from promptsync.ingest.export_load import ExportLoader
 from promptsync.ingest.file_report import LoadRequest
 from promptsync.job_rows import job_of, row_of
@@ -52,7 +53,8 @@ class Exports:
         self._limits = limits
         self._profile: VendorProfile = QLARA
         guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
-        self._loader = ExportLoader(mirror, config.mirror.timezone, guards, clock)
+        bounds = FileLimits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
+        self._loader = ExportLoader(mirror, config.mirror.timezone, guards, clock, bounds)
         self.files = ExportFiles(mirror, self._loader, self._profile, clock)
         self._stopping = stopping
         self._running = threading.Lock()

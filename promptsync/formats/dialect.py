@@ -5,7 +5,7 @@ A separator is believed because the header's names are found between it, not bec
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -36,22 +36,25 @@ class Dialect:
         return SEPARATORS[self.delimiter.decode()]
 
 
-def dialect_of(head: bytes, names: Collection[str]) -> Dialect:
+def dialect_of(head: bytes, names: Collection[str], spelled: Callable[[str], str] = str.casefold) -> Dialect:
     """What the first bytes of a file in UTF-8 say; the whole header should be among them. ``names``: known ones of
-    the table, in small letters; without any the separator is the one that cuts the header into the most cells."""
+    the table as ``spelled`` makes them; without any the separator is the one that cuts the header into the most
+    cells."""
     start = len(BOM) if head.startswith(BOM) else 0
     if said := _SAID.match(head, start):
         return Dialect(said[1], said.end(), 2)
     line = _first_line(head, start)
     cells = {sign: cells_of(line, sign.encode()) for sign in SEPARATORS}
-    best = max(SEPARATORS, key=lambda sign: (_known(cells[sign], names), len(cells[sign]) if not names else 0))
-    if names and not _known(cells[best], names):
+    best = max(SEPARATORS, key=lambda sign: (_known(cells[sign], names, spelled), len(cells[sign]) if not names else 0))
+    if names and not _known(cells[best], names, spelled):
         best = max(SEPARATORS, key=lambda sign: len(cells[sign]))
     return Dialect(best.encode(), start)
 
 
-def opened(pieces: Iterable[bytes], names: Collection[str] = ()) -> tuple[Iterator[bytes], Dialect]:
-    """A text, from its header on, and how it is written. Takes as many pieces as that needs."""
+def opened(
+    pieces: Iterable[bytes], names: Collection[str] = (), spelled: Callable[[str], str] = str.casefold
+) -> tuple[Iterator[bytes], Dialect]:
+    """A text, from its header on, and how it is written. Takes as many pieces as that needs, and gives them as one."""
     left = iter(pieces)
     taken, length, lines = [], 0, 0
     for piece in left:
@@ -61,14 +64,15 @@ def opened(pieces: Iterable[bytes], names: Collection[str] = ()) -> tuple[Iterat
         if length >= _LOOKED_AT or lines > 1:
             break
     head = b"".join(taken)
-    dialect = dialect_of(head, names)
+    dialect = dialect_of(head, names, spelled)
     return chain((head[dialect.start :],), left), dialect
 
 
-def strange_separator(head: bytes, names: Collection[str]) -> str | None:
+def strange_separator(head: bytes, names: Collection[str], spelled: Callable[[str], str] = str.casefold) -> str | None:
     """The name of the separator of a file that nothing here can read, if it is one of the usual ones."""
     line = _first_line(head, len(BOM) if head.startswith(BOM) else 0)
-    return next((name for sign, name in _OTHERS.items() if _known(cells_of(line, sign.encode()), names) > 1), None)
+    found = (name for sign, name in _OTHERS.items() if _known(cells_of(line, sign.encode()), names, spelled) > 1)
+    return next(found, None)
 
 
 def _first_line(head: bytes, start: int) -> bytes:
@@ -76,5 +80,5 @@ def _first_line(head: bytes, start: int) -> bytes:
     return match[1] if match else b""
 
 
-def _known(cells: Collection[bytes], names: Collection[str]) -> int:
-    return sum(cell.decode("utf-8", "replace").strip().casefold() in names for cell in cells)
+def _known(cells: Collection[bytes], names: Collection[str], spelled: Callable[[str], str]) -> int:
+    return sum(spelled(cell.decode("utf-8", "replace").strip()) in names for cell in cells)

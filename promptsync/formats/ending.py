@@ -10,11 +10,12 @@ from typing import Final
 from promptsync.errors import Held
 from promptsync.formats.limits import Limits, open_file, unreadable
 from promptsync.formats.parquet_proof import has_footer
+from promptsync.formats.records import TextEnd
 from promptsync.formats.stream import MAGIC as GZIP
 from promptsync.formats.stream import RawStream
 
 _PARQUET: Final = b"PAR"
-_LINE_ENDS: Final = (b"\n", b"\r")
+_HEAD: Final = 1 << 12
 _WIDE_LINE_ENDS: Final = (b"\n\x00", b"\r\x00")
 _NOT_YET: Final = "its end is not there yet. It waits until nothing has been written to it for a while."
 
@@ -29,7 +30,7 @@ def missing_end(path: Path, limits: Limits) -> str | None:
     name = path.name.lower()
     try:
         with open_file(path, limits) as file:
-            head = file.read(4)
+            head = file.read(_HEAD)
             size = file.seek(0, 2)
             file.seek(max(size - 2, 0))
             tail = file.read(2)
@@ -38,7 +39,10 @@ def missing_end(path: Path, limits: Limits) -> str | None:
         elif head.startswith(GZIP) or name.endswith(".gz"):
             whole = _is_other(head, GZIP) or _inflates(path, limits)
         else:
-            whole = not name.endswith(".csv") or tail in _WIDE_LINE_ENDS or tail[-1:] in _LINE_ENDS
+            end = TextEnd()
+            end.see(head)
+            end.see(tail)
+            whole = not name.endswith(".csv") or tail in _WIDE_LINE_ENDS or end.there
     except OSError as error:
         raise unreadable(path, error) from error
     return None if whole else f"{path.name}: {_NOT_YET}"
@@ -51,10 +55,10 @@ def _is_other(head: bytes, magic: bytes) -> bool:
 
 
 def _inflates(path: Path, limits: Limits) -> bool:
-    stream, last = RawStream(path, limits), b""
+    stream, end = RawStream(path, limits), TextEnd()
     try:
         for piece in stream:
-            last = piece[-1:]
+            end.see(piece)
     except Held as held:
         return held.reason == "bomb" or (held.reason == "empty" and stream.members > 0)
-    return stream.members == 1 or last in _LINE_ENDS
+    return stream.members == 1 or end.there

@@ -6,15 +6,19 @@ lines of export files and for the objects of an API's pages alike.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from promptsync.errors import Held
 from promptsync.formats.cells import REASONS, type_cells
+from promptsync.formats.header import missing_header
 from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.formats.row_typing import LATEST
 from promptsync.formats.times import parse_times
@@ -40,15 +44,14 @@ class ColumnMap:
 
 @dataclass(frozen=True, slots=True)
 class ExportHeader:
-    """``width``: cells of a record. ``columns``: (name, kind, position); declared ones first. ``unknown``: the names
-    in it that the table does not declare. ``doubled``: the name of the id, if it stands there more than once."""
+    """``columns``: (name, kind, position); declared ones first. ``unknown``: the names in it that the table does not
+    declare. ``doubled``: the name of the id, if it stands there more than once."""
 
-    width: int
     columns: tuple[tuple[str, Kind, int], ...]
     unknown: tuple[str, ...]
     doubled: str = ""
 
-    def key(self, record: Sequence[str]) -> tuple[str, ...] | None:
+    def key(self, record: Sequence[bytes]) -> tuple[bytes, ...] | None:
         """What names a record with the wrong number of cells: its id, or in a file without ids all that it says."""
         at = next((position for name, _, position in self.columns if name == "id"), None)
         said = tuple(cell for cell in (record if at is None else record[at : at + 1]) if cell.strip())
@@ -65,17 +68,41 @@ class ExportRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Wrong:
+    """A row that cannot be merged. ``row``: its place among those read, from 0; ``cell``: what its bad cell says, if
+    it is a cell. The rest as in BadRow."""
+
+    row: int
+    reason_class: str
+    reason: str
+    key: tuple[str, ...] | None
+    column: str = ""
+    cell: bytes = b""
+
+    def at(self, record: int, line: int, original: bytes) -> BadRow:
+        """The same in its file."""
+        shape = shape_of(self.cell)
+        return BadRow(record, line, self.reason_class, self.reason, original, self.key, self.column, shape)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Some rows of a file, and those that cannot be merged."""
+    """Some rows of a file, and those that cannot be merged. ``not_shown``: how many more of these there are."""
 
     header: ExportHeader
     rows: list[ExportRow]
     bad: list[BadRow]
+    not_shown: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns of ``rows``' values."""
         return tuple(name for name, _, _ in self.header.columns if name != "id")
+
+
+def spelled_names(columns: ColumnMap) -> frozenset[str]:
+    """The names that a header may have, in ``plain`` form."""
+    return frozenset(name for names in columns.spellings.values() for name in names)
 
 
 def map_header(cells: Sequence[str], columns: ColumnMap) -> ExportHeader:
@@ -93,13 +120,13 @@ def map_header(cells: Sequence[str], columns: ColumnMap) -> ExportHeader:
         if found is not None:
             known[column] = found
     if not known:
-        raise Held("header", f"The first line has no column that {columns.table.name} could have; is it a header?")
+        raise missing_header(names, columns.table)
     unknown = _unknown({n: name for n, name in enumerate(names) if n not in known.values()}, columns)
     declared = [(name, columns.table.by_name[name].kind, position) for name, position in known.items()]
     extra = [(name, Kind.TEXT, position) for name, position in unknown.items()]
     own = plain(names[known["id"]]) if "id" in known else ""
     doubled = names[known["id"]] if [plain(name) for name in names].count(own) > 1 and own else ""
-    return ExportHeader(len(names), (*declared, *extra), tuple(unknown), doubled)
+    return ExportHeader((*declared, *extra), tuple(unknown), doubled)
 
 
 def _unknown(names: Mapping[int, str], columns: ColumnMap) -> dict[str, int]:
@@ -131,62 +158,47 @@ class RowReader:
         self._requested_at, self._decimal_comma = requested_at, decimal_comma
         self._names = tuple(name for name, _, _ in header.columns if name != "id")
 
-    def read(
-        self,
-        records: Sequence[tuple[int, Sequence[str]]],
-        originals: Mapping[int, tuple[int, bytes]],
-        bad: Iterable[BadRow] = (),
-    ) -> Batch:
-        """``records``: (number, cells as wide as the header); ``originals``: number to (line, bytes)."""
-        problems: dict[int, tuple[str, str, str, str]] = {}
-        own: list[Any] = [None] * len(records)
+    def read(self, cells: Sequence[pa.BinaryArray]) -> tuple[list[ExportRow], list[Wrong]]:
+        """``cells``: by position, columns of as many rows; blank ones null."""
+        problems: dict[int, tuple[Kind, str, bytes]] = {}
+        own: list[Any] = []
         rest: list[list[Any]] = []
-        observed = [self._requested_at] * len(records)
+        observed = [self._requested_at] * len(cells[0])
         for name, kind, position in self._header.columns:
-            cells = self._cells([cells[position] or None for _, cells in records], kind)
-            values, wrong = self._column(cells, kind)
+            column = self._with_points(cells[position], kind)
+            typed = type_cells(column, kind, self._zone)
             if name == "id":
-                own = values
+                own = typed.values.to_pylist()
             else:
-                rest.append(values)
-            for row in wrong:
-                reason_class, words = REASONS[kind]
-                shape = shape_of(cells[row].as_py())
-                problems.setdefault(row, (reason_class, f"Column {name} {words}.", name, shape))
+                rest.append(typed.values.to_pylist())
+            for row in typed.bad.nonzero()[0].tolist():
+                problems.setdefault(row, (kind, name, column[row].as_py()))
             if name == self._columns.changed:
-                observed = self._observed(cells, observed)
-        rows, found = [], list(bad)
-        for row, said in enumerate(zip(*rest, strict=True) if rest else [()] * len(records)):
-            number = records[row][0]
-            key = str(own[row]).strip() if own[row] is not None else ""
-            key = key or self._digest_key(said)
-            if problems or not key:
-                problem = problems.get(row) or (None if key else ("bad_key", "The row is blank.", "", ""))
-                if problem is not None:
-                    (line, original), (name, reason, *where) = originals[number], problem
-                    found.append(BadRow(number, line, name, reason, original, (key,) if key else None, *where))
-                    continue
-            rows.append(ExportRow(key, observed[row], said))
-        return Batch(self._header, rows, sorted(found, key=lambda one: one.record))
+                observed = self._observed(column)
+        rows, wrong = [], []
+        for row, (at, said) in enumerate(zip(observed, zip(*rest, strict=True) if rest else repeat(()), strict=False)):
+            key = (str(own[row]).strip() if own and own[row] is not None else "") or self._digest_key(said)
+            if row in problems:
+                kind, name, cell = problems[row]
+                reason_class, words = REASONS[kind]
+                wrong.append(Wrong(row, reason_class, f"Column {name} {words}.", (key,) if key else None, name, cell))
+            elif not key:
+                wrong.append(Wrong(row, "bad_key", "The row is blank.", None))
+            else:
+                rows.append(ExportRow(key, at, said))
+        return rows, wrong
 
-    def _cells(self, texts: list[str | None], kind: Kind) -> pa.BinaryArray:
-        """Cells as bytes; those that were not UTF-8, as they came."""
-        if kind is Kind.REAL and self._decimal_comma:
-            texts = [text.replace(",", ".") if text else text for text in texts]
-        try:
-            return cast(pa.BinaryArray, pa.array(texts, pa.string()).cast(pa.binary()))
-        except UnicodeEncodeError:
-            return pa.array([text.encode("utf-8", "surrogateescape") if text else None for text in texts], pa.binary())
+    def _with_points(self, cells: pa.BinaryArray, kind: Kind) -> pa.BinaryArray:
+        """Numbers with a decimal comma as others have them."""
+        if kind is not Kind.REAL or not self._decimal_comma:
+            return cells
+        return cast("pa.BinaryArray", pc.replace_substring(cast("pa.StringArray", cells), ",", "."))
 
-    def _column(self, cells: pa.BinaryArray, kind: Kind) -> tuple[list[Any], list[int]]:
-        typed = type_cells(cells, kind, self._zone)
-        return typed.values.to_pylist(), [int(row) for row in typed.bad.nonzero()[0]]
-
-    def _observed(self, cells: pa.BinaryArray, otherwise: list[int]) -> list[int]:
-        """When rows last changed, as they say; where they do not, ``otherwise``. Not long after they were asked for."""
+    def _observed(self, cells: pa.BinaryArray) -> list[int]:
+        """When rows last changed, as they say, but not long after they were asked for; else when they were."""
         times, latest = parse_times(cells, self._zone), self._requested_at + LATEST
-        said = zip(times.micros.tolist(), times.valid.tolist(), otherwise, strict=True)
-        return [min(micros, latest) if valid and micros > 0 else default for micros, valid, default in said]
+        said = times.dated & (times.micros > 0)
+        return cast("list[int]", np.where(said, np.minimum(times.micros, latest), self._requested_at).tolist())
 
     def _digest_key(self, values: Sequence[Value]) -> str:
         """For a row without an id: a digest of what identifies it, else of all it says. Empty: it says nothing."""
@@ -201,6 +213,11 @@ def object_cells(objects: Sequence[Mapping[str, Any]]) -> tuple[list[str], list[
     """A header and rows of cells from JSON objects: what is missing or null is blank, what is nested stays JSON."""
     names = list(dict.fromkeys(name for one in objects for name in one))
     return names, [[_cell(one.get(name)) for name in names] for one in objects]
+
+
+def columns_of(cells: Sequence[Sequence[str]]) -> list[pa.BinaryArray]:
+    """Rows of cells as columns, for ``RowReader.read``."""
+    return [pa.array([cell.encode() or None for cell in column], pa.binary()) for column in zip(*cells, strict=True)]
 
 
 def _cell(value: object) -> str:

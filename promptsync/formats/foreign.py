@@ -3,6 +3,8 @@
 Owns the signatures and their names, so that a refusal can say what it refuses. Pure.
 """
 
+from promptsync.errors import Held
+
 _SIGNATURES = (
     (b"PK\x03\x04", "a ZIP archive or a spreadsheet (.xlsx)"),
     (b"\xd0\xcf\x11\xe0", "an old spreadsheet (.xls)"),
@@ -32,6 +34,14 @@ def foreign(head: bytes) -> str | None:
     for start, name in _TEXTS:
         if text.startswith(start):
             return name
+    if head.startswith(bytes(4)):
+        return "full of zeros, room for a file that was never written"
     if b"\0" in head[:4]:
         return "UTF-16 or UTF-32 without its mark, which must be there"
     return None
+
+
+def refuse_foreign(head: bytes) -> None:
+    """Raises Held ``not_csv`` if a file that begins so is another format's."""
+    if name := foreign(head):
+        raise Held("not_csv", f"The file is no CSV file: it is {name}.")

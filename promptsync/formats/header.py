@@ -55,12 +55,12 @@ def read_header(cells: Sequence[bytes], table: Table, max_columns: int) -> Heade
     """
     if len(cells) > max_columns:
         raise _held(f"has {len(cells):,} columns, more than {max_columns:,}")
-    names = _texts(cells)
+    names = texts(cells)
     declared = {column.name: column for column in table.file_columns}
     declared |= {name: table.by_name.get(name, Column(name, Kind.INTEGER, "")) for name in _org_of(table)}
     folded = {name.casefold(): name for name in declared}
     if not any(name.casefold() in folded for name in names):
-        raise _held(_missing(names, table))
+        raise missing_header(names, table)
     width = len(names)
     while not names[-1]:
         names.pop()
@@ -87,10 +87,11 @@ def looks_like_data(names: Iterable[str]) -> bool:
     return any(not name or name[0] in "0123456789+-." or is_boolean(name.encode()) for name in names)
 
 
-def _missing(names: Sequence[str], table: Table) -> str:
+def missing_header(names: Iterable[str], table: Table) -> Held:
+    """The first cells of a file name no column of its table."""
     if looks_like_data(names):
-        return "is missing: its first line looks like data, not like a header"
-    return f"is missing: its first line has no column of the table {table.name}"
+        return _held("is missing: its first line looks like data, not like a header")
+    return _held(f"is missing: its first line has no column of the table {table.name}")
 
 
 def _org_of(table: Table) -> tuple[str, ...]:
@@ -113,7 +114,8 @@ def refuse_doubtful(names: Iterable[str]) -> None:
         seen.add(name.casefold())
 
 
-def _texts(cells: Sequence[bytes]) -> list[str]:
+def texts(cells: Iterable[bytes]) -> list[str]:
+    """Header cells as text, without spaces around them. Raises Held ``header``."""
     try:
         return [cell.decode().strip() for cell in cells]
     except UnicodeDecodeError:

@@ -15,8 +15,9 @@ from promptsync.errors import Held
 from promptsync.formats.ahead import ahead
 from promptsync.formats.dialect import opened
 from promptsync.formats.encoding import UTF8
+from promptsync.formats.foreign import refuse_foreign
 from promptsync.formats.limits import Limits
-from promptsync.formats.records import blocks
+from promptsync.formats.records import TextEnd, blocks
 from promptsync.formats.stream import RawStream
 
 DAMAGE = frozenset(
@@ -24,6 +25,7 @@ DAMAGE = frozenset(
 )
 """Reasons that a copy may have and its original not: on its way it was cut, or something else came in its place."""
 _AHEAD = 8
+_HEAD = 1 << 12
 _QUOTE = ord('"')
 
 
@@ -46,7 +48,7 @@ class Proving:
     """The pass over one file. Iterates once over the decompressed pieces; ``verdict`` counts after the last.
 
     ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
-    the reasons of stream.py and ``last_record_cut``; Unavailable if the file cannot be read.
+    the reasons of stream.py, ``not_csv`` and ``last_record_cut``; Unavailable if the file cannot be read.
     """
 
     def __init__(
@@ -60,13 +62,14 @@ class Proving:
         self._progress, self._raw = progress, raw
         self._digest = hashlib.sha256()
         self._stream = RawStream(path, limits, self._digest.update)
-        self._quotes = 0
-        self._last = b""
+        self._quotes, self._head = 0, b""
+        self._end = TextEnd()
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in ahead(self._stream, _AHEAD):
+            self._head = self._head or piece[:_HEAD]
             self._quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
-            self._last = piece[-1:]
+            self._end.see(piece)
             if self._raw:
                 self._raw(piece)
             if self._progress:
@@ -79,8 +82,9 @@ class Proving:
         A last record without its line end is trusted only if one gzip member with a good checksum is the whole file: a
         plain file, or several members, can have been cut there.
         """
-        stream, ended = self._stream, self._last in (b"\n", b"\r")
+        stream, ended = self._stream, self._end.there
         if not self._limits.accept:
+            refuse_foreign(self._head)  # what it is says more than that it seems to be cut
             if not ended and stream.members != 1:
                 raise Held("last_record_cut", f"{self._path.name} ends within a record: its last line has no end.")
             if self._quotes % 2:

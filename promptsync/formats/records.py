@@ -106,6 +106,23 @@ def line_ends(data: bytes) -> int:
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LF)) + carriage
 
 
+class TextEnd:
+    """Whether a text seen so far ends with a line end: LF, or CR in a text without any LF; else half of a CR LF."""
+
+    def __init__(self) -> None:
+        self._last, self._lf = b"", False
+
+    def see(self, piece: bytes) -> None:
+        """The text goes on."""
+        self._lf = self._lf or b"\n" in piece
+        self._last = piece[-1:] or self._last
+
+    @property
+    def there(self) -> bool:
+        """Whether it does."""
+        return self._last == b"\n" or (self._last == b"\r" and not self._lf)
+
+
 def last_end(data: bytes, delimiter: bytes = COMMA) -> int:
     """Bytes up to the end of the last whole record of ``data``, which begins with a record. 0: none ends in it."""
     return _whole(data, delimiter)[0]

@@ -81,11 +81,12 @@ def bad_rows(block: Block, parsed: Parsed, rows: TypedRows, typing: RowTyping, b
             found.append(_cell_problem(rows, row_of[index], where, original, parsed, typing))
         else:
             key = typing.key(cells_of(original, typing.delimiter))
-            found.append(BadRow(*where, *_shape_problem(records, index, typing.header.width), original, key))
+            found.append(BadRow(*where, *shape_problem(records, index, typing.header.width), original, key))
     return found
 
 
-def _shape_problem(records: Records, index: int, width: int) -> tuple[str, str]:
+def shape_problem(records: Records, index: int, width: int) -> tuple[str, str]:
+    """Class and sentence of a record that is none of a row of ``width`` cells."""
     if records.strange[index]:
         return "quoting", "A quote is out of place."
     return "cell_count", f"The row has {int(records.cells[index]):,} cells, not {width:,}."

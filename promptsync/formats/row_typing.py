@@ -109,7 +109,7 @@ class RowTyping:
         if field.name != self.table.observed_column or field.kind is not Kind.TIME:
             return type_cells(column, field.kind, self.zone)
         times = parse_times(column, self.zone)
-        np.maximum(observed, times.micros, out=observed)  # 0 where there is none
+        np.maximum(observed, np.where(times.dated, times.micros, 0), out=observed)
         return type_times(column, times)
 
     def _foreign(self, columns: list[pa.BinaryArray]) -> list[Problem]:

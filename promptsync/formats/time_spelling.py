@@ -17,6 +17,7 @@ __all__ = [
     "MAX_MICROS",
     "MINUTE",
     "MIN_MICROS",
+    "NEVER",
     "SECOND",
     "Layout",
     "is_none",
@@ -28,6 +29,8 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
+NEVER = MAX_MICROS // DAY * DAY - DAY
+"""From here on, microseconds: 9999-12-31 in any zone, as programs write "never"."""
 MIN_MICROS = -719_162 * DAY  # 0001-01-01T00:00:00Z
 
 FIRST_EPOCH_SECOND = 10**8  # 1973; anything smaller (a year, 20260204) is more likely something else

@@ -34,6 +34,12 @@ class Times:
     bad: Bools
     canonical: bool
 
+    @property
+    def dated(self) -> Bools:
+        """Where a time is one at which something was so: not the last day there is, which says "never"."""
+        dated: Bools = self.valid & (self.micros < time_spelling.NEVER)
+        return dated
+
 
 def parse_times(cells: pa.BinaryArray, zone: ZoneInfo) -> Times:
     """Reads ISO 8601 (``T`` or space, with or without fraction and zone), dates, and epoch seconds or milliseconds.

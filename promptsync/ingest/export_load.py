@@ -23,11 +23,14 @@ from promptsync.formats.export_rows import (
     ExportHeader,
     ExportRow,
     RowReader,
+    columns_of,
     map_header,
     object_cells,
 )
+from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow
 from promptsync.ingest.columns import prepare_columns
+from promptsync.ingest.spellings import note_dialect
 from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.guards import Content, Guards, reason_in_bad_rows
 from promptsync.merge.layout import Layout
@@ -43,7 +46,7 @@ _QUIET_SLICE = 1_200
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 _AHEAD = 24 * 3600 * MICROS
-_ACCEPTABLE = frozenset({"bad_rows", "doubled_key", "future", "last_record_cut"})
+_ACCEPTABLE = frozenset({"bad_rows", "doubled_key", "future", "last_record_cut", "quoting", "unnamed_column"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,18 @@ class ExportReport:
 
 
 class ExportLoader:
-    """Loads exports into one mirror. ``zone``: of times that name none."""
+    """Loads exports into one mirror. ``zone``: of times that name none. ``limits``: of any file."""
 
-    def __init__(self, mirror: Mirror, zone: ZoneInfo, guards: Guards, clock: Clock) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        zone: ZoneInfo,
+        guards: Guards,
+        clock: Clock,
+        limits: Limits = Limits(),  # noqa: B008  frozen
+    ) -> None:
         self._mirror, self._zone, self._guards, self._clock = mirror, zone, guards, clock
+        self._limits = limits
 
     def load(
         self,
@@ -90,8 +101,8 @@ class ExportLoader:
         file = ExportFile(
             source.path,
             source.columns,
-            self._zone,
-            source.requested_at,
+            (self._zone, source.requested_at),
+            self._limits,
             vouched=source.vouched,
             accepted=source.accepted,
         )
@@ -101,9 +112,10 @@ class ExportLoader:
         proof = file.prove(lambda rows: progress("reading", rows, 0))
         if not source.accepted:
             self._judge(source, proof)
-        row |= {"sha256": proof.sha256, "size": proof.size, "rows": proof.rows}
+        row |= {"sha256": proof.file.sha256, "size": proof.file.size, "rows": proof.rows}
         opened = row | {"state": "staged"}
         merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
+        note_dialect(self._mirror, proof.dialect, proof.file.encoding, (source.columns.table.name, now, source.name))
         file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, opened))
         report = ExportReport(proof.rows)
         for batch in file:
@@ -136,11 +148,9 @@ class ExportLoader:
         """Merge one page of an API's objects, as they were at an instant. What cannot be merged is a reject."""
         names, cells = object_cells(objects)
         header = map_header(names, columns)
-        originals = {
-            n: (n, json.dumps(object_, ensure_ascii=False).encode("utf-8", "replace"))
-            for n, object_ in enumerate(objects, 1)
-        }
-        batch = RowReader(header, columns, self._zone, at).read(list(enumerate(cells, 1)), originals)
+        rows, wrong = RowReader(header, columns, self._zone, at).read(columns_of(cells))
+        bad = [one.at(one.row + 1, one.row + 1, _original(objects[one.row])) for one in wrong]
+        batch = Batch(header, rows, bad)
         report = ExportReport(len(objects))
         merge = _Merge(self._mirror, columns, header, (iso_millis(at), seen_in))
         self._mirror.writer.run(lambda connection: merge.apply(connection, batch, report, None))
@@ -205,7 +215,7 @@ class _Merge:
         report.inserted += inserted
         report.updated += changed - inserted
         report.unchanged += len(batch.rows) - changed
-        report.rejected += len(batch.bad)
+        report.rejected += len(batch.bad) + batch.not_shown
 
     def _parameters(self, rows: Iterable[ExportRow], revision: int) -> Iterator[tuple[Any, ...]]:
         """The statement's parameters for each row; a column that the file lacks is NULL and has version 0."""
@@ -240,10 +250,13 @@ class _Merge:
 
 
 def _parts(batch: Batch, most: Callable[[], int]) -> Iterator[Batch]:
-    """A batch in pieces for one transaction each. ``most``: rows that the next one may have."""
-    start = most()
-    yield Batch(batch.header, batch.rows[:start], batch.bad)
-    while start < len(batch.rows):
+    """A batch in pieces for one transaction each. ``most``: rows, and bad ones, that the next one may have."""
+    start, not_shown = 0, batch.not_shown
+    while start < len(batch.rows) or start < len(batch.bad) or not_shown:
         end = start + most()
-        yield Batch(batch.header, batch.rows[start:end], [])
-        start = end
+        yield Batch(batch.header, batch.rows[start:end], batch.bad[start:end], not_shown)
+        start, not_shown = end, 0
+
+
+def _original(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")

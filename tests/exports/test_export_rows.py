@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from promptsync.clock import MICROS, parse_iso
 from promptsync.errors import Held
 from promptsync.formats.export_csv import ExportFile
-from promptsync.formats.export_rows import ColumnMap, RowReader, map_header, object_cells
+from promptsync.formats.export_rows import ColumnMap, RowReader, columns_of, map_header, object_cells
+from promptsync.formats.limits import Limits
 from promptsync.model import declared_schema
 from promptsync.sources.export_profile import QLARA
 
@@ -24,10 +25,12 @@ def columns(kind: str = "messages") -> ColumnMap:
     return ColumnMap(SCHEMA[profile.table], profile.columns, profile.changed, profile.identity)
 
 
-def file(folder: Path, content: bytes, kind: str = "messages", *, vouched: bool = True) -> ExportFile:
+def file(
+    folder: Path, content: bytes, kind: str = "messages", *, vouched: bool = True, accepted: bool = False
+) -> ExportFile:
     path = folder / "job-1.csv"
     path.write_bytes(content)
-    return ExportFile(path, columns(kind), ZoneInfo("Europe/Rome"), AT, vouched=vouched)
+    return ExportFile(path, columns(kind), (ZoneInfo("Europe/Rome"), AT), Limits(), vouched=vouched, accepted=accepted)
 
 
 def rows(export: ExportFile) -> list[dict[str, object]]:
@@ -96,7 +99,7 @@ def test_ids_are_text_as_they_came(tmp_path: Path) -> None:
 
 def test_bad_rows_are_told_with_line_and_bytes(tmp_path: Path) -> None:
     content = b'messageId,body,parts\n1,"two\nlines",1\n2,b\n3,c,x\n4,\xff,1\n"5"x,c,1\n,,\n6,d,2\n'
-    batches = list(file(tmp_path, content))
+    batches = list(file(tmp_path, content, accepted=True))
     bad = [(one.line, one.reason_class, one.original) for batch in batches for one in batch.bad]
     assert bad == [
         (4, "cell_count", b"2,b"),
@@ -118,7 +121,7 @@ def test_bad_rows_are_told_with_line_and_bytes(tmp_path: Path) -> None:
         (b"<html>login</html>", True, "not_csv"),
         (b"PK\x03\x04sheet", True, "not_csv"),
         (b"1,a\n2,b\n", True, "header"),
-        (b"\n\n", True, "header"),
+        (b"\n\n", True, "empty"),
         (b"messageId\n" + b"x" * 200_000 + b"\n", True, "too_long"),
     ],
 )
@@ -133,7 +136,7 @@ def test_file_that_is_not_whole_or_no_export_is_held(
 @pytest.mark.parametrize("content", [b"messageId\n1\n2", gzip.compress(b"messageId\n1\n2")])
 def test_last_line_may_lack_its_end_if_the_transfer_was_whole(tmp_path: Path, content: bytes) -> None:
     proof = file(tmp_path, content, vouched=True).prove()
-    assert (proof.rows, proof.bad, proof.size) == (2, 0, len(content))
+    assert (proof.rows, proof.bad, proof.file.size) == (2, 0, len(content))
 
 
 NAMES = st.sampled_from(["messageId", "body", "cost", "odd", "n"])
@@ -147,9 +150,8 @@ def test_whatever_json_holds_becomes_rows_or_rejects(objects: list[dict[str, obj
         header = map_header(names, columns())
     except Held:
         return
-    originals = {n: (n, b"") for n in range(1, len(objects) + 1)}
-    batch = RowReader(header, columns(), ZoneInfo("UTC"), AT).read(list(enumerate(cells, 1)), originals)
-    assert len(batch.rows) + len(batch.bad) == len(objects)
+    read, wrong = RowReader(header, columns(), ZoneInfo("UTC"), AT).read(columns_of(cells))
+    assert len(read) + len(wrong) == len(objects)
 
 
 @given(st.lists(st.text(max_size=8), max_size=12))

@@ -107,26 +107,26 @@ def zipped() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "words", "reason"),
     [
-        (zipped(), "a ZIP archive"),
-        (gzip.compress(b"id\n1\n"), "compressed twice"),
-        (bz2.compress(b"id\n1\n"), "bzip2"),
-        (lzma.compress(b"id\n1\n"), "xz"),
-        (b"PAR1\x15\x04", "a parquet file"),
-        (b"<!DOCTYPE html>\n<p>Sign in</p>\n", "a page of HTML"),
-        (b' \n{"error": "expired"}\n', "JSON"),
-        ("id,phone\n1,2\n".encode("utf-16-le"), "UTF-16 or UTF-32 without its mark"),
-        (b"id^phone^display_name\n1^2^3\n", "separated by carets"),
-        (b"id\x01phone\n1\x012\n", "separated by control characters"),
-        (b"1;Ann;2026-02-04\n", "looks like data, not like a header"),
-        (b"name,shoe\nAnn,3\n", "no column of the table contact"),
+        (zipped(), "a ZIP archive", "not_csv"),
+        (gzip.compress(b"id\n1\n"), "compressed twice", "not_csv"),
+        (bz2.compress(b"id\n1\n"), "bzip2", "not_csv"),
+        (lzma.compress(b"id\n1\n"), "xz", "not_csv"),
+        (b"PAR1\x15\x04", "a parquet file", "not_csv"),
+        (b"<!DOCTYPE html>\n<p>Sign in</p>\n", "a page of HTML", "not_csv"),
+        (b' \n{"error": "expired"}\n', "JSON", "not_csv"),
+        ("id,phone\n1,2\n".encode("utf-16-le"), "UTF-16 or UTF-32 without its mark", "not_csv"),
+        (b"id^phone^display_name\n1^2^3\n", "separated by carets", "header"),
+        (b"id\x01phone\n1\x012\n", "separated by control characters", "header"),
+        (b"1;Ann;2026-02-04\n", "looks like data, not like a header", "header"),
+        (b"name,shoe\nAnn,3\n", "no column of the table contact", "header"),
     ],
 )
-def test_what_cannot_be_read_is_called_what_it_is(tmp_path: Path, data: bytes, words: str) -> None:
+def test_what_cannot_be_read_is_called_what_it_is(tmp_path: Path, data: bytes, words: str, reason: str) -> None:
     with pytest.raises(Held, match=words) as held:
         read(tmp_path, data)
-    assert held.value.reason == "header"
+    assert held.value.reason == reason
 
 
 @pytest.mark.parametrize("block", [1, 1 << 20])

@@ -61,6 +61,8 @@ def test_what_has_its_end_is_not_held_for_lack_of_it(
         ("x.csv", b"id\n1", True),
         ("x.csv", b"id\n1\n", False),
         ("x.CSV", b"id\r\n1\r\n", False),
+        ("x.csv", b"id\r\n1\r", True),
+        ("x.csv", b"id\r1\r", False),
         ("x.csv", "id\n1\n".encode("utf-16"), False),
         ("x.csv", "id\n1".encode("utf-16"), True),
         ("x.csv", gzip.compress(b"id\n1\n")[:-1], True),

@@ -170,9 +170,10 @@ def test_schema_and_order_of_columns(tmp_path: Path) -> None:
 
 
 def test_observed_at(tmp_path: Path) -> None:
-    lines = ["id,updated_timestamp", "1,2026-02-04T07:59:59.999Z", "2,2026-02-04 00:00:00.0005", "3,", "4,9999-12-31"]
+    lines = ["id,updated_timestamp", "1,2026-02-04T07:59:59.999Z", "2,2026-02-04 00:00:00.0005", "3,"]
+    lines += ["4,9998-12-31", "5,9999-12-31", "6,9999-12-31 23:59:59"]
     result = read(tmp_path, "\n".join(lines).encode(), CONTACT)
-    assert [row["_at"] for row in result.rows] == [AS_OF, AS_OF + 500, AS_OF, AS_OF + LATEST]
+    assert [row["_at"] for row in result.rows] == [AS_OF, AS_OF + 500, AS_OF, AS_OF + LATEST, AS_OF, AS_OF]
     assert [row["_at"] for row in read(tmp_path, b"id\n1\n", CONTACT).rows] == [AS_OF]
 
 
@@ -257,4 +258,4 @@ def test_closing_early_lets_go_of_the_file(tmp_path: Path) -> None:
     first, second = (next(iter(reader)).rows.column(0).to_pylist() for _ in range(2))
     assert (first[0], second[0]) == (1, len(first) + 1)
     reader.close()
-    assert list(reader._blocks) == []
+    assert list(reader) == []
