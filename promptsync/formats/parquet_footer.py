@@ -6,6 +6,7 @@ raises. Pure: gets bytes.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 Fields: TypeAlias = dict[int, Any]
@@ -13,6 +14,7 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _ST
 _DEEPEST = 32
 _BYTE_ARRAY = 6
 _DICTIONARIES = frozenset({2, 8})  # PLAIN_DICTIONARY, RLE_DICTIONARY
+_SMALL = 1 << 16
 
 
 class Damaged(ValueError):
@@ -64,7 +66,14 @@ class Footer:
 
 
 def parse_footer(data: bytes) -> Footer:
-    """Reads the footer without its length and magic. Raises Damaged."""
+    """Reads the footer without its length and magic. Raises Damaged.
+
+    A file is asked for it when it is proven and again when it is read, so of small ones the last few are remembered.
+    """
+    return _remembered(data) if len(data) <= _SMALL else _parse(data)
+
+
+def _parse(data: bytes) -> Footer:
     try:
         fields = _Compact(data).struct()
         if 8 in fields:
@@ -73,6 +82,9 @@ def parse_footer(data: bytes) -> Footer:
     except (KeyError, IndexError, TypeError, AttributeError, UnicodeDecodeError) as error:
         raise Damaged("no footer of a parquet file") from error
     return Footer(groups, encrypted=False)
+
+
+_remembered = lru_cache(maxsize=4)(_parse)
 
 
 def parse_page(data: bytes) -> Page:
@@ -111,11 +123,15 @@ class _Compact:
         if depth > _DEEPEST:
             raise Damaged("nested too deeply")
         fields: Fields = {}
-        number = 0
+        data, number = self._data, 0
         while header := self._byte():
             step, kind = header >> 4, header & 15
             number = number + step if step else self._signed()
-            fields[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
+            if _I16 <= kind <= _I64 and (short := data[self.at]) < 128:  # most fields of a footer
+                self.at += 1
+                fields[number] = short >> 1 ^ -(short & 1)
+            else:
+                fields[number] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
@@ -147,12 +163,13 @@ class _Compact:
         return number >> 1 ^ -(number & 1)
 
     def _unsigned(self) -> int:
-        number = shift = 0
-        while (byte := self._byte()) > 127:
+        data, at, number, shift = self._data, self.at, 0, 0
+        while (byte := data[at]) > 127:
             number |= (byte & 127) << shift
-            shift += 7
+            at, shift = at + 1, shift + 7
             if shift > 63:
                 raise Damaged("a number longer than 64 bits")
+        self.at = at + 1
         return number | byte << shift
 
     def _byte(self) -> int:

@@ -16,7 +16,7 @@ from promptsync.formats.ahead import ahead
 from promptsync.formats.dialect import opened
 from promptsync.formats.encoding import UTF8
 from promptsync.formats.foreign import refuse_foreign
-from promptsync.formats.limits import Limits
+from promptsync.formats.limits import Limits, size_of
 from promptsync.formats.records import TextEnd, blocks
 from promptsync.formats.stream import RawStream
 
@@ -26,6 +26,8 @@ DAMAGE = frozenset(
 """Reasons that a copy may have and its original not: on its way it was cut, or something else came in its place."""
 _AHEAD = 8
 _HEAD = 1 << 12
+_LARGE = 1 << 18
+"""Bytes of a file from which on a thread that reads ahead is worth its start."""
 _QUOTE = ord('"')
 
 
@@ -66,7 +68,7 @@ class Proving:
         self._end = TextEnd()
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in ahead(self._stream, _AHEAD):
+        for piece in ahead(self._stream, _AHEAD, worth=size_of(self._path) > _LARGE):
             self._head = self._head or piece[:_HEAD]
             self._quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
             self._end.see(piece)

@@ -103,7 +103,8 @@ def parse_time(cell: bytes, zone: ZoneInfo) -> int | None:
         return None
     day, minute, second, fraction, written = (part.decode() if part else "" for part in match.groups())
     try:
-        local = datetime.strptime(f"{day} {minute or '00:00'}:{second or '00'}", "%Y-%m-%d %H:%M:%S")
+        clock = (int(minute[:2] or 0), int(minute[3:] or 0), int(second or 0))
+        local = datetime(int(day[:4]), int(day[5:7]), int(day[8:]), *clock)
         local += timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
         micros = micros_of(local.replace(tzinfo=_zone(written, zone)))
     except (ValueError, OverflowError):

@@ -53,6 +53,10 @@ class Layout:
     split: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        """By the table's name: every statement is looked up by its layout, and a declaration is long."""
+        return hash((self.table.name, self.split, self.extra))
+
     @cached_property
     def declared(self) -> "Layout":
         """The same without unknown columns. No delivery claims those, and each of hundreds would make its statement
