@@ -19,7 +19,7 @@ from promptsync.config import Config
 from promptsync.errors import FileUnavailable, InputRefused, PromptsyncError, where_raised
 from promptsync.exports import Exports
 from promptsync.formats.change_set_names import is_ignored, parse_change_set
-from promptsync.formats.limits import Limits
+from promptsync.formats.limits import Limits, size_of
 from promptsync.formats.names import parse_name
 from promptsync.ingest.built_in import Extensions, load_extensions
 from promptsync.ingest.events import EventApplier
@@ -27,6 +27,7 @@ from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSet
 from promptsync.ingest.merge_claims import Merged
 from promptsync.ingest.plugin_rows import row_filter
 from promptsync.ingest.search_entry import SearchEntry
+from promptsync.ingest.small_files import SMALL_BYTES
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
 from promptsync.plugin_work import PluginWork
@@ -37,6 +38,8 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
+_AT_ONCE = 64
+"""Small files that are loaded together."""
 
 
 class Engine:
@@ -110,12 +113,43 @@ class Engine:
         ConfigError for what concerns them all.
         """
         tables = set()
-        for request in requests:
-            report = self._load_one(request, progress)
-            tables.add(report.table if report.state == "merged" else None)
-            yield report
+        for run in self._runs(requests):
+            for report in self._load_run(run, progress):
+                tables.add(report.table if report.state == "merged" else None)
+                yield report
         for table in sorted(name for name in tables if name):
             self.search.enter_missing(table, progress)
+
+    def _load_run(self, run: list[LoadRequest], progress: Progress) -> list[FileReport]:
+        if len(run) == 1:
+            return [self._load_one(run[0], progress)]
+        return self.loader.load_together(run, lambda request: self._load_one(request, progress), progress)
+
+    def _runs(self, requests: Iterable[LoadRequest]) -> Iterator[list[LoadRequest]]:
+        """The same in order, small files that follow each other together."""
+        run: list[LoadRequest] = []
+        for request in requests:
+            small = self._is_small(request)
+            if run and (not small or len(run) == _AT_ONCE):
+                yield run
+                run = []
+            run.append(request)
+            if not small:
+                yield run
+                run = []
+        if run:
+            yield run
+
+    def _is_small(self, request: LoadRequest) -> bool:
+        """Whether it may be loaded together with others: a snapshot or change set that is merged, and not large."""
+        if request.dry_run or request.corrects or self.exports.files.knows(request):
+            return False
+        if request.name is None and self.plugins.decoded.kind(request.path.name):
+            return False
+        try:
+            return size_of(request.path) <= SMALL_BYTES
+        except PromptsyncError:
+            return False
 
     def _load_one(self, request: LoadRequest, progress: Progress) -> FileReport:
         name = request.path.name

@@ -27,6 +27,11 @@ def spelling(layout: Layout, unknown: Iterable[str]) -> dict[str, str]:
     return {column: known.get(column.encode().lower(), column) for column in unknown}
 
 
+def is_prepared(layout: Layout, unknown: Iterable[str], lacking: Iterable[str]) -> bool:
+    """Whether the layout has all that a file with these columns needs. As ``prepare_columns``."""
+    return set(unknown) <= set(layout.extra) and set(lacking) <= set(layout.split)
+
+
 def prepare_columns(
     mirror: Mirror, layout: Layout, unknown: Iterable[str], lacking: Iterable[str], seen: tuple[str, str]
 ) -> Layout:
@@ -37,7 +42,7 @@ def prepare_columns(
     table = layout.table.name
     new = [column for column in unknown if column not in layout.extra]
     apart = [column for column in lacking if column not in layout.split]
-    if not new and not apart:
+    if is_prepared(layout, new, apart):
         return layout
     with mirror.reading() as connection:
         have = connection.execute("SELECT count(*) FROM pragma_table_info(?)", (table,)).fetchone()[0]

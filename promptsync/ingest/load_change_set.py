@@ -4,6 +4,7 @@ Owns the life of one such file and what the ledger says of it. Whatever a file h
 ignored, with a sentence; loading never raises for a file's content. A change set implies nothing about other rows.
 """
 
+import sqlite3
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ from promptsync.ingest.file_report import FileReport, LoadRequest, LoadSettings,
 from promptsync.ingest.key_order import KeyOrder
 from promptsync.ingest.snapshot_merge import Progress
 from promptsync.ingest.staging import discard
-from promptsync.merge.change_sql import ChangeStatements
+from promptsync.merge.change_sql import ChangeStatements, change_statements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
@@ -107,11 +108,14 @@ class ChangeSetLoad:
         return prove_parquet(path, self._settings.limits, lambda done: self._progress("checking", done, size))
 
     def _known(self, proof: Proof) -> bool:
-        report = self._report
         with self._mirror.reading() as connection:
-            return ledger.changes_merged_before(
-                connection, proof.sha256, report.table or "", report.workspace_id or 0, report.sequence or ""
-            )
+            return self._known_to(connection, proof)
+
+    def _known_to(self, connection: sqlite3.Connection, proof: Proof) -> bool:
+        report = self._report
+        return ledger.changes_merged_before(
+            connection, proof.sha256, report.table or "", report.workspace_id or 0, report.sequence or ""
+        )
 
     def _load(self, name: ChangeSetName, proof: Proof) -> None:
         settings, table = self._settings, self._mirror.schema[name.table]
@@ -146,7 +150,7 @@ class ChangeSetLoad:
         """Into the staging file by key, of each key the newest row; bad rows are set apart."""
         spelled = spelling(layout, reader.unknown)
         columns = [spelled.get(column, column) for column in reader.schema.names]
-        statements = ChangeStatements(layout, frozenset(layout.values) & frozenset(columns))
+        statements = change_statements(layout, frozenset(layout.values) & frozenset(columns))
         fields = zip(reader.schema, columns, strict=True)
         schema = pa.schema([field.with_name(column) for field, column in fields if column != NUMBER])
         with self._staging(path, layout, statements) as staging, KeyOrder(path, layout.key) as ordered:

@@ -71,15 +71,8 @@ class FileLoad:
 
     def run(self, clock: Clock) -> FileReport:
         """Do it. Raises Unavailable if the machine, not the file, stands in the way."""
-        self._clock = clock()
-        self._now = iso_millis(self._clock)
         try:
-            stated, schema = self._request.name, self._mirror.schema
-            if not isinstance(stated, FileName):
-                stated = parse_name(self._request.path.name, schema.nightly, self._settings.zone)
-            name = stated
-            self._report.table, self._report.org_id = name.table, name.org_id or 0
-            self._report.as_of = iso_millis(name.as_of)
+            name = self._begin(clock)
             self._touched = self._watch((name.table, name.org_id or 0))
             if not self._load_at_once(name):
                 found = self._survey(name)
@@ -101,6 +94,17 @@ class FileLoad:
             self._record(self._proof)
         _log.info("file", **{k: v for k, v in self._report.as_row().items() if v is not None})
         return self._report
+
+    def _begin(self, clock: Clock) -> FileName:
+        """What the file states. Raises InputRefused."""
+        self._clock = clock()
+        self._now = iso_millis(self._clock)
+        name = self._request.name
+        if not isinstance(name, FileName):
+            name = parse_name(self._request.path.name, self._mirror.schema.nightly, self._settings.zone)
+        self._report.table, self._report.org_id = name.table, name.org_id or 0
+        self._report.as_of = iso_millis(name.as_of)
+        return name
 
     def _load(self, name: FileName, found: Survey) -> None:
         if not self._request.again and self._known(name, found.proof):

@@ -109,6 +109,12 @@ class Comparison:
             found.new = staged.rows - len(found.folded)
         return found
 
+    def within(self, connection: sqlite3.Connection) -> Difference:
+        """The same within a transaction, of rows staged with their lists (small_files.py), every key once."""
+        found = Difference()
+        self._find(connection, found)
+        return found
+
     def _make_lists(self, connection: sqlite3.Connection) -> None:
         columns = names(self._staged.layout.key)
         connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")

@@ -70,6 +70,16 @@ class SnapshotMerge:
         finally:
             writer.submit(lambda connection: let_go(connection, staged.rows), bare=True)
 
+    def within(self, connection: sqlite3.Connection, found: Difference, counts: Mapping[str, Any]) -> None:
+        """The same within one transaction, of a file that has few rows, none of them bad, and drops no column."""
+        staged = self._staged
+        ledger.void_blocks(connection, self._table.name, staged.org)
+        self._work(self._statements(found))(connection, 1, found.delta)
+        if found.gone:
+            self._work((self._sql.absent_slice,))(connection, 1, found.gone)
+        self._finish(connection, counts)
+        self._mirror.snapshots.add_uncommitted(self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
+
     def _index(self) -> None:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
             index_keys(connection, self._staged.layout.key)

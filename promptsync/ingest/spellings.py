@@ -8,7 +8,7 @@ import csv
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -31,9 +31,14 @@ _BYTES = 1 << 16
 
 def spellings(path: Path, table: Table, zone: ZoneInfo, limits: Limits) -> dict[str, Counter[str]]:
     """Kind (of store/observed.py) to form to how often, in the first rows; empty if they cannot be read."""
+    return spellings_in(RawStream(path, limits), table, zone)
+
+
+def spellings_in(pieces: Iterable[bytes], table: Table, zone: ZoneInfo) -> dict[str, Counter[str]]:
+    """The same of a text of which these are the first pieces."""
     found: dict[str, Counter[str]] = {observed.TIME: Counter(), observed.BOOLEAN: Counter()}
     try:
-        for row in _first_rows(path, table, limits):
+        for row in _first_rows(pieces, table):
             _note(row, table, zone, found)
     except (PromptsyncError, csv.Error, UnicodeDecodeError):
         return {}
@@ -42,20 +47,26 @@ def spellings(path: Path, table: Table, zone: ZoneInfo, limits: Limits) -> dict[
 
 def note_dialect(mirror: Mirror, dialect: Dialect, encoding: str, seen: tuple[str, str, str]) -> None:
     """Say once that files of a table are written as no specification says. ``seen``: (table, ISO time, file name)."""
+    if is_odd(dialect, encoding):
+        mirror.writer.run(lambda connection: add_dialect(connection, dialect, encoding, seen))
+
+
+def is_odd(dialect: Dialect, encoding: str) -> bool:
+    """Whether no specification says that files are written so."""
+    return dialect.delimiter != COMMA or encoding != UTF8
+
+
+def add_dialect(connection: sqlite3.Connection, dialect: Dialect, encoding: str, seen: tuple[str, str, str]) -> None:
+    """The same within a transaction."""
     table, *where = seen
     found = [("separator", dialect.name)] * (dialect.delimiter != COMMA) + [("encoding", encoding)] * (encoding != UTF8)
-
-    def note(connection: sqlite3.Connection) -> None:
-        for kind, name in found:
-            ledger.add_drift(connection, kind, table, name, *where)
-
-    if found:
-        mirror.writer.run(note)
+    for kind, name in found:
+        ledger.add_drift(connection, kind, table, name, *where)
 
 
-def _first_rows(path: Path, table: Table, limits: Limits) -> Iterator[Mapping[str, str]]:
+def _first_rows(source: Iterable[bytes], table: Table) -> Iterator[Mapping[str, str]]:
     """The first whole rows, by the names of the header."""
-    pieces, dialect = opened(RawStream(path, limits), known_names(table))
+    pieces, dialect = opened(source, known_names(table))
     lines = next(iter(pieces), b"")[:_BYTES].decode("utf-8", "ignore").splitlines()[:-1]
     for number, row in enumerate(csv.DictReader(lines, delimiter=dialect.delimiter.decode())):
         if number == _ROWS:

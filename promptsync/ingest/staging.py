@@ -6,10 +6,11 @@ anything else opens it.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,6 +34,11 @@ class Staging:
         self.rows = 0
         self.last_number = 0
         self.ascending = True  # whether keys only ever grow, so that none can stand twice
+        self._open()
+
+    def _open(self) -> None:
+        """Make the file."""
+        path = self.path
         path.parent.mkdir(parents=True, exist_ok=True)
         discard(path)
         self._connection = dbapi.connect(str(path), autocommit=True)
@@ -51,7 +57,7 @@ class Staging:
 
     def create(self, schema: pa.Schema) -> None:
         """Make the table, before the first batch and even if none comes: ``_n``, key, values, ``_at``."""
-        self._cursor.execute(_create(schema))
+        self._cursor.execute(create_rows(schema))
 
     def add(self, rows: pa.RecordBatch) -> None:
         """Append a batch (formats/snapshot_csv.py)."""
@@ -97,10 +103,19 @@ def attached(connection: sqlite3.Connection, path: Path, *, writable: bool) -> I
 
 def attach(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
     """Attach a closed staging file as ``staging``, in place of one that an interrupted merge left."""
+    mode = "rw" if writable else "ro"
+    _attach(connection, f"{path.absolute().as_uri()}?mode={mode}")
+
+
+def attach_memory(connection: sqlite3.Connection) -> None:
+    """Attach an empty ``staging`` in memory, in place of one that an interrupted merge left."""
+    _attach(connection, ":memory:")
+
+
+def _attach(connection: sqlite3.Connection, database: str) -> None:
     if any(name == "staging" for _, name, _ in connection.execute("PRAGMA database_list").fetchall()):
         connection.execute("DETACH staging")
-    mode = "rw" if writable else "ro"
-    connection.execute("ATTACH ? AS staging", (f"{path.absolute().as_uri()}?mode={mode}",))
+    connection.execute("ATTACH ? AS staging", (database,))
 
 
 def let_go(connection: sqlite3.Connection, rows: int) -> None:
@@ -151,11 +166,12 @@ def discard(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def definitions(schema: pa.Schema) -> list[str]:
+def definitions(schema: Iterable["pa.Field[Any]"]) -> list[str]:
     """The columns of a staged table."""
     return [f"{quote(field.name)} {_SQL_TYPES.get(field.type, 'TEXT')}" for field in schema]
 
 
-def _create(schema: pa.Schema) -> str:
+def create_rows(schema: pa.Schema, table: str = "rows") -> str:
+    """The statement that makes the table of a staged snapshot."""
     number, *columns = definitions(schema)
-    return f"CREATE TABLE rows ({', '.join([f'{number} PRIMARY KEY', *columns])})"
+    return f"CREATE TABLE {table} ({', '.join([f'{number} PRIMARY KEY', *columns])})"

@@ -14,7 +14,7 @@ Named parameters of ``merge_slice``: ``rev``, ``first`` and ``last`` (bounds of 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.rule import Rule
@@ -134,3 +134,9 @@ class ChangeStatements:
 
     def _on(self, alias: str) -> str:
         return " AND ".join(f"{alias}.{quote(c)} = s.{quote(c)}" for c in self.layout.key)
+
+
+@lru_cache(maxsize=64)
+def change_statements(layout: Layout, present: frozenset[str]) -> ChangeStatements:
+    """The statements of one layout and set of columns: files of one table come by the hundred."""
+    return ChangeStatements(layout, present)

@@ -39,7 +39,7 @@ class Mirror:
         self._lock.acquire()
         with ExitStack() as undo:
             undo.callback(self._lock.release)
-            self.writer = Writer(path, on_fatal, self._lock.keep)
+            self.writer = Writer(path, on_fatal, self._lock.keep, self.snapshots.forget_uncommitted)
             undo.callback(self.close)
             try:
                 self.writer.run(self._prepare, bare=True)

@@ -2,7 +2,7 @@
 
 Owns the questions that every merge asks: which applied snapshot of a table and organization is the newest, which is
 the first after an instant, for which split columns the newest one speaks. Loaded at start, told of each change once
-that has committed.
+that has committed; of several in one transaction within it.
 """
 
 import json
@@ -28,10 +28,12 @@ class AppliedSnapshots:
 
     def __init__(self) -> None:
         self._applied: dict[tuple[str, int], _Applied] = {}
+        self._uncommitted = False
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read what the mirror knows."""
         self._applied.clear()
+        self._uncommitted = False
         for table, org, at, rows, lacks in connection.execute(
             'SELECT "table", org_id, at, rows, lacks FROM sync_snapshot ORDER BY at, id'
         ):
@@ -48,6 +50,21 @@ class AppliedSnapshots:
         if at not in applied.rows:
             insort(applied.instants, at)
         applied.rows[at] = rows
+
+    def add_uncommitted(self, table: str, org: int, at: int, rows: int, lacks: list[str]) -> None:
+        """The same within the transaction that applies it, so that what else is merged in it knows. Call ``committed``
+        after it; the writer calls ``forget_uncommitted`` if it is rolled back."""
+        self._uncommitted = True
+        self.add(table, org, at, rows, lacks)
+
+    def committed(self) -> None:
+        """All that was added stands in the mirror."""
+        self._uncommitted = False
+
+    def forget_uncommitted(self, connection: sqlite3.Connection) -> None:
+        """A transaction was rolled back: if any was added in it, read anew what the mirror knows."""
+        if self._uncommitted:
+            self.load(connection)
 
     def lack(self, table: str, columns: Iterable[str], org: int | None = None) -> None:
         """What ``record_lacks`` has written down."""

@@ -43,7 +43,8 @@ class Preempted(Exception):
 class Writer:
     """Runs functions on the write connection, one at a time. ``on_fatal`` is told, from the thread, if it breaks.
 
-    ``keep`` is called every second, and raises MirrorBroken if the right to write has been lost.
+    ``keep`` is called every second, and raises MirrorBroken if the right to write has been lost. ``undone`` is called
+    after a rollback, before any other function, with the connection: for what is kept in memory of what was written.
     """
 
     def __init__(
@@ -51,12 +52,14 @@ class Writer:
         path: Path,
         on_fatal: Callable[[Exception], None] | None = None,
         keep: Callable[[], None] = lambda: None,
+        undone: Work[object] = lambda _: None,
     ) -> None:
         self._path = path
         self._connection = open_writer(path)
         self.log = WriteAheadLog(path)
         self._files = OpenFiles(path)
         self._keep = keep
+        self._undone = undone
         self._on_fatal = on_fatal
         self._lanes = Lanes()
         self._wake = threading.Condition()
@@ -258,8 +261,10 @@ class Writer:
             finally:
                 self._may_yield(False)
             self._connection.execute("COMMIT")
-        finally:
+        except BaseException:
             self._undo()
+            self._undone(self._connection)
+            raise
         return result
 
     def _undo(self) -> None:

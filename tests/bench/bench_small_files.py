@@ -1,7 +1,7 @@
 """Loading many small files of 100 rows: change sets of two tables in turn, and nightly snapshots of one table.
 
-Prints files a second and milliseconds of CPU a file, in process, of files that lie there and are loaded one after the
-other, each merged, recorded and on disk before the next.
+Prints files a second and milliseconds of CPU a file, in process, of files that lie there and are loaded together: each
+is proven and recorded by itself, a run of them is on disk before the next.
 
     python -m tests.bench.bench_small_files --files 1000
 """
