@@ -11,7 +11,7 @@ import pyarrow as pa
 from promptsync.formats.buffers import Ints
 from promptsync.formats.parquet_json import json_text, object_text
 from promptsync.formats.parquet_types import Column
-from promptsync.formats.rejects import BadRow
+from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.formats.row_typing import Problem
 
 
@@ -27,16 +27,26 @@ def bad_rows(
     for number, problem in reversed(list(enumerate(problems))):
         chosen[problem.rows] = number
     rows = np.flatnonzero(chosen < len(problems))[:most]
-    originals = object_text(raw.schema.names, [_shown(column, rows) for column in raw.columns]).to_pylist()
+    shown = {name: _shown(column, rows) for name, column in zip(raw.schema.names, raw.columns, strict=True)}
+    originals = object_text([*shown], [*shown.values()]).to_pylist()
+    cells = {name.casefold(): column for name, column in shown.items()}
     found = []
-    for row, original in zip(rows.tolist(), originals, strict=True):
+    for number, (row, original) in enumerate(zip(rows.tolist(), originals, strict=True)):
         problem = problems[chosen[row]]
         key = tuple(column[row].as_py() for column in keys.columns)
         at = first + row
         kept = None if None in key else key
         why = problem.reason_class, problem.reason
-        found.append(BadRow(at, at, *why, original.encode(), kept, problem.column))
+        wrong = cells.get(problem.column.casefold())
+        shape = _shape(wrong[number].as_py()) if wrong is not None else ""
+        found.append(BadRow(at, at, *why, original.encode(), kept, problem.column, shape))
     return found
+
+
+def _shape(cell: str | bytes | None) -> str:
+    """Of a cell as JSON; none of a blank one."""
+    text = cell.encode() if isinstance(cell, str) else cell or b"null"
+    return "" if text == b"null" else shape_of(text[1:-1] if text.startswith(b'"') else text)
 
 
 def _shown(column: Column, rows: Ints) -> Column:

@@ -38,16 +38,17 @@ class BadRow:
     column: str = ""
     shape: str = ""
 
-    def told(self, place: str = "line") -> str:
-        """Where it is and what is wrong with it, for a sentence about its file: no data that is anybody's.
+    def told(self, place: str = "line", table: str = "") -> str:
+        """Where it is and what is wrong with it, for a sentence about its file: no data that is anybody's. ``table``:
+        named if the file's name does not say it as the mirror does.
 
         >>> BadRow(1, 2, "bad_time", "Column sent_at is no time.", b"7,soon", (7,), "sent_at", "soon").told()
         "line 2, column sent_at: 'soon' is no time."
         """
-        reason = self.reason.removeprefix(f"Column {self.column} ")
+        reason, of = self.reason.removeprefix(f"Column {self.column} "), f" of {table}" if table else ""
         if not self.column or reason == self.reason:
-            return f"{place} {self.line:,}: {self.reason}"
-        return f"{place} {self.line:,}, column {self.column}: {repr(self.shape) if self.shape else 'it'} {reason}"
+            return f"{place} {self.line:,}{of}: {self.reason}"
+        return f"{place} {self.line:,}{of}, column {self.column}: {repr(self.shape) if self.shape else 'it'} {reason}"
 
 
 def shape_of(cell: bytes) -> str:
