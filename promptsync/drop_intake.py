@@ -7,8 +7,10 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import structlog
+
 from promptsync.engine import Engine
-from promptsync.formats.change_set_names import is_ignored
+from promptsync.formats.change_set_names import is_ignored, own_mark
 from promptsync.formats.ending import missing_end
 from promptsync.formats.limits import Limits, size_of
 from promptsync.ingest.file_report import DROP, after_move
@@ -16,6 +18,8 @@ from promptsync.ingest.files import LoadRequest
 from promptsync.sources.drop import Outcome
 from promptsync.store import ledger
 from promptsync.store.writer import Lane
+
+_log = structlog.get_logger()
 
 
 class DropIntake:
@@ -30,7 +34,9 @@ class DropIntake:
     async def __call__(self, path: Path) -> Outcome:
         """Load one file. Raises Unavailable."""
         if await asyncio.to_thread(_says_nothing, path):
-            return Outcome("ignored")
+            mark = own_mark(path.name) or ""
+            _log.info("file", name=path.name, state="ignored", error=mark or "It is empty.")
+            return Outcome("ignored", mark)
         report = await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP))
         if report.rejected or report.state in ("held", "failed"):
             self._followed.add(path)

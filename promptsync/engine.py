@@ -18,11 +18,12 @@ from promptsync.clock import Clock, system_clock
 from promptsync.config import Config
 from promptsync.errors import FileUnavailable, InputRefused, PromptsyncError, where_raised
 from promptsync.exports import Exports
-from promptsync.formats.change_set_names import is_ignored, parse_change_set
+from promptsync.formats.change_set_names import is_ignored, own_mark, parse_change_set
 from promptsync.formats.limits import Limits, size_of
 from promptsync.formats.names import parse_name
 from promptsync.ingest.built_in import Extensions, load_extensions
 from promptsync.ingest.events import EventApplier
+from promptsync.ingest.file_report import OWN_MARK
 from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.ingest.merge_claims import Merged
 from promptsync.ingest.plugin_rows import row_filter
@@ -93,6 +94,8 @@ class Engine:
 
         Raises FileUnavailable if it cannot be read, Unavailable if none can be loaded now.
         """
+        if request.name is None and (mark := own_mark(request.path.name)):
+            return FileReport(request.path.name, "ignored", error=mark, reason=OWN_MARK)
         if self.exports.files.knows(request):
             return self.exports.files.load(request, progress)
         if request.name is None and self.plugins.decoded.kind(request.path.name):
@@ -223,5 +226,7 @@ def load_settings(config: Config, extensions: Extensions) -> LoadSettings:
 
 
 def _is_mark(path: Path, size: int) -> bool:
-    """Whether a file in a folder is one of the vendor's empty marks."""
+    """Whether a file in a folder is one of the vendor's empty marks, of which nothing need be said."""
+    if own_mark(path.name) is not None:
+        return False
     return is_ignored(path.name, size if path.name.lower().endswith(".parquet") else None)

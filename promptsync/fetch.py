@@ -26,6 +26,7 @@ from promptsync.fetch_files import Emit, Files, Job, is_damaged
 from promptsync.fetch_kinds import Kind, Stated, kind_of
 from promptsync.fetch_report import FetchReport
 from promptsync.fetch_sources import Source, expected_files, place_settings
+from promptsync.formats.change_set_names import own_mark
 from promptsync.sources.odd_entries import printable
 from promptsync.sources.patience import Patience
 from promptsync.sources.places.download import Bounds, with_retries
@@ -199,8 +200,10 @@ class _Run:
 
             async def once() -> tuple[Listing, list[PassedOver]]:
                 listing, passed = Listing(connection, self._source.name), list[PassedOver]()
+                self._report.own_marks = 0
                 async with aclosing(place.pages(passed.append)) as pages:  # type: ignore[type-var]
                     async for page in pages:
+                        self._report.own_marks += sum(own_mark(item.key) is not None for item in page)
                         listing.add(item for item in page if kind.counts(item.key, item.size))
                 return listing, passed
 

@@ -13,7 +13,7 @@ from promptsync.clock import iso_millis
 from promptsync.config.sections import CustomerioConfig
 from promptsync.engine import Engine
 from promptsync.fetch_sources import Source
-from promptsync.formats.change_set_names import ChangeSetName, is_ignored, parse_change_set
+from promptsync.formats.change_set_names import ChangeSetName, is_ignored, own_mark, parse_change_set
 from promptsync.formats.names import FileName, parse_name
 
 CONTENT = "cio_delivery_content"
@@ -57,10 +57,10 @@ class Kind:
     budgets: Mapping[str, int] = field(default_factory=dict)
 
     def counts(self, key: str, size: int | None) -> bool:
-        """Whether a listed file is looked at: not what was moved away after it was loaded, nor, of some kinds, what is
-        empty."""
+        """Whether a listed file is looked at: not what was moved away after it was loaded, nor what the vendor writes
+        for itself, nor, of some kinds, what is empty."""
         moved = bool(self.putting_away) and key.startswith(f"{self.putting_away}/")
-        return not moved and (self.empty or size != 0)
+        return not moved and own_mark(key) is None and (self.empty or size != 0)
 
 
 def kind_of(engine: Engine, source: Source) -> Kind:

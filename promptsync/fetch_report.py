@@ -19,7 +19,8 @@ class FetchReport:
     wait because of content_budget; ``put_away``: deleted or moved after they were loaded; ``passed_over``: entries that
     could not be listed; ``still_held``: files that an earlier run held.
 
-    ``error``: why the source as a whole ended early, with the error's type as ``error_type``; None if it did not.
+    ``own_marks``: files that the vendor writes for itself. ``error``: why the source as a whole ended early, with the
+    error's type as ``error_type``; None if it did not.
     """
 
     source: str
@@ -34,6 +35,7 @@ class FetchReport:
     put_away: int = 0
     passed_over: int = 0
     still_held: int = 0
+    own_marks: int = 0
     rejected: int = 0
     seconds: float = 0.0
     error: str | None = None
@@ -48,6 +50,7 @@ class FetchReport:
         done = f"{self.listed:,} files there, {self.new:,} new, {self.loaded:,} loaded"
         words = {"held": "held", "failed": "failed", "gone": "gone", "over_budget": "over the budget"}
         words |= {"passed_over": "passed over", "still_held": "still held"}
+        words |= {"own_marks": "written by the vendor for itself"}
         rest = [f"{count:,} {word}" for name, word in words.items() if (count := getattr(self, name))]
         rest += [f"{self.put_away:,} put away"] if self.put_away else []
         return " ".join((", ".join((done, *rest)) + ".", *self.notes[:1]))

@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from promptsync.clock import CLOCKS_DIFFER, iso_micros, iso_millis, parse_iso
+from promptsync.formats.change_set_names import own_mark
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.merge.sql import quote
 from promptsync.model import Schema
@@ -84,7 +85,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         checked_at=iso_millis(now),
         tables=tuple(_tables(connection, expected, now)),
         events=_events(connection, now),
-        held=tuple(_rows(connection, _FILES.format(f"'held', 'failed', 'ignored') AND NOT ({_OF_A_JOB}"))),
+        held=tuple(file for file in _rows(connection, _HELD) if own_mark(file["name"]) is None),
         unfinished=tuple(_rows(connection, _FILES.format("'staged'"))),
         differing=tuple(_rows(connection, _DIFFERING)),
         rejects=dict(connection.execute('SELECT "class", count(*) FROM sync_reject GROUP BY 1 ORDER BY 1').fetchall()),
@@ -109,6 +110,7 @@ _FILES = (
 )
 _OF_A_JOB = "id IN (SELECT file_id FROM sync_job WHERE file_id IS NOT NULL)"
 """A file of an export: what is wrong with it is said of the job, and no more once a newer one has been merged."""
+_HELD = _FILES.format(f"'held', 'failed', 'ignored') AND NOT ({_OF_A_JOB}")
 
 
 _DIFFERING = (

@@ -7,6 +7,7 @@ import click
 from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, about_file, print_json, print_table
 from promptsync.errors import ConfigError
 from promptsync.fetch_sources import choose, night_of, sources_of
+from promptsync.formats.change_set_names import CHECK, own_mark
 
 _FOR_A_PERSON = ("held", "still_held", "failed", "passed_over")
 _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seconds"]
@@ -59,6 +60,8 @@ def _show(app: App, reports: list[dict[str, Any]]) -> None:
             app.say(f"{report['source']}: {report['over_budget']:,} files wait, content_budget would be exceeded.")
         if report["error"]:
             click.echo(f"{report['source']}: {report['error']}", err=True)
+        if report["own_marks"]:
+            app.say(f"{report['source']}: {own_mark(CHECK)}")
         if report["strangers"]:
             app.say(f"{report['source']}: {report['strangers']:,} left alone, named like no export.")
 

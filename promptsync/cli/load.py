@@ -8,6 +8,7 @@ import click
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
+from promptsync.ingest.file_report import OWN_MARK
 from promptsync.sources.odd_entries import printable
 from promptsync.status import differs
 
@@ -41,7 +42,12 @@ def load(app: App, /, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> 
         print_json(files)
     else:
         _show(app, files)
-    finish(not files or any(file["state"] not in _GOOD or file["rejected"] or file["differing"] for file in files))
+    finish(not files or any(_needs_person(file) for file in files))
+
+
+def _needs_person(file: dict[str, Any]) -> bool:
+    good = file["state"] in _GOOD or file["reason"] == OWN_MARK
+    return not good or file["rejected"] > 0 or file["differing"] > 0
 
 
 def _is_missing(path: Path) -> bool:
@@ -73,7 +79,9 @@ def _show(app: App, files: list[dict[str, Any]]) -> None:
     if app.verbosity >= 0:
         print_table(columns, [[file[column] for column in columns] for file in files])
     for file in files:
-        if file["error"]:
+        if file["reason"] == OWN_MARK:
+            app.say(file["error"])
+        elif file["error"]:
             click.echo(about_file(file), err=True)
     for file in files:
         if file["differing"]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from promptsync.errors import InputRefused
 
@@ -45,7 +46,8 @@ _NAME = re.compile(
 )
 _WITHOUT_VERSION = re.compile(r"(?P<stem>.+?)(?:_[0-9]{1,19}){1,3}")
 _PIPELINES = re.compile(r"[0-9]+(\.[0-9]+)+\.[a-z_]+\.(json|csv|parquet)(\.gz)?")
-_VALIDATE = "cio-validate"
+CHECK: Final = "cio-validate"
+"""What the vendor writes before each sync, to see whether it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,19 @@ def is_ignored(file_name: str, size: int | None = None) -> bool:
     >>> is_ignored("exports/cio-validate"), is_ignored("people_v5_1_2.parquet", 0), is_ignored("people_v5_1_2.parquet")
     (True, True, False)
     """
-    return size == 0 or _last(file_name) in (_VALIDATE, "")
+    return size == 0 or _last(file_name) in (CHECK, "")
+
+
+def own_mark(file_name: str) -> str | None:
+    """What a file is that the vendor writes for itself, a sentence; None if it is none (Customer.io, Data warehouse
+    sync, "Each sync includes a cio-validate file").
+
+    >>> own_mark("exports/cio-validate")
+    'cio-validate is Customer.io\'s own check that it may write here: it holds no data and is left alone.'
+    """
+    if _last(file_name) != CHECK:
+        return None
+    return f"{CHECK} is Customer.io's own check that it may write here: it holds no data and is left alone."
 
 
 def parse_change_set(file_name: str, stems: Mapping[str, str] = STEMS) -> ChangeSetName:
