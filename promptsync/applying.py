@@ -77,13 +77,15 @@ class Applying:
             await asyncio.sleep(0.05)
 
     async def _apply_next(self) -> int:
-        """Apply a batch. Plugins that take part in it are called off the loop and off the writer's thread."""
+        """Apply a batch. Large deliveries are read, and plugins that take part called, off the writer's thread."""
         begun = time.perf_counter()
         if self._engine.plugins.applier is not None:
             applied = await asyncio.to_thread(self._engine.apply_next)
         else:
-            work = self._engine.mirror.writer.submit(self._engine.applier.apply_some, Lane.APPLY, durable=False)
-            applied = await asyncio.wrap_future(work)
+            applier = self._engine.applier
+            work = self._engine.mirror.writer.submit(applier.apply_unless_large, Lane.APPLY, durable=False)
+            some = await asyncio.wrap_future(work)
+            applied = await asyncio.to_thread(applier.apply_large) if some is None else some
         if applied:
             self._latencies.applied(time.perf_counter() - begun)
             self._search.applied()

@@ -36,7 +36,6 @@ from promptsync.sources.given_paths import look_through
 from promptsync.sources.odd_entries import printable
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
-from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
 _AT_ONCE = 64
@@ -79,7 +78,7 @@ class Engine:
         """Apply a batch of what waits in the inbox; returns how many deliveries that were."""
         if self.plugins.applier is not None:
             return self.plugins.applier.apply_next()
-        return self.mirror.writer.run(self.applier.apply_some, Lane.APPLY, durable=False)
+        return self.applier.apply_next()
 
     def apply_pending(self, seconds: float = float("inf")) -> int:
         """Apply what waits in the inbox, for so long at the most; returns how many deliveries that were."""

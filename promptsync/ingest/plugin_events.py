@@ -5,7 +5,6 @@ a slow plugin never holds the write lock. Without such plugins this module is no
 """
 
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -37,7 +36,6 @@ class PluginApplier(EventApplier):
     def __init__(self, mirror: Mirror, extensions: Extensions, touched: Callable[[Merged], None]) -> None:
         super().__init__(mirror, extensions.handlers, touched)
         self._extensions = extensions
-        self._one_at_a_time = threading.Lock()
         self._prepared: dict[int, Reading] = {}
 
     def apply_next(self) -> int:
@@ -48,6 +46,9 @@ class PluginApplier(EventApplier):
             if not events:
                 return 0
             self._prepared = self._prepare(events)
+            if events[0].is_large:
+                self._apply_in_parts(self._prepared[events[0].id])
+                return 1
             self._mirror.writer.run(self._apply_prepared, Lane.APPLY, durable=False)
             return len(events)
 

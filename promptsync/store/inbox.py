@@ -28,10 +28,14 @@ _INSERT = (
 )
 _FAILED = "SELECT id FROM sync_event WHERE state = 'failed' AND state <> 'applied'"
 _MAX_WAITING = 20_000
-_MOST_AT_ONCE = 1 << 20  # characters of bodies that are applied together
+_MOST_AT_ONCE = 128 << 10  # characters of bodies that are applied together
 _CROWD = 16
 _CROWD_SECONDS = 0.1
 _GATHER_SECONDS = 0.03  # from one commit to the next, beside a reader that holds the log back
+
+
+LARGE = 64 << 10
+"""Bytes of a body from which on a delivery is applied by itself, in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,11 @@ class StoredEvent:
     path: str
     body: str
     received_at: int
+
+    @property
+    def is_large(self) -> bool:
+        """Whether applying it in one transaction would keep others waiting."""
+        return len(self.body) * 4 > LARGE and len(self.body.encode()) > LARGE
 
 
 class Inbox:
@@ -194,7 +203,7 @@ def import_event(connection: sqlite3.Connection, delivery: Delivery) -> bool:
 
 
 def pending(connection: sqlite3.Connection, limit: int) -> list[StoredEvent]:
-    """The next deliveries to apply, oldest first; fewer if they are large, as they are all in memory at one time."""
+    """The next deliveries to apply, oldest first; fewer if their bodies are long, and a large one by itself."""
     rows = connection.execute(
         "SELECT id, type, path, body, received_at FROM sync_event WHERE state = 'pending' AND state <> 'applied' "
         "ORDER BY id LIMIT ?",
@@ -203,11 +212,27 @@ def pending(connection: sqlite3.Connection, limit: int) -> list[StoredEvent]:
     found: list[StoredEvent] = []
     size = 0
     for id_, type_, path, body, at in rows:
-        found.append(StoredEvent(id_, type_, path, body, parse_iso(at)))
+        event = StoredEvent(id_, type_, path, body, parse_iso(at))
         size += len(body)
-        if size >= _MOST_AT_ONCE:
+        if found and (event.is_large or size > _MOST_AT_ONCE):
+            break
+        found.append(event)
+        if event.is_large:
             break
     return found
+
+
+def next_is_large(connection: sqlite3.Connection) -> bool:
+    """Whether the delivery that is to be applied next is large. Its body is not read: that alone takes a while."""
+    sql = (
+        "SELECT id FROM sync_event WHERE state = 'pending' AND state <> 'applied' AND typeof(body) = 'text' "
+        "ORDER BY id LIMIT 1"
+    )
+    row = connection.execute(sql).fetchone()
+    if row is None:
+        return False
+    with connection.blobopen("sync_event", "body", row[0], readonly=True) as body:
+        return len(body) > LARGE
 
 
 def mark(

@@ -111,22 +111,23 @@ def store(mirror: Mirror, *bodies: Any) -> None:
         mirror.writer.run(lambda c, d=delivery, at=NOW + n: insert_event(c, d, at) and None)  # type: ignore[misc]
 
 
-def test_large_deliveries_are_applied_few_at_a_time(mirror: Mirror) -> None:
-    customers = [{"id": 1, "displayName": "x" * 400_000}]
-    store(mirror, *[{"orgId": 1, "customers": customers}] * 7)
-    with mirror.reading() as connection:
-        assert len(pending(connection, 50)) == 3
-    applied = 0
-    while some := mirror.writer.run(EventApplier(mirror).apply_some):
-        applied += some
-    assert applied == 7
+def test_long_deliveries_are_applied_few_at_a_time_and_a_large_one_by_itself(mirror: Mirror) -> None:
+    long, large = ({"orgId": 1, "customers": [{"id": 1, "displayName": "x" * size}]} for size in (40_000, 400_000))
+    store(mirror, *[long] * 4, large, long)
+    applied, taken = 0, []
+    while applied < 6:
+        with mirror.reading() as connection:
+            taken.append(len(pending(connection, 50)))
+        applied += EventApplier(mirror).apply_next()
+    assert taken == [3, 1, 1, 1]
 
 
 def test_a_large_delivery_is_kept_once_however_many_of_its_rows_collide(mirror: Mirror) -> None:
     theirs = [{"id": n, "displayName": "theirs"} for n in range(1, 30)]
     ours = [{"id": n, "displayName": "x" * 4_000} for n in range(1, 30)]
     store(mirror, {"orgId": 1, "customers": theirs}, {"orgId": 2, "customers": ours})
-    mirror.writer.run(EventApplier(mirror).apply_some)
+    while EventApplier(mirror).apply_next():
+        pass
     with mirror.reading() as connection:
         (body,) = connection.execute("SELECT body FROM sync_event WHERE org_id = 2").fetchone()
         found = connection.execute("SELECT original FROM sync_reject WHERE event_id = 2 ORDER BY id").fetchall()
