@@ -39,7 +39,10 @@ def ahead(items: Iterable[T], depth: int = 2, *, worth: bool = True) -> Iterator
     try:
         while (item := made.get()) is not _END:
             if isinstance(item, _Raised):
-                raise item.error
+                try:
+                    raise item.error
+                finally:
+                    del item  # or this frame and the error would keep one another, and all that it was raised amid
             yield item  # type: ignore[misc]
     finally:
         stopped.set()

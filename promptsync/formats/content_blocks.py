@@ -23,8 +23,10 @@ from promptsync.formats.quote_places import well_placed
 from promptsync.formats.records import cells_of, first_record
 from promptsync.merge.block_index import NOTHING_KNOWN, Cut, KnownBlocks
 
-_CHUNK = 4 << 20
-_LONGEST = 16 * _CHUNK
+_CHUNK = 1 << 20
+_LONGEST = 8 * _CHUNK
+_MOST_BLOCKS = 500_000
+_ENOUGH = 10_000
 _DIGITS = 18  # so many fit in 64 bits whatever they are
 _STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
@@ -54,7 +56,7 @@ class ContentCutter:
         self._file: BinaryIO | None = aside.open("w+b") if aside else None
         self._seed, self._salt, self._step = seed, b"%s %d" % (salt, step), step
         self._pending: list[bytes] = []
-        self._have = 0
+        self._have, self._wanted = 0, _CHUNK
         self._digests = bytearray()
         self._first = array("q")
         self._old: list[Ints] = []
@@ -68,8 +70,10 @@ class ContentCutter:
             return
         self._pending.append(piece)
         self._have += len(piece)
-        if self._have >= _CHUNK:
+        if self._have >= self._wanted:
             self._work(last=False)
+            if self._broken:
+                self._pending = []
 
     def finish(self) -> Cut | None:
         """Nothing more comes. None if the file has no blocks."""
@@ -109,22 +113,25 @@ class ContentCutter:
         if not self._header:
             dialect = self._dialect = dialect_of(data, self._names)
             record, end = first_record(data[dialect.start :], dialect.delimiter)
+            if not record or (not last and dialect.start + end == len(data)):
+                self._broken = True
+                return
             self._header, data = data[: dialect.start + end], data[dialect.start + end :]
-            self._broken = not record
         array = np.frombuffer(data, np.uint8)
         quotes = well_placed(data, self._dialect.delimiter)
         if quotes is None or b"\r" in data:
             self._broken = True
             return
         starts = _boundaries(array, self._step, self._dialect.delimiter[0])
-        starts = starts[np.searchsorted(quotes, starts) % 2 == 0]
+        starts = starts[~quotes.within(starts)]
         bounds = [0, *starts.tolist()]
         if last:
             bounds.append(len(data))
         self._blocks(data, bounds)
         if not last:
             self._pending, self._have = [data[bounds[-1] :]], len(data) - bounds[-1]
-            self._broken = self._broken or self._have > _LONGEST
+            self._wanted = max(_CHUNK, 2 * self._have)
+            self._broken = self._broken or self._have > _LONGEST or self._too_many(len(bounds))
 
     def _blocks(self, data: bytes, bounds: list[int]) -> None:
         """Whole records, from each bound to the next."""
@@ -144,6 +151,13 @@ class ContentCutter:
             for at in np.flatnonzero(places < 0).tolist():
                 self._file.write(view[bounds[at] : bounds[at + 1]])
 
+    def _too_many(self, new: int) -> bool:
+        """Whether there are more blocks than such a file can have, or many out of order, so that nobody needs them."""
+        if len(self._first) <= _ENOUGH:
+            return False
+        some = np.array(self._first[-new:], np.int64)
+        return len(self._first) > _MOST_BLOCKS or not bool((np.diff(some) > 0).all())
+
 
 def step_for(size: int) -> int:
     """Of what the keys of boundaries are multiples, in a file of so many compressed bytes."""
@@ -152,10 +166,12 @@ def step_for(size: int) -> int:
 
 def _boundaries(data: Bytes, step: int, delimiter: int) -> Ints:
     """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``."""
-    left = np.flatnonzero(data == _LF)
+    left = np.flatnonzero((data[:-1] == _LF) & (data[1:] - np.uint8(_ZERO) < 10))
     found = []
     for width in range(1, _DIGITS + 1):
         left = left[: np.searchsorted(left, len(data) - width - 1)]
+        if width > 1:
+            left = left[data[left + width] - np.uint8(_ZERO) < 10]
         ended = data[left + (width + 1)] == delimiter
         some, left = left[ended] + 1, left[~ended]
         found.append(some[_are_multiples(data, some, width, step)])
@@ -165,14 +181,11 @@ def _boundaries(data: Bytes, step: int, delimiter: int) -> Ints:
 
 
 def _are_multiples(data: Bytes, starts: Ints, width: int, step: int) -> npt.NDArray[np.bool_]:
-    """Which of these cells, ``width`` bytes each, are digits and a multiple of ``step``, itself a multiple of ten."""
+    """Which of these cells, ``width`` digits each, are a multiple of ``step``, itself a multiple of ten."""
     good: npt.NDArray[np.bool_] = data[starts + (width - 1)] == _ZERO
     some = np.flatnonzero(good)
     ending = np.zeros(len(some), np.int64)
     for at in range(max(width - len(str(step)), 0), width):
         ending = ending * 10 + data[starts[some] + at] - _ZERO
-    right = ending % step == 0
-    for at in range(width):
-        right &= data[starts[some] + at] - np.uint8(_ZERO) < 10
-    good[some] = right
+    good[some] = ending % step == 0
     return good

@@ -93,10 +93,15 @@ class CsvText:
         if block is None:
             raise Held("empty", "The file holds nothing.")
         record, end = first_record(block.data, self.delimiter)
+        while not record and (following := next(self._blocks, None)):
+            block = following
+            record, end = first_record(block.data, self.delimiter)
         if not record:
             raise Held("empty", "The file holds nothing but empty lines.")
         if record.count(self.delimiter) >= self._limits.max_columns:  # not even cut into cells
             raise Held("header", f"The header has more than {self._limits.max_columns:,} columns.")
+        if len(record) > self._limits.max_header:
+            raise Held("header", f"The header is longer than {self._limits.max_header:,} bytes.")
         return record, Block(block.data[end:], block.line + line_ends(block.data[:end]), block.tidy)
 
     def _refuse_cut_record(self, block: Block, width: int) -> None:
@@ -110,11 +115,14 @@ class CsvText:
             )
 
     def _refuse_long_cells(self, block: Block, parsed: Parsed) -> None:
-        for column in parsed.columns:
+        names = cells_of(self._header, self.delimiter)
+        for position, column in enumerate(parsed.columns):
             lengths = Cells.of(column).lengths
             if int(lengths.max(initial=0)) > self._limits.max_cell:
                 line = self._line(block, parsed, int(lengths.argmax()))
-                raise Held("too_long", f"A cell at line {line:,} is longer than {self._limits.max_cell:,} bytes.")
+                name = names[position].decode(errors="replace") if position < len(names) else ""
+                where = f"line {line:,}, column {name}" if name else f"line {line:,}"
+                raise Held("too_long", f"A cell at {where} is longer than {self._limits.max_cell:,} bytes.")
 
     def _refuse_unnamed(self, block: Block, parsed: Parsed, position: int) -> None:
         """A last column without a name is nothing but a delimiter too many, unless there is something in it."""

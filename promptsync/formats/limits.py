@@ -21,7 +21,8 @@ class Limits:
     """Bounds on one file; beyond any of them it is held. Sizes in bytes.
 
     ``max_ratio``: decompressed to compressed size, looked at once more than ``ratio_free`` bytes have come out.
-    ``max_record``: one record with its quotes, delimiters and line end. ``block``: about how much is parsed at once.
+    ``max_record``: one record with its quotes, delimiters and line end; ``max_header``: the first one.
+    ``block``: about how much is parsed at once.
     ``max_at_once``: what the pages of a parquet file take that have to be in memory at the same time. ``max_shown``,
     ``max_shown_bytes``: bad rows of a parquet file that are kept, the others are only counted.
     ``links``: whether the file may be reached through a symbolic link of its name. ``accept``: a person has looked at
@@ -33,7 +34,8 @@ class Limits:
     ratio_free: int = 64 * _MIB
     max_columns: int = 2000
     max_cell: int = 16 * _MIB
-    max_record: int = 64 * _MIB
+    max_record: int = 20 * _MIB
+    max_header: int = _MIB
     block: int = 4 * _MIB
     max_at_once: int = 80 * _MIB
     max_shown: int = 10_000

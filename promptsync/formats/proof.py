@@ -17,6 +17,7 @@ from promptsync.formats.dialect import opened
 from promptsync.formats.encoding import UTF8
 from promptsync.formats.foreign import refuse_foreign
 from promptsync.formats.limits import Limits, size_of
+from promptsync.formats.quote_places import Quotes
 from promptsync.formats.records import TextEnd, blocks
 from promptsync.formats.stream import RawStream
 
@@ -28,6 +29,7 @@ _AHEAD = 8
 _HEAD = 1 << 12
 _LARGE = 1 << 18
 """Bytes of a file from which on a thread that reads ahead is worth its start."""
+_LOOKED_THROUGH = 1 << 30
 _QUOTE = ord('"')
 
 
@@ -50,7 +52,8 @@ class Proving:
     """The pass over one file. Iterates once over the decompressed pieces; ``verdict`` counts after the last.
 
     ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
-    the reasons of stream.py, ``not_csv`` and ``last_record_cut``; Unavailable if the file cannot be read.
+    the reasons of stream.py, ``not_csv``, ``last_record_cut`` and, if it is to ``watch`` for it, ``too_long``;
+    Unavailable if the file cannot be read.
     """
 
     def __init__(
@@ -59,24 +62,42 @@ class Proving:
         limits: Limits,
         progress: Callable[[int], None] | None = None,
         raw: Callable[[bytes], None] | None = None,
+        *,
+        watch: bool = True,
     ) -> None:
         self._path, self._limits = path, limits
-        self._progress, self._raw = progress, raw
+        self._progress, self._raw, self._watch = progress, raw, watch
         self._digest = hashlib.sha256()
         self._stream = RawStream(path, limits, self._digest.update)
-        self._quotes, self._head = 0, b""
+        self._quotes = self._stretch = 0
+        self._head = b""
         self._end = TextEnd()
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in ahead(self._stream, _AHEAD, worth=size_of(self._path) > _LARGE):
             self._head = self._head or piece[:_HEAD]
-            self._quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
+            self._count(piece)
             self._end.see(piece)
             if self._raw:
                 self._raw(piece)
             if self._progress:
                 self._progress(self._stream.size)
             yield piece
+
+    def _count(self, piece: bytes) -> None:
+        """The quotes, and the bytes since the last line end that is not within them. It is looked for only once there
+        are many: in a file as usual in one piece of a few dozen."""
+        self._stretch += len(piece)
+        if self._watch and self._stretch > self._limits.max_record // 2:
+            found = Quotes(piece, opened=self._quotes % 2)
+            last = max(found.last_outside(sign, len(piece)) for sign in b"\n\r")
+            if last >= 0:
+                self._stretch = len(piece) - last - 1
+            elif self._stretch > self._limits.max_record:
+                self._watch = False  # a quote out of place can mislead it: reading the records cannot
+                refuse_damage(self._path, self._limits)
+                _refuse_unreadable(self._path, self._limits)
+        self._quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
 
     def verdict(self) -> Proof:
         """What is certain, once all pieces were taken.
@@ -90,7 +111,7 @@ class Proving:
             if not ended and stream.members != 1:
                 raise Held("last_record_cut", f"{self._path.name} ends within a record: its last line has no end.")
             if self._quotes % 2:
-                _refuse_open_quote(self._path, self._limits)
+                _refuse_unreadable(self._path, self._limits)
         digest = self._digest.hexdigest()
         return Proof(digest, stream.size, stream.raw_bytes, stream.members, ended, stream.encoding)
 
@@ -108,8 +129,20 @@ def prove(
     return proving.verdict()
 
 
-def _refuse_open_quote(path: Path, limits: Limits) -> None:
-    """An odd number of quotes is a cut record, or a stray quote within a cell: only reading the records can tell."""
+def refuse_damage(path: Path, limits: Limits) -> None:
+    """Look through a compressed file of which something is wrong: a damaged copy says nothing of its original.
+
+    Raises Held, the reasons of stream.py. Of a very large file only the first GiB is looked at.
+    """
+    stream = RawStream(path, limits)
+    for _ in stream:
+        if not stream.gzip or stream.raw_bytes > _LOOKED_THROUGH:
+            return
+
+
+def _refuse_unreadable(path: Path, limits: Limits) -> None:
+    """An odd number of quotes is a cut record, or a stray quote within a cell, and a record that seems too long may
+    have one: only reading the records can tell."""
     pieces, dialect = opened(RawStream(path, limits))
-    for _ in blocks(pieces, limits.max_record, limits.block, dialect.delimiter, dialect.line):
+    for _ in blocks(pieces, limits.max_record, limits.block, dialect.delimiter, dialect.line, keep_cut=limits.accept):
         pass

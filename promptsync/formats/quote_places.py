@@ -1,10 +1,13 @@
 """Which quotes of a text open and close cells, found without looking at one record after the other.
 
-Owns that and nothing else. What its quotes leave open is judged in quoting.py; records.py scans a text that they do not
-divide into cells at all.
+Owns that and what lies outside of them. What its quotes leave open is judged in quoting.py; records.py scans a text
+that they do not divide into cells at all. A text is looked at in slices, so that one of nothing but quotes takes little
+more memory than any other.
 """
 
 import re
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,17 +15,102 @@ import numpy.typing as npt
 
 Positions = npt.NDArray[np.int64]
 _LF, _CR, _QUOTE = b'\n\r"'
+_SLICE = 1 << 19
+_MOST_LETTERS = 1_000_000
+
+
+class TooManyLetters(Exception):
+    """A text of about one record holds more cells with quotes out of place than anybody writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """A slice of a text. ``quotes``: of this slice; ``opened``: 1 if it begins within quotes, else 0."""
+
+    start: int
+    bytes: npt.NDArray[np.uint8]
+    quotes: Positions
+    opened: int
+
+    def outside(self, byte: int) -> Positions:
+        """Where in the text that byte stands outside quotes."""
+        at = np.flatnonzero(self.bytes == byte)
+        if len(self.quotes) or self.opened:
+            at = at[np.searchsorted(self.quotes, at) % 2 == self.opened]
+        return at + self.start
 
 
 @dataclass(frozen=True, slots=True)
 class Quotes:
-    """``at``: positions of the quotes that open a cell, close it or escape one another, so that parity says what is
-    within. ``strict``: there are no others. ``odd``: where the last of an odd number of quotes ends that stand inside
-    an unquoted cell, each a letter to us, but an opening quote to another reader."""
+    """The quotes of ``data`` that open a cell, close it or escape one another, so that parity says what is within.
 
-    at: Positions
+    ``opened``: 1 if the text begins within quotes. ``strict``: there are no others. ``odd``: where the last of an odd
+    number of quotes ends that stand inside an unquoted cell, each a letter to us, but an opening quote to another
+    reader. ``first``, ``last``: from where to where quotes are such letters.
+    """
+
+    data: bytes = field(repr=False)
+    opened: int = 0
     strict: bool = True
-    odd: list[int] = field(default_factory=list)
+    odd: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
+    first: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
+    last: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def portions(self) -> Iterator[Portion]:
+        """The text, slice by slice."""
+        whole, opened = np.frombuffer(self.data, np.uint8), self.opened
+        for start in range(0, len(whole), _SLICE):
+            part = whole[start : start + _SLICE]
+            quotes = self._quotes(part, start)
+            yield Portion(start, part, quotes, opened)
+            opened ^= len(quotes) & 1
+
+    @property
+    def closed(self) -> bool:
+        """Whether none is left open at the end."""
+        return sum(len(part.quotes) for part in self.portions()) % 2 == 0
+
+    def within(self, positions: Positions) -> npt.NDArray[np.bool_]:
+        """Which of these ascending positions lie within quotes."""
+        found = [np.zeros(0, bool)]
+        for part in self.portions():
+            low, high = np.searchsorted(positions, (part.start, part.start + len(part.bytes)))
+            here = positions[low:high] - part.start
+            found.append(np.searchsorted(part.quotes, here) % 2 != part.opened)
+        beyond = np.zeros(len(positions) - sum(map(len, found)), bool)
+        return np.concatenate((*found, beyond))
+
+    def last_outside(self, byte: int, limit: int) -> int:
+        """The last place below ``limit`` where the byte stands outside quotes, or -1."""
+        sign = bytes((byte,))
+        opened = self._opened()
+        for number in range(len(opened) - 1, -1, -1):
+            start = number * _SLICE
+            at = self.data.rfind(sign, start, min(start + _SLICE, limit))
+            if at < 0:
+                continue
+            whole = np.frombuffer(self.data, np.uint8)[start : start + _SLICE]
+            part = Portion(start, whole, self._quotes(whole, start), opened[number])
+            if int(np.searchsorted(part.quotes, at - start)) % 2 == part.opened:
+                return at
+            outside = part.outside(byte)
+            outside = outside[outside < limit]
+            if len(outside):
+                return int(outside[-1])
+        return -1
+
+    def _opened(self) -> list[int]:
+        """Of each slice, whether it begins within quotes."""
+        if b'"' not in self.data:
+            return [self.opened] * -(-len(self.data) // _SLICE)
+        return [part.opened for part in self.portions()]
+
+    def _quotes(self, part: npt.NDArray[np.uint8], start: int) -> Positions:
+        quotes: Positions = np.flatnonzero(part == _QUOTE)
+        if len(self.first) and len(quotes):
+            span = np.searchsorted(self.first, quotes + start, "right") - 1
+            quotes = quotes[(span < 0) | (quotes + start >= self.last[span])]
+        return quotes
 
 
 def quotes_of(data: bytes, delimiter: bytes) -> Quotes | None:
@@ -30,50 +118,42 @@ def quotes_of(data: bytes, delimiter: bytes) -> Quotes | None:
 
     By induction: an opening quote follows a delimiter, a line end or a closing quote (the two are then an escaped
     one), and a closing one is followed by one of these. A quote that should open and follows text is a letter, as are
-    all others of its cell.
+    all others of its cell. Raises TooManyLetters.
     """
-    array = np.frombuffer(data, np.uint8)
-    quotes = np.flatnonzero(array == _QUOTE)
-    if not len(quotes):
-        return Quotes(quotes)
+    return well_placed(data, delimiter) or _without_letters(data, delimiter)
+
+
+def well_placed(data: bytes, delimiter: bytes) -> Quotes | None:
+    """All quotes of a text, if each stands where RFC 4180 has one."""
+    if b'"' not in data:
+        return Quotes(data)
     border = np.zeros(256, bool)
     border[[delimiter[0], _LF, _CR, _QUOTE]] = True
-    before = array.take(quotes[0::2] - 1, mode="clip")  # at either end of the text that is the quote itself
-    after = array.take(quotes[1::2] + 1, mode="clip")
-    if border.take(before).all() and border.take(after).all():
-        return Quotes(quotes)
-    return _without_letters(data, quotes, border, re.compile(b"[%b\r\n]" % re.escape(delimiter)))
-
-
-def well_placed(data: bytes, delimiter: bytes) -> Positions | None:
-    """Positions of all quotes, if each stands where RFC 4180 has one."""
-    quotes = quotes_of(data, delimiter)
-    return quotes.at if quotes is not None and quotes.strict else None
-
-
-def _without_letters(
-    data: bytes, quotes: Positions, border: npt.NDArray[np.bool_], cell_end: re.Pattern[bytes]
-) -> Quotes | None:
-    """From one quote out of place to the next; each costs the same, however long the text is."""
-    array = np.frombuffer(data, np.uint8)
-    no_opening = ~border[array[np.maximum(quotes - 1, 0)]] & (quotes > 0)
-    no_closing = ~border[array[np.minimum(quotes + 1, len(array) - 1)]] & (quotes < len(array) - 1)
-    even = np.arange(len(quotes)) % 2 == 0
-    wrong = [np.flatnonzero(np.where(even, no_opening, no_closing))]  # if quotes with an even number open
-    wrong.append(np.flatnonzero(np.where(even, no_closing, no_opening)))
-    letters = np.zeros(len(quotes), bool)
-    odd: list[int] = []
-    at = 0
-    while True:
-        some = wrong[at % 2]
-        place = int(np.searchsorted(some, at))
-        if place == len(some):
-            return Quotes(quotes[~letters], strict=False, odd=odd)
-        first = int(some[place])
-        if (first - at) % 2:
+    whole = np.frombuffer(data, np.uint8)
+    for part in Quotes(data).portions():
+        at = part.quotes + part.start
+        before = whole.take(at[part.opened :: 2] - 1, mode="clip")  # at either end of the text that is the quote itself
+        after = whole.take(at[1 - part.opened :: 2] + 1, mode="clip")
+        if not (border.take(before).all() and border.take(after).all()):
             return None
-        end = cell_end.search(data, int(quotes[first]))
-        at = int(np.searchsorted(quotes, end.start() if end else len(data)))
-        letters[first:at] = True
-        if (at - first) % 2:
-            odd.append(int(quotes[at - 1]) + 1)
+    return Quotes(data)
+
+
+def _without_letters(data: bytes, delimiter: bytes) -> Quotes | None:
+    """From one cell with a quote to the next, whether it begins with it or not."""
+    sign = re.escape(delimiter)
+    quoted = rb'(?<![^%b\r\n])"(?:[^"]++|"")*+(?:"(?:(?=[%b\r\n])|\Z|(?P<text>))|\Z)' % (sign, sign)
+    cell = re.compile(rb'%b|(?P<letters>"[^%b\r\n]*+)' % (quoted, sign))
+    first, last, odd = array("q"), array("q"), array("q")
+    for match in cell.finditer(data):
+        if match.lastgroup == "letters":
+            start, end = match.span()
+            first.append(start)
+            last.append(end)
+            if data.count(b'"', start, end) % 2:
+                odd.append(data.rfind(b'"', start, end) + 1)
+            if len(first) > _MOST_LETTERS:
+                raise TooManyLetters
+        elif match.lastgroup:
+            return None
+    return Quotes(data, 0, False, *(np.array(found, np.int64) for found in (odd, first, last)))

@@ -39,19 +39,19 @@ class _Judge:
             self._opened = 0 if found else self._opened
         if block.tidy:
             return
-        quotes = quotes_of(block.data, self._delimiter)
+        quotes = block.quotes or quotes_of(block.data, self._delimiter)
         if quotes is None:
             records = split(block, self._delimiter)
             if records.strange.any():
                 raise _text_after(records, int(records.strange.argmax()))
         else:
-            for at in quotes.odd:
+            for at in quotes.odd.tolist():
                 self._follow(block, at)
 
     def _follow(self, block: Block, at: int) -> None:
         """Read on as if the quote before ``at``, inside an unquoted cell, had opened one."""
         found = _TO_LONE_QUOTE.match(block.data, at)
-        closed = found and _LINE_END.search(found[0]) and self._closes(block.data, found.end())
+        closed = found and _LINE_END.search(block.data, at, found.end()) and self._closes(block.data, found.end())
         self._opened = 0
         if found is None or closed:
             self._opened = block.line + line_ends(block.data[:at])

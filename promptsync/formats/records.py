@@ -7,17 +7,18 @@ Arrow's reader would, and marked: whether it may stand is decided in quoting.py.
 
 import re
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from promptsync.errors import Held
-from promptsync.formats.quote_places import Positions, quotes_of
+from promptsync.formats.quote_places import Positions, Quotes, TooManyLetters, quotes_of
 
 COMMA = b","
 
-_LF, _CR = b"\n\r"
+_LF, _CR, _QUOTE = b'\n\r"'
+_CROWDED_SIZE = 1 << 19
 _QUOTED = rb'"(?:[^"]++|"")*+"'
 _END = rb"(\r\n|\n|\r|\Z)"
 
@@ -26,12 +27,13 @@ _END = rb"(\r\n|\n|\r|\Z)"
 class Block:
     """``data``: whole records. ``line``: the physical line that the first begins at, from 1.
 
-    ``tidy``: every quote is known to stand where RFC 4180 has one.
+    ``tidy``: every quote is known to stand where RFC 4180 has one. ``quotes``: if not, what is known of them.
     """
 
     data: bytes
     line: int
     tidy: bool = False
+    quotes: Quotes | None = field(default=None, compare=False, repr=False)
 
 
 def blocks(
@@ -45,35 +47,55 @@ def blocks(
 ) -> Generator[Block, None, None]:
     """Cuts a stream into blocks of about ``size`` bytes, longer only where one record is. ``line``: of its first byte.
 
-    The last record may lack its line end. Raises Held ``last_record_cut`` if the stream ends within quotes, unless
-    ``keep_cut`` wants that as a record, and ``too_long`` if a record has more than ``max_record`` bytes, give or take
-    two pieces.
+    Where lines are a few bytes long, or quotes everywhere, blocks are smaller: what is done with them takes memory for
+    each. The last record may lack its line end. Raises Held ``last_record_cut`` if the stream ends within quotes,
+    unless ``keep_cut`` wants that as a record, and ``too_long`` if a record has more than ``max_record`` bytes, give or
+    take two pieces.
     """
-    wanted, have = size, 0
+    wanted, have, grown = size, 0, 0
     pending: list[bytes] = []
     for piece in pieces:
         pending.append(piece)
         have += len(piece)
-        if have < wanted:
+        if wanted > _CROWDED_SIZE and crowded(piece):
+            wanted = _CROWDED_SIZE
+        if have < max(wanted, grown):
             continue
         data = b"".join(pending)
-        end, tidy = _whole(data, delimiter)
+        pending.clear()
+        end, quotes = _whole(data, delimiter, line)
         if end:
-            yield Block(data[:end], line, tidy)
+            yield _block(data[:end], line, quotes)
             line += line_ends(data[:end])
-            data, wanted = data[end:], size
+            data, wanted, grown = data[end:], size, 0
         elif have > max_record:
             raise _too_long(data, line, max_record)
         else:
-            wanted = min(2 * have, max_record + 1)
-        pending, have = [data], len(data)
-    yield from _last_block(b"".join(pending), line, max_record, delimiter, keep_cut=keep_cut)
+            grown = min(2 * have, max_record + 1)
+        pending.append(data)
+        have = len(data)
+    data = b"".join(pending)
+    pending.clear()
+    yield from _last_block(data, line, max_record, delimiter, keep_cut=keep_cut)
+
+
+def crowded(piece: bytes) -> bool:
+    """Whether lines are shorter than eight bytes on average, or quotes as frequent."""
+    array = np.frombuffer(piece, np.uint8)
+    most = len(array) // 8
+    return any(int(np.count_nonzero(array == sign)) > most for sign in (_LF, _CR, _QUOTE))
+
+
+def _block(data: bytes, line: int, quotes: Quotes | None) -> Block:
+    if quotes is None or quotes.strict:
+        return Block(data, line, quotes is not None)
+    return Block(data, line, quotes=replace(quotes, data=data, odd=quotes.odd[quotes.odd <= len(data)]))
 
 
 def _last_block(data: bytes, line: int, max_record: int, delimiter: bytes, *, keep_cut: bool) -> Iterator[Block]:
     if not data:
         return
-    end, tidy = _whole(data, delimiter)
+    end, quotes = _whole(data, delimiter, line)
     tail = data[end:]
     cut = sum(found.end - found.start for found in scan(tail, delimiter)) < len(tail)
     if cut and not keep_cut:
@@ -85,7 +107,7 @@ def _last_block(data: bytes, line: int, max_record: int, delimiter: bytes, *, ke
         )
     if len(tail) > max_record:
         raise _too_long(tail, line + line_ends(data[:end]), max_record)
-    yield Block(data, line, tidy and not cut)
+    yield _block(data, line, None if cut else quotes)
 
 
 def _too_long(data: bytes, line: int, max_record: int) -> Held:
@@ -125,30 +147,22 @@ class TextEnd:
 
 def last_end(data: bytes, delimiter: bytes = COMMA) -> int:
     """Bytes up to the end of the last whole record of ``data``, which begins with a record. 0: none ends in it."""
-    return _whole(data, delimiter)[0]
+    return _whole(data, delimiter, 1)[0]
 
 
-def _whole(data: bytes, delimiter: bytes) -> tuple[int, bool]:
-    """The end of the last whole record, and whether all quotes are where they should be."""
-    quotes = quotes_of(data, delimiter)
+def _whole(data: bytes, delimiter: bytes, line: int) -> tuple[int, Quotes | None]:
+    """The end of the last whole record, and the quotes that divide the text, if any do."""
+    try:
+        quotes = quotes_of(data, delimiter)
+    except TooManyLetters:
+        raise Held("quoting", f"From line {line:,} on quotes stand within more cells than can be read.") from None
     if quotes is None:
         ends = [found.end for found in scan(data, delimiter) if found.end > found.stop]
         if ends and data.endswith(b"\r") and ends[-1] == len(data):
             ends.pop()  # the LF of a CR LF may follow
-        return (ends[-1] if ends else 0), False
-    at = quotes.at
-    end = _last_outside(data, b"\n", at, len(data)) or _last_outside(data, b"\r", at, len(data) - 1)
-    return end, quotes.strict
-
-
-def _last_outside(data: bytes, line_end: bytes, quotes: Positions, limit: int) -> int:
-    """Where the last such line end outside quotes ends, or 0. From the back, skipping whole quoted cells."""
-    while (at := data.rfind(line_end, 0, max(limit, 0))) >= 0:
-        before = int(np.searchsorted(quotes, at))
-        if before % 2 == 0:
-            return at + 1
-        limit = int(quotes[before - 1])
-    return 0
+        return (ends[-1] if ends else 0), None
+    end = quotes.last_outside(_LF, len(data)) + 1 or quotes.last_outside(_CR, len(data) - 1) + 1
+    return end, quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +176,9 @@ class Found:
     strange: bool
 
 
-def scan(data: bytes, delimiter: bytes = COMMA) -> Iterator[Found]:
-    """Every record and empty line, by the grammar; stops at a record that does not end."""
+def scan(data: bytes, delimiter: bytes = COMMA, at: int = 0) -> Iterator[Found]:
+    """Every record and empty line from ``at`` on, by the grammar; stops at a record that does not end."""
     strict, lenient = _grammar(delimiter, lenient=False), _grammar(delimiter, lenient=True)
-    at = 0
     while at < len(data):
         strange = False
         match = strict.match(data, at)
@@ -228,32 +241,35 @@ class Records:
 
 def split(block: Block, delimiter: bytes = COMMA) -> Records:
     """Finds the records of a block."""
-    found = quotes_of(block.data, delimiter)
+    quotes = block.quotes or quotes_of(block.data, delimiter)
+    if not block.data or quotes is None or not quotes.closed:
+        return _split_by_scan(block, delimiter)
     array = np.frombuffer(block.data, np.uint8)
-    if not len(array) or found is None or len(found.at) % 2:
-        return _split_by_scan(block, delimiter)
-    quotes = found.at
-    if not _only_before_lf(array, _outside(array, _CR, quotes)):
-        return _split_by_scan(block, delimiter)
-    ends = _outside(array, _LF, quotes) + 1
-    if not len(ends) or ends[-1] != len(array):
-        ends = np.append(ends, len(array))
+    ends, last = _line_ends_outside(quotes, array), 0
+    cells = np.zeros(len(ends), np.int64)
+    for part in quotes.portions():  # delimiters up to each line end
+        between = part.outside(delimiter[0])
+        low, high = np.searchsorted(ends, (part.start, part.start + len(part.bytes)), "right")
+        cells[low:high] = np.searchsorted(between, ends[low:high]) + last
+        last += len(between)
+    cells = np.diff(cells, prepend=0) + 1
     starts = np.concatenate(([0], ends[:-1]))
-    between = _outside(array, delimiter[0], quotes)
-    cells = np.searchsorted(between, ends) - np.searchsorted(between, starts) + 1
     real = (array[starts] != _LF) & (array[starts] != _CR)
     return Records(block, starts[real], ends[real], cells[real], np.zeros(int(real.sum()), bool))
 
 
-def _outside(array: npt.NDArray[np.uint8], byte: int, quotes: Positions) -> Positions:
-    at = np.flatnonzero(array == byte)
-    outside: Positions = at[np.searchsorted(quotes, at) % 2 == 0]
-    return outside
-
-
-def _only_before_lf(array: npt.NDArray[np.uint8], carriages: Positions) -> bool:
-    after = carriages + 1
-    return not len(after) or bool(after[-1] < len(array) and (array[after] == _LF).all())
+def _line_ends_outside(quotes: Quotes, array: npt.NDArray[np.uint8]) -> Positions:
+    """Where records and empty lines end: LF, CR LF, CR or the end of the text."""
+    found = []
+    for part in quotes.portions():
+        ends = part.outside(_LF)
+        if _CR in part.bytes:
+            carriages = part.outside(_CR)
+            lone = carriages[array.take(carriages + 1, mode="clip") != _LF]
+            ends = np.sort(np.concatenate((ends, lone)))
+        found.append(ends + 1)
+    ends = np.concatenate(found)
+    return ends if len(ends) and ends[-1] == len(array) else np.append(ends, len(array))
 
 
 def _split_by_scan(block: Block, delimiter: bytes = COMMA) -> Records:
@@ -286,7 +302,8 @@ def cells_of(record: bytes, delimiter: bytes = COMMA) -> list[bytes]:
 
 def first_record(data: bytes, delimiter: bytes = COMMA) -> tuple[bytes, int]:
     """The first record, without its line end, and where the next begins; ``b""`` if there are only empty lines."""
-    for found in scan(data, delimiter):
-        if found.stop > found.start:
-            return data[found.start : found.stop], found.end
-    return b"", len(data)
+    start = len(data) - len(data.lstrip(b"\r\n"))
+    found = next(scan(data, delimiter, start), None)
+    if found is None:
+        return b"", len(data)
+    return data[start : found.stop], found.end

@@ -27,14 +27,15 @@ class RawStream:
     """Iterates once over the decompressed content of ``path`` in pieces of at most 512 KiB.
 
     ``size``: compressed bytes read so far; ``raw_bytes``: bytes given out; ``members``: gzip members completed, 0 for a
-    plain file; ``encoding``: what it was written in. ``seen`` gets every compressed piece. Raises Held (``empty``,
-    ``not_gzip``, ``truncated``, ``checksum``, ``damaged``, ``trailing_bytes``, ``bomb``, and as encoding.py) and
-    FileUnavailable if it cannot be read.
+    plain file; ``gzip``: whether it is one; ``encoding``: what it was written in. ``seen`` gets every compressed piece.
+    Raises Held (``empty``, ``not_gzip``, ``truncated``, ``checksum``, ``damaged``, ``trailing_bytes``, ``bomb``, and as
+    encoding.py) and FileUnavailable if it cannot be read.
     """
 
     def __init__(self, path: Path, limits: Limits, seen: Callable[[bytes], None] | None = None) -> None:
         self._path, self._limits, self._seen = path, limits, seen
         self.size = self.raw_bytes = self.members = 0
+        self.gzip = False
         self.encoding = UTF8
 
     def __iter__(self) -> Iterator[bytes]:
@@ -51,7 +52,7 @@ class RawStream:
         first = self._read(file)
         if not first:
             raise self._held("empty", "is empty")
-        gzip = first.startswith(MAGIC)
+        gzip = self.gzip = first.startswith(MAGIC)
         if not gzip and self._path.suffix == ".gz":
             raise self._held("not_gzip", "is named .gz but is no gzip file")
         for piece in self._inflate(file, first) if gzip else self._plain(file, first):

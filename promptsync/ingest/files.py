@@ -14,7 +14,7 @@ import structlog
 
 from promptsync.clock import Clock
 from promptsync.errors import Unavailable
-from promptsync.formats.memory import give_back
+from promptsync.formats.memory import WORTH, give_back
 from promptsync.ingest.claims import Key
 from promptsync.ingest.file_report import DROP, FileReport, LoadRequest, LoadSettings
 from promptsync.ingest.load_change_set import ChangeSetLoad, is_change_set
@@ -72,7 +72,7 @@ class FileLoader:
             if is_change_set(request, settings.stems):
                 return ChangeSetLoad(self._mirror, settings, request, told).run(self._clock)
             report = FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
-            give_back(report.rows)
+            give_back(report.rows if report.state == "merged" else WORTH)  # what is held may have been large
             if report.state == "merged" and report.table:
                 self._observe(request, report.table, settings)
             return report

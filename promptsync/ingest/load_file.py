@@ -16,7 +16,7 @@ from promptsync.errors import Held, InputRefused
 from promptsync.formats.dialect import Dialect
 from promptsync.formats.limits import size_of
 from promptsync.formats.names import FileName, parse_name
-from promptsync.formats.proof import Proof, prove
+from promptsync.formats.proof import Proof, prove, refuse_damage
 from promptsync.formats.rejects import BadRow
 from promptsync.formats.snapshot_csv import SnapshotReader
 from promptsync.ingest.claims import Key
@@ -43,6 +43,9 @@ _LARGE = 1 << 20
 """Bytes of a file from which on a thread of its own reads it sooner."""
 _PASSABLE = frozenset({"quoting", "last_record_cut"})
 """Reasons to hold a file that a person may pass over: what is doubtful becomes a bad row."""
+
+_FINAL = frozenset({"bomb", "too_long"})
+"""Reasons to hold a file that looking at it once more would only find again, at a cost that it was made for."""
 
 
 class FileLoad:
@@ -142,8 +145,11 @@ class FileLoad:
         except Disordered:
             self._whole = False
             return False
-        except InputRefused:
-            return False
+        except InputRefused as refused:
+            if refused.reason not in _FINAL:
+                return False
+            refuse_damage(self._request.path, settings.limits)
+            raise
         try:
             self._proof = found.proof
             self._decide_and_merge(filled, filled.staged(name, counting), found.proof)

@@ -27,7 +27,7 @@ class OnePass:
     """One file, read once. ``keys``: where the keys lie meanwhile, 8 bytes each. Use as a context manager."""
 
     def __init__(self, path: Path, settings: LoadSettings, cutter: ContentCutter, keys: Path) -> None:
-        self._proving = Proving(path, settings.limits, None, cutter.feed)
+        self._proving = Proving(path, settings.limits, None, cutter.feed, watch=False)  # its bytes are read
         self._cutter = cutter
         self._path = keys
         keys.parent.mkdir(parents=True, exist_ok=True)

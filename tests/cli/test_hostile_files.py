@@ -1,0 +1,127 @@
+"""Files made to exhaust the machine: the program's own command stays within bounds and says what is wrong with them.
+
+Memory and processor time are those of the whole process, as the kernel counts them, beside a load of a file as usual.
+"""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from cli_place import Place
+
+MIB = 1 << 20
+HEADER = b"id,is_opted_out,phone\n"
+GOOD = HEADER + b"1,true,+13125550100\n"
+MEMORY = 100 * MIB
+SECONDS = 10.0
+"""Of processor time, for all files of a test together."""
+
+
+def much(unit: bytes, size: int) -> Iterator[bytes]:
+    """``unit`` again and again, about ``size`` bytes."""
+    some = unit * (MIB // len(unit))
+    for _ in range(size // len(some)):
+        yield some
+
+
+def cell(content: bytes, size: int, end: bytes = b"\n") -> Iterator[bytes]:
+    """A file with one row, its last cell that long."""
+    yield HEADER + b"1,true," + content[:1]
+    yield from much(content[1:], size)
+    yield end
+
+
+def after(start: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
+    yield start
+    yield from rest
+
+
+class Hostile(NamedTuple):
+    """``content``: its pieces. ``says``: part of the sentence of a file that is held; nothing if it is merged."""
+
+    content: Callable[[], Iterable[bytes]]
+    says: str = ""
+    compressed: bool = False
+
+
+HOSTILE = {
+    "an unquoted cell": Hostile(lambda: cell(b"xx", 60 * MIB), "The record at line 2 is longer than 20,971,520 bytes."),
+    "a quoted cell": Hostile(lambda: cell(b'"x', 60 * MIB, b'"\n'), "line 2 is longer than 20,971,520 bytes, or a"),
+    "a cell of lines": Hostile(lambda: cell(b'"x\n', 60 * MIB, b'"\n'), "line 2 is longer than 20,971,520 bytes, or a"),
+    "a cell of 19 MiB": Hostile(lambda: cell(b"xx", 19 * MIB), "A cell at line 2, column phone is longer than 16,777,"),
+    "a compressed cell": Hostile(lambda: cell(b"xx", 150 * MIB), "more than 400 times its size", compressed=True),
+    "a compressed quoted cell": Hostile(
+        lambda: cell(b'"x', 150 * MIB, b'"\n'), "more than 400 times its size", compressed=True
+    ),
+    "a header": Hostile(
+        lambda: (b"id,", *much(b"x", 15 * MIB), b",is_opted_out\n1,2,true\n"),
+        "The header is longer than 1,048,576 bytes.",
+    ),
+    "line ends": Hostile(lambda: after(GOOD, much(b"\n", 30 * MIB))),
+    "CR LF": Hostile(lambda: after(GOOD, much(b"\r\n", 20 * MIB))),
+    "CR": Hostile(lambda: after(GOOD, much(b"\r", 20 * MIB))),
+    "line ends before the header": Hostile(lambda: (*much(b"\n", 20 * MIB), GOOD)),
+}
+
+
+class Cost(NamedTuple):
+    memory: int
+    seconds: float
+    files: dict[str, dict[str, Any]]
+
+
+def load(place: Place, path: Path) -> Cost:
+    """What ``promptsync load`` of a file or folder costs, and what it says of each file."""
+    command = [sys.executable, "-m", "promptsync", "--config", str(place.file), "load", "--json", str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        files = json.load(process.stdout)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Cost(used.ru_maxrss * 1024, used.ru_utime + used.ru_stime, {file["name"]: file for file in files})
+
+
+def name(org: int, *, compressed: bool = False, day: int = 4) -> str:
+    return f"contact_{org}_2026-02-{day:02d}T00-00-00-0800Z.csv{'.gz' if compressed else ''}"
+
+
+def good(org: int) -> bytes:
+    """A file as usual, its one row no other organisation's."""
+    return GOOD.replace(b"1,", b"%d," % org, 1)
+
+
+def write(folder: Path, day: int) -> dict[str, Hostile]:
+    """Every hostile file, each of an organisation of its own; by name."""
+    folder.mkdir()
+    made = {}
+    for org, hostile in enumerate(HOSTILE.values(), 1001):
+        path = folder / name(org, compressed=hostile.compressed, day=day)
+        with gzip.open(path, "wb", compresslevel=6) if hostile.compressed else path.open("wb") as file:
+            file.writelines(piece.replace(GOOD, good(org)) for piece in hostile.content())
+        made[path.name] = hostile
+    return made
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["the first of a table", "the next night"])
+def test_no_file_costs_more_than_it_may(make_place: Callable[..., Place], tmp_path: Path, *, first: bool) -> None:
+    usual = tmp_path / "usual"
+    usual.mkdir()
+    for org in range(1001, len(HOSTILE) + 1001):
+        (usual / name(org, day=3)).write_bytes(good(org))
+    place = make_place()
+    before = load(place, usual)
+    assert {file["state"] for file in before.files.values()} == {"merged"}
+    made = write(tmp_path / "hostile", 4)
+    cost = load(make_place("other") if first else place, tmp_path / "hostile")
+    for file, said in cost.files.items():
+        state, says = said["state"], said["error"] or ""
+        assert (state, made[file].says in says) == ("held" if made[file].says else "merged", True), said
+    assert cost.files.keys() == made.keys()
+    assert cost.memory - before.memory < MEMORY
+    assert cost.seconds - before.seconds < SECONDS
