@@ -50,7 +50,7 @@ def write_snapshots(folder: Path, files: int) -> None:
         rows = (f"{row},2024-01-01T00:00:00Z,text {number if row % 20 == 0 else 0},true\n" for row in range(_ROWS))
         text = "id,created_timestamp,content,is_outgoing\n" + "".join(rows)
         stamp = (_FIRST + timedelta(days=number)).strftime("%Y-%m-%dT%H-%M-%SZ")
-        (folder / f"message_1_{stamp}.csv.gz").write_bytes(gzip.compress(text.encode()))
+        (folder / f"message_1_{stamp}.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
 def measure(name: str, folder: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_changed_file_is_a_new_version_and_a_vanished_one_no_error(home: Home)
     first, second = home.night(4)
     with home.engine() as engine:
         home.fetch(engine)
-        first.write_bytes(gzip.compress(gzip.decompress(first.read_bytes())))
+        first.write_bytes(gzip.compress(gzip.decompress(first.read_bytes()), mtime=0))
         second.unlink()
         report = home.fetch(engine)
         assert (report.listed, report.new, report.loaded, report.error) == (1, 1, 1, None)
@@ -90,7 +90,7 @@ def test_a_file_with_rejects_is_kept_to_be_tried_again_until_it_is_good_or_a_new
     def spoil(path: Path, row: int) -> None:
         lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
         lines[row] = lines[row].replace(b",false,", b",perhaps,", 1)
-        path.write_bytes(gzip.compress(b"".join(lines)))
+        path.write_bytes(gzip.compress(b"".join(lines), mtime=0))
 
     home.file.write_text(home.file.read_text() + "[load]\nmax_bad_rows_share = 0.5\n")
     spoil(home.night(4, ("contact",))[0], row=1)
@@ -118,7 +118,7 @@ def test_a_held_file_that_a_person_accepts_is_put_away(home: Home) -> None:
     home.night(4)
     path = home.night(5, ("contact",))[0]
     lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
-    path.write_bytes(gzip.compress(b"".join(lines[:3])))
+    path.write_bytes(gzip.compress(b"".join(lines[:3]), mtime=0))
     with home.engine() as engine:
         assert home.fetch(engine).held == 1
         (copy,) = home.leftovers

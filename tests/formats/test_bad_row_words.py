@@ -19,7 +19,7 @@ NAMES = "id,created_timestamp,is_mms,segments\n"
 
 def first_bad(folder: Path, row: str) -> BadRow:
     path = folder / "message.csv.gz"
-    path.write_bytes(gzip.compress(f"{NAMES}1,2026-02-03T08:00:00Z,true,1\n{row}\n".encode()))
+    path.write_bytes(gzip.compress(f"{NAMES}1,2026-02-03T08:00:00Z,true,1\n{row}\n".encode(), mtime=0))
     with SnapshotReader(path, MESSAGE, FileName("message", 7, 1), ZoneInfo("UTC"), Limits()) as reader:
         return next(iter(reader)).rejects[0]
 

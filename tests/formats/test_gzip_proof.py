@@ -46,7 +46,7 @@ def test_whole_file(tmp_path: Path) -> None:
     assert told[-1] == len(WHOLE)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, igzip.compress, lambda data: gzip.compress(data, 0)])
+@pytest.mark.parametrize("pack", [gzip.compress, igzip.compress, lambda data: gzip.compress(data, 0, mtime=0)])
 def test_members_in_a_row(tmp_path: Path, pack: object) -> None:
     data = pack(CSV[:HALF]) + pack(b"") + pack(CSV[HALF:])  # type: ignore[operator]
     proof = prove(written(tmp_path, data), Limits())
@@ -54,7 +54,7 @@ def test_members_in_a_row(tmp_path: Path, pack: object) -> None:
 
 
 def test_many_tiny_members(tmp_path: Path) -> None:
-    data = b"".join(gzip.compress(CSV[n : n + 1]) for n in range(20_000))
+    data = b"".join(gzip.compress(CSV[n : n + 1], mtime=0) for n in range(20_000))
     path = written(tmp_path, data)
     stream = RawStream(path, Limits())
     assert b"".join(stream) == CSV[:20_000]
@@ -78,7 +78,7 @@ def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
     ("data", "why"),
     [
         (b"", "empty"),
-        (gzip.compress(b""), "empty"),
+        (gzip.compress(b"", mtime=0), "empty"),
         (flipped(-5), "checksum"),  # CRC32
         (flipped(-1), "checksum"),  # ISIZE
         (flipped(2), "damaged"),  # compression method
@@ -93,14 +93,14 @@ def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
         (WHOLE + b"\x1fx", "trailing_bytes"),
         (WHOLE + WHOLE[:-4], "truncated"),
         (WHOLE + flipped(-5), "checksum"),
-        (gzip.compress(CSV[: HALF - 1]) + gzip.compress(b""), "last_record_cut"),
-        (gzip.compress(CSV[:HALF]) + gzip.compress(CSV[HALF:-1]), "last_record_cut"),
-        (gzip.compress(CSV[:-3]), "last_record_cut"),
-        (gzip.compress(b'id,content\n1,"a\nb'), "last_record_cut"),
-        (gzip.compress(b'id,content\n1,"a\n'), "last_record_cut"),
-        (gzip.compress("id,content\n1,a\n".encode("utf-32")), "encoding"),
-        (gzip.compress("\ufeffid,content\n1,a\n".encode("utf-16-be")[:-1]), "last_record_cut"),
-        (gzip.compress("id,content\n1,a".encode("utf-16")) + gzip.compress(b""), "last_record_cut"),
+        (gzip.compress(CSV[: HALF - 1], mtime=0) + gzip.compress(b"", mtime=0), "last_record_cut"),
+        (gzip.compress(CSV[:HALF], mtime=0) + gzip.compress(CSV[HALF:-1], mtime=0), "last_record_cut"),
+        (gzip.compress(CSV[:-3], mtime=0), "last_record_cut"),
+        (gzip.compress(b'id,content\n1,"a\nb', mtime=0), "last_record_cut"),
+        (gzip.compress(b'id,content\n1,"a\n', mtime=0), "last_record_cut"),
+        (gzip.compress("id,content\n1,a\n".encode("utf-32"), mtime=0), "encoding"),
+        (gzip.compress("\ufeffid,content\n1,a\n".encode("utf-16-be")[:-1], mtime=0), "last_record_cut"),
+        (gzip.compress("id,content\n1,a".encode("utf-16"), mtime=0) + gzip.compress(b"", mtime=0), "last_record_cut"),
     ],
 )
 def test_damage(tmp_path: Path, data: bytes, why: str) -> None:
@@ -112,7 +112,7 @@ def test_zeros_after_a_member_are_padding(tmp_path: Path, zeros: int) -> None:
     data = WHOLE + bytes(zeros)
     proof = prove(written(tmp_path, data), Limits())
     assert proof == Proof(hashlib.sha256(data).hexdigest(), len(data), len(CSV), 1, True)
-    both = gzip.compress(CSV[:HALF]) + bytes(zeros) + gzip.compress(CSV[HALF:]) + bytes(zeros)
+    both = gzip.compress(CSV[:HALF], mtime=0) + bytes(zeros) + gzip.compress(CSV[HALF:], mtime=0) + bytes(zeros)
     assert b"".join(RawStream(written(tmp_path, both), Limits())) == CSV
 
 
@@ -121,13 +121,13 @@ def test_zeros_alone_are_no_gzip(tmp_path: Path) -> None:
 
 
 def test_members_that_hold_nothing_are_a_bomb(tmp_path: Path) -> None:
-    assert reason(tmp_path, WHOLE + gzip.compress(b"") * 100_001) == "bomb"
+    assert reason(tmp_path, WHOLE + gzip.compress(b"", mtime=0) * 100_001) == "bomb"
 
 
 @pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be"])
 def test_utf16_with_its_mark_is_read_as_utf8(tmp_path: Path, name: str) -> None:
     text = "id,content\n1,Zoë 😀\n" * 40_000
-    path = written(tmp_path, gzip.compress(f"\ufeff{text}".encode(name)))
+    path = written(tmp_path, gzip.compress(f"\ufeff{text}".encode(name), mtime=0))
     stream = RawStream(path, Limits())
     assert b"".join(stream) == text.encode()
     assert stream.encoding == prove(path, Limits()).encoding == "UTF-16"
@@ -148,24 +148,24 @@ def test_plain_file_must_end_its_last_record(tmp_path: Path, name: str) -> None:
 
 
 def test_one_good_member_may_lack_the_last_line_end(tmp_path: Path) -> None:
-    assert not prove(written(tmp_path, gzip.compress(CSV[:-1])), Limits()).ends_with_newline
+    assert not prove(written(tmp_path, gzip.compress(CSV[:-1], mtime=0)), Limits()).ends_with_newline
 
 
 def test_stray_quote_within_a_cell_is_no_cut(tmp_path: Path) -> None:
-    assert prove(written(tmp_path, gzip.compress(b'id,content\n1,5" pipe\n')), Limits()).raw_bytes == 21
+    assert prove(written(tmp_path, gzip.compress(b'id,content\n1,5" pipe\n', mtime=0)), Limits()).raw_bytes == 21
 
 
 def test_utf8_mark_is_tolerated(tmp_path: Path) -> None:
-    assert prove(written(tmp_path, gzip.compress(b"\xef\xbb\xbf" + CSV)), Limits()).raw_bytes == len(CSV) + 3
+    assert prove(written(tmp_path, gzip.compress(b"\xef\xbb\xbf" + CSV, mtime=0)), Limits()).raw_bytes == len(CSV) + 3
 
 
 def test_bombs(tmp_path: Path) -> None:
-    zeros = gzip.compress(bytes(1 << 22))
+    zeros = gzip.compress(bytes(1 << 22), mtime=0)
     assert reason(tmp_path, zeros, limits=Limits(max_raw_bytes=1 << 20)) == "bomb"
     assert reason(tmp_path, zeros, limits=Limits(ratio_free=1 << 20)) == "bomb"
     stream = RawStream(written(tmp_path, zeros), Limits())
     assert max(map(len, stream)) <= 1 << 19
-    nested = b"".join(gzip.compress(b"") for _ in range(100))
+    nested = b"".join(gzip.compress(b"", mtime=0) for _ in range(100))
     assert reason(tmp_path, nested) == "empty"
 
 
@@ -196,7 +196,11 @@ def test_members_and_pieces_at_every_boundary(tmp_path: Path) -> None:
     chance = random.Random(5)
     noise = chance.randbytes(300_000)  # does not compress: members end around the borders of what is read at once
     for length in (262_100, 262_121, 262_122, 262_123, 262_125, 262_144, 4_073, 4_096):
-        data = gzip.compress(noise[:length]) + gzip.compress(noise[length:]) + gzip.compress(b"\n")
+        data = (
+            gzip.compress(noise[:length], mtime=0)
+            + gzip.compress(noise[length:], mtime=0)
+            + gzip.compress(b"\n", mtime=0)
+        )
         stream = RawStream(written(tmp_path, data), Limits())
         assert b"".join(stream) == noise + b"\n"
         assert (stream.members, stream.size) == (3, len(data))
@@ -204,6 +208,6 @@ def test_members_and_pieces_at_every_boundary(tmp_path: Path) -> None:
 
 def test_what_follows_is_seen_across_the_border_of_two_reads(tmp_path: Path) -> None:
     noise = random.Random(6).randbytes(300_000)
-    length = next(n for n in range(262_000, 262_144) if len(gzip.compress(noise[:n], 0)) == 262_143)
-    assert reason(tmp_path, gzip.compress(noise[:length], 0) + b"\x1fx") == "trailing_bytes"
-    assert reason(tmp_path, gzip.compress(noise[:length], 0) + b"\x1f\x8b") == "truncated"
+    length = next(n for n in range(262_000, 262_144) if len(gzip.compress(noise[:n], 0, mtime=0)) == 262_143)
+    assert reason(tmp_path, gzip.compress(noise[:length], 0, mtime=0) + b"\x1fx") == "trailing_bytes"
+    assert reason(tmp_path, gzip.compress(noise[:length], 0, mtime=0) + b"\x1f\x8b") == "truncated"

@@ -68,7 +68,7 @@ def test_a_whole_file(whole: Path) -> None:
         (b"PAR1", "truncated", "end is missing"),
         (b"PAR1PAR1", "truncated", "end is missing"),
         (b"event_id,workspace_id\na,1\n", "not_parquet", "no parquet file"),
-        (gzip.compress(b"PAR1"), "not_parquet", "gzip"),
+        (gzip.compress(b"PAR1", mtime=0), "not_parquet", "gzip"),
         (b"PARE" + bytes(20) + b"PARE", "encrypted", "encrypted"),
         (b"PAR1" + bytes(40) + b"\x08\0\0\0PAR1", "damaged", "damaged"),
         (b"PAR1" + bytes(40) + b"\xff\xff\xff\x7fPAR1", "truncated", "end is missing"),

@@ -37,7 +37,7 @@ class Read:
 
 def read(folder: Path, data: bytes, table: Table, limits: Limits | None = None) -> Read:
     path = folder / "file.csv.gz"
-    path.write_bytes(gzip.compress(data, 1))
+    path.write_bytes(gzip.compress(data, 1, mtime=0))
     rows: list[dict[str, Any]] = []
     rejects: list[BadRow] = []
     with SnapshotReader(path, table, STATED, ZONE, limits or Limits()) as reader:

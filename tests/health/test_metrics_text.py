@@ -70,7 +70,7 @@ async def test_everything_that_happened_can_be_scraped(tmp_path: Path) -> None:
         await asyncio.to_thread(daemon.engine.apply_pending)
         config.drop.folder.mkdir(exist_ok=True, parents=True)
         (config.drop.folder / "contact_1_2026-02-04T00-00-00-0800Z.csv.gz").write_bytes(
-            gzip.compress(CONTACTS.encode())
+            gzip.compress(CONTACTS.encode(), mtime=0)
         )
         for _ in range(200):
             metrics = await scraped(config)

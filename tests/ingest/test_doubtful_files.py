@@ -30,7 +30,7 @@ class Nights:
         self._day += 1
         name = f"message_1044_2026-01-{self._day:02d}T00-00-00Z.csv{'.gz' if packed else ''}"
         path = self.folder / name
-        path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+        path.write_bytes(gzip.compress(text.encode(), mtime=0) if packed else text.encode())
         return self.loader.load(LoadRequest(path, "test", accept=accept))
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
@@ -118,7 +118,7 @@ def test_another_dialect_is_read_and_said(
     path = nights.folder / "message_1044_2026-01-20T00-00-00Z.csv.gz"
     for night, count in ((20, 50), (21, 60), (22, 61)):  # the first, and two that need no whole reading
         path = nights.folder / f"message_1044_2026-01-{night}T00-00-00Z.csv.gz"
-        path.write_bytes(gzip.compress(change(text(count=count))))
+        path.write_bytes(gzip.compress(change(text(count=count)), mtime=0))
         report = nights.loader.load(LoadRequest(path, "test"))
         assert (report.state, report.rows, report.error) == ("merged", count, None)
     assert nights.rows('SELECT kind, "table", name FROM sync_drift') == drift

@@ -73,7 +73,7 @@ def _snapshot(folder: Path, draw: random.Random, number: int) -> Path:
     text = "\n".join([words, *lines, ""]).replace(",", comma)
     stamp = (_FIRST + timedelta(days=draw.randint(0, number))).strftime("%Y-%m-%dT%H-%M-%SZ")
     path = folder / f"{table}_{draw.randint(1, 2)}_{stamp}.csv.gz"
-    path.write_bytes(gzip.compress(text.encode()))
+    path.write_bytes(gzip.compress(text.encode(), mtime=0))
     return path
 
 

@@ -62,7 +62,7 @@ def _file(folder: Path, number: int, night: Night) -> Path:
         lines = [line.rpartition(",")[0] + "\n" for line in lines]
     stamp = iso_millis(at)[:19].replace(":", "-")
     path = folder / f"message_9_{stamp}Z.csv.gz"
-    path.write_bytes(gzip.compress((header + "".join(lines)).encode(), 1))
+    path.write_bytes(gzip.compress((header + "".join(lines)).encode(), 1, mtime=0))
     return path
 
 

@@ -66,7 +66,7 @@ def problems(engine: Engine) -> list[str]:
 
 async def test_a_slow_upload_is_merged_whole_however_long_it_pauses(config: Config) -> None:
     """Twice it pauses for longer than patience: it is held, goes on there, and ends in ``done``."""
-    whole = gzip.compress((HEADER + contacts(1, 1000)).encode())
+    whole = gzip.compress((HEADER + contacts(1, 1000)).encode(), mtime=0)
     held, done = config.drop.folder / "held" / f"{NAME}.gz", config.drop.folder / "done" / f"{NAME}.gz"
     async with running(config) as daemon:
         engine = daemon.engine
@@ -120,7 +120,7 @@ async def test_a_better_copy_from_elsewhere_ends_what_status_says_of_a_held_one(
         other = first.with_name(f"{NAME.replace('1044', '1045')}.gz")
         for path in (first, better):
             path.parent.mkdir()
-        whole = gzip.compress((HEADER + contacts(1, 50)).encode())
+        whole = gzip.compress((HEADER + contacts(1, 50)).encode(), mtime=0)
         first.write_bytes(whole[:99])
         other.write_bytes(whole[:99])
         better.write_bytes(whole)
@@ -132,7 +132,7 @@ async def test_a_better_copy_from_elsewhere_ends_what_status_says_of_a_held_one(
 
 
 def file_of(rows: str, day: int = 4) -> tuple[str, bytes]:
-    return f"contact_1044_2026-02-{day:02d}T00-00-00-0800Z.csv.gz", gzip.compress((HEADER + rows).encode())
+    return f"contact_1044_2026-02-{day:02d}T00-00-00-0800Z.csv.gz", gzip.compress((HEADER + rows).encode(), mtime=0)
 
 
 async def test_the_command_beside_a_held_file_works_as_printed(config: Config) -> None:
@@ -163,7 +163,7 @@ async def test_rows_of_a_dropped_file_are_tried_again_where_it_is_now(config: Co
         await until(config.drop.folder.is_dir)
         name, _ = file_of("")
         lines = [f"{n},{'perhaps' if n == 1 else 'true'}\n" for n in range(1, 900)]
-        (config.drop.folder / name).write_bytes(gzip.compress(("id,is_opted_out\n" + "".join(lines)).encode()))
+        (config.drop.folder / name).write_bytes(gzip.compress(("id,is_opted_out\n" + "".join(lines)).encode(), mtime=0))
         lies = config.drop.folder / "done" / name
         await until(lies.exists)
         await until(lambda: rows(engine, "SELECT path FROM sync_file") == [(str(lies),)])

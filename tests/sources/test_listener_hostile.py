@@ -78,7 +78,7 @@ async def test_expect_is_answered_only_when_the_body_is_wanted(listening: Listen
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "GZIP", "deflate", "br", "zstd", "identity, gzip", "x", b"\xff"])
-@pytest.mark.parametrize("body", [b"not gzip at all", gzip.compress(BODY)], ids=["broken", "whole"])
+@pytest.mark.parametrize("body", [b"not gzip at all", gzip.compress(BODY, mtime=0)], ids=["broken", "whole"])
 async def test_encoded_bodies(listening: Listening, encoding: str | bytes, body: bytes) -> None:
     assert (await listening.post("message/added", body, ("Content-Encoding", encoding))).status == 415
 

@@ -16,7 +16,7 @@ def test_a_killed_retry_is_finished_at_the_next_start(tmp_path: Path) -> None:
     rows = [f"{n},{n},vip,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z,\n" for n in range(1, 300)]
     bad = "300,no number,vip,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z,\n"
     header = "id,contact_id,name,created_timestamp,updated_timestamp,deleted_timestamp\n"
-    file.write_bytes(gzip.compress((header + "".join(rows) + bad).encode()))
+    file.write_bytes(gzip.compress((header + "".join(rows) + bad).encode(), mtime=0))
 
     def kept(engine: Engine) -> list[tuple[str, int]]:
         with engine.mirror.reading() as connection:

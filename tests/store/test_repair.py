@@ -27,7 +27,9 @@ def engine(tmp_path: Path) -> Any:
 
 def export(folder: Path, stamp: str, *rows: str) -> Path:
     path = folder / f"contact_1_{stamp}T00-00-00Z.csv.gz"
-    path.write_bytes(gzip.compress(("id,display_name,is_opted_out\n" + "".join(f"{row}\n" for row in rows)).encode()))
+    path.write_bytes(
+        gzip.compress(("id,display_name,is_opted_out\n" + "".join(f"{row}\n" for row in rows)).encode(), mtime=0)
+    )
     return path
 
 
