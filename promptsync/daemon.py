@@ -32,6 +32,7 @@ from promptsync.errors import MirrorLocked, Unavailable
 from promptsync.export_tasks import export_tasks
 from promptsync.fetch_schedule import fetch_tasks
 from promptsync.health import Health, health_routes
+from promptsync.ingest.small_files import SMALL_BYTES
 from promptsync.logs import log_unhandled, report
 from promptsync.metrics import Latencies
 from promptsync.notify import ServiceManager
@@ -233,7 +234,7 @@ class _Parts:
 def _drop_settings(config: Config) -> DropSettings:
     drop = config.drop
     settle, rescan, patience = (each.total_seconds() for each in (drop.settle, drop.rescan, drop.patience))
-    return DropSettings(drop.folder, settle, rescan, patience=patience)
+    return DropSettings(drop.folder, settle, rescan, patience=patience, small=SMALL_BYTES)
 
 
 def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:

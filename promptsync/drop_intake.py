@@ -5,6 +5,7 @@ Owns the step from the loader's report to the folder's outcome, and asks the for
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -14,7 +15,7 @@ from promptsync.formats.change_set_names import is_ignored, own_mark
 from promptsync.formats.ending import missing_end
 from promptsync.formats.limits import Limits, size_of
 from promptsync.ingest.file_report import DROP, after_move
-from promptsync.ingest.files import LoadRequest
+from promptsync.ingest.files import FileReport, LoadRequest
 from promptsync.sources.drop import Outcome
 from promptsync.store import ledger
 from promptsync.store.writer import Lane
@@ -34,10 +35,21 @@ class DropIntake:
     async def __call__(self, path: Path) -> Outcome:
         """Load one file. Raises Unavailable."""
         if await asyncio.to_thread(_says_nothing, path):
-            mark = own_mark(path.name) or ""
-            _log.info("file", name=path.name, state="ignored", error=mark or "It is empty.")
-            return Outcome("ignored", mark)
-        report = await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP))
+            return _silent(path)
+        return self._outcome(path, await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP)))
+
+    async def together(self, paths: Sequence[Path]) -> Sequence[Outcome | Exception]:
+        """Load small files together. Raises Unavailable."""
+        silent = await asyncio.to_thread(lambda: {path for path in paths if _says_nothing(path)})
+        loaded = [path for path in paths if path not in silent]
+        requests = [LoadRequest(path, DROP) for path in loaded]
+        reports = dict(zip(loaded, await asyncio.to_thread(self._engine.load_several, requests), strict=True))
+        return [_silent(path) if path in silent else self._outcome_or(path, reports[path]) for path in paths]
+
+    def _outcome_or(self, path: Path, report: FileReport | Exception) -> Outcome | Exception:
+        return report if isinstance(report, Exception) else self._outcome(path, report)
+
+    def _outcome(self, path: Path, report: FileReport) -> Outcome:
         if report.rejected or report.state in ("held", "failed"):
             self._followed.add(path)
         if report.state in ("merged", "unchanged"):
@@ -59,6 +71,12 @@ class DropIntake:
 
         work = self._engine.mirror.writer.submit(follow, Lane.IDLE, durable=False)
         await asyncio.wrap_future(work)
+
+
+def _silent(path: Path) -> Outcome:
+    mark = own_mark(path.name) or ""
+    _log.info("file", name=path.name, state="ignored", error=mark or "It is empty.")
+    return Outcome("ignored", mark)
 
 
 def _says_nothing(path: Path) -> bool:

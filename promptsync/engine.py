@@ -7,7 +7,7 @@ worker thread or a command, never for the event loop's thread.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import structlog
 from promptsync.change_set_settings import left_out, stems_of
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config
-from promptsync.errors import FileUnavailable, InputRefused, PromptsyncError, where_raised
+from promptsync.errors import FileUnavailable, InputRefused, MirrorBroken, PromptsyncError, where_raised
 from promptsync.exports import Exports
 from promptsync.formats.change_set_names import is_ignored, own_mark, parse_change_set
 from promptsync.formats.limits import Limits, size_of
@@ -107,6 +107,31 @@ class Engine:
         if report.state == "merged" and report.inserted + report.updated and report.table:
             self.search.enter_missing(report.table, progress)
         return report
+
+    def load_several(self, requests: Sequence[LoadRequest]) -> list[FileReport | Exception]:
+        """Load small files together, as ``load_single`` does one: of each its report, or what that would have raised.
+
+        Raises Unavailable and MirrorBroken for what concerns them all.
+        """
+        raised: dict[int, Exception] = {}
+
+        def alone(request: LoadRequest) -> FileReport:
+            try:
+                return self.load_file(request)
+            except MirrorBroken:
+                raise
+            except Exception as error:  # noqa: BLE001  whoever asked for this file gets it
+                report = FileReport(request.path.name)
+                raised[id(report)] = error
+                return report
+
+        if not all(map(self._is_small, requests)):
+            reports = [alone(request) for request in requests]
+        else:
+            reports = self.loader.load_together(requests, alone)
+        for table in sorted({r.table for r in reports if r.table and r.state == "merged" and r.inserted + r.updated}):
+            self.search.enter_missing(table)
+        return [raised.get(id(report), report) for report in reports]
 
     def load(self, requests: Iterable[LoadRequest], progress: Progress = lambda *_: None) -> Iterator[FileReport]:
         """Load files one after the other, then enter what is new into full-text search.

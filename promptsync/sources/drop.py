@@ -6,9 +6,10 @@ formats nor the mirror; never reads content. All file system work is done on wor
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,6 +25,7 @@ from promptsync.sources.drop_watch import FolderWatch
 from promptsync.sources.odd_entries import printable
 
 _SHORTEST_REST: Final = 0.02  # seconds between two looks
+_AT_ONCE: Final = 64  # small files
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,9 @@ It was a regular file inside the folder just before; whoever opens it should sti
 Raising a retryable PromptsyncError means ``later``; after anything else the file is left and offered again, after a
 delay that grows. MirrorBroken is passed on.
 """
+
+Together = Callable[[Sequence[Path]], Awaitable[Sequence[Outcome | Exception]]]
+"""Takes in small files at once; of each, what Intake would have returned or raised. Raises what concerns them all."""
 
 Ending = Callable[[Path], Awaitable[str | None]]
 """Why the end of a file at rest is not there yet, a sentence; None: it is there, or waiting would not bring it.
@@ -72,7 +77,7 @@ class DropSettings:
 
     ``force_polling``: for file systems that report no changes. ``patience``: seconds without a change after which a
     file whose end is missing is handed over all the same. ``plain``: seconds a file must stay unchanged, at least, if
-    its format does not show its end.
+    its format does not show its end. ``small``: bytes up to which files may be taken in together.
     """
 
     folder: Path
@@ -81,6 +86,7 @@ class DropSettings:
     force_polling: bool = False
     patience: float = 600.0
     plain: float = 30.0
+    small: int = 0
 
 
 def _by_name(path: Path) -> tuple[Any, ...]:
@@ -90,7 +96,8 @@ def _by_name(path: Path) -> tuple[Any, ...]:
 class DropFolder:
     """One drop folder. ``order`` sorts the files that are ready at the same time; it must not raise.
 
-    ``ending`` is asked of each file at rest whether its end is there, ``moved`` is told where each was put.
+    ``ending`` is asked of each file at rest whether its end is there, ``moved`` is told where each was put. ``intake``
+    takes one file; an intake that takes small ones together, too, has a method ``together``.
     """
 
     def __init__(
@@ -104,6 +111,7 @@ class DropFolder:
     ) -> None:
         self._settings = settings
         self._intake = intake
+        self._together: Together | None = getattr(intake, "together", None)
         self._clock = clock
         self._order = order
         self._ending = ending
@@ -158,8 +166,9 @@ class DropFolder:
             self._identity = found.folder
             self._note(found.files, found.refused | stuck)
             ready = self._tracker.ready(self._clock())
-            for name in sorted(ready, key=lambda name: self._order(self._settings.folder / name)):
-                await _to_the_end(self._take(name, ready[name]))
+            in_order = sorted(ready, key=lambda name: self._order(self._settings.folder / name))
+            for run in self._runs(in_order, ready):
+                await _to_the_end(self._take({name: ready[name] for name in run}))
 
     def waiting(self) -> int:
         """How many files of the last scan are still to be taken: settling, put off, or failing."""
@@ -199,13 +208,37 @@ class DropFolder:
         for name, reason in refused.items():
             self._say(name, "drop_refused", reason)
 
-    async def _take(self, name: str, mark: Mark) -> None:
-        """Hands over one ready file, unless that was done and only the move failed, and puts it where it belongs."""
-        known, outcome = self._unmoved.get(name, (None, None))
-        if outcome is None or known != mark:
-            if not await self._still(name, mark):
-                return
-            outcome = await self._ask(name)
+    def _runs(self, names: Sequence[str], ready: Mapping[str, Mark]) -> Iterator[list[str]]:
+        """The same in order, small files that follow each other together if the intake takes them so."""
+        run: list[str] = []
+        for name in names:
+            small = self._together is not None and ready[name].size <= self._settings.small
+            if run and (not small or len(run) == _AT_ONCE):
+                yield run
+                run = []
+            run.append(name)
+            if not small:
+                yield run
+                run = []
+        if run:
+            yield run
+
+    async def _take(self, marks: Mapping[str, Mark]) -> None:
+        """Hands over ready files, unless that was done and only the move failed, and puts them where they belong."""
+        outcomes: dict[str, Outcome | None] = {}
+        offered: list[str] = []
+        for name, mark in marks.items():
+            known, outcome = self._unmoved.get(name, (None, None))
+            if outcome is not None and known == mark:
+                outcomes[name] = outcome
+            elif await self._still(name, mark):
+                offered.append(name)
+        outcomes |= await self._ask(offered)
+        for name in outcomes:
+            await self._settle(name, marks[name], outcomes[name])
+
+    async def _settle(self, name: str, mark: Mark, outcome: Outcome | None) -> None:
+        """Puts a file where it belongs."""
         self._troubles.pop(name, None)
         if outcome is None:
             self._tracker.fail(name, self._clock(), self._rescan)
@@ -237,10 +270,22 @@ class DropFolder:
             self._tracker.forget(name)
         return found == mark
 
-    async def _ask(self, name: str) -> Outcome | None:
-        """The intake's answer; None: it failed."""
+    async def _ask(self, names: Sequence[str]) -> dict[str, Outcome | None]:
+        """The intake's answers; None: it failed."""
+        unfinished = {name: await self._answer(name, partial(self._missing, name)) for name in names}
+        whole = [name for name in names if unfinished[name] is _WHOLE]
+        paths = {name: self._settings.folder / name for name in whole}
+        if self._together is None or len(whole) < 2:
+            taken = {name: await self._answer(name, partial(self._intake, paths[name])) for name in whole}
+        else:
+            took = asyncio.ensure_future(self._together(list(paths.values())))
+            taken = {name: await self._answer(name, partial(_one_of, took, n)) for n, name in enumerate(whole)}
+        return unfinished | taken
+
+    async def _answer(self, name: str, ask: Callable[[], Awaitable[Outcome]]) -> Outcome | None:
+        """What comes of asking; None: it failed."""
         try:
-            return await self._offer(name)
+            return await ask()
         except MirrorBroken:
             raise
         except PromptsyncError as error:
@@ -256,14 +301,13 @@ class DropFolder:
             self._say(name, "drop_intake_failed", type(error).__name__)
         return None
 
-    async def _offer(self, name: str) -> Outcome:
-        """Hands a file over, unless its end is missing and may still come."""
-        path = self._settings.folder / name
+    async def _missing(self, name: str) -> Outcome:
+        """Whether a file's end is missing and may still come."""
         if self._tracker.may_lack_end(name, self._clock(), self._patience):
-            if missing := await self._ending(path):
+            if missing := await self._ending(self._settings.folder / name):
                 return Outcome("unfinished", missing)
             self._tracker.has_end(name)
-        return await self._intake(path)
+        return _WHOLE
 
     async def _shelve(self, name: str, mark: Mark, outcome: Outcome) -> None:
         """Moves a finished file; if it changed meanwhile, it is offered again."""
@@ -300,6 +344,18 @@ class DropFolder:
         if self._said.get(name) != reason:
             self._said[name] = reason
             self._log.warning(event, file=printable(name), reason=reason)
+
+
+_WHOLE = Outcome("later")
+"""A file whose end is there, not yet taken in."""
+
+
+async def _one_of(took: "asyncio.Future[Sequence[Outcome | Exception]]", place: int) -> Outcome:
+    """The answer about one of the files that were taken in together."""
+    outcome = (await took)[place]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

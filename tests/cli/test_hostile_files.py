@@ -18,6 +18,7 @@ from cli_place import Place
 MIB = 1 << 20
 HEADER = b"id,is_opted_out,phone\n"
 GOOD = HEADER + b"1,true,+13125550100\n"
+GOOD_CR = GOOD.replace(b"\n", b"\r")
 MEMORY = 100 * MIB
 SECONDS = 10.0
 """Of processor time, for all files of a test together."""
@@ -65,7 +66,7 @@ HOSTILE = {
     ),
     "line ends": Hostile(lambda: after(GOOD, much(b"\n", 30 * MIB))),
     "CR LF": Hostile(lambda: after(GOOD, much(b"\r\n", 20 * MIB))),
-    "CR": Hostile(lambda: after(GOOD, much(b"\r", 20 * MIB))),
+    "CR": Hostile(lambda: after(GOOD_CR, much(b"\r", 20 * MIB))),
     "line ends before the header": Hostile(lambda: (*much(b"\n", 20 * MIB), GOOD)),
 }
 
@@ -96,6 +97,11 @@ def good(org: int) -> bytes:
     return GOOD.replace(b"1,", b"%d," % org, 1)
 
 
+def mine(piece: bytes, org: int) -> bytes:
+    """A piece whose row as usual is this organisation's."""
+    return piece.replace(GOOD, good(org)).replace(GOOD_CR, good(org).replace(b"\n", b"\r"))
+
+
 def write(folder: Path, day: int) -> dict[str, Hostile]:
     """Every hostile file, each of an organisation of its own; by name."""
     folder.mkdir()
@@ -103,7 +109,7 @@ def write(folder: Path, day: int) -> dict[str, Hostile]:
     for org, hostile in enumerate(HOSTILE.values(), 1001):
         path = folder / name(org, compressed=hostile.compressed, day=day)
         with gzip.open(path, "wb", compresslevel=6) if hostile.compressed else path.open("wb") as file:
-            file.writelines(piece.replace(GOOD, good(org)) for piece in hostile.content())
+            file.writelines(mine(piece, org) for piece in hostile.content())
         made[path.name] = hostile
     return made
 
