@@ -134,7 +134,7 @@ class Engine:
         return [raised.get(id(report), report) for report in reports]
 
     def load(self, requests: Iterable[LoadRequest], progress: Progress = lambda *_: None) -> Iterator[FileReport]:
-        """Load files one after the other, then enter what is new into full-text search.
+        """Load files in order, small ones together, then enter what is new into full-text search.
 
         What is wrong with one of them is in its report, and the others are loaded. Raises Unavailable, MirrorBroken and
         ConfigError for what concerns them all.

@@ -1,4 +1,4 @@
-"""Files, one at a time: loading them, and what has to be done around it.
+"""Files, one at a time or small ones together: loading them, and what has to be done around it.
 
 Owns the turn of each file, what events touch while one is being merged, and leftovers.
 Blocking, for a worker thread.

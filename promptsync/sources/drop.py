@@ -154,7 +154,7 @@ class DropFolder:
             await asyncio.wait([watching])
 
     async def scan_once(self) -> None:
-        """Looks at the whole folder and takes the files that are ready, one by one.
+        """Looks at the whole folder and takes the files that are ready, in order.
 
         Raises Unavailable if the folder cannot be read, MirrorBroken when the intake does.
         """
