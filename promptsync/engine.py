@@ -69,7 +69,7 @@ class Engine:
             self.loader = FileLoader(self.mirror, settings, clock)
             self.search = SearchEntry(self.mirror)
             self.applier = EventApplier(self.mirror, extensions.handlers, self._touched)
-            self.plugins = PluginWork(extensions, self.mirror, self._touched, clock)
+            self.plugins = PluginWork(extensions, self.mirror, self._touched, clock, settings.guards)
             self.exports = Exports(config, self.mirror, clock, self.stopping)
             self.loader.clean()
             undo.pop_all()

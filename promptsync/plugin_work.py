@@ -20,6 +20,7 @@ from promptsync.ingest.built_in import Extensions
 from promptsync.ingest.decoded import DecodedLoader
 from promptsync.ingest.merge_claims import Merged
 from promptsync.ingest.plugin_events import PluginApplier, take_part
+from promptsync.merge.guards import Guards
 from promptsync.plugins.declared import ReadOnly, Source
 from promptsync.plugins.loading import Plugin
 from promptsync.plugins.observing import IDLE_SECONDS, Told
@@ -52,12 +53,19 @@ class StoredChanges:
 class PluginWork:
     """The enabled plugins at work. ``applier``: of deliveries, None if no plugin takes part in them."""
 
-    def __init__(self, extensions: Extensions, mirror: Mirror, touched: Callable[[Merged], None], clock: Clock) -> None:
+    def __init__(
+        self,
+        extensions: Extensions,
+        mirror: Mirror,
+        touched: Callable[[Merged], None],
+        clock: Clock,
+        guards: Guards,
+    ) -> None:
         self.extensions = extensions
         self.mirror = mirror
         self.reading = ReadOnly(mirror.reading_apart)
         self.applier = PluginApplier(mirror, extensions, touched) if take_part(extensions) else None
-        self.decoded = DecodedLoader(mirror, extensions, clock, touched)
+        self.decoded = DecodedLoader(mirror, extensions, (clock, guards), touched)
         self.stopping = threading.Event()
         log = StoredChanges(mirror)
         self.told = [Told(q, o, p.calls, log, self.reading) for q, p, o in extensions.observers()]

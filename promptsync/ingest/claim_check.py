@@ -47,6 +47,8 @@ def _check_rows(schema: Schema, rows: Iterable[RowClaim]) -> None:
         for name, (claimed, values) in row.groups.items():
             if name not in table.groups or len(values) != len(table.groups[name]) or not _whole(claimed):
                 raise PluginError(f"{row.table} has no group {name} of {len(values)} columns")
+            if not 0 <= claimed <= _MAX_INT:
+                raise PluginError(f"a claim on {row.table} has a version that is none")
             for column, value in zip(table.groups[name], values, strict=True):
                 _check_value(table, column, value)
 

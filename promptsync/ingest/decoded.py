@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -25,7 +26,7 @@ from promptsync.ingest.files import FileReport, LoadRequest
 from promptsync.ingest.merge_claims import ClaimMerger, Merged
 from promptsync.ingest.plugin_events import filtered
 from promptsync.ingest.snapshot_merge import Progress
-from promptsync.merge.guards import LATEST_AHEAD
+from promptsync.merge.guards import LATEST_AHEAD, Content, Guards, reason_in_bad_rows
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import FileKind, PluginError
@@ -40,10 +41,16 @@ _SLICE = 500
 class DecodedLoader:
     """Loads files of plugins' kinds into one mirror. ``touched`` is told which rows were claimed."""
 
-    def __init__(self, mirror: Mirror, extensions: Extensions, clock: Clock, touched: Callable[[Merged], None]) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        extensions: Extensions,
+        judged: tuple[Clock, Guards],
+        touched: Callable[[Merged], None],
+    ) -> None:
         self._mirror = mirror
         self._extensions = extensions
-        self._clock = clock
+        self._clock, self._guards = judged
         self._touched = touched
         self._merger = ClaimMerger(mirror)
         self._one_at_a_time = threading.Lock()
@@ -87,17 +94,12 @@ class DecodedLoader:
         if not request.again and self._merged_before(sha256, kind):
             report.state = "unchanged"
             return
-        latest = 0
+        found = _Found()
         for chunk in self._chunks(plugin, kind, request):
-            report.rows += len(chunk)
-            latest = max(latest, *(at for claims in chunk for at in _times(claims)))
-            progress("checking", report.rows, 0)
-        if latest > self._clock() + LATEST_AHEAD and not request.accept:
-            raise Held(
-                "future",
-                f"It says what is so at {iso_millis(latest)}, which has not come yet. If it is right all the same: "
-                f"{request.accepting()}",
-            )
+            found.add(chunk)
+            progress("checking", found.rows, 0)
+        report.rows, report.rejected = found.rows - found.bad, found.bad
+        self._judge(found, request)
         if request.dry_run:
             report.state = "would merge"
             return
@@ -106,17 +108,32 @@ class DecodedLoader:
         file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
         done = 0
         for chunk in self._chunks(plugin, kind, request):
-            self._mirror.writer.run(lambda c, some=chunk: self._merge(c, some, file_id), Lane.BULK, durable=False)  # type: ignore[misc]
+            merge = partial(self._merge, some=chunk, first=done + 1, file_id=file_id)
+            report.rejected += self._mirror.writer.run(merge, Lane.BULK, durable=False)
             done += len(chunk)
-            progress("merging", done, report.rows)
+            progress("merging", done, found.rows)
         report.state = "merged"
-        self._mirror.writer.run(lambda c: ledger.update(c, "sync_file", file_id, {"state": "merged"}))
+        ended = {"state": "merged", "rejected": report.rejected}
+        self._mirror.writer.run(lambda c: ledger.update(c, "sync_file", file_id, ended))
+
+    def _judge(self, found: "_Found", request: LoadRequest) -> None:
+        """As any file is: a time that has not come, or too many rows that cannot be read, wait for a person."""
+        if request.accept:
+            return
+        content = Content(found.rows - found.bad, found.bad, 0, found.first_bad)
+        if found.latest > self._clock() + LATEST_AHEAD:
+            said = f"{found.latest_where} says what is so at {iso_millis(found.latest)}, which has not come yet."
+            raise Held("future", f"{said} If it is right all the same: {request.accepting()}")
+        if why := reason_in_bad_rows(content, self._guards):
+            raise Held("guard", f"{why} If it is right all the same: {request.accepting()}")
 
     def _chunks(self, plugin: Plugin, kind: FileKind, request: LoadRequest) -> Iterator[list[Claims]]:
         """The file's claims, checked and filtered, some at a time. Raises PluginFailed."""
         schema = self._extensions.schema
         claims = plugin.calls.one("file_kinds", lambda: iter(kind.decode(request.path)), limit=kind.limit)
-        while some := plugin.calls.one("file_kinds", _take, claims, schema, limit=kind.limit):
+        taken = 0
+        while some := plugin.calls.one("file_kinds", _take, claims, schema, taken, limit=kind.limit):
+            taken += len(some)
             for each in self._extensions.plugins:
                 some = filtered(each, schema, [(f"file:{kind.name}", one) for one in some])
                 for one in some:
@@ -124,13 +141,20 @@ class DecodedLoader:
                         raise one
             yield some
 
-    def _merge(self, connection: sqlite3.Connection, some: Sequence[Claims], file_id: int) -> None:
+    def _merge(self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int) -> int:
+        """Merge what can be; returns how many rows belong to another organization. ``first``: number of the first."""
         merged = self._merger.merge(connection, some)
+        for number, one in enumerate(some, first):
+            if one.problems:
+                reject = {"class": "plugin", "table": _table(one), "file_id": file_id, "line": number}
+                reject |= {"reason": "; ".join(one.problems), "rejected_at": iso_millis(self._clock())}
+                ledger.add_reject(connection, reject)
         for collision in merged.collisions:
             reason = f"{collision.table} {collision.key} belongs to another organization than {collision.org_id}"
             row = {"class": "org_collision", "table": collision.table, "file_id": file_id, "reason": reason}
             ledger.add_reject(connection, row | {"rejected_at": iso_millis(self._clock())})
         self._touched(merged)
+        return len(merged.collisions)
 
     def _merged_before(self, sha256: str, kind: FileKind) -> bool:
         with self._mirror.reading() as connection:
@@ -146,11 +170,44 @@ def _times(claims: Claims) -> Iterator[int]:
     yield claims.at
     for row in claims.rows:
         yield from row.times()
+    for _, _, at in claims.full_lists:
+        yield at
 
 
-def _take(claims: Iterator[object], schema: Schema) -> list[Claims]:
-    """On the plugin's thread: the next few claims of a file; empty at its end."""
-    some = [check_claims(schema, one) for one in islice(claims, _SLICE)]
+def _table(claims: Claims) -> str | None:
+    """Of the first row that is claimed."""
+    return claims.rows[0].table if claims.rows else None
+
+
+def _take(claims: Iterator[object], schema: Schema, before: int) -> list[Claims]:
+    """On the plugin's thread: the next few claims of a file; empty at its end. ``before``: how many it has given."""
+    some = []
+    for number, one in enumerate(islice(claims, _SLICE), before + 1):
+        try:
+            some.append(check_claims(schema, one))
+        except PluginError as error:
+            raise PluginError(f"{error} (row {number:,} of what it read)") from error
     if any(one.happened for one in some):
         raise PluginError("a file cannot say what happened: those rows are keyed by a delivery")
     return some
+
+
+class _Found:
+    """What a file turned out to claim. ``bad``: rows, of ``rows``, in which the plugin named a problem; ``latest``: the
+    latest time, microseconds. Each with a row to begin looking at, in words."""
+
+    def __init__(self) -> None:
+        self.rows = self.bad = self.latest = 0
+        self.first_bad = self.latest_where = ""
+
+    def add(self, some: Sequence[Claims]) -> None:
+        """The next rows of the file."""
+        for claims in some:
+            self.rows += 1
+            where = f"row {self.rows:,}" + (f" of {table}" if (table := _table(claims)) else "")
+            if claims.problems:
+                self.bad += 1
+                self.first_bad = self.first_bad or f"{where}: {'; '.join(claims.problems)}."
+            latest = max(_times(claims))
+            if latest > self.latest:
+                self.latest, self.latest_where = latest, f"Its {where}"

@@ -67,7 +67,8 @@ class FileKind:
     """A kind of file. ``pattern``: of names, as in a shell (``"orders_*.parquet"``).
 
     ``decode(path)`` yields ``Claims``; it is run twice, first to see that the whole file can be read, and must yield
-    the same both times. ``limit``: seconds for each 500 of them.
+    the same both times. A row with ``problems`` is merged as far as it goes, and kept as a reject; too many of them
+    hold the file. ``limit``: seconds for each 500 rows.
     """
 
     name: str
