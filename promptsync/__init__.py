@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from promptsync.checks.finding import note, ok, problem
     from promptsync.clock import iso_millis, parse_iso
     from promptsync.errors import ConfigError
+    from promptsync.events.claims import Claims, RowClaim
+    from promptsync.events.fields import MISSING, Fields, known
     from promptsync.hookspecs import hookimpl
-    from promptsync.ingest.claims import Claims, RowClaim
-    from promptsync.ingest.fields import MISSING, Fields, known
     from promptsync.model import Column, Kind, Role, Table
     from promptsync.plugins.declared import Change, FileKind, Filter, Observer, Page, PluginError, ReadOnly, Source
+    from promptsync.plugins.finding import note, ok, problem
     from promptsync.plugins.settings import Settings
 
 _HOMES = {
-    "promptsync.checks.finding": ("note", "ok", "problem"),
+    "promptsync.plugins.finding": ("note", "ok", "problem"),
     "promptsync.clock": ("iso_millis", "parse_iso"),
     "promptsync.errors": ("ConfigError",),
     "promptsync.hookspecs": ("hookimpl",),
-    "promptsync.ingest.claims": ("Claims", "RowClaim"),
-    "promptsync.ingest.fields": ("MISSING", "Fields", "known"),
+    "promptsync.events.claims": ("Claims", "RowClaim"),
+    "promptsync.events.fields": ("MISSING", "Fields", "known"),
     "promptsync.model": ("Column", "Kind", "Role", "Table"),
     "promptsync.plugins.declared": (
         *("Change", "FileKind", "Filter", "Observer", "Page", "PluginError", "ReadOnly", "Source"),

@@ -16,11 +16,11 @@ import pytest
 
 from promptsync.clock import iso_micros, parse_iso, system_clock
 from promptsync.config import Config
-from promptsync.engine import Engine
-from promptsync.ingest.files import FileReport, LoadRequest
+from promptsync.engine.engine import Engine
+from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.model.delivery import Delivery
 from promptsync.plugins.declared import PluginError
-from promptsync.status import Expectations, read_status
+from promptsync.status.status import Expectations, read_status
 from promptsync.store.inbox import insert_event
 
 __all__ = ["Kit", "kit"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import structlog
 
-from promptsync.model import declared_schema
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 _HERE = Path(__file__).parent
 

@@ -30,8 +30,8 @@ from promptsync.cli.run import run
 from promptsync.cli.schema import schema
 from promptsync.cli.status import status
 from promptsync.cli.streams import complain, let_go, reader_gone
+from promptsync.daemon.logs import set_up_logs
 from promptsync.errors import PromptsyncError, where_raised
-from promptsync.logs import set_up_logs
 
 _SERVICES = ("run", "browse")
 """Commands whose lines a journal keeps; the others speak to a person."""

@@ -10,9 +10,9 @@ from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
 from promptsync.cli.streams import announce
 from promptsync.config import Config
-from promptsync.logs import set_up_logs
-from promptsync.model import declared_schema
-from promptsync.notify import ServiceManager
+from promptsync.daemon.logs import set_up_logs
+from promptsync.daemon.notify import ServiceManager
+from promptsync.vendors import declared_schema
 
 
 @click.command()
@@ -30,7 +30,7 @@ def browse(app: App, host: str | None, port: int | None) -> None:
 
 
 async def _serve(settings: BrowseSettings, app: App) -> None:
-    from promptsync.browse.serve import serve  # here: it takes longer to import than every other command
+    from promptsync.browse.serve import serve
 
     manager = ServiceManager.of(os.environ, os.getpid())
 

@@ -19,10 +19,10 @@ import click
 
 from promptsync.cli.progress import Progress
 from promptsync.config import Config, find_config, load_config
-from promptsync.control import ask_daemon, daemon_runs
-from promptsync.engine import Engine
+from promptsync.daemon.control import ask_daemon, daemon_runs
+from promptsync.daemon.operations import OPERATIONS, Emit
+from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
-from promptsync.operations import OPERATIONS, Emit
 from promptsync.store.connect import open_reader, translate
 
 NEEDS_PERSON, WRONG, NOT_NOW = 1, 2, 3

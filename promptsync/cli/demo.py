@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from promptsync.cli.context import App, print_json, print_table
-from promptsync.demo.compare import TableResult
 from promptsync.demo.run import DemoSettings, run_demo
+from promptsync.demo.truth.compare import TableResult
 
 _MIN_CONTACTS, _MIN_MESSAGES = 50, 100
 

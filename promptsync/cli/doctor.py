@@ -11,23 +11,23 @@ from pathlib import Path
 import click
 
 from promptsync.browse.settings import BrowseSettings
-from promptsync.checks import Finding, Level, change_sets, contents, machine, settings
-from promptsync.checks.finding import note, ok, problem
 from promptsync.cli.context import WRONG, App, finish, print_json
+from promptsync.cli.daemon_state import daemon_troubles
 from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
-from promptsync.control import daemon_runs
-from promptsync.daemon_state import daemon_troubles
+from promptsync.daemon.control import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError
-from promptsync.model import declared_schema
-from promptsync.status_log import LogState, log_state
-from promptsync.status_oversized import oversized_problem
+from promptsync.plugins.finding import Finding, Level, note, ok, problem
+from promptsync.status import check_change_sets, check_contents, check_machine, check_settings
+from promptsync.status.oversized import oversized_problem
+from promptsync.status.wal import LogState, log_state
 from promptsync.store import observed
 from promptsync.store.connect import open_reader
 from promptsync.store.future import dated_in_future
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.oversized import oversized
+from promptsync.vendors import declared_schema
 
 
 @click.command()
@@ -49,7 +49,7 @@ def doctor(app: App, deep: bool, repair: bool, as_json: bool) -> None:
         config = app.config
     except ConfigError as error:
         wrong = True
-        findings += [*_wrong(error), machine.check_sqlite(sqlite3.sqlite_version_info)]
+        findings += [*_wrong(error), check_machine.check_sqlite(sqlite3.sqlite_version_info)]
     else:
         if repair:
             findings.append(_repaired(app))
@@ -93,18 +93,20 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     database, webhook, browse = config.mirror.database, config.webhook, config.browse
     daemon = daemon_runs(database)
     yield ok("configuration", f"{config_file} is valid.")
-    yield machine.check_sqlite(sqlite3.sqlite_version_info)
-    yield from settings.check_secrets(config, daemon=daemon)
-    yield settings.check_authentication(config)
-    yield from settings.check_browse(config, _browse_problems(config))
+    yield check_machine.check_sqlite(sqlite3.sqlite_version_info)
+    yield from check_settings.check_secrets(config, daemon=daemon)
+    yield check_settings.check_authentication(config)
+    yield from check_settings.check_browse(config, _browse_problems(config))
     if browse.port:
-        yield machine.check_browse_port(browse.host, browse.port, machine.look_at_port(browse.host, browse.port))
-    yield from machine.check_files(config_file, database)
-    yield machine.check_folder("data folder", database.parent, "the first 'run' or 'load'")
-    yield machine.check_folder("drop folder", config.drop.folder, "'promptsync run'")
+        yield check_machine.check_browse_port(
+            browse.host, browse.port, check_machine.look_at_port(browse.host, browse.port)
+        )
+    yield from check_machine.check_files(config_file, database)
+    yield check_machine.check_folder("data folder", database.parent, "the first 'run' or 'load'")
+    yield check_machine.check_folder("drop folder", config.drop.folder, "'promptsync run'")
     yield _room(database)
-    port = machine.look_at_port(webhook.host, webhook.port)
-    yield machine.check_webhook_port(webhook.host, webhook.port, port, daemon=daemon)
+    port = check_machine.look_at_port(webhook.host, webhook.port)
+    yield check_machine.check_webhook_port(webhook.host, webhook.port, port, daemon=daemon)
     yield from _daemon(database, runs=daemon)
     yield from _mirror(config, deep, daemon=daemon)
     yield from plugin_findings(config)
@@ -151,7 +153,7 @@ def _opened(secret: Secret) -> str | None:
 def _room(database: Path) -> Finding:
     there = next(folder for folder in database.absolute().parents if folder.is_dir())
     used = database.stat().st_size if database.exists() else 0
-    return machine.check_room(there, shutil.disk_usage(there).free, used)
+    return check_machine.check_room(there, shutil.disk_usage(there).free, used)
 
 
 def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
@@ -168,18 +170,18 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
         yield problem("mirror", str(error))
         return
     try:
-        whole = contents.check_integrity(connection, deep=deep)
+        whole = check_contents.check_integrity(connection, deep=deep)
         yield whole
         if whole.level is not Level.PROBLEM:
             now = system_clock()
             what = dated_in_future(connection, now).words()
-            yield contents.check_clock(contents.newest_mark(connection), now, what)
+            yield check_contents.check_clock(check_contents.newest_mark(connection), now, what)
             yield _log(log_state(connection))
             refused = oversized_problem(oversized(connection, now), config.webhook.max_body)
             yield from (problem("refused", says) for says in [refused] if says)
-            yield from contents.check_zone(connection, config.mirror.timezone.key)
-            yield from contents.check_vendors(connection, observed.observed(connection))
-            yield from change_sets.check_change_sets(connection)
+            yield from check_contents.check_zone(connection, config.mirror.timezone.key)
+            yield from check_contents.check_vendors(connection, observed.observed(connection))
+            yield from check_change_sets.check_change_sets(connection)
     except sqlite3.Error as error:
         yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")
     finally:
@@ -189,7 +191,7 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
 def _log(log: LogState) -> Finding:
     if log.problem:
         return problem("log", log.problem)
-    return ok("log", f"The mirror's write-ahead log has {machine.size(log.bytes)}.")
+    return ok("log", f"The mirror's write-ahead log has {check_machine.size(log.bytes)}.")
 
 
 def _show(app: App, findings: list[Finding], problems: int) -> None:

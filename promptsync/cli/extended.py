@@ -15,12 +15,12 @@ from typing import Any
 import click
 
 from promptsync.browse.settings import BrowseSettings, PluginPage
-from promptsync.checks.finding import Finding, note, ok, problem
 from promptsync.config import Config, find_config, load_config
+from promptsync.engine.built_in import Extensions, load_extensions
 from promptsync.errors import ConfigError, PromptsyncError
-from promptsync.ingest.built_in import Extensions, load_extensions
 from promptsync.plugins.calls import PluginFailed
 from promptsync.plugins.declared import Check, Page, PluginError, ReadOnly
+from promptsync.plugins.finding import Finding, note, ok, problem
 from promptsync.store.connect import open_reader
 
 

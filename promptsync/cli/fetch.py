@@ -6,8 +6,8 @@ import click
 
 from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, about_file, print_json, print_table
 from promptsync.errors import ConfigError
-from promptsync.fetch_sources import choose, night_of, sources_of
-from promptsync.formats.change_set_names import CHECK, own_mark
+from promptsync.fetch.sources import choose, night_of, sources_of
+from promptsync.vendors.customerio.files import CHECK, own_mark
 
 _FOR_A_PERSON = ("held", "still_held", "failed", "passed_over")
 _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seconds"]

@@ -8,9 +8,9 @@ import click
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
-from promptsync.ingest.file_report import OWN_MARK
-from promptsync.sources.odd_entries import printable
-from promptsync.status import differs
+from promptsync.loading.report import OWN_MARK
+from promptsync.places.odd_entries import printable
+from promptsync.status.status import differs
 
 _GOOD = ("merged", "unchanged", "would merge")
 

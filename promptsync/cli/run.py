@@ -13,9 +13,9 @@ import uvloop
 from promptsync.cli.context import App
 from promptsync.cli.output import forgive
 from promptsync.cli.streams import let_go
-from promptsync.daemon import Daemon, run_daemon
+from promptsync.daemon.daemon import Daemon, run_daemon
+from promptsync.daemon.logs import set_up_logs, take_over_process
 from promptsync.errors import MirrorBroken, Unavailable
-from promptsync.logs import set_up_logs, take_over_process
 
 _SWITCH_SECONDS: Final = 0.001
 """How long a thread that merges may keep Python from the loop that answers; by default five times as long."""

@@ -10,7 +10,8 @@ import click
 from promptsync.cli.context import print_json
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
-from promptsync.model import Column, Role, Schema, Table, View, declared_schema
+from promptsync.model import Column, Role, Schema, Table, View
+from promptsync.vendors import declared_schema
 
 _HEADINGS = ("column", "type", "unit", "description", "group", "references", "from")
 _INTRODUCTION = """\

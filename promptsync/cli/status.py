@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import click
 
-from promptsync.checks import Level
 from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.cli.daemon_state import daemon_troubles
 from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
-from promptsync.control import daemon_runs
-from promptsync.daemon_state import daemon_troubles
-from promptsync.fetch_sources import source_names
-from promptsync.model import declared_schema
-from promptsync.status import Expectations, Status, read_status
+from promptsync.daemon.control import daemon_runs
+from promptsync.fetch.sources import source_names
+from promptsync.plugins.finding import Level
+from promptsync.status.status import Expectations, Status, read_status
+from promptsync.vendors import declared_schema
 
 _MOST_NAMES = 5
 

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptsync.clock import MICROS, iso_millis
-from promptsync.demo import words
-from promptsync.demo.exports import write_packed
-from promptsync.demo.names import full_name
-from promptsync.demo.places import phone_number, places
-from promptsync.demo.snapshot import COLUMNS
+from promptsync.demo.customerio.places import phone_number, places
+from promptsync.demo.prompt.exports import write_packed
+from promptsync.demo.prompt.snapshot import COLUMNS
+from promptsync.demo.world import words
+from promptsync.demo.world.names import full_name
 from promptsync.errors import Unavailable
 
 SLAB = 50_000

@@ -6,11 +6,11 @@ Owns which files are written when, as a person or a sync tool would put them the
 from itertools import zip_longest
 from pathlib import Path
 
-from promptsync.demo.cio_files import CioFile, write
-from promptsync.demo.cio_syncs import Syncs
-from promptsync.demo.days import Night
-from promptsync.demo.exports import write_night
-from promptsync.demo.world import World
+from promptsync.demo.customerio.files import CioFile, write
+from promptsync.demo.customerio.syncs import Syncs
+from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.world.days import Night
+from promptsync.demo.world.world import World
 from promptsync.errors import Unavailable
 
 _FOLDER = "customerio"

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptsync.control import ask_daemon
+from promptsync.daemon.control import ask_daemon
 from promptsync.errors import ConfigError, Unavailable
 
 _MARK = "demo.json"

@@ -15,18 +15,18 @@ from itertools import count
 from pathlib import Path
 
 from promptsync.clock import MICROS, parse_iso, system_clock
-from promptsync.demo.compare import TableResult, compare
-from promptsync.demo.days import EVERYTHING, Night, happenings, simulate
 from promptsync.demo.drops import Drops
-from promptsync.demo.events import Event
 from promptsync.demo.home import Addresses, Home
-from promptsync.demo.nights import RUN_DELAY, midnight, midnight_before
-from promptsync.demo.post import Posted, Poster
-from promptsync.demo.qlara_play import QlaraPlay
-from promptsync.demo.told import Told
-from promptsync.demo.truth import Truth, truth
-from promptsync.demo.truth_cio import change_sets
-from promptsync.demo.world import DAY, HISTORY_DAYS, World
+from promptsync.demo.prompt.events import Event
+from promptsync.demo.prompt.nights import RUN_DELAY, midnight, midnight_before
+from promptsync.demo.prompt.sender import Posted, Poster
+from promptsync.demo.qlara.play import QlaraPlay
+from promptsync.demo.truth.compare import TableResult, compare
+from promptsync.demo.truth.customerio import change_sets
+from promptsync.demo.truth.knowledge import Told
+from promptsync.demo.truth.truth import Truth, truth
+from promptsync.demo.world.days import EVERYTHING, Night, happenings, simulate
+from promptsync.demo.world.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.store.connect import open_reader
 

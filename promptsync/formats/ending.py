@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from promptsync.errors import Held
+from promptsync.formats.csv.records import TextEnd
 from promptsync.formats.limits import Limits, open_file, unreadable
-from promptsync.formats.parquet_proof import has_footer
-from promptsync.formats.records import TextEnd
+from promptsync.formats.parquet.proof import has_footer
 from promptsync.formats.stream import MAGIC as GZIP
 from promptsync.formats.stream import RawStream
 

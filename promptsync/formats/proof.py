@@ -13,12 +13,12 @@ import numpy as np
 
 from promptsync.errors import Held
 from promptsync.formats.ahead import ahead
-from promptsync.formats.dialect import opened
-from promptsync.formats.encoding import UTF8
+from promptsync.formats.csv.dialect import opened
+from promptsync.formats.csv.encoding import UTF8
+from promptsync.formats.csv.quote_places import Quotes
+from promptsync.formats.csv.records import TextEnd, blocks
 from promptsync.formats.foreign import refuse_foreign
 from promptsync.formats.limits import Limits, size_of
-from promptsync.formats.quote_places import Quotes
-from promptsync.formats.records import TextEnd, blocks
 from promptsync.formats.stream import RawStream
 
 DAMAGE = frozenset(

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from promptsync.formats.csv_block import Parsed
-from promptsync.formats.records import Block, Records, cells_of
-from promptsync.formats.row_typing import RowTyping, TypedRows
+from promptsync.formats.csv.block import Parsed
+from promptsync.formats.csv.records import Block, Records, cells_of
+from promptsync.formats.csv.row_typing import RowTyping, TypedRows
 
 _SHOWN, _SHORT = 32, 4
 _DAY = r"(?:\d{4}([-./])\d{1,2}\1\d{1,2}|\d{1,2}([-./])\d{1,2}\2(?:\d{4}|\d\d))"

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 from isal import igzip_lib
 
 from promptsync.errors import Held
-from promptsync.formats.encoding import UTF8, as_utf8
+from promptsync.formats.csv.encoding import UTF8, as_utf8
 from promptsync.formats.limits import Limits, open_file, unreadable
 
 MAGIC = b"\x1f\x8b"

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from promptsync.formats import time_spelling
 from promptsync.formats.buffers import Bools, Bytes, Cells, strings_of_width
-from promptsync.formats.time_spelling import DAY, HOUR, MAX_MICROS, MIN_MICROS, MINUTE, SECOND, Layout
+from promptsync.formats.csv import time_spelling
+from promptsync.formats.csv.time_spelling import DAY, HOUR, MAX_MICROS, MIN_MICROS, MINUTE, SECOND, Layout
 
 Ints = npt.NDArray[np.int64]
 _LAYOUTS = 12

@@ -1,7 +1,7 @@
 """The statements that merge one snapshot file set-wise, from a staging file attached as ``staging``.
 
 Owns their text: which staged rows differ (``compare``), how they are merged (``merge``), which rows of the mirror the
-snapshot no longer has (``gone``, ``absent``). ``staging.rows`` holds the file (formats/snapshot_csv.py), one row per
+snapshot no longer has (``gone``, ``absent``). ``staging.rows`` holds the file (formats/csv/reader.py), one row per
 key; ``staging.delta (_n, kind)``, ``staging.gone (key, held, absent)`` and ``staging.settle (key)`` are filled by the
 comparison on a read-only connection.
 

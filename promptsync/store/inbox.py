@@ -18,9 +18,9 @@ from functools import lru_cache
 from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, YEAR_2000, Clock, iso_micros, parse_iso
 from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
 from promptsync.model.delivery import Delivery
-from promptsync.model.event_types import type_of_path
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
+from promptsync.vendors.prompt.event_types import type_of_path
 
 _INSERT = (
     "INSERT INTO sync_event (id, type, path, received_at, state, attempts, digest, headers, body) "

@@ -23,9 +23,9 @@ import structlog
 
 from promptsync.clock import system_clock
 from promptsync.demo.bulk import write_message_file
-from promptsync.ingest.files import FileLoader, LoadSettings
-from promptsync.model import declared_schema
+from promptsync.loading.files import FileLoader, LoadSettings
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 from tests.bench.bench_load import load, sqlite_import
 
 _NAME = "message_1287_2026-02-0{}T00-00-00-0800Z.csv.gz"

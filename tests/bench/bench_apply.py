@@ -24,14 +24,14 @@ from pathlib import Path
 
 import structlog
 
-from promptsync.demo.days import happenings
-from promptsync.demo.world import World
-from promptsync.ingest.events import EventApplier
-from promptsync.model import declared_schema
+from promptsync.demo.world.days import happenings
+from promptsync.demo.world.world import World
+from promptsync.events.apply import EventApplier
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
+from promptsync.vendors import declared_schema
 
 _PER_MESSAGE = 2.5
 """About so many deliveries come of one message."""

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pyarrow.csv
 from isal import igzip
 
+from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
-from promptsync.formats.names import parse_name
 from promptsync.formats.proof import prove
-from promptsync.formats.snapshot_csv import SnapshotReader
-from promptsync.model.prompt_exports import MESSAGE
+from promptsync.vendors.prompt.files import parse_name
+from promptsync.vendors.prompt.tables_exports import MESSAGE
 
 NAME = "message_1044_2026-02-04T00-00-00-0800Z.csv.gz"
 WORDS = ["hello", "thanks", "yes", "please", "vote", "today", "call", "me", "later,", "can", "you", 'help "us"', "soon"]

@@ -17,14 +17,14 @@ from pathlib import Path
 import obstore
 from obstore.store import MemoryStore
 
-from promptsync.formats.change_set_names import parse_change_set
-from promptsync.model import declared_schema
-from promptsync.sources.places.objects import ObjectPlace
-from promptsync.sources.places.place import Item
-from promptsync.sources.places.plan import Wish, make_plan
+from promptsync.places.objects import ObjectPlace
+from promptsync.places.place import Item
+from promptsync.places.plan import Wish, make_plan
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_ledger import Attempt, Known, note_seen, note_tried
 from promptsync.store.place_listing import Listing
+from promptsync.vendors import declared_schema
+from promptsync.vendors.customerio.files import parse_change_set
 
 PLACE, NOW = "s3://bucket", "2026-02-04T00:00:00.000Z"
 

@@ -25,13 +25,13 @@ import pyarrow.parquet as pq
 import structlog
 
 from promptsync.config import load_config
-from promptsync.engine import Engine
-from promptsync.formats.change_set_names import parse_change_set
+from promptsync.engine.engine import Engine
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_proof import prove_parquet
-from promptsync.formats.parquet_rows import ChangeSetReader
-from promptsync.ingest.files import LoadRequest
-from promptsync.model.customerio_sent import METRICS
+from promptsync.formats.parquet.proof import prove_parquet
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.loading.files import LoadRequest
+from promptsync.vendors.customerio.files import parse_change_set
+from promptsync.vendors.customerio.tables_sent import METRICS
 
 NAME = "metrics_v5_111528_241600000000311123.parquet"
 WORKSPACE = 111528

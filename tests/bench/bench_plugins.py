@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 
 from promptsync.config import Config
-from promptsync.engine import Engine
+from promptsync.engine.engine import Engine
 from promptsync.model.delivery import Delivery
 from tests.bench.bench_apply import deliveries, store
 from tests.plugins.plugin_receiver import Receiver

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import structlog
 
 from promptsync.config import load_config
-from promptsync.engine import Engine
-from promptsync.ingest.files import LoadRequest
+from promptsync.engine.engine import Engine
+from promptsync.loading.files import LoadRequest
 
 _ROWS = 100
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)

@@ -12,7 +12,8 @@ from datasette_auth_passwords.utils import hash_password
 
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
-from promptsync.model import Schema, declared_schema
+from promptsync.model import Schema
+from promptsync.vendors import declared_schema
 
 
 @pytest.fixture(scope="session")

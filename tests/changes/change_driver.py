@@ -8,9 +8,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from promptsync.clock import iso_millis
-from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
-from promptsync.model import declared_schema
+from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 from .change_model import Kind, Row, as_bytes
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsync.errors import MirrorFull
-from promptsync.ingest.files import LoadSettings
-from promptsync.ingest.key_order import KeyOrder
-from promptsync.ingest.staging import attached
+from promptsync.loading.files import LoadSettings
+from promptsync.store.key_order import KeyOrder
+from promptsync.store.staging import attached
 
 from .change_driver import Driver
 

@@ -8,9 +8,9 @@ import pytest
 import structlog
 from cli_place import Place, run
 
-from promptsync.demo.exports import write_night
-from promptsync.demo.nights import midnight_before
-from promptsync.demo.world import World
+from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.nights import midnight_before
+from promptsync.demo.world.world import World
 
 
 @pytest.fixture(autouse=True)

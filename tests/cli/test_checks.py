@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.checks import Level
-from promptsync.checks.contents import check_clock, check_ids, check_integrity, count_numbers
-from promptsync.checks.machine import (
+from promptsync.config import Config
+from promptsync.config.sections import Section
+from promptsync.plugins.finding import Level
+from promptsync.status.check_contents import check_clock, check_ids, check_integrity, count_numbers
+from promptsync.status.check_machine import (
     Port,
     check_browse_port,
     check_companions,
@@ -22,9 +24,7 @@ from promptsync.checks.machine import (
     check_webhook_port,
     look_at_port,
 )
-from promptsync.checks.settings import check_secrets, secrets_of
-from promptsync.config import Config
-from promptsync.config.sections import Section
+from promptsync.status.check_settings import check_secrets, secrets_of
 
 OK, NOTE, PROBLEM = Level.OK, Level.NOTE, Level.PROBLEM
 

@@ -11,7 +11,7 @@ import pytest
 from cli_deliveries import customer, line, write
 from cli_place import Place, run
 
-from promptsync.engine import Engine
+from promptsync.engine.engine import Engine
 
 
 def findings(place: Place, *options: str, code: int) -> dict[str, list[tuple[str, str]]]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from cli_place import Place, run
 
-from promptsync.engine import Engine
+from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorFull
-from promptsync.ingest.files import FileLoader, LoadRequest
+from promptsync.loading.files import FileLoader, LoadRequest
 
 NOBODY = 65534
 

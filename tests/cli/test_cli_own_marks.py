@@ -8,8 +8,8 @@ import pytest
 from cli_place import Place
 
 from promptsync.clock import system_clock
-from promptsync.drop_intake import DropIntake
-from promptsync.engine import Engine
+from promptsync.drop.intake import DropIntake
+from promptsync.engine.engine import Engine
 from promptsync.store import ledger
 
 WORDS = "cio-validate is Customer.io's own check that it may write here"

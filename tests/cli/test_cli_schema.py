@@ -8,7 +8,8 @@ import pytest
 from cli_place import run
 
 from promptsync.cli.schema import as_markdown, filled_from
-from promptsync.model import Column, Kind, Role, Table, declared_schema
+from promptsync.model import Column, Kind, Role, Table
+from promptsync.vendors import declared_schema
 
 SCHEMA = declared_schema()
 

@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_millis, micros_of
 from promptsync.clock_watch import BOUND, ClockWatch, Reading, moved
 from promptsync.config.schedules import parse_schedule
+from promptsync.daemon.schedule import Every, Schedule, Task, is_due
+from promptsync.daemon.wall_trigger import WallTrigger
 from promptsync.errors import Unavailable
-from promptsync.model import declared_schema
-from promptsync.schedule import Every, Schedule, Task, is_due
 from promptsync.store.mirror import Mirror
-from promptsync.wall_trigger import WallTrigger
+from promptsync.vendors import declared_schema
 
 NOW = datetime(2026, 2, 4, 8, tzinfo=UTC)
 SPANS = st.integers(-10 * 365 * 86_400, 10 * 365 * 86_400).map(lambda seconds: timedelta(seconds=seconds))
@@ -79,7 +79,7 @@ async def test_a_run_that_is_to_be_made_again_soon_is_so_by_the_clock_as_it_is(
     schedule.add(task)
     schedule.start()
     with monkeypatch.context() as clock:
-        clock.setattr("promptsync.schedule.datetime", Ahead)
+        clock.setattr("promptsync.daemon.schedule.datetime", Ahead)
         await schedule.run_now(task)
     await asyncio.sleep(0.2)
     assert runs == [1]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from promptsync.demo.world import World
+from promptsync.demo.world.world import World
 
 
 @pytest.fixture(scope="session")

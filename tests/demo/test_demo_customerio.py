@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptsync.demo.cio_account import Account
-from promptsync.demo.cio_columns import columns_of, tables
-from promptsync.demo.cio_files import ROWS, CioFile, write
-from promptsync.demo.cio_messages import event_id
-from promptsync.demo.cio_syncs import Syncs
+from promptsync.demo.customerio.account import Account
+from promptsync.demo.customerio.columns import columns_of, tables
+from promptsync.demo.customerio.files import ROWS, CioFile, write
+from promptsync.demo.customerio.messages import event_id
+from promptsync.demo.customerio.syncs import Syncs
 from promptsync.demo.drops import Drops
-from promptsync.demo.truth_cio import change_sets
-from promptsync.demo.world import DAY, World
-from promptsync.formats.change_set_names import parse_change_set
-from promptsync.model import declared_schema
+from promptsync.demo.truth.customerio import change_sets
+from promptsync.demo.world.world import DAY, World
+from promptsync.vendors import declared_schema
+from promptsync.vendors.customerio.files import parse_change_set
 
 FIELDS = {
     "deliveries": "workspace_id delivery_id internal_customer_id subject_id event_id delivery_type campaign_id"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from promptsync.demo.days import EVERYTHING, Mischief, Night, happenings, simulate
-from promptsync.demo.events import Event
-from promptsync.demo.nights import midnights
-from promptsync.demo.world import DAY, World
-from promptsync.model.event_types import EVENT_TYPES, type_of_path
+from promptsync.demo.prompt.events import Event
+from promptsync.demo.prompt.nights import midnights
+from promptsync.demo.world.days import EVERYTHING, Mischief, Night, happenings, simulate
+from promptsync.demo.world.world import DAY, World
+from promptsync.vendors.prompt.event_types import EVENT_TYPES, type_of_path
 
 # The samples below are the specification's own (Event Endpoint), types written out by value.
 USER = {"id": 3, "displayName": "", "createdTimestamp": 1, "createdDate": "", "userType": ""}

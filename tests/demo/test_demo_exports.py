@@ -11,10 +11,10 @@ import pytest
 
 from promptsync.clock import parse_iso
 from promptsync.demo.bulk import write_message_file
-from promptsync.demo.exports import write_night
-from promptsync.demo.nights import midnight, midnight_before, midnights, stamp
-from promptsync.demo.snapshot import message_row
-from promptsync.demo.world import DAY, World
+from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.nights import midnight, midnight_before, midnights, stamp
+from promptsync.demo.prompt.snapshot import message_row
+from promptsync.demo.world.world import DAY, World
 from promptsync.errors import Unavailable
 
 HEADERS = {

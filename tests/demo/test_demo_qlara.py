@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import pytest
 
 from promptsync.clock import iso_millis
-from promptsync.demo.cio_syncs import Syncs
-from promptsync.demo.compare import TableResult, compare
-from promptsync.demo.qlara_account import CONTACTS, KINDS, MESSAGES, REPORTS, Asked, QlaraAccount, stretches
-from promptsync.demo.truth import Truth
-from promptsync.demo.truth_cio import change_sets
-from promptsync.demo.world import DAY, World
-from promptsync.model import declared_schema
+from promptsync.demo.customerio.syncs import Syncs
+from promptsync.demo.qlara.account import CONTACTS, KINDS, MESSAGES, REPORTS, Asked, QlaraAccount, stretches
+from promptsync.demo.truth.compare import TableResult, compare
+from promptsync.demo.truth.customerio import change_sets
+from promptsync.demo.truth.truth import Truth
+from promptsync.demo.world.world import DAY, World
+from promptsync.vendors import declared_schema
 
 Mirror = tuple[Truth, sqlite3.Connection]
 

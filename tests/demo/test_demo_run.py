@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from promptsync.control import daemon_runs
-from promptsync.model.event_types import EVENT_TYPES
+from promptsync.daemon.control import daemon_runs
 from promptsync.store.connect import open_reader
+from promptsync.vendors.prompt.event_types import EVENT_TYPES
 
 QLARA = ("qlara_contact", "qlara_delivery_report", "qlara_message")
 

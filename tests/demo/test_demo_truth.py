@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from promptsync.clock import iso_millis
-from promptsync.demo.compare import TableResult, compare
-from promptsync.demo.days import EVERYTHING, Night, live_through, simulate
-from promptsync.demo.events import Event, Events
-from promptsync.demo.nights import RUN_DELAY, midnight_before
-from promptsync.demo.people import Contact
-from promptsync.demo.snapshot import TABLES, Value
-from promptsync.demo.told import Told
-from promptsync.demo.traffic import Message
-from promptsync.demo.truth import HAPPENED, Truth, truth
-from promptsync.demo.world import DAY, World
+from promptsync.demo.prompt.events import Event, Events
+from promptsync.demo.prompt.nights import RUN_DELAY, midnight_before
+from promptsync.demo.prompt.snapshot import TABLES, Value
+from promptsync.demo.truth.compare import TableResult, compare
+from promptsync.demo.truth.knowledge import Told
+from promptsync.demo.truth.truth import HAPPENED, Truth, truth
+from promptsync.demo.world.days import EVERYTHING, Night, live_through, simulate
+from promptsync.demo.world.people import Contact
+from promptsync.demo.world.traffic import Message
+from promptsync.demo.world.world import DAY, World
 from promptsync.errors import Unavailable
-from promptsync.model import Role, declared_schema
+from promptsync.model import Role
+from promptsync.vendors import declared_schema
 
 
 @pytest.fixture(scope="module")

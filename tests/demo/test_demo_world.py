@@ -4,12 +4,12 @@ from collections import Counter
 
 import pytest
 
-from promptsync.demo.days import EVERYTHING, Mischief, simulate
-from promptsync.demo.events import Event
-from promptsync.demo.people import holding
-from promptsync.demo.places import phone_number, places
-from promptsync.demo.timeline import Timeline
-from promptsync.demo.world import DAY, World
+from promptsync.demo.customerio.places import phone_number, places
+from promptsync.demo.prompt.events import Event
+from promptsync.demo.world.days import EVERYTHING, Mischief, simulate
+from promptsync.demo.world.people import holding
+from promptsync.demo.world.timeline import Timeline
+from promptsync.demo.world.world import DAY, World
 
 
 def test_sizes_are_exact_and_everything_is_unique(world: World) -> None:

@@ -9,8 +9,8 @@ import structlog
 from export_desk import Desk
 from export_stage import FAST, KEY, LIMITS, Stage, World, serving
 
-from promptsync.demo.qlara_server import QlaraServer
-from promptsync.exports import Exports
+from promptsync.demo.qlara.server import QlaraServer
+from promptsync.vendors.qlara.exports import Exports
 
 
 @pytest.fixture

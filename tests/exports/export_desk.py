@@ -7,7 +7,7 @@ from click.testing import CliRunner, Result
 from export_stage import KEY, World
 
 from promptsync.cli import main
-from promptsync.demo.qlara_server import QlaraServer
+from promptsync.demo.qlara.server import QlaraServer
 from promptsync.store.connect import open_reader
 
 

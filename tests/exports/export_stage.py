@@ -12,12 +12,12 @@ from typing import Any
 
 from promptsync.clock import MICROS, system_clock
 from promptsync.config import Config
-from promptsync.demo.qlara_server import Mood, QlaraServer
-from promptsync.exports import Exports
-from promptsync.model import declared_schema
-from promptsync.sources.export_call import Pace
-from promptsync.sources.export_jobs import Limits
+from promptsync.demo.qlara.server import Mood, QlaraServer
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
+from promptsync.vendors.qlara.call import Pace
+from promptsync.vendors.qlara.exports import Exports
+from promptsync.vendors.qlara.jobs import Limits
 
 KEY = "key-1234567890"
 FAST = Pace(

@@ -10,9 +10,9 @@ from export_stage import EXPECTED, Stage
 
 from promptsync.clock import MICROS, system_clock
 from promptsync.errors import ConfigError, Unavailable
-from promptsync.sources.export_client import ExportClient
-from promptsync.sources.export_jobs import Limits
-from promptsync.sources.patience import Patience
+from promptsync.places.patience import Patience
+from promptsync.vendors.qlara.client import ExportClient
+from promptsync.vendors.qlara.jobs import Limits
 
 
 @pytest.mark.parametrize("in_header", [False, True])

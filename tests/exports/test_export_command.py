@@ -8,7 +8,7 @@ from export_desk import Desk
 from export_stage import EXPECTED, LIMITS
 
 from promptsync.config import load_config
-from promptsync.daemon import Daemon, run_daemon
+from promptsync.daemon.daemon import Daemon, run_daemon
 
 
 def test_request_waits_until_the_rows_are_there(desk: Desk) -> None:

@@ -4,7 +4,7 @@ import pytest
 from export_stage import EXPECTED, KEY, RANGE, Stage, as_csv
 
 from promptsync.clock import MICROS, iso_millis, parse_iso, system_clock
-from promptsync.export_run import ExportRun
+from promptsync.vendors.qlara.run import ExportRun
 
 
 def test_rows_are_merged_and_the_job_is_loaded(stage: Stage) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from export_stage import EXPECTED, Stage
 
-from promptsync.export_run import ExportRun
-from promptsync.sources.export_jobs import Job
+from promptsync.vendors.qlara.jobs import Job
+from promptsync.vendors.qlara.run import ExportRun
 
 
 class Killed(BaseException):

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.clock import MICROS
-from promptsync.sources import export_answers as answers
-from promptsync.sources.export_answers import Entry
-from promptsync.sources.export_call import Pace, backoff
-from promptsync.sources.export_jobs import (
+from promptsync.vendors.qlara import answers
+from promptsync.vendors.qlara.answers import Entry
+from promptsync.vendors.qlara.call import Pace, backoff
+from promptsync.vendors.qlara.jobs import (
     CLOSED,
     Condition,
     Job,
@@ -25,7 +25,7 @@ from promptsync.sources.export_jobs import (
     slices,
     tried,
 )
-from promptsync.sources.export_profile import QLARA
+from promptsync.vendors.qlara.profile import QLARA
 
 NOW = 1_770_000_000 * MICROS
 ENTRY = Entry("e1", "contacts", "pending", NOW, None)

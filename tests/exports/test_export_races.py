@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from promptsync.formats.export_rows import ColumnMap
-from promptsync.ingest.export_load import ExportLoader, ExportSource
+from promptsync.loading.export import ExportLoader, ExportSource
 from promptsync.merge.guards import Guards
-from promptsync.model import declared_schema
-from promptsync.sources.export_profile import QLARA
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
+from promptsync.vendors.qlara.profile import QLARA
+from promptsync.vendors.qlara.rows import ColumnMap
 
 AT = 1_770_000_000_000_000
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from promptsync.clock import MICROS, parse_iso
 from promptsync.errors import Held
-from promptsync.formats.export_csv import ExportFile
-from promptsync.formats.export_rows import ColumnMap, RowReader, columns_of, map_header, object_cells
 from promptsync.formats.limits import Limits
-from promptsync.model import declared_schema
-from promptsync.sources.export_profile import QLARA
+from promptsync.vendors import declared_schema
+from promptsync.vendors.qlara.csv import ExportFile
+from promptsync.vendors.qlara.profile import QLARA
+from promptsync.vendors.qlara.rows import ColumnMap, RowReader, columns_of, map_header, object_cells
 
 AT = parse_iso("2026-03-01T12:00:00Z")
 SCHEMA = declared_schema()

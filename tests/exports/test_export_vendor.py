@@ -11,17 +11,17 @@ from aiohttp import web
 from export_stage import FAST, LIMITS
 
 from promptsync.clock import system_clock
-from promptsync.export_files import ExportFiles
-from promptsync.export_run import ExportRun, RunSettings
-from promptsync.ingest.export_load import ExportLoader
-from promptsync.job_rows import row_of
+from promptsync.loading.export import ExportLoader
 from promptsync.merge.guards import Guards
-from promptsync.model import declared_schema
-from promptsync.sources.export_call import Access
-from promptsync.sources.export_jobs import Job
-from promptsync.sources.export_profile import QLARA, KindProfile, VendorProfile
 from promptsync.store import jobs
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
+from promptsync.vendors.qlara.call import Access
+from promptsync.vendors.qlara.held_files import ExportFiles
+from promptsync.vendors.qlara.job_rows import row_of
+from promptsync.vendors.qlara.jobs import Job
+from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
+from promptsync.vendors.qlara.run import ExportRun, RunSettings
 
 PEOPLE = KindProfile(
     name="people",

@@ -10,10 +10,10 @@ from fetch_home import QUICK
 
 from promptsync.clock import MICROS
 from promptsync.config import Config, load_config
-from promptsync.engine import Engine
-from promptsync.fetch import FetchReport, FetchSettings, fetch_source
-from promptsync.fetch_sources import sources_of
-from promptsync.sources.places.plan import Wish
+from promptsync.engine.engine import Engine
+from promptsync.fetch.run import FetchReport, FetchSettings, fetch_source
+from promptsync.fetch.sources import sources_of
+from promptsync.places.plan import Wish
 
 SEQUENCE = 241600000000000000
 

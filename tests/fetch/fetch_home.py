@@ -7,14 +7,14 @@ from pathlib import Path
 
 from promptsync.clock import MICROS
 from promptsync.config import Config, load_config
-from promptsync.demo.exports import write_night
-from promptsync.demo.nights import midnight
-from promptsync.demo.world import World
-from promptsync.engine import Engine
-from promptsync.fetch import FetchReport, FetchSettings, fetch_source
-from promptsync.fetch_sources import sources_of
-from promptsync.sources.places.download import Bounds
-from promptsync.sources.places.plan import Wish
+from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.nights import midnight
+from promptsync.demo.world.world import World
+from promptsync.engine.engine import Engine
+from promptsync.fetch.run import FetchReport, FetchSettings, fetch_source
+from promptsync.fetch.sources import sources_of
+from promptsync.places.download import Bounds
+from promptsync.places.plan import Wish
 
 QUICK = FetchSettings(Bounds(attempts=3, wait=0.001, stall=5.0, total=20.0), settle=0.0)
 TABLES = ("contact", "opt_out")

@@ -12,10 +12,10 @@ from typing import Protocol
 import pytest
 
 from promptsync.errors import ConfigError, Unavailable
-from promptsync.sources.odd_entries import printable
-from promptsync.sources.places.opening import open_place
-from promptsync.sources.places.place import Item, Pass, PassedOver, Place, PlaceSettings, nobody, public_name
-from promptsync.sources.safe_http import Gone
+from promptsync.places.odd_entries import printable
+from promptsync.places.opening import open_place
+from promptsync.places.place import Item, Pass, PassedOver, Place, PlaceSettings, nobody, public_name
+from promptsync.places.safe_http import Gone
 
 SECRET = "correct-horse-battery"
 CONTENT = bytes(range(256)) * 5_000

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from promptsync.fetch_ahead import Reach, in_order
+from promptsync.fetch.ahead import Reach, in_order
 
 FILES = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(1, 50), st.sampled_from([0, 3, 30]), st.booleans()), max_size=30

@@ -13,10 +13,10 @@ import pytest
 from changes_home import SEQUENCE, ChangesHome, content, metrics
 from fetch_home import QUICK, rows
 
-from promptsync.daemon import Daemon, run_daemon
+from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.errors import ConfigError, Unavailable
-from promptsync.sources.places.folder import FolderPlace
-from promptsync.sources.places.place import Item
+from promptsync.places.folder import FolderPlace
+from promptsync.places.place import Item
 from promptsync.store import place_ledger
 
 STATES = "SELECT sequence - 241600000000000000, state, gone_at IS NOT NULL FROM sync_object ORDER BY sequence, key"
@@ -141,7 +141,7 @@ def test_content_waits_for_its_budget(home: ChangesHome, monkeypatch: pytest.Mon
         ((why,),) = rows(engine, f"SELECT error FROM sync_object WHERE sequence = {SEQUENCE + 2}")
         assert "content_budget" in str(why)
         with monkeypatch.context() as patch:
-            patch.setattr("promptsync.fetch_files.download", None)  # what it would bring is known by now
+            patch.setattr("promptsync.fetch.files.download", None)  # what it would bring is known by now
             assert home.fetch(engine).over_budget == 2
     home.configure('skip = []\ncontent_budget = "130 kB"')
     with home.engine() as engine:
@@ -306,7 +306,7 @@ def test_a_table_that_there_is_not_is_said_with_a_suggestion(home: ChangesHome) 
 async def test_the_daemon_looks_every_so_often_and_catches_up_at_start(
     home: ChangesHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
     home.configure('every = "1 second"')
     home.put_metrics(1)
     up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()

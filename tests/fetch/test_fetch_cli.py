@@ -25,7 +25,7 @@ def run(home: Home, *args: str) -> Result:
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a test are written once."""
-    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
 
 
 def test_it_says_what_it_fetched_and_ends_with_zero(home: Home) -> None:

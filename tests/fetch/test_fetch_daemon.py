@@ -16,15 +16,15 @@ from file_server import FileServer, serve
 
 from promptsync.cli import main
 from promptsync.clock import MICROS
-from promptsync.control import ask_daemon
-from promptsync.daemon import Daemon, run_daemon
+from promptsync.daemon.control import ask_daemon
+from promptsync.daemon.daemon import Daemon, run_daemon
+from promptsync.daemon.schedule import Later, Schedule, Task
 from promptsync.errors import Unavailable
-from promptsync.schedule import Later, Schedule, Task
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
     return Home(tmp_path)
 
 
@@ -88,7 +88,7 @@ async def test_a_place_that_the_daemon_does_not_know_yet_asks_for_a_restart(home
 
 
 async def test_it_stops_at_once_in_the_middle_of_a_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
     async with serve(FileServer()) as server:
         home = Home(tmp_path, f"{server.address}/out/")
         path = home.night(4)[0]

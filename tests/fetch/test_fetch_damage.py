@@ -12,7 +12,7 @@ from fetch_home import QUICK, Home, rows
 from file_server import FileServer, serve
 
 from promptsync.cli import main
-from promptsync.sources.places.plan import Wish
+from promptsync.places.plan import Wish
 
 BY_HAND = Wish(by_hand=True)
 FILES = "SELECT state, count(*) FROM sync_file GROUP BY 1 ORDER BY 1"
@@ -110,7 +110,7 @@ def test_a_copy_that_is_gone_is_fetched_again_when_asked(tmp_path: Path) -> None
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
 
     def one(home: Home, *args: str) -> Result:
         return CliRunner().invoke(main, ["--config", str(home.file), *args], catch_exceptions=False)

@@ -11,12 +11,12 @@ from file_server import FileServer, serve
 from place_contract import CONTENT, listed, opened
 
 from promptsync.errors import FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.sources.patience import Patience
-from promptsync.sources.places.download import Bounds, download, with_retries
-from promptsync.sources.places.incoming import Incoming
-from promptsync.sources.places.part import Part
-from promptsync.sources.places.place import Item, PlaceSettings
-from promptsync.sources.safe_http import Gone
+from promptsync.places.download import Bounds, download, with_retries
+from promptsync.places.incoming import Incoming
+from promptsync.places.part import Part
+from promptsync.places.patience import Patience
+from promptsync.places.place import Item, PlaceSettings
+from promptsync.places.safe_http import Gone
 
 QUICK = Bounds(attempts=4, wait=0.001, stall=5.0, total=20.0)
 

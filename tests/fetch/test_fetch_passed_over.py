@@ -62,7 +62,7 @@ def test_files_that_may_not_be_read_stop_no_other(home: Home) -> None:
 
 
 def test_the_command_names_it_and_ends_with_one(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
     (home.place / "lost+found").chmod(0)
     with no_rights_of_root():
         result = CliRunner().invoke(main, ["--config", str(home.file), "fetch"], catch_exceptions=False)
@@ -78,7 +78,7 @@ def test_the_command_names_it_and_ends_with_one(home: Home, monkeypatch: pytest.
 def test_what_is_tried_again_is_told_in_words_or_not_at_all(
     home: Home, monkeypatch: pytest.MonkeyPatch, verbose: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr("promptsync.fetch.settings_of", lambda _: QUICK)
+    monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
     home.place.rename(home.folder / "away")
     result = CliRunner().invoke(main, ["--config", str(home.file), *verbose, "fetch"], catch_exceptions=False)
     assert result.exit_code == 3

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import InputRefused
-from promptsync.model import declared_schema
-from promptsync.sources.places.place import Item
-from promptsync.sources.places.plan import ENOUGH, Plan, Wish, make_plan
+from promptsync.places.place import Item
+from promptsync.places.plan import ENOUGH, Plan, Wish, make_plan
 from promptsync.store.ddl import statements
 from promptsync.store.place_ledger import (
     Attempt,
@@ -24,6 +23,7 @@ from promptsync.store.place_ledger import (
     skips_differ,
 )
 from promptsync.store.place_listing import Listing
+from promptsync.vendors import declared_schema
 
 NOW = "2026-02-04T00:00:00.000Z"
 

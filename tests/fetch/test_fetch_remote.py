@@ -13,7 +13,7 @@ from place_contract import SECRET
 from test_place_s3 import S3Stage, stage  # noqa: F401  a fixture
 
 from promptsync.errors import ConfigError
-from promptsync.fetch_sources import sources_of
+from promptsync.fetch.sources import sources_of
 
 
 async def to_thread(home: Home, most: int = 1) -> list[tuple[object, ...]]:

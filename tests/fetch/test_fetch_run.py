@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from fetch_home import QUICK, Home, rows
 
-from promptsync.demo.nights import midnight
+from promptsync.daemon.operations import retry_rejects
+from promptsync.demo.prompt.nights import midnight
 from promptsync.errors import Unavailable
-from promptsync.fetch import fetch_source
-from promptsync.fetch_sources import sources_of
-from promptsync.ingest.files import LoadRequest
-from promptsync.operations import retry_rejects
-from promptsync.sources.places.plan import ENOUGH, Wish
+from promptsync.fetch.run import fetch_source
+from promptsync.fetch.sources import sources_of
+from promptsync.loading.files import LoadRequest
+from promptsync.places.plan import ENOUGH, Wish
 
 OBJECTS = "SELECT key, state, attempts, gone_at IS NOT NULL FROM sync_object ORDER BY key"
 
@@ -169,7 +169,7 @@ def test_what_was_downloaded_before_a_kill_is_not_downloaded_again(home: Home, m
                 home.fetch(engine)
         (left,) = home.leftovers
         assert left.endswith(".csv.gz")
-        monkeypatch.setattr("promptsync.fetch_files.download", _killed)
+        monkeypatch.setattr("promptsync.fetch.files.download", _killed)
         assert home.fetch(engine).loaded == 1
     assert home.leftovers == []
 

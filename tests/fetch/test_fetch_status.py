@@ -8,13 +8,13 @@ import pytest
 from fetch_home import Home
 
 from promptsync.clock import MICROS, iso_millis
-from promptsync.demo.exports import write_night
-from promptsync.demo.nights import midnight
-from promptsync.engine import Engine
-from promptsync.fetch import record_run
-from promptsync.fetch_sources import source_names, sources_of
-from promptsync.ingest.files import LoadRequest
-from promptsync.status_sources import SourceState, missing_nights, source_problems, source_states
+from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.nights import midnight
+from promptsync.engine.engine import Engine
+from promptsync.fetch.run import record_run
+from promptsync.fetch.sources import source_names, sources_of
+from promptsync.loading.files import LoadRequest
+from promptsync.status.sources import SourceState, missing_nights, source_problems, source_states
 
 ZONE = ZoneInfo("America/Los_Angeles")
 

@@ -14,7 +14,7 @@ from obstore.store import AzureStore
 from place_contract import GuardedPlaceContract
 from yarl import URL
 
-from promptsync.sources.places.place import PlaceSettings
+from promptsync.places.place import PlaceSettings
 
 _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

@@ -11,8 +11,8 @@ from aiohttp import web
 from place_contract import SECRET, listed, opened
 
 from promptsync.errors import InputRefused
-from promptsync.sources.places.download import Bounds, download
-from promptsync.sources.places.place import PlaceSettings
+from promptsync.places.download import Bounds, download
+from promptsync.places.place import PlaceSettings
 
 CONTENT = b"PAR1" + bytes(range(256)) * 64 + b"PAR1"
 QUICK = Bounds(attempts=2, wait=0.001, stall=5.0, total=20.0)

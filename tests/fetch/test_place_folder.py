@@ -10,7 +10,7 @@ from place_contract import PlaceContract, listed, opened, whole
 from rights import no_rights_of_root
 
 from promptsync.errors import ConfigError, InputRefused
-from promptsync.sources.places.place import Item, PlaceSettings
+from promptsync.places.place import Item, PlaceSettings
 
 
 @dataclass

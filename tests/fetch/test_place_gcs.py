@@ -14,7 +14,7 @@ from place_contract import SECRET, PlaceContract, Stage, only, opened, whole
 from test_place_s3 import S3Stage, make_bucket
 
 from promptsync.errors import ConfigError, Unavailable
-from promptsync.sources.places.place import PlaceSettings
+from promptsync.places.place import PlaceSettings
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from place_contract import SECRET, PlaceContract, listed, opened, whole
 from yarl import URL
 
 from promptsync.errors import ConfigError
-from promptsync.sources.places.object_xml import NotListed, entries_of, read_page, signed_question
-from promptsync.sources.places.place import PassedOver, PlaceSettings
+from promptsync.places.object_xml import NotListed, entries_of, read_page, signed_question
+from promptsync.places.place import PassedOver, PlaceSettings
 
 
 @dataclass

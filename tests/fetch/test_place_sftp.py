@@ -10,7 +10,7 @@ from place_contract import GuardedPlaceContract, listed, opened, whole
 from test_place_folder import FolderStage
 
 from promptsync.errors import ConfigError, InputRefused
-from promptsync.sources.places.place import PlaceSettings
+from promptsync.places.place import PlaceSettings
 
 
 @dataclass

@@ -8,8 +8,8 @@ from file_server import FileServer, serve
 from place_contract import SECRET, GuardedPlaceContract, listed, opened, whole
 
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
-from promptsync.sources.places.place import Expected, PassedOver, PlaceSettings
-from promptsync.sources.places.web_listing import Link, http_time, read_listing
+from promptsync.places.place import Expected, PassedOver, PlaceSettings
+from promptsync.places.web_listing import Link, http_time, read_listing
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 from file_server import FileServer, serve
 
 from promptsync.errors import ConfigError, InputRefused, Unavailable
-from promptsync.sources.safe_http import Gone, SafeClient, SafeSettings, raise_for_status, read_bounded
+from promptsync.places.safe_http import Gone, SafeClient, SafeSettings, raise_for_status, read_bounded
 
 
 def looked_up(*turns: list[str]):  # type: ignore[no-untyped-def]

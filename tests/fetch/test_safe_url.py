@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import InputRefused, Unavailable
-from promptsync.sources.safe_url import check_url, is_public
+from promptsync.places.safe_url import check_url, is_public
 
 NONE: frozenset[str] = frozenset()
 

@@ -9,15 +9,15 @@ import pyarrow as pa
 from changes_home import SEQUENCE, ChangesHome, content
 from click.testing import CliRunner
 
-from promptsync.checks.change_sets import check_change_sets
 from promptsync.cli import main
 from promptsync.clock import MICROS, iso_millis
-from promptsync.engine import Engine
-from promptsync.fetch import record_run
-from promptsync.fetch_sources import source_names, sources_of
-from promptsync.metrics import mirror_metrics
-from promptsync.status import Expectations, Status, read_status
-from promptsync.status_change_sets import change_set_states
+from promptsync.daemon.metrics import mirror_metrics
+from promptsync.engine.engine import Engine
+from promptsync.fetch.run import record_run
+from promptsync.fetch.sources import source_names, sources_of
+from promptsync.status.change_sets import change_set_states
+from promptsync.status.check_change_sets import check_change_sets
+from promptsync.status.status import Expectations, Status, read_status
 
 
 def looked(home: ChangesHome, engine: Engine) -> Status:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from promptsync.clock import iso_millis, micros_of
 from promptsync.config.schedules import parse_schedule
-from promptsync.schedule import is_due
-from promptsync.wall_trigger import WallTrigger, next_fire
+from promptsync.daemon.schedule import is_due
+from promptsync.daemon.wall_trigger import WallTrigger, next_fire
 
 ZONE = ZoneInfo("America/Los_Angeles")
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
-from promptsync.formats.names import FileName
 from promptsync.formats.rejects import BadRow, shape_of
-from promptsync.formats.snapshot_csv import SnapshotReader
-from promptsync.model.prompt_exports import MESSAGE
+from promptsync.vendors.prompt.files import FileName
+from promptsync.vendors.prompt.tables_exports import MESSAGE
 
 NAMES = "id,created_timestamp,is_mms,segments\n"
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsync.clock import MAX_MICROS, iso_millis, micros_of
-from promptsync.formats import time_spelling
 from promptsync.formats.cells import type_cells
+from promptsync.formats.csv import time_spelling
 from promptsync.formats.times import format_times, parse_times
 from promptsync.model import Kind
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from promptsync.clock import iso_millis, micros_of
-from promptsync.formats.change_set_names import ChangeSetName
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_rows import Batch, ChangeSetReader
+from promptsync.formats.parquet.reader import Batch, ChangeSetReader
 from promptsync.model import Column, Kind, Table
+from promptsync.vendors.customerio.files import ChangeSetName
 
 NAME = ChangeSetName("cio_thing", 7, 5, 241600000000311123, 3)
 TABLE = Table(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import Held, InputRefused
-from promptsync.formats.change_set_names import STEMS, ChangeSetName, is_ignored, parse_change_set
+from promptsync.vendors.customerio.files import STEMS, ChangeSetName, is_ignored, parse_change_set
 
 NUMBER = st.integers(0, (1 << 63) - 1)
 

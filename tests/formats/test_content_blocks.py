@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.formats.content_blocks import ContentCutter, step_for
+from promptsync.loading.content_blocks import ContentCutter, step_for
 from promptsync.merge.block_index import NOTHING_KNOWN
 
 CELL = st.one_of(st.integers(0, 5_000).map(str), st.text("0268a, ", max_size=22), st.just("9" * 18 + "20"))

@@ -13,16 +13,16 @@ import pytest
 
 from promptsync.clock import parse_iso
 from promptsync.errors import Held
-from promptsync.formats.export_csv import ExportFile
-from promptsync.formats.export_rows import ColumnMap
+from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
-from promptsync.formats.names import FileName
 from promptsync.formats.proof import prove
 from promptsync.formats.rejects import BadRow
-from promptsync.formats.snapshot_csv import SnapshotReader
-from promptsync.model import declared_schema
-from promptsync.model.prompt_exports import BROADCAST
-from promptsync.sources.export_profile import QLARA
+from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.files import FileName
+from promptsync.vendors.prompt.tables_exports import BROADCAST
+from promptsync.vendors.qlara.csv import ExportFile
+from promptsync.vendors.qlara.profile import QLARA
+from promptsync.vendors.qlara.rows import ColumnMap
 
 ZONE, AT = ZoneInfo("America/Los_Angeles"), parse_iso("2026-03-01T12:00:00Z")
 HEADER = "id,{text},{time}\n"

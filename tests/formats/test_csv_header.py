@@ -3,9 +3,9 @@
 import pytest
 
 from promptsync.errors import Held
-from promptsync.formats.header import Field, Header, read_header
+from promptsync.formats.csv.header import Field, Header, read_header
 from promptsync.model import Kind
-from promptsync.model.prompt_exports import CONTACT, CONTACT_DATA, MESSAGE, OPT_IN, ORG, TABLES
+from promptsync.vendors.prompt.tables_exports import CONTACT, CONTACT_DATA, MESSAGE, OPT_IN, ORG, TABLES
 
 
 def header(text: str, table: object = OPT_IN, most: int = 50) -> Header:

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsync.errors import Held
-from promptsync.formats import records
-from promptsync.formats.csv_block import parse_block
-from promptsync.formats.quote_places import well_placed
-from promptsync.formats.records import Block, blocks, cells_of, first_record, line_ends, split
+from promptsync.formats.csv import records
+from promptsync.formats.csv.block import parse_block
+from promptsync.formats.csv.quote_places import well_placed
+from promptsync.formats.csv.records import Block, blocks, cells_of, first_record, line_ends, split
 
 SOUP = st.lists(st.sampled_from([b'"', b'""', b",", b"\n", b"\r\n", b"\r", b"a", b"bc", b" "]), max_size=40).map(
     b"".join

@@ -15,13 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsync.errors import Held
-from promptsync.formats.dialect import Dialect, dialect_of
-from promptsync.formats.header import known_names
+from promptsync.formats.csv.dialect import Dialect, dialect_of
+from promptsync.formats.csv.header import known_names
+from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
-from promptsync.formats.names import FileName
 from promptsync.formats.rejects import BadRow
-from promptsync.formats.snapshot_csv import SnapshotReader
-from promptsync.model.prompt_exports import CONTACT, OPT_IN
+from promptsync.vendors.prompt.files import FileName
+from promptsync.vendors.prompt.tables_exports import CONTACT, OPT_IN
 
 NAMES = known_names(CONTACT)
 HEADER = ["id", "display_name", "phone", "is_opted_out"]

@@ -7,8 +7,8 @@ import pytest
 
 from promptsync.clock import micros_of
 from promptsync.errors import InputRefused
-from promptsync.formats.names import FileName, parse_name
-from promptsync.model.prompt_exports import TABLES
+from promptsync.vendors.prompt.files import FileName, parse_name
+from promptsync.vendors.prompt.tables_exports import TABLES
 
 PACIFIC = ZoneInfo("America/Los_Angeles")
 

@@ -16,16 +16,16 @@ import pytest
 
 import promptsync
 from promptsync.errors import Held, PromptsyncError
-from promptsync.formats.change_set_names import ChangeSetName
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_content import selected_bytes
-from promptsync.formats.parquet_proof import has_footer, prove_parquet, read_footer
-from promptsync.formats.parquet_rows import ChangeSetReader
-from promptsync.model.customerio_sent import METRICS
+from promptsync.formats.parquet.content import selected_bytes
+from promptsync.formats.parquet.proof import has_footer, prove_parquet, read_footer
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.vendors.customerio.tables_sent import METRICS
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)
 FILE = "metrics_v5_7_11.parquet"
-ASKS_PYARROW = {"formats/parquet_source.py"}
+ASKS_PYARROW = {"formats/parquet/source.py"}
 """Only what has read the footer itself before may hand a file to pyarrow."""
 
 

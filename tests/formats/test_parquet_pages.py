@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from promptsync.errors import Held
-from promptsync.formats.change_set_names import ChangeSetName
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_rows import ChangeSetReader
-from promptsync.model.customerio_sent import METRICS
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.vendors.customerio.tables_sent import METRICS
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)
 CELL, ROWS = 1 << 11, 4096  # 8 MiB

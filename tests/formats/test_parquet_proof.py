@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from promptsync.errors import Held, Unavailable
-from promptsync.formats.change_set_names import ChangeSetName
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_content import selected_bytes
-from promptsync.formats.parquet_proof import prove_parquet
-from promptsync.formats.parquet_rows import ChangeSetReader
-from promptsync.model.customerio_sent import METRICS
+from promptsync.formats.parquet.content import selected_bytes
+from promptsync.formats.parquet.proof import prove_parquet
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.vendors.customerio.tables_sent import METRICS
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)
 FILE = "metrics_v5_7_11.parquet"

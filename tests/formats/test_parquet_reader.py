@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from promptsync.clock import iso_millis, micros_of
 from promptsync.errors import Held
-from promptsync.formats import parquet_rows
-from promptsync.formats.change_set_names import ChangeSetName
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_rows import ChangeSetReader
+from promptsync.formats.parquet import reader as parquet_rows
+from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.formats.rejects import BadRow
 from promptsync.model import Column, Kind, Table
+from promptsync.vendors.customerio.files import ChangeSetName
 
 NAME = ChangeSetName("cio_thing", 7, 5, 241600000000311123, 3)
 TABLE = Table(

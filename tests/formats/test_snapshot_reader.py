@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from promptsync.clock import iso_millis, micros_of
 from promptsync.errors import Held
+from promptsync.formats.csv.reader import BadRow, SnapshotReader
+from promptsync.formats.csv.row_typing import LATEST
 from promptsync.formats.limits import Limits
-from promptsync.formats.names import FileName
-from promptsync.formats.row_typing import LATEST
-from promptsync.formats.snapshot_csv import BadRow, SnapshotReader
 from promptsync.model import Table
-from promptsync.model.prompt_exports import CONTACT, CONTACT_DATA, MESSAGE, OPT_IN, ORG
+from promptsync.vendors.prompt.files import FileName
+from promptsync.vendors.prompt.tables_exports import CONTACT, CONTACT_DATA, MESSAGE, OPT_IN, ORG
 
 ZONE = ZoneInfo("America/Los_Angeles")
 AS_OF = micros_of(datetime(2026, 2, 4, 8, tzinfo=UTC))

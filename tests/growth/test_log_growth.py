@@ -14,13 +14,13 @@ from click.testing import CliRunner
 from daemon_process import CONFIG, daemon
 
 from promptsync.cli import main
-from promptsync.model import declared_schema
-from promptsync.status_log import LARGE, LogState, log_state
+from promptsync.status.wal import LARGE, LogState, log_state
 from promptsync.store.connect import open_reader, open_writer
 from promptsync.store.lock_holders import lasting_readers
 from promptsync.store.mirror import Mirror
 from promptsync.store.wal import KEPT, WriteAheadLog, log_size
 from promptsync.store.writer import Lane, Writer
+from promptsync.vendors import declared_schema
 
 READ = """import sqlite3, sys
 connection = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, isolation_level=None)

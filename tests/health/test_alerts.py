@@ -11,11 +11,11 @@ from aiohttp import web
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 from structlog.testing import capture_logs
 
-from promptsync.alerts import Alerts, keyed, ping_url
 from promptsync.config import load_config
 from promptsync.config.secret import Secret
-from promptsync.engine import Engine
-from promptsync.schedule import Schedule, Task
+from promptsync.daemon.alerts import Alerts, keyed, ping_url
+from promptsync.daemon.schedule import Schedule, Task
+from promptsync.engine.engine import Engine
 
 TOKEN = "c2a8f0e1-token"
 

@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from promptsync.config import load_config
-from promptsync.drop_intake import DropIntake
-from promptsync.engine import Engine
-from promptsync.health import Health, health_routes
-from promptsync.sources.drop import DropFolder, DropSettings
-from promptsync.sources.listener import STATE, ListenerState
+from promptsync.daemon.health import Health, health_routes
+from promptsync.drop.folder import DropFolder, DropSettings
+from promptsync.drop.intake import DropIntake
+from promptsync.engine.engine import Engine
+from promptsync.vendors.prompt.webhook.listener import STATE, ListenerState
 
 
 @pytest.fixture

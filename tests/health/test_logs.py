@@ -13,10 +13,10 @@ import structlog
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 
 from promptsync.config import load_config
-from promptsync.daemon import Daemon, run_daemon
-from promptsync.engine import Engine
-from promptsync.logs import LibraryHandler, log_unhandled, masked, report, set_up_logs
-from promptsync.schedule import Schedule, Task
+from promptsync.daemon.daemon import Daemon, run_daemon
+from promptsync.daemon.logs import LibraryHandler, log_unhandled, masked, report, set_up_logs
+from promptsync.daemon.schedule import Schedule, Task
+from promptsync.engine.engine import Engine
 
 CANARY = "canary-4711"
 

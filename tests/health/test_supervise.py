@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from promptsync.daemon.supervise import Supervisor
 from promptsync.errors import MirrorBroken, MirrorFull
-from promptsync.supervise import Supervisor
 
 
 class Part:

@@ -14,12 +14,12 @@ from click.testing import CliRunner
 from promptsync.cli import main
 from promptsync.clock import MICROS
 from promptsync.config import Config, load_config
-from promptsync.daemon import Daemon, run_daemon
+from promptsync.daemon.daemon import Daemon, run_daemon
+from promptsync.daemon.observations import write_down_too_large
 from promptsync.errors import Unavailable
-from promptsync.observations import write_down_too_large
-from promptsync.sources.listener import ListenerState
-from promptsync.status_oversized import oversized_problem
+from promptsync.status.oversized import oversized_problem
 from promptsync.store.oversized import note_oversized, oversized
+from promptsync.vendors.prompt.webhook.listener import ListenerState
 
 TEXT = """\
 [webhook]

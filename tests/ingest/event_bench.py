@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from promptsync.ingest.events import EventApplier
+from promptsync.events.apply import EventApplier
 from promptsync.model import Role
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event

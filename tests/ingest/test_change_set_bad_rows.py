@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from promptsync.config import Config
-from promptsync.engine import Engine
-from promptsync.ingest.files import LoadRequest
+from promptsync.engine.engine import Engine
+from promptsync.loading.files import LoadRequest
 
 ROWS = 150_000  # more than two batches
 

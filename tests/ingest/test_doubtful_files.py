@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from promptsync.clock import MICROS
-from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
-from promptsync.model import declared_schema
+from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 HEADER = "id,created_timestamp,content,contact_id"
 NOW = 1_770_300_000 * MICROS

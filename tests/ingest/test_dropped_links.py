@@ -8,18 +8,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from promptsync.config import Config
-from promptsync.demo.exports import write_night
-from promptsync.demo.nights import midnight
-from promptsync.demo.world import World
-from promptsync.engine import Engine
+from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.nights import midnight
+from promptsync.demo.world.world import World
+from promptsync.engine.engine import Engine
 from promptsync.errors import Unavailable
-from promptsync.formats.change_set_names import parse_change_set
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_proof import has_footer
-from promptsync.formats.parquet_rows import ChangeSetReader
-from promptsync.ingest.file_report import DROP
-from promptsync.ingest.files import LoadRequest
-from promptsync.model.customerio_sent import METRICS
+from promptsync.formats.parquet.proof import has_footer
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.loading.files import LoadRequest
+from promptsync.loading.report import DROP
+from promptsync.vendors.customerio.files import parse_change_set
+from promptsync.vendors.customerio.tables_sent import METRICS
 
 
 def test_a_link_is_followed_by_hand_and_never_in_the_drop_folder(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import MirrorFull
-from promptsync.ingest.claims import Claims
-from promptsync.ingest.events import EventApplier
-from promptsync.ingest.fields import Fields
-from promptsync.ingest.prompt_events import HANDLERS, Handler
-from promptsync.model import declared_schema
+from promptsync.events.apply import EventApplier
+from promptsync.events.claims import Claims
+from promptsync.events.fields import Fields
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.events import HANDLERS, Handler
 
 NOW = 1_770_192_000_000_000
 

@@ -13,12 +13,12 @@ from event_samples import SAMPLES, path_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsync.ingest.events import Reading, read
-from promptsync.ingest.prompt_events import HANDLERS
-from promptsync.model import declared_schema
-from promptsync.model.event_types import type_of_path
+from promptsync.events.apply import Reading, read
 from promptsync.store.inbox import StoredEvent
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.vendors.prompt.events import HANDLERS
 
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=4),

@@ -10,12 +10,12 @@ from event_rows import RECEIVED
 from event_samples import CUSTOMER, ORG, SAMPLES, path_of
 
 from promptsync.clock import iso_millis
-from promptsync.ingest.events import read
-from promptsync.ingest.prompt_events import HANDLERS
-from promptsync.model import declared_schema
-from promptsync.model.event_types import type_of_path
+from promptsync.events.apply import read
 from promptsync.store.inbox import StoredEvent
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.vendors.prompt.events import HANDLERS
 
 AHEAD = 300_000_000
 IN_2062 = 2_926_000_000_000

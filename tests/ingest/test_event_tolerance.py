@@ -13,9 +13,9 @@ from event_samples import CUSTOMER, ORG, SAMPLES, path_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsync.ingest.fields import Fields
-from promptsync.model import declared_schema
+from promptsync.events.fields import Fields
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 FREE = {
     *("parameters", "channelApps", "twilioModel", "instantAppSchema", "notificationGroups", "newValues", "oldValues"),

@@ -10,13 +10,15 @@ from event_bench import Bench
 from event_rows import RECEIVED, ROWS, whole
 from event_samples import SAMPLES, TALK, Body, path_of
 
-from promptsync.ingest.claims import Claims
-from promptsync.ingest.events import Reading, read
-from promptsync.ingest.prompt_events import HANDLERS
-from promptsync.model import Role, declared_schema, prompt_happened, prompt_webhooks
-from promptsync.model.event_types import EVENT_TYPES, type_of_path
+from promptsync.events.apply import Reading, read
+from promptsync.events.claims import Claims
+from promptsync.model import Role
 from promptsync.store.inbox import StoredEvent
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt import tables_happened, tables_webhooks
+from promptsync.vendors.prompt.event_types import EVENT_TYPES, type_of_path
+from promptsync.vendors.prompt.events import HANDLERS
 
 SCHEMA = declared_schema()
 WEBHOOKS_ONLY = [
@@ -80,8 +82,8 @@ def test_every_type_has_a_handler_a_sample_and_a_home() -> None:
     assert len(EVENT_TYPES) == 48
     assert set(HANDLERS) == set(EVENT_TYPES) == {type_of_path(path_of(name)) for name in SAMPLES}
     assert set(ROWS) == set(SAMPLES)
-    assert [table.name for table in prompt_webhooks.TABLES] == WEBHOOKS_ONLY
-    assert [table.name for table in prompt_happened.TABLES] == HAPPENED
+    assert [table.name for table in tables_webhooks.TABLES] == WEBHOOKS_ONLY
+    assert [table.name for table in tables_happened.TABLES] == HAPPENED
     assert all(SCHEMA[name].role is Role.HAPPENED for name in HAPPENED)
 
 

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptsync.ingest import body as body_module
-from promptsync.ingest.body import LARGE, parse_body
-from promptsync.ingest.events import EventApplier
-from promptsync.model import declared_schema
+from promptsync.events import body as body_module
+from promptsync.events.apply import EventApplier
+from promptsync.events.body import LARGE, parse_body
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event, pending
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 NOW = 1_780_000_000_000_000
 VALUES = st.recursive(

@@ -15,15 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsync.errors import Unavailable
-from promptsync.ingest import large_delivery
-from promptsync.ingest.events import EventApplier
-from promptsync.ingest.merge_claims import ClaimMerger
-from promptsync.model import declared_schema
+from promptsync.events import large_delivery
+from promptsync.events.apply import EventApplier
+from promptsync.events.merge_claims import ClaimMerger
 from promptsync.model.delivery import Delivery
 from promptsync.store import inbox
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
+from promptsync.vendors import declared_schema
 
 NOW = 1_780_000_000_000_000
 

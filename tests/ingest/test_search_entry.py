@@ -6,12 +6,12 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsync.ingest.events import EventApplier
-from promptsync.ingest.search_entry import SearchEntry
-from promptsync.model import declared_schema
+from promptsync.engine.search import SearchEntry
+from promptsync.events.apply import EventApplier
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 WORDS = ("bus", "tuesday", "volunteers", "stop")
 SAID = st.lists(st.tuples(st.integers(1, 4), st.sampled_from(WORDS), st.booleans()), max_size=12)

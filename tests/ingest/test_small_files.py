@@ -20,9 +20,9 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from promptsync.config import Config
-from promptsync.engine import Engine
-from promptsync.ingest.files import FileReport, LoadRequest
-from promptsync.ingest.small_files import SmallRun
+from promptsync.engine.engine import Engine
+from promptsync.loading.files import FileReport, LoadRequest
+from promptsync.loading.small_files import SmallRun
 from promptsync.store import ledger
 from promptsync.store.writer import Lane
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from promptsync.formats.limits import Limits
-from promptsync.ingest.spellings import spellings
-from promptsync.model.prompt_exports import CONTACT
+from promptsync.loading.spellings import spellings
 from promptsync.store.observed import BOOLEAN, TIME
+from promptsync.vendors.prompt.tables_exports import CONTACT
 
 HEADER = "id,is_opted_out,created_timestamp,phone\n"
 

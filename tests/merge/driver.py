@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from promptsync.ingest.events import EventApplier
-from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
+from promptsync.events.apply import EventApplier
+from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.merge.guards import Guards
-from promptsync.model import Schema, declared_schema
+from promptsync.model import Schema
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
+from promptsync.vendors import declared_schema
 
 from .model import BAD, File
 from .model_events import Event

@@ -16,16 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptsync.clock import MICROS, iso_millis
-from promptsync.ingest import load_file
-from promptsync.ingest.events import EventApplier
-from promptsync.ingest.files import FileLoader, FileReport, LoadRequest, LoadSettings
-from promptsync.ingest.survey import Survey
+from promptsync.events.apply import EventApplier
+from promptsync.loading import snapshot
+from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
+from promptsync.loading.known_blocks import Survey
 from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.guards import Guards
-from promptsync.model import declared_schema
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 _DAY = 86_400 * MICROS
 _START = 1_770_192_000 * MICROS  # 2026-02-04T08:00:00Z
@@ -156,7 +156,7 @@ def test_unchanged_stretches_are_not_read(tmp_path: Path, monkeypatch: pytest.Mo
         read.append(sum(map(len, pieces)))
         return iter(pieces)
 
-    monkeypatch.setattr(load_file.Survey, "unknown", watched)
+    monkeypatch.setattr(snapshot.Survey, "unknown", watched)
     rows = {key: f"text {key}" for key in range(1, 5000)}
     nights = [Night(rows), Night(rows | {2500: "changed"})]
     _, reports = _live(tmp_path / "one", nights, lambda _: None)

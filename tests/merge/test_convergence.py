@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptsync.ingest import merge_claims, slices, snapshot_merge
+from promptsync.events import merge_claims
+from promptsync.loading import snapshot_merge
+from promptsync.store import slices
 
 from .driver import Driver, Load, write_file
 from .model import KINDS, Claimed, add_file, expected

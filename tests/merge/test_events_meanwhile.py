@@ -5,8 +5,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from promptsync.ingest.claims import Key
-from promptsync.ingest.snapshot_merge import take_some
+from promptsync.events.claims import Key
+from promptsync.loading.snapshot_merge import take_some
 from promptsync.store.writer import Lane
 
 from .driver import Driver, write_file

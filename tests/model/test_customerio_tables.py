@@ -5,7 +5,8 @@ A line: table, order, key within the workspace; below it its columns as the spec
 
 import pytest
 
-from promptsync.model import Role, Schema, Table, declared_schema
+from promptsync.model import Role, Schema, Table
+from promptsync.vendors import declared_schema
 
 _STATED = """
 deliveries|seq_num|delivery_id

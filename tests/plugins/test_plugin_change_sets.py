@@ -6,11 +6,12 @@ import pytest
 
 from promptsync import Column, Kind, Table
 from promptsync.errors import ConfigError
-from promptsync.ingest.claim_check import check_claims
-from promptsync.ingest.claims import Claims
-from promptsync.model import View, declared_schema
+from promptsync.events.claim_check import check_claims
+from promptsync.events.claims import Claims
+from promptsync.model import View
 from promptsync.plugins.declared import PluginError
 from promptsync.plugins.schema import extended
+from promptsync.vendors import declared_schema
 
 FINE = Table(
     "mine",

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from promptsync.cli import main
 from promptsync.config import load_config
-from promptsync.engine import Engine
+from promptsync.engine.engine import Engine
 
 PLUGIN = '''
 import html

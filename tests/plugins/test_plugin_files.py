@@ -7,7 +7,7 @@ import pytest
 
 from promptsync import Claims, FileKind, hookimpl
 from promptsync.clock import MICROS, iso_millis, system_clock
-from promptsync.ingest.files import FileReport
+from promptsync.loading.files import FileReport
 from promptsync.testing import Kit
 
 HOUR = 3600 * MICROS

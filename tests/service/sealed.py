@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 
-from promptsync.notify import ServiceManager
+from promptsync.daemon.notify import ServiceManager
 
 _SOCKET = {"x86_64": 41, "aarch64": 198}[platform.machine()]
 _NO_NEW_PRIVILEGES, _SECCOMP, _FILTER = 38, 22, 2

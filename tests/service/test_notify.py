@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from service_manager import Heard
 
-from promptsync.notify import ServiceManager
+from promptsync.daemon.notify import ServiceManager
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from service_manager import Heard, process
 
 from promptsync.config import load_config
-from promptsync.daemon import Daemon, run_daemon
+from promptsync.daemon.daemon import Daemon, run_daemon
 
 BEAT = "WATCHDOG=1"
 

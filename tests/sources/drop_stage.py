@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.clock import MICROS, system_clock
-from promptsync.sources.drop import DropFolder, DropSettings, Outcome
+from promptsync.drop.folder import DropFolder, DropSettings, Outcome
 
 DONE = Outcome("done")
 

@@ -11,7 +11,13 @@ from typing import Any
 from aiohttp import web
 
 from promptsync.model.delivery import Delivery, Intake
-from promptsync.sources.listener import STATE, ListenerSettings, ListenerState, build_listener, listener_runner
+from promptsync.vendors.prompt.webhook.listener import (
+    STATE,
+    ListenerSettings,
+    ListenerState,
+    build_listener,
+    listener_runner,
+)
 
 SECRET = b"It's a Secret to Everybody"
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from promptsync.config import Config
-from promptsync.daemon import Daemon, run_daemon
-from promptsync.engine import Engine
-from promptsync.ingest.files import LoadRequest
-from promptsync.operations import OPERATIONS
-from promptsync.status import Expectations, read_status
+from promptsync.daemon.daemon import Daemon, run_daemon
+from promptsync.daemon.operations import OPERATIONS
+from promptsync.engine.engine import Engine
+from promptsync.loading.files import LoadRequest
+from promptsync.status.status import Expectations, read_status
 
 NAME = "contact_1044_2026-02-04T00-00-00-0800Z.csv"
 HEADER = "id,phone\n"

@@ -12,8 +12,8 @@ from drop_stage import DONE, Drop
 from structlog.testing import capture_logs
 
 from promptsync.clock import MICROS
+from promptsync.drop.folder import DropFolder, DropSettings, Outcome
 from promptsync.errors import InputRefused, MirrorBroken, Unavailable
-from promptsync.sources.drop import DropFolder, DropSettings, Outcome
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from blockbuster import blockbuster_ctx
 from drop_stage import Drop
 from structlog.testing import capture_logs
 
+from promptsync.drop.watch import FolderWatch
 from promptsync.errors import MirrorBroken
-from promptsync.sources.drop_watch import FolderWatch
 
 FAST: dict[str, Any] = {"settle": 0.15, "rescan": 30.0}  # so seldom that only the watcher can have woken it
 
@@ -101,7 +101,7 @@ async def test_without_notifications_the_rescan_finds_everything(tmp_path: Path,
     def no_watches(*_: Any, **__: Any) -> Iterator[None]:
         raise OSError(28, "inotify watch limit reached")
 
-    monkeypatch.setattr("promptsync.sources.drop_watch.watch", no_watches)
+    monkeypatch.setattr("promptsync.drop.watch.watch", no_watches)
     drop = Drop(tmp_path, settle=0.1, rescan=0.2)
     with capture_logs() as logs:
         async with running(drop):

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from drop_stage import Drop
 
+from promptsync.drop.archive import shelve
+from promptsync.drop.stability import Mark
+from promptsync.drop.survey import confirm, survey
 from promptsync.errors import Unavailable
-from promptsync.sources.drop_shelf import shelve
-from promptsync.sources.drop_stability import Mark
-from promptsync.sources.drop_survey import confirm, survey
 
 
 @pytest.mark.parametrize("linkable", [True, False])

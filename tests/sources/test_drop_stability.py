@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from promptsync.clock import MICROS
-from promptsync.sources.drop_stability import Mark, StabilityTracker, is_unfinished, shows_its_end
+from promptsync.drop.stability import Mark, StabilityTracker, is_unfinished, shows_its_end
 
 SETTLE = 2 * MICROS
 PLAIN = 3 * SETTLE

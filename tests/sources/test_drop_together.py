@@ -9,11 +9,11 @@ import pytest
 
 from promptsync.clock import system_clock
 from promptsync.config import Config
-from promptsync.drop_intake import DropIntake
-from promptsync.engine import Engine
+from promptsync.drop.folder import DropFolder, DropSettings, Outcome
+from promptsync.drop.intake import DropIntake
+from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, Unavailable
-from promptsync.ingest.small_files import SMALL_BYTES
-from promptsync.sources.drop import DropFolder, DropSettings, Outcome
+from promptsync.loading.small_files import SMALL_BYTES
 
 
 def _night(number: int, rows: str = "1,a\n2,b\n") -> tuple[str, bytes]:

@@ -11,8 +11,8 @@ from drop_stage import DONE, Drop
 from structlog.testing import capture_logs
 
 from promptsync.clock import MICROS
+from promptsync.drop.folder import Outcome
 from promptsync.errors import Unavailable
-from promptsync.sources.drop import Outcome
 
 HELD = Outcome("held", "Its end is missing.")
 

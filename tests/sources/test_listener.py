@@ -11,10 +11,10 @@ from loopback_listener import Listening, Start, request, signed
 
 from promptsync.errors import MirrorBroken, MirrorFull
 from promptsync.model.delivery import Delivery
-from promptsync.model.event_types import EVENT_TYPES
-from promptsync.sources.listener import stop_accepting
-from promptsync.sources.listener_json import DEEPEST
-from promptsync.sources.signature import Authenticator
+from promptsync.vendors.prompt.event_types import EVENT_TYPES
+from promptsync.vendors.prompt.webhook.json import DEEPEST
+from promptsync.vendors.prompt.webhook.listener import stop_accepting
+from promptsync.vendors.prompt.webhook.signature import Authenticator
 
 BODY = b'{"orgId": 1234, "text": "na\xc3\xafve"}'
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from loopback_listener import Listening, Start, read_answer, request, signed
 
 from promptsync.model.delivery import Delivery
-from promptsync.sources.listener_answers import Refused
-from promptsync.sources.listener_json import LARGE, JsonText, large_json_text
-from promptsync.sources.listener_room import FREE
+from promptsync.vendors.prompt.webhook.answers import Refused
+from promptsync.vendors.prompt.webhook.json import LARGE, JsonText, large_json_text
+from promptsync.vendors.prompt.webhook.room import FREE
 
 MIB = 1 << 20
 VALUES = st.recursive(

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
-from promptsync.model import Schema, Table, View, declared_schema
+from promptsync.model import Schema, Table, View
 from promptsync.store.connect import open_reader
 from promptsync.store.ddl import create_table, create_view
 from promptsync.store.mirror import Mirror, add_column, split_column
+from promptsync.vendors import declared_schema
 
 SCHEMA = declared_schema()
 TABLES = [table for table in SCHEMA if table.change_sets]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from promptsync.model import declared_schema
 from promptsync.store import ledger
 from promptsync.store.ddl import statements
 from promptsync.store.place_ledger import done_with
+from promptsync.vendors import declared_schema
 
 COPY = Path("/held/contact.csv.gz")
 OLD, NEW = "2026-02-04T08:00:00.000Z", "2026-02-05T08:00:00.000Z"

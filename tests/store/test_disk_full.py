@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import MirrorFull
-from promptsync.model import declared_schema
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import Inbox, insert_event
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can mount a small disk")
 

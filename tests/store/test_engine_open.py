@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from promptsync import engine
 from promptsync.config import load_config
+from promptsync.engine import engine
 from promptsync.errors import Unavailable
 
 

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import MirrorLocked
-from promptsync.model import declared_schema
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import Inbox
 from promptsync.store.lanes import Lane, Lanes, Task
 from promptsync.store.lock_holders import other_writer, pids_with
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Writer
+from promptsync.vendors import declared_schema
 
 _HOLD = """
 import sqlite3, sys

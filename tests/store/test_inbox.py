@@ -10,11 +10,11 @@ import pytest
 
 from promptsync.clock import iso_micros
 from promptsync.errors import MirrorFull
-from promptsync.model import declared_schema
 from promptsync.model.delivery import Delivery
 from promptsync.store.connect import open_reader
 from promptsync.store.inbox import Inbox, import_event, insert_event, pending
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 NOW = 1_770_192_000_000_000
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import MirrorBroken, MirrorLocked, PromptsyncError
-from promptsync.model import Column, Kind, Role, Schema, Table, declared_schema
+from promptsync.model import Column, Kind, Role, Schema, Table
 from promptsync.store.connect import open_reader, open_writer
 from promptsync.store.migrations import tables_of
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 _HOLD = """
 import sys

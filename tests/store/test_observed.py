@@ -6,9 +6,9 @@ from contextlib import closing
 
 import pytest
 
-from promptsync.model import declared_schema
 from promptsync.store.ddl import statements
 from promptsync.store.observed import BOOLEAN, TIME, note, observed
+from promptsync.vendors import declared_schema
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from promptsync.errors import MirrorBroken, MirrorLocked
-from promptsync.model import declared_schema
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import Inbox, insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
+from promptsync.vendors import declared_schema
 
 NOW = 1_770_192_000_000_000
 

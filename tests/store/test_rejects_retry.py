@@ -4,8 +4,8 @@ import gzip
 from pathlib import Path
 
 from promptsync.config import load_config
-from promptsync.engine import Engine
-from promptsync.ingest.files import LoadRequest
+from promptsync.engine.engine import Engine
+from promptsync.loading.files import LoadRequest
 from promptsync.store import rejects
 
 

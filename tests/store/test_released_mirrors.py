@@ -9,10 +9,11 @@ import pytest
 from released import FIXTURES, facts, lay, play, versions
 
 from promptsync import __version__
-from promptsync.model import Role, declared_schema
+from promptsync.model import Role
 from promptsync.store.connect import open_reader
 from promptsync.store.fingerprints import fingerprint, record, recorded
 from promptsync.store.mirror import Mirror
+from promptsync.vendors import declared_schema
 
 SCHEMA = declared_schema()
 VERSIONS = versions()

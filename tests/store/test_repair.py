@@ -9,8 +9,8 @@ import pytest
 
 from promptsync.clock import MICROS, parse_iso
 from promptsync.config import load_config
-from promptsync.engine import Engine
-from promptsync.ingest.files import LoadRequest
+from promptsync.engine.engine import Engine
+from promptsync.loading.files import LoadRequest
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 

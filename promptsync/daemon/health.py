@@ -1,0 +1,146 @@
+"""Health for machines: alive, ready, metrics.
+
+Owns the three routes and what they say. Each part of it stands for itself: what cannot be read is named, and the rest
+is said. They are served on the control socket, and on the listener only if the
+configuration asks for it.
+"""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from promptsync.daemon.logs import dropped_lines
+from promptsync.daemon.metrics import OnDemand, delivery_metrics, disk_metrics, mirror_metrics, status_metrics
+from promptsync.drop.folder import DropFolder
+from promptsync.engine.engine import Engine
+from promptsync.errors import PromptsyncError
+from promptsync.fetch.sources import source_names
+from promptsync.status.status import Expectations, Status, read_status
+from promptsync.store.lock_holders import other_writer
+from promptsync.vendors.prompt.webhook.listener import STATE
+
+_SILENT_WRITER_SECONDS = 30.0
+_LOCKED_SECONDS = 1.0  # for so long a delivery waits
+_REFUSED_SECONDS = 30.0  # after the last delivery that could not be stored, as long as none could since
+_LOW_DISK = 256 << 20
+_UNREADABLE = (PromptsyncError, sqlite3.Error, OSError)
+
+
+class Health:
+    """What a running daemon says of itself. ``registry``: of what it has measured."""
+
+    def __init__(
+        self, engine: Engine, listener: web.Application, drop: DropFolder, registry: CollectorRegistry
+    ) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._drop = drop
+        self._registry = registry
+        self._registry.register(OnDemand(self.families))
+
+    def reasons(self) -> list[str]:
+        """Why it is not ready; empty if it is."""
+        reasons = []
+        now, state, writer = time.monotonic(), self._listener[STATE], self._engine.mirror.writer
+        if state.stopping:
+            reasons.append("stopping")
+        if now - writer.last_turn > _SILENT_WRITER_SECONDS:
+            reasons.append("the writer has been silent for 30 seconds")
+        locked = writer.locked_for > _LOCKED_SECONDS
+        if locked:
+            holder = other_writer(self._engine.mirror.path)
+            reasons.append(f"the mirror is locked by {holder or 'another program'}, so that deliveries are refused")
+        if not locked and state.refused_at is not None and now - state.refused_at < _REFUSED_SECONDS:
+            reasons.append("deliveries are refused, they cannot be stored")
+        reasons += self._room()
+        return reasons
+
+    def _room(self) -> Iterator[str]:
+        try:
+            if shutil.disk_usage(self._engine.mirror.folder).free < _LOW_DISK:
+                yield "the disk is nearly full"
+        except OSError as error:
+            yield f"the data folder cannot be looked at ({error.strerror})"
+
+    def notes(self) -> list[str]:
+        """What a person should know although it is ready."""
+        if self._engine.mirror.writer.wal_lost:
+            name = f"{self._engine.mirror.path.name}-wal"
+            return [f"{name} was deleted while the daemon runs: nothing is lost, but restart it, it is slow without."]
+        return []
+
+    def problems(self) -> list[str]:
+        """What needs a person: by the mirror's state, and by the daemon's own."""
+        try:
+            found = list(self.status().problems)
+        except _UNREADABLE as error:
+            found = [f"The mirror cannot be read ({error}); 'promptsync doctor' says more."]
+        return [*found, *(f"The daemon is not ready: {reason}." for reason in self.reasons()), *self.notes()]
+
+    def metrics(self) -> bytes:
+        """Prometheus text."""
+        return generate_latest(self._registry)
+
+    def status(self) -> Status:
+        """The mirror's own state."""
+        config, mirror = self._engine.config, self._engine.mirror
+        zone, places = config.mirror.timezone, source_names(config)
+        expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body)
+        with mirror.reading() as connection:
+            return read_status(connection, mirror.schema, expected, self._engine.clock())
+
+    def families(self) -> Iterator[Metric]:
+        """Every metric that is not measured as it happens. Blocking: it reads the mirror."""
+        mirror = self._engine.mirror
+        yield from delivery_metrics(self._listener[STATE])
+        about = "Lines of the log that could not be written"
+        yield CounterMetricFamily("promptsync_log_lines_dropped", about, dropped_lines())
+        about = "Seconds for which another program has held the mirror's write lock"
+        yield GaugeMetricFamily("promptsync_locked_seconds", about, mirror.writer.locked_for)
+        read = [
+            *_as_far_as_possible(lambda: status_metrics(self.status())),
+            *_as_far_as_possible(self._of_mirror),
+            *_as_far_as_possible(lambda: disk_metrics(self._engine.config.mirror.database)),
+        ]
+        yield from (metric for metric in read if metric is not None)
+        about = "1 if everything that metrics are read from could be read"
+        yield GaugeMetricFamily("promptsync_readable", about, float(None not in read))
+        yield GaugeMetricFamily("promptsync_drop_waiting", "Files in the drop folder", self._drop.waiting())
+        yield GaugeMetricFamily("promptsync_writer_waiting", "Work that waits for the writer", mirror.writer.waiting())
+
+    def _of_mirror(self) -> Iterable[Metric]:
+        with self._engine.mirror.reading() as connection:
+            return list(mirror_metrics(connection, self._engine.clock()))
+
+
+def _as_far_as_possible(read: Callable[[], Iterable[Metric]]) -> Iterator[Metric | None]:
+    """What can be read; last None if that is not all."""
+    try:
+        yield from read()
+    except _UNREADABLE:
+        yield None
+
+
+def health_routes(health: Health) -> list[web.RouteDef]:
+    """``/-/live``, ``/-/ready``, ``/-/metrics``."""
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def ready(_request: web.Request) -> web.Response:
+        reasons = await asyncio.to_thread(health.reasons)
+        body = json.dumps({"ready": not reasons, "reasons": reasons, "notes": health.notes()}) + "\n"
+        return web.Response(text=body, status=503 if reasons else 200, content_type="application/json")
+
+    async def metrics(_request: web.Request) -> web.Response:
+        text = await asyncio.to_thread(health.metrics)
+        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+    return [web.get("/-/live", live), web.get("/-/ready", ready), web.get("/-/metrics", metrics)]

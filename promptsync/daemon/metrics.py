@@ -1,0 +1,151 @@
+"""Prometheus metrics of a running daemon: what it counts and measures, and what is read from the mirror when asked.
+
+Owns names, labels and histograms. Every set of labels is bounded: a sender cannot add to it. No label and no value
+holds what was received. Opens nothing: it is handed a reading connection.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_micros, parse_iso
+from promptsync.status.status import Status
+from promptsync.vendors.prompt.webhook.listener import ListenerState
+
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_SUCCESSES: Final = (
+    ("task", "SELECT task, max(started_at) FROM sync_run WHERE outcome = 'done' AND started_at <= ? GROUP BY 1"),
+    ("snapshot", 'SELECT "table", max(applied_at) FROM sync_snapshot WHERE applied_at <= ? GROUP BY 1'),
+    (
+        "change_set",
+        "SELECT \"table\", max(seen_at) FROM sync_file WHERE sequence IS NOT NULL AND state = 'merged' "
+        "AND seen_at <= ? GROUP BY 1",
+    ),
+    ("webhook", "SELECT '', max(received_at) FROM sync_event WHERE received_at <= ? HAVING max(id) IS NOT NULL"),
+)
+"""What a clock that was ahead has dated in the future is no success of now."""
+_OLDEST: Final = "SELECT min(received_at) FROM sync_event WHERE state = 'pending' AND state <> 'applied'"
+_FILE_STATES: Final = "SELECT state, count(*) FROM sync_file GROUP BY 1"
+_PLACES: Final = "SELECT place, state, count(*) FROM sync_object WHERE gone_at IS NULL GROUP BY 1, 2"
+_MERGED: Final = (
+    'SELECT "table", source, sum(inserted), sum(updated), sum(unchanged), sum(rejected) FROM sync_file '
+    'WHERE "table" IS NOT NULL GROUP BY 1, 2'
+)
+
+
+class Latencies:
+    """Histograms of what happens to deliveries, in seconds. One observation for each transaction, not for each
+    delivery: they cost nothing that could be measured."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        commit = "Seconds until a transaction that stores deliveries is on disk"
+        apply = "Seconds until a batch of deliveries has become rows"
+        self._commit = Histogram("promptsync_commit_seconds", commit, registry=registry, buckets=_BUCKETS)
+        self._apply = Histogram("promptsync_apply_seconds", apply, registry=registry, buckets=_BUCKETS)
+
+    def committed(self, seconds: float) -> None:
+        """Deliveries have been stored."""
+        self._commit.observe(seconds)
+
+    def applied(self, seconds: float) -> None:
+        """A batch of deliveries has been applied."""
+        self._apply.observe(seconds)
+
+
+class OnDemand(Collector):
+    """Metrics that are made when they are asked for."""
+
+    def __init__(self, families: Callable[[], Iterator[Metric]]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return self._families()
+
+    def describe(self) -> list[Metric]:
+        return []
+
+
+def delivery_metrics(state: ListenerState) -> Iterator[Metric]:
+    """What the listener has counted since the start."""
+    about = "Deliveries answered, by event type (other: not in the specification) and outcome (stored, or why refused)"
+    deliveries = CounterMetricFamily("promptsync_deliveries", about, labels=["type", "outcome"])
+    for kind, count in list(state.stored_by_type.items()):
+        deliveries.add_metric([kind, "stored"], count)
+    for reason, count in list(state.refused.items()):
+        deliveries.add_metric(["", reason], count)
+    yield deliveries
+
+
+def status_metrics(status: Status) -> Iterator[Metric]:
+    """What `promptsync status` says, as numbers."""
+    states = [(state, status.events[state]) for state in ("pending", "failed", "unknown_type")]
+    yield _gauge("promptsync_events", "Deliveries in the inbox that are not applied", "state", states)
+    rows = GaugeMetricFamily("promptsync_snapshot_rows", "Rows of the newest snapshot", labels=["table", "org"])
+    for table in status.tables:
+        rows.add_metric([table.table, str(table.org_id)], table.rows)
+    yield rows
+    yield GaugeMetricFamily("promptsync_files_held", "Files that wait for a person", len(status.held))
+    yield GaugeMetricFamily("promptsync_rejects", "Rejected rows and deliveries", sum(status.rejects.values()))
+    yield GaugeMetricFamily("promptsync_plugins_paused", "Plugins that are paused", len(status.plugins))
+    yield GaugeMetricFamily("promptsync_problems", "What needs a person; 0 means fresh", len(status.problems))
+
+
+def mirror_metrics(connection: sqlite3.Connection, now: int) -> Iterator[Metric]:
+    """What is on record in the mirror. ``now``: microseconds."""
+    yield _gauge("promptsync_files", "Files on record", "state", connection.execute(_FILE_STATES).fetchall())
+    about = "Files that lie at the places they are fetched from, by how far each has come"
+    places = GaugeMetricFamily("promptsync_place_files", about, labels=["place", "state"])
+    for place, state, count in connection.execute(_PLACES):
+        places.add_metric([place, state], count)
+    yield places
+    merged = CounterMetricFamily(
+        "promptsync_file_rows", "Rows of files on record, by what came of them", labels=["table", "source", "outcome"]
+    )
+    for table, source, *counts in connection.execute(_MERGED):
+        for outcome, count in zip(("inserted", "updated", "unchanged", "rejected"), counts, strict=True):
+            merged.add_metric([table, source or "", outcome], count or 0)
+    yield merged
+    ages = GaugeMetricFamily(
+        "promptsync_last_success_age_seconds",
+        "Since the last good run of a task, the last snapshot or change set merged into a table, the newest delivery",
+        labels=["kind", "source"],
+    )
+    latest = iso_micros(now + CLOCKS_DIFFER)
+    for kind, sql in _SUCCESSES:
+        for source, at in connection.execute(sql, (latest,)):
+            ages.add_metric([kind, source], _age(at, now))
+    yield ages
+    oldest = connection.execute(_OLDEST).fetchone()[0]
+    about = "Age of the oldest delivery that waits to be applied"
+    yield GaugeMetricFamily("promptsync_oldest_pending_seconds", about, max(0.0, _age(oldest, now)) if oldest else 0.0)
+
+
+def disk_metrics(database: Path) -> Iterator[Metric]:
+    """Sizes and room, in bytes."""
+    sizes = [("database", _size(database)), ("wal", _size(database.with_name(database.name + "-wal")))]
+    yield _gauge("promptsync_size_bytes", "Size of the mirror's files", "file", sizes)
+    yield GaugeMetricFamily("promptsync_disk_free_bytes", "Room left", shutil.disk_usage(database.parent).free)
+
+
+def _gauge(name: str, about: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
+    gauge = GaugeMetricFamily(name, about, labels=[label])
+    for of, value in values:
+        gauge.add_metric([of], value)
+    return gauge
+
+
+def _age(iso: str, now: int) -> float:
+    return (now - parse_iso(iso)) / MICROS
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

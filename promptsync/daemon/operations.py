@@ -1,0 +1,222 @@
+"""What the command line can have done to a mirror, by name, whether or not a daemon holds it.
+
+Owns the list and the plain-data form of parameters and results, so that the same call runs in this process or, through
+the control socket, in the daemon's. Each operation is blocking and tells its progress to ``emit``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_millis, parse_iso
+from promptsync.engine.engine import Engine
+from promptsync.errors import ConfigError
+from promptsync.fetch.run import fetch_source, record_run
+from promptsync.fetch.sources import choose, night_of, sources_of
+from promptsync.loading.files import LoadRequest
+from promptsync.model.delivery import Delivery
+from promptsync.places.patience import AT_A_TERMINAL, Patience
+from promptsync.places.plan import Wish
+from promptsync.store import jobs, rejects
+from promptsync.store.inbox import count_failed, import_event, select_for_replay
+from promptsync.vendors.prompt.files import ExportName, FileName
+
+Params = Mapping[str, Any]
+Emit = Callable[[dict[str, Any]], None]
+Operation = Callable[[Engine, Params, Emit], dict[str, Any]]
+
+
+def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """``paths``; optional ``table``, ``org``, ``as_of``, ``accept``, ``corrects``, ``dry_run``.
+
+    Emits ``progress`` and ``file``.
+    """
+    stated = _stated(engine, params) if params.get("table") else None
+    files, passed = engine.look_through(Path(path) for path in params["paths"])
+    requests = [
+        LoadRequest(
+            path,
+            "load",
+            stated,
+            accept=bool(params.get("accept")),
+            dry_run=bool(params.get("dry_run")),
+            corrects=bool(params.get("corrects")),
+        )
+        for path in files
+    ]
+    if params.get("corrects"):
+        for request in requests:
+            if stated is None and engine.age(request.path)[0] != 0:
+                raise ConfigError(f"--corrects is for nightly exports; {request.path.name} is none by its name.")
+    reports = []
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    for report in chain(engine.load(requests, progress), passed):
+        reports.append(asdict(report))
+        emit({"file": reports[-1]})
+    return {"files": reports}
+
+
+def _stated(engine: Engine, params: Params) -> FileName | ExportName:
+    """What a person says of files whose names do not. Raises ConfigError."""
+    table, as_of = params["table"], parse_iso(params["as_of"]) if params.get("as_of") else None
+    if table in engine.exports.files.tables:
+        if params.get("corrects"):
+            raise ConfigError(f"--corrects is for nightly exports; {table} has none.")
+        return ExportName(table, as_of)
+    if table not in {one.name for one in engine.mirror.schema.nightly}:
+        raise ConfigError(f"There is no export table {table}; 'promptsync schema' lists them.")
+    if as_of is None:
+        raise ConfigError("Give --as-of too: the instant that the file states.")
+    if engine.mirror.schema[table].org_scoped and params.get("org") is None:
+        raise ConfigError("Give --org too: rows belong to an organization.")
+    return FileName(table, params.get("org"), as_of)
+
+
+def reset(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Empty ``tables`` that change sets fill, so that their files can be loaded again. Emits ``progress``."""
+    schema = engine.mirror.schema
+    may = [table.name for table in schema if table.change_sets]
+    wrong = [name for name in params["tables"] if name not in may]
+    if wrong:
+        raise ConfigError(
+            f"{', '.join(wrong)} cannot be reset: only a table of Customer.io's change sets can, such as cio_subjects."
+        )
+    told = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    return {"tables": [asdict(engine.loader.reset(name, told)) for name in dict.fromkeys(params["tables"])]}
+
+
+def repair(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
+    """Take back what was dated in the future, and apply the deliveries again. Emits ``progress``."""
+    repaired = engine.loader.repair(lambda step, done, total: emit({"progress": [step, done, total]}))
+    engine.apply_pending()
+    return asdict(repaired)
+
+
+def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Apply stored deliveries again: those with ``id``, ``failed``, of ``type``, received ``since``."""
+    chosen = engine.mirror.writer.run(
+        lambda connection: select_for_replay(
+            connection, params.get("id"), bool(params.get("failed")), params.get("type"), params.get("since")
+        )
+    )
+    if params.get("id") is not None and not chosen:
+        raise ConfigError(f"There is no delivery {params['id']}; 'promptsync events list' shows the newest.")
+    engine.apply_pending()
+    with engine.mirror.reading() as connection:
+        failed = count_failed(connection, chosen)
+    emit({"replayed": len(chosen)})
+    return {"replayed": len(chosen), "failed": failed}
+
+
+def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
+    """``lines``: objects with number, received_at, path, body. Stores those that are new, and applies them.
+
+    A line that claims to have been received before the year 2000, or later than now as far as clocks differ, is left
+    out: what it says would win for ever. ``refused``: [number, received_at] of each.
+    """
+    latest = engine.clock() + CLOCKS_DIFFER
+    deliveries, refused = [], []
+    for line in params["lines"]:
+        at = parse_iso(line["received_at"])
+        if YEAR_2000 <= at <= latest:
+            deliveries.append(Delivery(line["path"], line["body"], {}, at))
+        else:
+            refused.append([line.get("number", 0), line["received_at"]])
+
+    def store(connection: Any) -> int:
+        return sum(import_event(connection, delivery) for delivery in deliveries)
+
+    new = engine.mirror.writer.run(store)
+    engine.apply_pending()
+    return {"imported": new, "known": len(deliveries) - new, "refused": refused}
+
+
+def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Try what was rejected once more: deliveries are replayed, files loaded again. Optional ``ids``.
+
+    Of the files that are ``gone``, those ``superseded`` have had a newer one merged after them.
+    """
+    with engine.mirror.reading() as connection:
+        events, files = rejects.origins(connection, params.get("ids"))
+        there = {number: path for number, path in files.items() if path.is_file()}
+        old = rejects.superseded(connection, list(files.keys() - there.keys()))
+    gone = [str(path) for number, path in files.items() if number not in there]
+    superseded = [str(files[number]) for number in sorted(old)]
+    again = [LoadRequest(path, "retry", accept=True, again=True) for path in dict.fromkeys(there.values())]
+    engine.mirror.writer.run(lambda connection: rejects.take(connection, events, list(there)))
+    engine.apply_pending()
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    reports = [asdict(report) for report in engine.load(again, progress)]
+    with engine.mirror.reading() as connection:
+        left = connection.execute("SELECT count(*) FROM sync_reject").fetchone()[0]
+    return {"deliveries": len(events), "files": reports, "gone": gone, "superseded": superseded, "left": left}
+
+
+def discard_rejects(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
+    """Delete rejects for good: ``ids``, or all."""
+    return {"discarded": engine.mirror.writer.run(lambda connection: rejects.discard(connection, params.get("ids")))}
+
+
+def request_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """``kind``, ``asked`` (names of vendors/qlara/profile.py), ``wait``. Emits ``progress``; gives the jobs' rows."""
+    ids = engine.exports.request(params["kind"], params["asked"])
+    if not params["wait"]:
+        with engine.mirror.reading() as connection:
+            return {"jobs": jobs.some(connection, ids)}
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    return {"jobs": engine.exports.carry_on(ids, progress, Patience(AT_A_TERMINAL))}
+
+
+def resume_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Carry every open export job on until it is closed, and try held ones again. Emits ``progress``; gives the jobs'
+    rows. Optional ``ids``: only these; ``accept``: a person has looked at those held."""
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    ids, accept, patience = params.get("ids") or (), bool(params.get("accept")), Patience(AT_A_TERMINAL)
+    done = engine.exports.resume_by_hand(ids, accept=accept, progress=progress, patience=patience)
+    return {"jobs": done}
+
+
+def newest_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """``query``: see Exports.newest. Emits ``progress``; gives counts."""
+    progress = lambda *step: emit({"progress": list(step)})  # noqa: E731
+    return engine.exports.newest(params["query"], progress, Patience(AT_A_TERMINAL))
+
+
+def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Look at configured places now: ``sources`` (names; none: all), ``since`` (ISO date).
+
+    Emits ``progress``, ``file`` and ``source``.
+    """
+    sources = choose(sources_of(engine.config), params.get("sources") or ())
+    wish = Wish(since=night_of(params.get("since"), engine.config.mirror.timezone), by_hand=True)
+    reports, patience = [], Patience(AT_A_TERMINAL)
+    for source in sources:
+        started = iso_millis(engine.clock())
+        report = fetch_source(engine, source, wish, emit, patience=patience)
+        record_run(engine, source, report, started)
+        reports.append(asdict(report))
+        emit({"source": reports[-1]})
+    return {"sources": reports}
+
+
+def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
+    """The plugins as they run here: where from, hooks, calls, failures, seconds."""
+    return {"plugins": [plugin.as_dict() for plugin in engine.plugins.extensions.plugins]}
+
+
+OPERATIONS: dict[str, Operation] = {
+    "load": load,
+    "reset": reset,
+    "repair": repair,
+    "fetch": fetch,
+    "replay": replay,
+    "import-events": import_events,
+    "retry-rejects": retry_rejects,
+    "discard-rejects": discard_rejects,
+    "request-exports": request_exports,
+    "resume-exports": resume_exports,
+    "newest-exports": newest_exports,
+    "plugins": plugins,
+}

@@ -1,0 +1,1 @@
+"""What Customer.io would write of it."""

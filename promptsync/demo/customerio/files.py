@@ -1,0 +1,119 @@
+"""Writes Customer.io's change sets as that vendor delivers them: parquet files, named by workspace and sequence.
+
+Owns names, physical types, codecs and the way files appear (under a hidden name first, then renamed). What the rows
+say is owned by the modules of the tables. Follows Parquet file schemas; the same rows give the same bytes.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from promptsync.clock import MICROS
+from promptsync.demo.customerio import messages, people, workspace
+from promptsync.demo.customerio.account import WORKSPACE, Account
+from promptsync.demo.customerio.columns import CioColumn, columns_of
+from promptsync.demo.customerio.messages import CioRow, CioValue
+from promptsync.errors import Unavailable
+
+ROWS: dict[str, Callable[[Account, int, int], Iterator[CioRow]]] = {
+    "campaigns": workspace.campaigns,
+    "actions": workspace.actions,
+    "broadcasts": workspace.broadcasts,
+    "object_types": workspace.object_types,
+    "objects": workspace.objects,
+    "object_attributes": workspace.object_attributes,
+    "people": people.people,
+    "attributes": people.attributes,
+    "events": people.events,
+    "inbound": people.inbound,
+    "deliveries": messages.deliveries,
+    "subjects": messages.subjects,
+    "outputs": messages.outputs,
+    "metrics": messages.metrics,
+    "delivery_content": messages.delivery_content,
+}
+"""Every table, by the stem of its files, and the rows that changed in a stretch of time."""
+
+_OLD_STEMS = {"actions": "campaign_actions", "delivery_content": "delivery_contents", "objects": "objects"}
+_STEMS = {"objects": "object"}
+_CHANGES = frozenset({"people", "objects", "object_types"})  # whose change sets say so in their names
+_MILLIS = frozenset({"campaigns", "actions", "broadcasts"})  # whose times are finer than seconds
+_INT96 = frozenset({"inbound", "subjects"})
+_CODECS: dict[int, Literal["gzip", "snappy"]] = {4: "gzip", 5: "snappy"}
+_ROW_GROUP = 4_000
+_TYPES: dict[str, pa.DataType] = {"i": pa.int64(), "s": pa.string(), "b": pa.bool_(), "l": pa.list_(pa.string())}
+
+
+@dataclass(frozen=True, slots=True)
+class CioFile:
+    """A change set: what changed in ``[begin, end)`` (``begin`` 0: all there is), in the columns of ``version``.
+
+    ``sequence``, ``part``: the numbers in its name, ``part`` 0 if there is none. ``rows``: what it says.
+    """
+
+    table: str
+    version: int
+    sequence: int
+    part: int
+    begin: int
+    end: int
+    rows: tuple[CioRow, ...] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """``people_v5_chngs_111528_241600000000311123.parquet``."""
+        stem = (_OLD_STEMS if self.version == 4 else _STEMS).get(self.table, self.table)
+        changes = "_chngs" if self.begin and self.table in _CHANGES else ""
+        part = f"_{self.part}" if self.part else ""
+        return f"{stem}_v{self.version}{changes}_{WORKSPACE}_{self.sequence}{part}.parquet"
+
+    @property
+    def columns(self) -> tuple[CioColumn, ...]:
+        """What it has of the table's columns."""
+        return columns_of(self.table, self.version)
+
+
+def write(file: CioFile, folder: Path) -> Path:
+    """Writes a file into a folder and returns its path. Raises ``Unavailable``."""
+    path = folder / file.name
+    hidden = path.with_name(f".{path.name}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(
+            as_arrow(file),
+            hidden,
+            compression=_CODECS[file.version],
+            row_group_size=_ROW_GROUP,
+            use_deprecated_int96_timestamps=file.version == 5 and file.table in _INT96,
+        )
+        return hidden.replace(path)
+    except OSError as error:
+        raise Unavailable(f"Make it possible to write {path}: {error.strerror or error}.") from error
+
+
+def as_arrow(file: CioFile) -> pa.Table:
+    """The rows in the vendor's physical types."""
+    fields = [pa.field(column.name, _type(column, file)) for column in file.columns]
+    arrays = [pa.array(_cells(file, column), field.type) for column, field in zip(file.columns, fields, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def _type(column: CioColumn, file: CioFile) -> pa.DataType:
+    """Version 4 has bare numbers for times."""
+    if column.kind != "t":
+        return _TYPES[column.kind]
+    return pa.int64() if file.version == 4 else pa.timestamp("ms", "UTC")
+
+
+def _cells(file: CioFile, column: CioColumn) -> list[CioValue]:
+    """Times as numbers of the file's unit; a person who is gone was created at 0."""
+    cells = [row[column.name] for row in file.rows]
+    if column.kind != "t":
+        return cells
+    unit = MICROS if file.version == 4 and file.table not in _MILLIS else 1_000
+    none = 0 if file.table == "people" else None
+    return [cell // unit if isinstance(cell, int) else none for cell in cells]

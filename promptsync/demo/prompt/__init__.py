@@ -1,0 +1,1 @@
+"""What Prompt would send of it."""

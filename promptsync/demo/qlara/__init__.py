@@ -1,0 +1,1 @@
+"""What Qlara's API would answer of it."""

@@ -1,0 +1,1 @@
+"""What the mirror must then say, worked out apart from promptsync."""

@@ -1,0 +1,108 @@
+"""Holds a mirror against the truth: counts and examples of every difference, table by table.
+
+Reads by plain SELECTs through a connection that is handed in; opens nothing and writes nothing. Rows marked absent do
+not count. An empty text and NULL are the same here: the specification does not tell them apart.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from promptsync.demo.prompt.snapshot import Value
+from promptsync.demo.truth.rows import Key, stored
+from promptsync.demo.truth.truth import HAPPENED, Truth
+from promptsync.errors import Unavailable
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One cell of a row that is not what it must be."""
+
+    key: Key
+    column: str
+    expected: Value
+    found: Value
+
+
+@dataclass(frozen=True, slots=True)
+class TableResult:
+    """``expected``, ``found``: numbers of rows. ``missing``, ``extra``: examples of keys. ``different``: of cells."""
+
+    table: str
+    expected: int
+    found: int
+    missing: list[Key] = field(default_factory=list)
+    extra: list[Key] = field(default_factory=list)
+    different: list[Difference] = field(default_factory=list)
+
+    @property
+    def equal(self) -> bool:
+        """Whether the mirror's table is the truth."""
+        return not (self.missing or self.extra or self.different)
+
+
+def compare(truth: Truth, connection: sqlite3.Connection) -> list[TableResult]:
+    """One result for each table of the truth. Raises ``Unavailable`` when the mirror cannot be read."""
+    try:
+        keys = truth.keys
+        states = [_compare_rows(connection, table, rows, keys.get(table)) for table, rows in truth.rows.items()]
+        return states + [_compare_counts(connection, table, rows) for table, rows in truth.happened.items()]
+    except sqlite3.Error as error:
+        raise Unavailable(f"Try again when the mirror can be read: {error}.") from error
+
+
+def _compare_rows(
+    connection: sqlite3.Connection, table: str, expected: dict[Key, dict[str, Value]], key: tuple[str, ...] | None
+) -> TableResult:
+    """``key``: its columns, if it is not the primary key."""
+    present = _columns(connection, table)
+    columns = next((list(row) for row in expected.values()), [])
+    wanted = [name for name in columns if name in present]
+    condition = ' WHERE "_absent_since" IS NULL' if "_absent_since" in present else ""
+    primary = [name for _, name in sorted((place, name) for name, place in present.items() if place)]
+    key_columns = list(key) if key and present else primary
+    order = [*key_columns, *wanted]
+    found: dict[Key, dict[str, Value]] = {}
+    for cells in _select(connection, table, order, condition) if key_columns else ():
+        found[tuple(cells[: len(key_columns)])] = dict(zip(wanted, cells[len(key_columns) :], strict=True))
+    different = (
+        Difference(key, name, value, found[key].get(name))
+        for key, row in expected.items()
+        if key in found
+        for name, value in row.items()
+        if found[key].get(name) != value
+    )
+    return TableResult(
+        table, len(expected), len(found), _some(k for k in expected if k not in found),
+        _some(k for k in found if k not in expected), list(islice(different, EXAMPLES)),
+    )  # fmt: skip
+
+
+def _compare_counts(connection: sqlite3.Connection, table: str, rows: Counter[tuple[Value, ...]]) -> TableResult:
+    expected = Counter({tuple(stored(value) for value in row): count for row, count in rows.items()})
+    found: Counter[tuple[Value, ...]] = Counter()
+    if _columns(connection, table):
+        found.update(tuple(cells) for cells in _select(connection, table, HAPPENED[table], ""))
+    missing, extra = expected - found, found - expected
+    return TableResult(table, expected.total(), found.total(), _some(missing), _some(extra))
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> dict[str, int]:
+    """Column names of a table and their place in its primary key, from 1 (0: not in it); empty: no such table."""
+    return dict(connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,)).fetchall())
+
+
+def _select(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], condition: str
+) -> Iterable[list[Value]]:
+    names = ", ".join(f'"{name}"' for name in columns)
+    for cells in connection.execute(f'SELECT {names} FROM "{table}"{condition}'):
+        yield [stored(cell) for cell in cells]
+
+
+def _some(keys: Iterable[Key]) -> list[Key]:
+    return list(islice(keys, EXAMPLES))

@@ -1,0 +1,1 @@
+"""The simulated world: people, time, what happens."""

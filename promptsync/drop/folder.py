@@ -1,0 +1,368 @@
+"""The drop folder: files that people and programs put there are handed, complete and once, to an injected intake.
+
+Owns the order of things: look, wait until a file is stable and has its end, hand it over, move it to ``done`` or
+``held``, and take it up again if it changes there. The rescan is the truth, the watcher only wakes. Knows neither
+formats nor the mirror; never reads content. All file system work is done on worker threads.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import structlog
+
+from promptsync.clock import MICROS, Clock
+from promptsync.drop.archive import shelve
+from promptsync.drop.archived import Shelves
+from promptsync.drop.stability import Mark, StabilityTracker
+from promptsync.drop.survey import confirm, make_folder, survey
+from promptsync.drop.watch import FolderWatch
+from promptsync.errors import InputRefused, MirrorBroken, PromptsyncError, Unavailable
+from promptsync.places.odd_entries import printable
+
+_SHORTEST_REST: Final = 0.02  # seconds between two looks
+_AT_ONCE: Final = 64  # small files
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a file. ``reason``: a sentence for people; for a held file it is written beside it.
+
+    ``done`` and ``held`` are moved; ``ignored`` stays, without a reason in silence, and is not offered again until it
+    changes; ``later`` stays and is offered again at the next rescan, ``unfinished`` once it has changed, or has not for
+    ``DropSettings.patience``.
+    """
+
+    state: Literal["done", "held", "ignored", "later", "unfinished"]
+    reason: str = ""
+
+
+Intake = Callable[[Path], Awaitable[Outcome]]
+"""Takes in one file that nobody writes to any more.
+
+It was a regular file inside the folder just before; whoever opens it should still not follow a link (O_NOFOLLOW).
+Raising a retryable PromptsyncError means ``later``; after anything else the file is left and offered again, after a
+delay that grows. MirrorBroken is passed on.
+"""
+
+Together = Callable[[Sequence[Path]], Awaitable[Sequence[Outcome | Exception]]]
+"""Takes in small files at once; of each, what Intake would have returned or raised. Raises what concerns them all."""
+
+Ending = Callable[[Path], Awaitable[str | None]]
+"""Why the end of a file at rest is not there yet, a sentence; None: it is there, or waiting would not bring it.
+
+It is asked once for each state of a file. Raises as Intake does.
+"""
+
+
+Moved = Callable[[Path, Path], Awaitable[None]]
+"""Is told where a file that was taken in lay, and where it lies now. Raises as Intake does."""
+
+
+async def _no_end_shown(_: Path) -> str | None:
+    return None
+
+
+async def _tell_nobody(_before: Path, _now: Path) -> None:
+    return
+
+
+@dataclass(frozen=True, slots=True)
+class DropSettings:
+    """``settle``: seconds a file must stay unchanged. ``rescan``: seconds between two looks at the whole folder.
+
+    ``force_polling``: for file systems that report no changes. ``patience``: seconds without a change after which a
+    file whose end is missing is handed over all the same. ``plain``: seconds a file must stay unchanged, at least, if
+    its format does not show its end. ``small``: bytes up to which files may be taken in together.
+    """
+
+    folder: Path
+    settle: float = 2.0
+    rescan: float = 10.0
+    force_polling: bool = False
+    patience: float = 600.0
+    plain: float = 30.0
+    small: int = 0
+
+
+def _by_name(path: Path) -> tuple[Any, ...]:
+    return (path.name, str(path))
+
+
+class DropFolder:
+    """One drop folder. ``order`` sorts the files that are ready at the same time; it must not raise.
+
+    ``ending`` is asked of each file at rest whether its end is there, ``moved`` is told where each was put. ``intake``
+    takes one file; an intake that takes small ones together, too, has a method ``together``.
+    """
+
+    def __init__(
+        self,
+        settings: DropSettings,
+        intake: Intake,
+        clock: Clock,
+        order: Callable[[Path], tuple[Any, ...]] = _by_name,
+        ending: Ending = _no_end_shown,
+        moved: Moved = _tell_nobody,
+    ) -> None:
+        self._settings = settings
+        self._intake = intake
+        self._together: Together | None = getattr(intake, "together", None)
+        self._clock = clock
+        self._order = order
+        self._ending = ending
+        self._moved = moved
+        self._rescan = round(settings.rescan * MICROS)
+        self._patience = round(settings.patience * MICROS)
+        self._tracker = StabilityTracker(round(settings.settle * MICROS), round(settings.plain * MICROS))
+        self._shelves = Shelves(settings.folder)
+        self._shelves_seen: int | None = None
+        self._changed = asyncio.Event()
+        self._one_scan = asyncio.Lock()
+        self._watch = FolderWatch(settings.folder, self._changed.set, polling=settings.force_polling)
+        self._identity: tuple[int, int] | None = None
+        self._refused: dict[str, str] = {}
+        self._troubles: dict[str, str] = {}
+        self._ignored: dict[str, str] = {}
+        self._unmoved: dict[str, tuple[Mark, Outcome]] = {}
+        self._said: dict[str, str] = {}
+        self._log = structlog.get_logger("promptsync.drop")
+
+    async def run(self) -> None:
+        """Takes files until cancelled. Raises MirrorBroken when the intake does.
+
+        A first cancellation lets the file that is being taken in be finished and moved; a second one reaches the
+        intake. Either way a file that was not moved is offered again at the next start.
+        """
+        with suppress(Unavailable):  # the scan says so
+            await asyncio.to_thread(make_folder, self._settings.folder)
+        watching = asyncio.create_task(self._watch.run())
+        try:
+            while True:
+                self._changed.clear()
+                try:
+                    await self.scan_once()
+                except Unavailable as error:
+                    self._say("", "drop_folder_unavailable", str(error))
+                await self._pause()
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
+
+    async def scan_once(self) -> None:
+        """Looks at the whole folder and takes the files that are ready, in order.
+
+        Raises Unavailable if the folder cannot be read, MirrorBroken when the intake does.
+        """
+        async with self._one_scan:
+            stuck = await self._look_at_shelves()
+            found = await asyncio.to_thread(survey, self._settings.folder)
+            if self._identity not in (None, found.folder):
+                self._watch.renew()
+            self._identity = found.folder
+            self._note(found.files, found.refused | stuck)
+            ready = self._tracker.ready(self._clock())
+            in_order = sorted(ready, key=lambda name: self._order(self._settings.folder / name))
+            for run in self._runs(in_order, ready):
+                await _to_the_end(self._take({name: ready[name] for name in run}))
+
+    def waiting(self) -> int:
+        """How many files of the last scan are still to be taken: settling, put off, or failing."""
+        return len(self._tracker.pending() - self._troubles.keys())
+
+    def refused(self) -> dict[str, str]:
+        """What was not taken and needs a person: its name below the folder, and why."""
+        return self._refused | self._troubles
+
+    def ignored(self) -> dict[str, str]:
+        """Files whose names say nothing, with the intake's reason; they stay where they are."""
+        return {name: reason for name, reason in self._ignored.items() if name not in self._tracker.pending()}
+
+    async def _look_at_shelves(self) -> dict[str, str]:
+        """Takes back, at each rescan, what has changed on a shelf; returns what cannot be, and why."""
+        now = self._clock()
+        if self._shelves_seen is not None and 0 <= now - self._shelves_seen < self._rescan:
+            return {}
+        self._shelves_seen = now
+        returned = await asyncio.to_thread(self._shelves.take_back, now)
+        for one in returned:
+            if one.problem is None:
+                self._log.info("drop_taken_up_again", file=printable(one.name), was=printable(one.shelved))
+        return {printable(one.shelved): one.problem for one in returned if one.problem is not None}
+
+    def _note(self, files: dict[str, Mark], refused: dict[str, str]) -> None:
+        now = self._clock()
+        for name, mark in files.items():
+            self._tracker.see(name, mark, now)
+        self._tracker.keep_only(files.keys())
+        self._refused = refused
+        for memory in (self._troubles, self._ignored, self._unmoved):
+            for name in memory.keys() - files.keys():
+                memory.pop(name)
+        for name in self._said.keys() - files.keys() - refused.keys():
+            del self._said[name]
+        for name, reason in refused.items():
+            self._say(name, "drop_refused", reason)
+
+    def _runs(self, names: Sequence[str], ready: Mapping[str, Mark]) -> Iterator[list[str]]:
+        """The same in order, small files that follow each other together if the intake takes them so."""
+        run: list[str] = []
+        for name in names:
+            small = self._together is not None and ready[name].size <= self._settings.small
+            if run and (not small or len(run) == _AT_ONCE):
+                yield run
+                run = []
+            run.append(name)
+            if not small:
+                yield run
+                run = []
+        if run:
+            yield run
+
+    async def _take(self, marks: Mapping[str, Mark]) -> None:
+        """Hands over ready files, unless that was done and only the move failed, and puts them where they belong."""
+        outcomes: dict[str, Outcome | None] = {}
+        offered: list[str] = []
+        for name, mark in marks.items():
+            known, outcome = self._unmoved.get(name, (None, None))
+            if outcome is not None and known == mark:
+                outcomes[name] = outcome
+            elif await self._still(name, mark):
+                offered.append(name)
+        outcomes |= await self._ask(offered)
+        for name in outcomes:
+            await self._settle(name, marks[name], outcomes[name])
+
+    async def _settle(self, name: str, mark: Mark, outcome: Outcome | None) -> None:
+        """Puts a file where it belongs."""
+        self._troubles.pop(name, None)
+        if outcome is None:
+            self._tracker.fail(name, self._clock(), self._rescan)
+        elif outcome.state == "unfinished":
+            self._say(name, "drop_unfinished", outcome.reason)
+            self._tracker.await_end(name, self._clock(), self._patience)
+        elif outcome.state == "later":
+            self._say(name, "drop_put_off", outcome.reason)
+            self._tracker.put_off(name, self._clock(), self._rescan)
+        elif outcome.state == "ignored":
+            if outcome.reason:
+                self._ignored[name] = outcome.reason
+            self._tracker.rest(name)
+        else:
+            await self._shelve(name, mark, outcome)
+
+    async def _still(self, name: str, mark: Mark) -> bool:
+        """Whether the file can be read and is in the state that was found ready."""
+        try:
+            found = await asyncio.to_thread(confirm, self._settings.folder, name)
+        except InputRefused as error:
+            self._troubles[name] = str(error)
+            self._say(name, "drop_refused", str(error))
+            self._tracker.put_off(name, self._clock(), self._rescan)
+            return False
+        if found is not None and found != mark:
+            self._tracker.see(name, found, self._clock())
+        elif found is None:
+            self._tracker.forget(name)
+        return found == mark
+
+    async def _ask(self, names: Sequence[str]) -> dict[str, Outcome | None]:
+        """The intake's answers; None: it failed."""
+        unfinished = {name: await self._answer(name, partial(self._missing, name)) for name in names}
+        whole = [name for name in names if unfinished[name] is _WHOLE]
+        paths = {name: self._settings.folder / name for name in whole}
+        if self._together is None or len(whole) < 2:
+            taken = {name: await self._answer(name, partial(self._intake, paths[name])) for name in whole}
+        else:
+            took = asyncio.ensure_future(self._together(list(paths.values())))
+            taken = {name: await self._answer(name, partial(_one_of, took, n)) for n, name in enumerate(whole)}
+        return unfinished | taken
+
+    async def _answer(self, name: str, ask: Callable[[], Awaitable[Outcome]]) -> Outcome | None:
+        """What comes of asking; None: it failed."""
+        try:
+            return await ask()
+        except MirrorBroken:
+            raise
+        except PromptsyncError as error:
+            if error.retryable:
+                return Outcome("later", str(error))
+            self._say(name, "drop_intake_failed", f"{type(error).__name__}: {error}")
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return Outcome("later", "The intake gave up.")
+        except Exception as error:  # noqa: BLE001 - no file stops the others; a foreign message could quote its content
+            self._say(name, "drop_intake_failed", type(error).__name__)
+        return None
+
+    async def _missing(self, name: str) -> Outcome:
+        """Whether a file's end is missing and may still come."""
+        if self._tracker.may_lack_end(name, self._clock(), self._patience):
+            if missing := await self._ending(self._settings.folder / name):
+                return Outcome("unfinished", missing)
+            self._tracker.has_end(name)
+        return _WHOLE
+
+    async def _shelve(self, name: str, mark: Mark, outcome: Outcome) -> None:
+        """Moves a finished file; if it changed meanwhile, it is offered again."""
+        reason = outcome.reason if outcome.state == "held" else None
+        folder, now = self._settings.folder, self._clock
+        try:
+            shelved = await asyncio.to_thread(shelve, folder, name, mark, outcome.state, reason)
+        except Unavailable as error:
+            self._unmoved[name] = (mark, outcome)
+            self._troubles[name] = str(error)
+            self._say(name, "drop_not_moved", str(error))
+            self._tracker.fail(name, now(), self._rescan)
+            return
+        if shelved is not None:
+            self._shelves.put(shelved, name, mark, now())
+            self._tracker.forget(name)
+            with suppress(Unavailable):  # it stays written down where it lay
+                await self._moved(folder / name, folder / shelved)
+        else:
+            self._log.info("drop_changed_while_loading", file=name)
+            self._tracker.put_off(name, now(), round(self._settings.settle * MICROS))
+
+    async def _pause(self) -> None:
+        """Until something changed, the next file is due, or it is time to rescan."""
+        seconds, due = self._settings.rescan, self._tracker.due()
+        if due is not None:
+            seconds = min(seconds, max((due - self._clock()) / MICROS, _SHORTEST_REST))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+
+    def _say(self, name: str, event: str, reason: str) -> None:
+        """Logs a reason once, until the file is gone or the reason is another."""
+        if self._said.get(name) != reason:
+            self._said[name] = reason
+            self._log.warning(event, file=printable(name), reason=reason)
+
+
+_WHOLE = Outcome("later")
+"""A file whose end is there, not yet taken in."""
+
+
+async def _one_of(took: "asyncio.Future[Sequence[Outcome | Exception]]", place: int) -> Outcome:
+    """The answer about one of the files that were taken in together."""
+    outcome = (await took)[place]
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finishes ``work`` although the caller is cancelled meanwhile; a second cancellation reaches it."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -1,0 +1,83 @@
+"""What becomes of a file in the drop folder: waited for, loaded, passed over or held.
+
+Owns the step from the loader's report to the folder's outcome, and asks the formats whether a file has its end.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from promptsync.drop.folder import Outcome
+from promptsync.engine.engine import Engine
+from promptsync.formats.ending import missing_end
+from promptsync.formats.limits import Limits, size_of
+from promptsync.loading.files import FileReport, LoadRequest
+from promptsync.loading.report import DROP, after_move
+from promptsync.store import ledger
+from promptsync.store.writer import Lane
+from promptsync.vendors.customerio.files import is_ignored, own_mark
+
+_log = structlog.get_logger()
+
+
+class DropIntake:
+    """Takes files in for one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._followed: set[Path] = set()
+        load = engine.config.load
+        self._limits = Limits(max_raw_bytes=load.max_raw_bytes, max_ratio=int(load.max_ratio), links=False)
+
+    async def __call__(self, path: Path) -> Outcome:
+        """Load one file. Raises Unavailable."""
+        if await asyncio.to_thread(_says_nothing, path):
+            return _silent(path)
+        return self._outcome(path, await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP)))
+
+    async def together(self, paths: Sequence[Path]) -> Sequence[Outcome | Exception]:
+        """Load small files together. Raises Unavailable."""
+        silent = await asyncio.to_thread(lambda: {path for path in paths if _says_nothing(path)})
+        loaded = [path for path in paths if path not in silent]
+        requests = [LoadRequest(path, DROP) for path in loaded]
+        reports = dict(zip(loaded, await asyncio.to_thread(self._engine.load_several, requests), strict=True))
+        return [_silent(path) if path in silent else self._outcome_or(path, reports[path]) for path in paths]
+
+    def _outcome_or(self, path: Path, report: FileReport | Exception) -> Outcome | Exception:
+        return report if isinstance(report, Exception) else self._outcome(path, report)
+
+    def _outcome(self, path: Path, report: FileReport) -> Outcome:
+        if report.rejected or report.state in ("held", "failed"):
+            self._followed.add(path)
+        if report.state in ("merged", "unchanged"):
+            return Outcome("done")
+        return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")
+
+    async def missing_end(self, path: Path) -> str | None:
+        """Why a file at rest is not whole yet; None if it may be. Raises Unavailable."""
+        return await asyncio.to_thread(lambda: None if _says_nothing(path) else missing_end(path, self._limits))
+
+    async def moved(self, before: Path, now: Path) -> None:
+        """Write down where a file is that somebody will look for. Raises Unavailable."""
+        if before not in self._followed:
+            return
+        self._followed.remove(before)
+
+        def follow(connection: sqlite3.Connection) -> None:
+            ledger.follow(connection, str(before), str(now), lambda error: after_move(error, before, now))
+
+        work = self._engine.mirror.writer.submit(follow, Lane.IDLE, durable=False)
+        await asyncio.wrap_future(work)
+
+
+def _silent(path: Path) -> Outcome:
+    mark = own_mark(path.name) or ""
+    _log.info("file", name=path.name, state="ignored", error=mark or "It is empty.")
+    return Outcome("ignored", mark)
+
+
+def _says_nothing(path: Path) -> bool:
+    return is_ignored(path.name, size_of(path) if path.name.lower().endswith(".parquet") else None)

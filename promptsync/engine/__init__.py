@@ -1,0 +1,1 @@
+"""One open mirror and everything that writes it: deliveries, files, exports, plugins."""

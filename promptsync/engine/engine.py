@@ -1,0 +1,256 @@
+"""One open mirror with everything that writes to it: the loader of files and the applier of events.
+
+Owns the wiring that the daemon and the command line share, and the order in which files are loaded. Blocking: for a
+worker thread or a command, never for the event loop's thread.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import structlog
+
+from promptsync.clock import Clock, system_clock
+from promptsync.config import Config
+from promptsync.engine.built_in import Extensions, load_extensions
+from promptsync.engine.plugin_work import PluginWork
+from promptsync.engine.search import SearchEntry
+from promptsync.errors import FileUnavailable, InputRefused, MirrorBroken, PromptsyncError, where_raised
+from promptsync.events.apply import EventApplier
+from promptsync.events.merge_claims import Merged
+from promptsync.formats.limits import Limits, size_of
+from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
+from promptsync.loading.plugin_rows import row_filter
+from promptsync.loading.report import OWN_MARK
+from promptsync.loading.small_files import SMALL_BYTES
+from promptsync.loading.snapshot_merge import Progress
+from promptsync.merge.guards import Guards
+from promptsync.places.given_paths import look_through
+from promptsync.places.odd_entries import printable
+from promptsync.store import ledger
+from promptsync.store.mirror import Mirror
+from promptsync.vendors.customerio.files import is_ignored, own_mark, parse_change_set
+from promptsync.vendors.customerio.settings import left_out, stems_of
+from promptsync.vendors.prompt.files import parse_name
+from promptsync.vendors.qlara.exports import Exports
+
+_log = structlog.get_logger()
+_AT_ONCE = 64
+"""Small files that are loaded together."""
+
+
+class Engine:
+    """An open mirror for writing. ``given``: plugins to load beside the enabled ones, by name.
+
+    Raises MirrorLocked if another process writes it, MirrorFull if it cannot, ConfigError for a plugin that cannot run.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock = system_clock,
+        on_fatal: Callable[[Exception], None] | None = None,
+        given: Mapping[str, object] | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.stopping = threading.Event()  # set to have long work on other threads end soon
+        # one fetch of a kind at a time, whoever asked: years of change sets do not keep the nightly files waiting
+        self.fetching = {"nightly": threading.Lock(), "customerio": threading.Lock()}
+        with ExitStack() as undo:
+            extensions = load_extensions(config, given)
+            undo.callback(extensions.close)
+            self._settings = settings = load_settings(config, extensions)
+            self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal)
+            undo.callback(self.mirror.close)
+            self.loader = FileLoader(self.mirror, settings, clock)
+            self.search = SearchEntry(self.mirror)
+            self.applier = EventApplier(self.mirror, extensions.handlers, self._touched)
+            self.plugins = PluginWork(extensions, self.mirror, self._touched, clock, settings.guards)
+            self.exports = Exports(config, self.mirror, clock, self.stopping)
+            self.loader.clean()
+            undo.pop_all()
+
+    def apply_next(self) -> int:
+        """Apply a batch of what waits in the inbox; returns how many deliveries that were."""
+        if self.plugins.applier is not None:
+            return self.plugins.applier.apply_next()
+        return self.applier.apply_next()
+
+    def apply_pending(self, seconds: float = float("inf")) -> int:
+        """Apply what waits in the inbox, for so long at the most; returns how many deliveries that were."""
+        applied, until = 0, time.monotonic() + seconds
+        while time.monotonic() < until and (done := self.apply_next()):
+            applied += done
+        self.search.enter_claimed()
+        return applied
+
+    def load_file(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
+        """Load one file: a nightly export, a change set, of a kind that a plugin decodes, or what an API exported.
+
+        Raises FileUnavailable if it cannot be read, Unavailable if none can be loaded now.
+        """
+        if request.name is None and (mark := own_mark(request.path.name)):
+            return FileReport(request.path.name, "ignored", error=mark, reason=OWN_MARK)
+        if self.exports.files.knows(request):
+            return self.exports.files.load(request, progress)
+        if request.name is None and self.plugins.decoded.kind(request.path.name):
+            return self.plugins.decoded.load(request, progress)
+        return self.loader.load(request, progress)
+
+    def load_single(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
+        """Load one file and enter what is new of it into full-text search. Raises as ``load_file``."""
+        report = self.load_file(request, progress)
+        if report.state == "merged" and report.inserted + report.updated and report.table:
+            self.search.enter_missing(report.table, progress)
+        return report
+
+    def load_several(self, requests: Sequence[LoadRequest]) -> list[FileReport | Exception]:
+        """Load small files together, as ``load_single`` does one: of each its report, or what that would have raised.
+
+        Raises Unavailable and MirrorBroken for what concerns them all.
+        """
+        raised: dict[int, Exception] = {}
+
+        def alone(request: LoadRequest) -> FileReport:
+            try:
+                return self.load_file(request)
+            except MirrorBroken:
+                raise
+            except Exception as error:  # noqa: BLE001  whoever asked for this file gets it
+                report = FileReport(request.path.name)
+                raised[id(report)] = error
+                return report
+
+        if not all(map(self._is_small, requests)):
+            reports = [alone(request) for request in requests]
+        else:
+            reports = self.loader.load_together(requests, alone)
+        for table in sorted({r.table for r in reports if r.table and r.state == "merged" and r.inserted + r.updated}):
+            self.search.enter_missing(table)
+        return [raised.get(id(report), report) for report in reports]
+
+    def load(self, requests: Iterable[LoadRequest], progress: Progress = lambda *_: None) -> Iterator[FileReport]:
+        """Load files in order, small ones together, then enter what is new into full-text search.
+
+        What is wrong with one of them is in its report, and the others are loaded. Raises Unavailable, MirrorBroken and
+        ConfigError for what concerns them all.
+        """
+        tables = set()
+        for run in self._runs(requests):
+            for report in self._load_run(run, progress):
+                tables.add(report.table if report.state == "merged" else None)
+                yield report
+        for table in sorted(name for name in tables if name):
+            self.search.enter_missing(table, progress)
+
+    def _load_run(self, run: list[LoadRequest], progress: Progress) -> list[FileReport]:
+        if len(run) == 1:
+            return [self._load_one(run[0], progress)]
+        return self.loader.load_together(run, lambda request: self._load_one(request, progress), progress)
+
+    def _runs(self, requests: Iterable[LoadRequest]) -> Iterator[list[LoadRequest]]:
+        """The same in order, small files that follow each other together."""
+        run: list[LoadRequest] = []
+        for request in requests:
+            small = self._is_small(request)
+            if run and (not small or len(run) == _AT_ONCE):
+                yield run
+                run = []
+            run.append(request)
+            if not small:
+                yield run
+                run = []
+        if run:
+            yield run
+
+    def _is_small(self, request: LoadRequest) -> bool:
+        """Whether it may be loaded together with others: a snapshot or change set that is merged, and not large."""
+        if request.dry_run or request.corrects or self.exports.files.knows(request):
+            return False
+        if request.name is None and self.plugins.decoded.kind(request.path.name):
+            return False
+        try:
+            return size_of(request.path) <= SMALL_BYTES
+        except PromptsyncError:
+            return False
+
+    def _load_one(self, request: LoadRequest, progress: Progress) -> FileReport:
+        name = request.path.name
+        try:
+            return self.load_file(request, progress)
+        except (FileUnavailable, InputRefused) as error:
+            return FileReport(name, error=str(error))
+        except PromptsyncError:
+            raise
+        except Exception as error:  # noqa: BLE001  not foreseen, so it may concern this file alone
+            what, where = type(error).__name__, where_raised(error)
+            _log.error("file_failed", name=name, error=what, where=where)
+            return FileReport(name, error=f"{name} met a fault of promptsync's ({what} in {where}); please report it.")
+
+    def unfinished(self) -> list[LoadRequest]:
+        """Files that a killed process was merging by hand and that still lie where they were; they had been judged."""
+        with self.mirror.reading() as connection:
+            paths = [Path(path) for path in ledger.unfinished(connection)]
+        return [LoadRequest(path, "load", accept=True) for path in paths if os.path.isfile(path)]  # noqa: PTH113  never raises
+
+    def look_through(self, paths: Iterable[Path]) -> tuple[list[Path], list[FileReport]]:
+        """Files, and those in folders that say something: snapshots, oldest first, then change sets in the vendor's
+        order; names that say nothing last. And a report on each entry that is passed over, with its path as name."""
+        given = look_through(paths)
+        found = given.named + [path for path, size in given.files.items() if not _is_mark(path, size)]
+        passed = [
+            FileReport(printable(str(path)), state, error=why)
+            for state, entries in (("ignored", given.odd), ("failed", given.unreadable))
+            for path, why in sorted(entries.items())
+        ]
+        return sorted(found, key=self.age), passed
+
+    def age(self, path: Path) -> tuple[int, int, int, str]:
+        """What orders files: their kind, the instant or the two sequences that a name states, then the name."""
+        try:
+            name = parse_name(path.name, self.mirror.schema.nightly, self.config.mirror.timezone)
+            return 0, name.as_of, 0, path.name
+        except InputRefused:
+            pass
+        try:
+            return 1, *parse_change_set(path.name, self._settings.stems).order, path.name
+        except InputRefused:
+            return 2, 0, 0, path.name
+
+    def _touched(self, merged: Merged) -> None:
+        """Events or a plugin's files claimed these rows."""
+        self.loader.touched(merged)
+        self.search.claimed(merged)
+
+    def close(self) -> None:
+        """Finish accepted work and close."""
+        try:
+            self.plugins.close()
+        finally:
+            self.mirror.close()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def load_settings(config: Config, extensions: Extensions) -> LoadSettings:
+    """How files are judged, from the configuration, and filtered, by plugins."""
+    guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
+    limits = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
+    tables = [table.name for table in extensions.schema if table.change_sets]
+    stems, leave_out = stems_of(config.customerio, tables), left_out(config.customerio, tables)
+    return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins), stems, leave_out)
+
+
+def _is_mark(path: Path, size: int) -> bool:
+    """Whether a file in a folder is one of the vendor's empty marks, of which nothing need be said."""
+    if own_mark(path.name) is not None:
+        return False
+    return is_ignored(path.name, size if path.name.lower().endswith(".parquet") else None)

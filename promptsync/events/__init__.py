@@ -1,0 +1,1 @@
+"""Deliveries to claims, claims to rows."""

@@ -1,0 +1,232 @@
+"""Applying the inbox: pending deliveries become rows, in batches, by the one writer.
+
+Owns the reading of a delivery's body and what becomes of it: applied, unknown_type or failed. Nothing a sender sends
+raises out of here; what could be read is applied and the rest is named in the delivery's ``error``.
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from promptsync.clock import iso_millis
+from promptsync.events.body import parse_body
+from promptsync.events.claims import AHEAD, Claims
+from promptsync.events.fields import Fields
+from promptsync.events.large_delivery import merge_in_parts
+from promptsync.events.merge_claims import ClaimMerger, Collision, Merged
+from promptsync.store.connect import translate
+from promptsync.store.inbox import StoredEvent, mark, next_is_large, pending
+from promptsync.store.ledger import add_drift, add_reject
+from promptsync.store.mirror import Mirror
+from promptsync.store.writer import Lane
+from promptsync.vendors.prompt.events import HANDLERS, Handler, observed_at
+
+_log = structlog.get_logger()
+_TARGET_SECONDS = 0.01
+_MAX_ERROR = 2_000
+_KEPT_EACH_TIME = 64 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one delivery says. ``state``: applied, unknown_type or failed; ``claims`` only if applied."""
+
+    event: StoredEvent
+    state: str
+    org_id: int | None = None
+    at: int | None = None
+    error: str | None = None
+    claims: Claims | None = None
+
+
+def read(event: StoredEvent, handlers: Mapping[str, Handler]) -> Reading:
+    """Read a delivery. Pure; never raises for what a sender can send."""
+    try:
+        body = parse_body(event.body)
+    except ValueError:
+        return Reading(event, "failed", error="the body is not JSON")
+    except RecursionError:
+        return Reading(event, "failed", error="the body is nested too deeply")
+    if not isinstance(body, dict):
+        return Reading(event, "failed", error="the body is not a JSON object")
+    problems: list[str] = []
+    fields = Fields(body, problems)
+    org_id = fields.identifier("orgId")
+    if org_id is None:
+        return Reading(event, "failed", error="orgId is missing or not a positive whole number")
+    at = observed_at(fields, event.received_at)
+    handler = handlers.get(event.type)
+    if handler is None:
+        return Reading(event, "unknown_type", org_id, at)
+    claims = Claims(event.id, org_id, at, problems, event.type, event.path, latest=event.received_at + AHEAD)
+    handler(fields, claims)
+    return Reading(event, "applied", org_id, at, "; ".join(dict.fromkeys(problems))[:_MAX_ERROR] or None, claims)
+
+
+class EventApplier:
+    """Applies pending deliveries batch by batch. ``touched`` is told which rows a batch claimed."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        handlers: Mapping[str, Handler] = HANDLERS,
+        touched: Callable[[Merged], None] = lambda _: None,
+    ) -> None:
+        self._mirror = mirror
+        self._handlers = handlers
+        self._merger = ClaimMerger(mirror)
+        self._touched = touched
+        self._size = 50
+        self._one_at_a_time = threading.Lock()
+
+    def apply_some(self, connection: sqlite3.Connection) -> int:
+        """Apply one batch inside the caller's transaction; returns how many deliveries it took. Sized by its time."""
+        started = time.perf_counter()
+        events = pending(connection, self._size)
+        if events:
+            self._apply(connection, events)
+            self._resize(len(events), time.perf_counter() - started)
+        return len(events)
+
+    def apply_unless_large(self, connection: sqlite3.Connection) -> int | None:
+        """The same; None if a large delivery is next, which ``apply_large`` takes."""
+        return None if next_is_large(connection) else self.apply_some(connection)
+
+    def apply_next(self) -> int:
+        """Apply one batch, or a large delivery in parts. Not for the writer's thread."""
+        applied = self._mirror.writer.run(self.apply_unless_large, Lane.APPLY, durable=False)
+        return self.apply_large() if applied is None else applied
+
+    def apply_large(self) -> int:
+        """Read a large delivery off the writer's thread and merge it in parts, in between which others are stored;
+        returns 1. It is marked with the last part; if one cannot be merged, it has failed and those before it stay.
+
+        Not for the writer's thread.
+        """
+        with self._one_at_a_time:
+            with self._mirror.reading() as connection:
+                events = pending(connection, 1)
+            for event in events:
+                if event.is_large:  # nobody else has applied it meanwhile
+                    self._apply_in_parts(self._read(event))
+        return 1
+
+    def _apply_in_parts(self, reading: Reading) -> None:
+        claims = reading.claims or Claims(reading.event.id, reading.org_id or 0, reading.at or 0, [])
+        collisions: list[Collision] = []
+
+        def merge(connection: sqlite3.Connection, part: Claims, last: bool) -> list[Collision] | None:
+            merged: list[Collision] = []
+            error = _attempt(connection, lambda: merged.extend(self._merge_part(connection, reading, part, collisions)))
+            if error is not None:
+                _mark_failed(connection, reading, error)
+                return None
+            collisions.extend(merged)
+            if last:
+                mark(connection, [_outcome(reading, collisions)])
+            return merged
+
+        merge_in_parts(self._mirror, claims, merge)
+
+    def _merge_part(
+        self, connection: sqlite3.Connection, reading: Reading, part: Claims, before: list[Collision]
+    ) -> list[Collision]:
+        merged = self._merger.merge(connection, [part])
+        for place, collision in enumerate(merged.collisions, len(before)):
+            _reject(connection, collision, reading.event, whole=place == 0 or _is_short(reading.event))
+        _note_unknown(connection, [reading])
+        self._touched(merged)
+        return merged.collisions
+
+    def _resize(self, count: int, spent: float) -> None:
+        wanted = int(count * _TARGET_SECONDS / max(spent, 1e-6))
+        if count == self._size:
+            self._size = min(max(wanted, 10, self._size // 2), 2 * self._size, 2_000)
+
+    def _apply(self, connection: sqlite3.Connection, events: list[StoredEvent]) -> None:
+        readings = [self._read(event) for event in events]
+        error = _attempt(connection, lambda: self._merge(connection, readings))
+        if error is not None and len(events) == 1:
+            _mark_failed(connection, readings[0], error)
+        elif error is not None:
+            for event in events:
+                self._apply(connection, [event])
+
+    def _read(self, event: StoredEvent) -> Reading:
+        try:
+            return read(event, self._handlers)
+        except Exception as error:  # noqa: BLE001  one delivery must never stop the others
+            _log.warning("event_failed", delivery=event.id, type=event.type, error=type(error).__name__)
+            return Reading(event, "failed", error=f"could not be read ({type(error).__name__})")
+
+    def _merge(self, connection: sqlite3.Connection, readings: list[Reading]) -> None:
+        merged = self._merger.merge(connection, [reading.claims for reading in readings if reading.claims is not None])
+        collided: dict[int, list[Collision]] = {}
+        for collision in merged.collisions:
+            collided.setdefault(collision.event_id, []).append(collision)
+        received = {reading.event.id: reading.event for reading in readings}
+        kept: set[int] = set()
+        for collision in merged.collisions:
+            event = received[collision.event_id]
+            _reject(connection, collision, event, whole=event.id not in kept or _is_short(event))
+            kept.add(event.id)
+        _note_unknown(connection, readings)
+        mark(connection, [_outcome(reading, collided.get(reading.event.id, ())) for reading in readings])
+        self._touched(merged)
+
+
+def _attempt(connection: sqlite3.Connection, work: Callable[[], None]) -> Exception | None:
+    """Do it; or undo it and return why. Raises what is about the mirror, not about what was sent."""
+    connection.execute("SAVEPOINT batch")
+    try:
+        work()
+    except Exception as error:
+        storage = isinstance(error, sqlite3.Error) and translate(error) is not None
+        if storage or not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO batch")
+        return error
+    finally:
+        if connection.in_transaction:
+            connection.execute("RELEASE batch")
+    return None
+
+
+def _mark_failed(connection: sqlite3.Connection, reading: Reading, error: Exception) -> None:
+    event = reading.event
+    _log.warning("event_failed", delivery=event.id, type=event.type, error=type(error).__name__)
+    mark(connection, [("failed", reading.org_id, reading.at, f"could not be merged: {error}", event.id)])
+
+
+def _note_unknown(connection: sqlite3.Connection, readings: Iterable[Reading]) -> None:
+    for reading in readings:
+        if reading.state == "unknown_type":
+            now = iso_millis(reading.event.received_at)
+            add_drift(connection, "event type", "", reading.event.type, now, f"delivery {reading.event.id}")
+
+
+def _reject(connection: sqlite3.Connection, collision: Collision, event: StoredEvent, *, whole: bool) -> None:
+    """``whole``: with the body. Of a large delivery only the first of its rejects, there may be thousands, has it."""
+    row = {"class": "org_collision", "table": collision.table, "event_id": collision.event_id}
+    row |= {"reason": _sentence(collision), "original": event.body.encode() if whole else None}
+    add_reject(connection, row | {"rejected_at": iso_millis(event.received_at)})
+
+
+def _sentence(collision: Collision) -> str:
+    key = ", ".join(str(part) for part in collision.key)
+    return f"{collision.table} {key} belongs to another organization than {collision.org_id}"
+
+
+def _is_short(event: StoredEvent) -> bool:
+    return len(event.body) <= _KEPT_EACH_TIME
+
+
+def _outcome(reading: Reading, collisions: Sequence[Collision]) -> tuple[str, int | None, int | None, str | None, int]:
+    """Of several collisions one is named, the same in whatever parts they were found."""
+    collision = min(map(_sentence, collisions), default=None)
+    errors = "; ".join(text for text in (reading.error, collision) if text) or None
+    return reading.state, reading.org_id, reading.at, errors, reading.event.id

@@ -1,0 +1,220 @@
+"""Merging the claims of single events, in batches, on the writer's connection.
+
+Owns the step from ``Claims`` to executed statements: grouping by table and organization, parameters in the
+statement's order, keys of other organizations, links that a full list lacks. Opens nothing and commits nothing.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+
+from promptsync.clock import iso_millis
+from promptsync.events.claims import Claims, Key, RowClaim, Value
+from promptsync.merge.event_sql import EventStatements
+from promptsync.merge.full_list import removed_at
+from promptsync.merge.layout import Layout
+from promptsync.merge.sql import names, quote
+from promptsync.model import Schema
+from promptsync.store import ledger
+from promptsync.store.mirror import Mirror
+
+_CHUNK = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """A claim on a key that belongs to another organization: it was not merged."""
+
+    table: str
+    key: Key
+    org_id: int
+    event_id: int
+
+
+@dataclass(slots=True)
+class Merged:
+    """What a batch did. ``rows``: the claims it merged, by table and organization."""
+
+    collisions: list[Collision] = field(default_factory=list)
+    rows: dict[tuple[str, int], list[RowClaim]] = field(default_factory=dict)
+
+
+class ClaimMerger:
+    """Merges batches of claims into one mirror; remembers the statements per layout."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._plans: dict[str, _Plan] = {}
+
+    def merge(self, connection: sqlite3.Connection, batch: Sequence[Claims]) -> Merged:
+        """Merge a batch inside the caller's transaction."""
+        revision = self._mirror.next_revision(connection)
+        merged = Merged()
+        grouped: dict[tuple[str, int], list[tuple[int, RowClaim]]] = defaultdict(list)
+        for claims in batch:
+            for row in claims.rows:
+                grouped[row.table, claims.org_id].append((claims.event_id, row))
+        for (table, org), rows in grouped.items():
+            mine = self._of_this_org(connection, table, org, rows, merged.collisions)
+            plan = self._plan(table)
+            parameters = plan.parameters(self._mirror, org, revision, combined(mine))
+            connection.executemany(plan.statements.upsert, parameters)
+            merged.rows[table, org] = mine
+            if self._mirror.schema[table].blockwise:
+                ledger.touch(connection, table, org, [(row.key[0], max(row.times())) for row in mine])
+        self._mention(connection, batch, revision)
+        self._happened(connection, batch)
+        self._full_lists(connection, batch, grouped, revision, merged.collisions)
+        return merged
+
+    def _plan(self, table: str) -> "_Plan":
+        layout = self._mirror.layout(table).declared
+        plan = self._plans.get(table)
+        if plan is None or plan.statements.layout != layout:
+            plan = self._plans[table] = _Plan(EventStatements(layout))
+        return plan
+
+    def _of_this_org(
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        org: int,
+        rows: list[tuple[int, RowClaim]],
+        collisions: list[Collision],
+    ) -> list[RowClaim]:
+        statements = self._plan(table).statements
+        keys = list({row.key for _, row in rows})
+        foreign: set[Key] = set()
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
+            found = connection.execute(statements.foreign(len(some)), [*chain.from_iterable(some), org])
+            foreign.update(tuple(row) for row in found)
+        if not foreign:
+            return [row for _, row in rows]
+        collisions += [Collision(table, row.key, org, event_id) for event_id, row in rows if row.key in foreign]
+        return [row for _, row in rows if row.key not in foreign]
+
+    def _mention(self, connection: sqlite3.Connection, batch: Sequence[Claims], revision: int) -> None:
+        mentioned: dict[str, dict[tuple[Key, int], None]] = defaultdict(dict)
+        for claims in batch:
+            for table, key in claims.mentions:
+                mentioned[table][key, claims.org_id] = None
+        for table, keys in mentioned.items():
+            sql = self._plan(table).statements.mention
+            connection.executemany(sql, [(*key, org, revision) for key, org in keys])
+
+    def _happened(self, connection: sqlite3.Connection, batch: Sequence[Claims]) -> None:
+        rows: dict[str, list[Sequence[Value]]] = defaultdict(list)
+        for claims in batch:
+            for table, cells in claims.happened:
+                rows[table].append(cells)
+        for table, cells_of in rows.items():
+            connection.executemany(happened_sql(self._mirror.schema, table), cells_of)
+
+    def _full_lists(
+        self,
+        connection: sqlite3.Connection,
+        batch: Sequence[Claims],
+        grouped: Iterable[tuple[str, int]],
+        revision: int,
+        collisions: Iterable[Collision],
+    ) -> None:
+        foreign = {(one.event_id, one.key[0]) for one in collisions if one.table == "contact"}
+        stated = [row for claims in batch for row in claims.full_lists if (claims.event_id, row[0]) not in foreign]
+        connection.executemany("INSERT INTO sync_full_list VALUES (?, ?, ?) ON CONFLICT DO NOTHING", stated)
+        contacts = {contact for contact, _, _ in stated}
+        linked = {table for table, _ in grouped}
+        for claims in batch:
+            contacts.update(int(row.key[0] or 0) for row in claims.rows if self._mirror.schema[row.table].full_list)
+        for table in self._mirror.schema:
+            if table.full_list and contacts and (stated or table.name in linked):
+                _settle_links(connection, self._mirror.layout(table.name), contacts, revision)
+
+
+def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
+    """The same claims, those about one row made one where the rule does not have to compare values."""
+    found: dict[Key, RowClaim] = {}
+    ties: list[RowClaim] = []
+    for row in rows:
+        have = found.setdefault(row.key, row)
+        if have is row:
+            continue
+        groups = dict(have.groups)
+        for name, told in row.groups.items():
+            before = groups.get(name)
+            if before is None or told[0] > before[0]:
+                groups[name] = told
+            elif told[0] == before[0] and told[1] != before[1]:
+                ties.append(row)
+                break
+        else:
+            found[row.key] = RowClaim(row.table, row.key, max(row.seen, have.seen), groups)
+    return [*found.values(), *ties]
+
+
+class _Plan:
+    """Where each parameter of a layout's statement comes from in a claim's groups."""
+
+    def __init__(self, statements: EventStatements) -> None:
+        self.statements = statements
+        layout = statements.layout
+        table = layout.table
+        self.exported = table.exported
+        self.seen = bool(table.full_list)
+        place = {column.name: (name, n) for name, columns in table.groups.items() for n, column in enumerate(columns)}
+        self._values = [place.get(column, ("", 0)) for column in layout.values]
+        self._units = [unit.group if unit.split else unit.name for unit in layout.units]
+        self._owned = bool(layout.owner)
+
+    def parameters(
+        self, mirror: Mirror, org: int, revision: int, rows: Iterable[RowClaim]
+    ) -> Iterable[tuple[Value, ...]]:
+        """One tuple per claim, in the order EventStatements.upsert says."""
+        layout, table = self.statements.layout, self.statements.layout.table.name
+        owner: tuple[Value, ...] = (org,) if self._owned else ()
+        whole, split = mirror.snapshots.asserted(layout, org) if self.exported else (0, ())
+        unclaimed: tuple[int, tuple[Value, ...]] = (0, ())
+        for row in rows:
+            groups = row.groups
+            values = [groups[name][1][n] if name in groups else None for name, n in self._values]
+            versions = [groups.get(name, unclaimed)[0] for name in self._units]
+            cells = (*row.key, *owner, *values, *versions, revision)
+            if self.exported:
+                absent = mirror.snapshots.next_after(table, org, row.seen)
+                yield (*cells, row.seen, absent, whole, *split)
+            elif self.seen:
+                yield (*cells, row.seen)
+            else:
+                yield cells
+
+
+def happened_sql(schema: Schema, table: str) -> str:
+    """Writes one row of what happened, once."""
+    columns = [column.name for column in schema[table].columns]
+    slots = ", ".join("?" * len(columns))
+    return f"INSERT INTO {quote(table)} ({names(columns)}) VALUES ({slots}) ON CONFLICT DO NOTHING"
+
+
+def _settle_links(connection: sqlite3.Connection, layout: Layout, contacts: set[int], revision: int) -> None:
+    """Set ``removed_at`` of these contacts' links to what the full lists known so far say."""
+    table, key = quote(layout.table.name), names(layout.key)
+    same_key = " AND ".join(f"{quote(column)} = ?" for column in layout.key)
+    for contact in contacts:
+        links = connection.execute(f"SELECT {key}, _seen_at, removed_at FROM {table} WHERE contact_id = ?", (contact,))
+        found = links.fetchall()
+        if not found:
+            continue
+        stated = connection.execute(
+            "SELECT at FROM sync_full_list WHERE contact_id = ? AND list = ? ORDER BY at",
+            (contact, layout.table.full_list),
+        )
+        full_lists = [at for (at,) in stated]
+        for *link, seen, removed in found:
+            gone = removed_at(seen, full_lists)
+            text = None if gone is None else iso_millis(gone)
+            if text != removed:
+                connection.execute(
+                    f"UPDATE {table} SET removed_at = ?, _rev = ? WHERE {same_key}", (text, revision, *link)
+                )

@@ -1,0 +1,214 @@
+"""The files of one run at one place: each downloaded, loaded, written down, and put away where it lay.
+
+Owns the life of a file from the plan to its last line in the ledger of places. Which files and in which order they
+come is decided before (places/plan.py, fetch_ahead.py).
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from promptsync.clock import iso_millis
+from promptsync.engine.engine import Engine
+from promptsync.errors import ConfigError, FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.fetch.kinds import Kind, Stated
+from promptsync.fetch.report import FetchReport
+from promptsync.formats.parquet.content import selected_bytes
+from promptsync.formats.proof import DAMAGE
+from promptsync.loading.files import FileReport, LoadRequest
+from promptsync.loading.report import after_move
+from promptsync.places.download import Bounds, download, with_retries
+from promptsync.places.incoming import Incoming
+from promptsync.places.place import Item, Place
+from promptsync.places.safe_http import Gone
+from promptsync.status.check_machine import size as in_words
+from promptsync.store import place_ledger
+from promptsync.store.place_ledger import Attempt
+
+_STRIKES: Final = 2
+"""So many failures in a row, for lack of a connection, mean the place and not the file."""
+_AT_ONCE: Final = 200
+Emit = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done: ``source`` is the place's name."""
+
+    engine: Engine
+    source: str
+    kind: Kind
+    bounds: Bounds
+    incoming: Incoming
+    report: FetchReport
+    emit: Emit
+
+
+class Files:
+    """The files of one run. ``down``: why no more of them should be begun, once that is known."""
+
+    def __init__(self, job: Job, place: Place) -> None:
+        self._job = job
+        self._place = place
+        self._strikes = 0
+        self._full: dict[str, tuple[Any, ...]] = {}
+        self.down: PromptsyncError | None = None
+        self.loaded: list[Item] = []
+
+    async def fetch(self, item: Item, stated: Stated) -> bool:
+        """Whether a file is here now. What concerns the whole place is left in ``down``."""
+        job = self._job
+        if self._exceeds(item, stated, None):
+            return False
+        try:
+            target = job.incoming.target((job.source, item.key), item)
+            if not job.incoming.has(target, item):
+                await download(self._place, item, target, job.bounds, self._progress(item))
+        except MirrorFull as error:
+            self.down = error
+        except FileUnavailable as error:
+            self._tried(item, "failed", error)
+        except Unavailable as error:
+            self._tried(item, "waiting", error)
+            self._strikes += 1
+            self.down = error if self._strikes >= _STRIKES else None
+        except (Gone, InputRefused, ConfigError) as error:
+            self._tried(item, "gone" if isinstance(error, Gone) else "failed", error)
+        else:
+            self._strikes = 0
+            return True
+        return False
+
+    async def load(self, item: Item, stated: Stated) -> None:
+        """Load a file that is here. Raises Unavailable if the machine, not the file, stands in the way."""
+        job = self._job
+        target = job.incoming.target((job.source, item.key), item)
+        if stated.table in job.kind.budgets:
+            size = await asyncio.to_thread(selected_bytes, target, job.kind.leave_out.get(stated.table, frozenset()))
+            self._write(place_ledger.note_content, job.source, item.key, size)
+            if self._exceeds(item, stated, size):
+                job.incoming.drop([target])
+                return
+        try:
+            loaded = await asyncio.to_thread(self._load, target, stated)
+            if loaded.reason in DAMAGE and await self._fetch_anew(item, target):
+                loaded = await asyncio.to_thread(self._load, target, stated)
+        except FileUnavailable as error:
+            self._tried(item, "waiting", error)
+        else:
+            self._finish(item, target, loaded)
+
+    async def _fetch_anew(self, item: Item, target: Path) -> bool:
+        """Whether there is another copy of a file now, fetched from its beginning."""
+        job = self._job
+        try:
+            await download(self._place, item, target, job.bounds, self._progress(item))
+        except (Gone, InputRefused, ConfigError, Unavailable) as error:
+            job.report.add_note(f"{item.file_name} came damaged and could not be fetched once more: {error}")
+            return False
+        self._write(place_ledger.note_replaced, target)
+        return True
+
+    async def put_away(self, items: Sequence[Item]) -> None:
+        """Delete or move what is loaded, if that is wanted. What fails is a note; the next run tries it again."""
+        if self._job.kind.putting_away is None:
+            return
+        turns, refused = asyncio.Semaphore(self._job.kind.downloads), list[PromptsyncError]()
+
+        async def one(item: Item) -> None:
+            async with turns:
+                if len(refused) < _STRIKES:
+                    refused.extend(await self._put_away(item))
+
+        for start in range(0, len(items), _AT_ONCE):
+            await asyncio.gather(*(one(item) for item in items[start : start + _AT_ONCE]))
+        if refused:
+            self._job.report.add_note(f"Loaded files were left where they are: {refused[0]}")
+
+    async def _put_away(self, item: Item) -> list[PromptsyncError]:
+        job, folder = self._job, self._job.kind.putting_away
+
+        async def step() -> None:
+            await (self._place.move(item, folder) if folder else self._place.remove(item))
+
+        try:
+            await with_retries(step, job.bounds)
+        except Gone:
+            return []  # the next listing says what is there now
+        except PromptsyncError as error:
+            self._write(place_ledger.note_left, job.source, item.key, str(error))
+            return [error]
+        self._write(place_ledger.note_put_away, job.source, item.key, iso_millis(job.engine.clock()))
+        job.report.put_away += 1
+        return []
+
+    def _exceeds(self, item: Item, stated: Stated, size: int | None) -> bool:
+        """Whether a file must wait because its table has taken, with it, more than its budget. ``size``: what it would
+        bring; None if that is known from an earlier run at the best. Nothing passes one that waits."""
+        job, budget = self._job, self._job.kind.budgets.get(stated.table)
+        if budget is None:
+            return False
+        with job.engine.mirror.reading() as connection:
+            size = place_ledger.content_of(connection, job.source, item.key) if size is None else size
+            taken = place_ledger.content_loaded(connection, job.source, stated.table)
+        full = self._full.get(stated.table, stated.order)
+        if full >= stated.order and taken + (size or 0) <= budget:
+            return False
+        self._full[stated.table] = min(full, stated.order)
+        brings = "It waits behind one that" if size is None else f"It would bring {in_words(size)}, which"
+        says = f"{brings} does not fit into content_budget: {in_words(taken)} of {in_words(budget)} are taken."
+        self._write(place_ledger.note_waits, job.source, item.key, "over_budget", says)
+        job.report.over_budget += 1
+        return True
+
+    def _load(self, target: Path, stated: Stated) -> FileReport:
+        def told(step: str, done: int, total: int) -> None:
+            self._job.emit({"progress": [step, done, total]})
+
+        (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated.name)], told)
+        return report
+
+    def _finish(self, item: Item, target: Path, loaded: FileReport) -> None:
+        """Put the copy away and write down what came of it."""
+        job = self._job
+        good = loaded.state in ("merged", "unchanged")
+        lies = target if good and not loaded.rejected else job.incoming.hold(target)
+        error = None if good else f"{after_move(loaded.error or '', target, lies)} Its copy is {lies}."
+        attempt = Attempt(job.source, item.key, "loaded" if good else "held", iso_millis(job.engine.clock()), error)
+        self._write(place_ledger.note_loaded, attempt, target, lies)
+        if lies == target:
+            job.incoming.drop([target])
+        if good:
+            self.loaded.append(item)
+        job.emit({"file": job.report.add_file(loaded, error)})
+
+    def _tried(self, item: Item, state: str, error: PromptsyncError) -> None:
+        job = self._job
+        now = iso_millis(job.engine.clock())
+        self._write(place_ledger.note_tried, Attempt(job.source, item.key, state, now, str(error)))
+        job.report.gone += state == "gone"
+        job.report.failed += state != "gone"
+        job.report.add_problem(f"{item.file_name}: {error}")
+
+    def _progress(self, item: Item) -> Callable[[int, int], None]:
+        step = f"fetching {item.file_name} (bytes)"
+        return lambda done, total: self._job.emit({"progress": [step, done, total]})
+
+    def _write(self, statement: Callable[..., Any], *args: Any) -> Any:
+        return self._job.engine.mirror.writer.run(lambda connection: statement(connection, *args))
+
+
+def is_damaged(engine: Engine, kind: Kind, copy: Path) -> bool:
+    """Whether what is wrong with a copy that is held is the copy, or there is none any more; nothing is merged."""
+    if not copy.is_file():
+        return True
+    try:
+        stated = kind.parse(copy.name)
+    except InputRefused:
+        return False
+    if stated is None:
+        return False
+    (report,) = engine.load([LoadRequest(copy, "fetch", stated.name, dry_run=True)])
+    return report.reason in DAMAGE

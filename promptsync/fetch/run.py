@@ -1,0 +1,256 @@
+"""Fetching files from where they lie: places, ledger and loader put together.
+
+Owns the run of one source: list, compare, download ahead, load in order, record. What a place is, what is new and how
+one file is downloaded are decided in sources/places; what differs between nightly exports and change sets, in
+fetch_kinds.py; how a file is merged, by the loader. Blocking: each run has a thread and an event loop of its own, so
+that neither a slow server nor a slow disk holds up the daemon's.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from promptsync.clock import MICROS, iso_millis
+from promptsync.engine.engine import Engine
+from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
+from promptsync.fetch.ahead import Reach, in_order
+from promptsync.fetch.files import Emit, Files, Job, is_damaged
+from promptsync.fetch.kinds import Kind, Stated, kind_of
+from promptsync.fetch.report import FetchReport
+from promptsync.fetch.sources import Source, expected_files, place_settings
+from promptsync.places.download import Bounds, with_retries
+from promptsync.places.incoming import Incoming
+from promptsync.places.odd_entries import printable
+from promptsync.places.opening import open_place
+from promptsync.places.patience import Patience
+from promptsync.places.place import Item, PassedOver, Place
+from promptsync.places.plan import Plan, Wish, make_plan
+from promptsync.places.web import is_pattern
+from promptsync.store import ledger, place_ledger
+from promptsync.store.place_listing import Listing
+from promptsync.vendors.customerio.files import own_mark
+
+__all__ = ["FetchReport", "FetchSettings", "fetch_source", "record_run", "settings_of"]
+
+_log = structlog.get_logger()
+_LOOK_UP: Final = 0.25
+_SLICE: Final = 200
+"""Lines of the ledger in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSettings:
+    """``settle``: seconds that a file must have been left alone, where half-written ones can be seen. ``most_bytes``:
+    of files on disk that are not loaded yet."""
+
+    bounds: Bounds = field(default_factory=Bounds)
+    settle: float = 10.0
+    most_bytes: int = 4 << 30
+
+
+def settings_of(engine: Engine) -> FetchSettings:
+    """The bounds of downloads, from the configuration."""
+    return FetchSettings(Bounds(most=engine.config.load.max_raw_bytes))
+
+
+def fetch_source(
+    engine: Engine,
+    source: Source,
+    wish: Wish = Wish(),  # noqa: B008  immutable
+    emit: Emit = lambda _: None,
+    settings: FetchSettings | None = None,
+    patience: Patience | None = None,
+) -> FetchReport:
+    """Fetch what is new at a source and load it. Emits ``progress`` and ``file``. Not for the event loop's thread.
+
+    ``patience``: of whoever waits for it, and maybe for other sources too.
+
+    What is wrong with the place, or with a file of it, is in the report. Raises MirrorBroken, and Unavailable when
+    promptsync is stopping.
+    """
+    with engine.fetching[source.section]:
+        settings = settings or settings_of(engine)
+        bounds = replace(settings.bounds, md5=source.config.check_md5, patience=patience or Patience())
+        run = _Run(engine, source, wish, emit, replace(settings, bounds=bounds))
+        return asyncio.run(_unless_stopped(run.run(), engine.stopping))
+
+
+def record_run(engine: Engine, source: Source, report: FetchReport, started: str) -> None:
+    """Write a run made by hand into sync_run, as the schedule does with its own. ``started``: ISO."""
+    outcome = "done" if report.error is None else "problem" if report.retryable else "failed"
+    row = {"task": source.task, "started_at": started, "finished_at": iso_millis(engine.clock())}
+    row |= {"outcome": outcome, "message": report.error or report.sentence()}
+    engine.mirror.writer.run(lambda connection: ledger.insert(connection, "sync_run", row))
+
+
+class _Run:
+    """One run of one source."""
+
+    def __init__(self, engine: Engine, source: Source, wish: Wish, emit: Emit, settings: FetchSettings) -> None:
+        self._engine = engine
+        self._source = source
+        self._wish = wish
+        self._emit = emit
+        self._settings = settings
+        self._bounds = settings.bounds
+        self._incoming = Incoming(engine.mirror.folder / "incoming")
+        self._report = FetchReport(source.name)
+
+    async def run(self) -> FetchReport:
+        started = time.perf_counter()
+        report = self._report
+        try:
+            await self._fetch()
+        except MirrorBroken:
+            raise
+        except PromptsyncError as error:
+            report.error, report.error_type, report.retryable = str(error), type(error).__name__, error.retryable
+        report.seconds = round(time.perf_counter() - started, 3)
+        told = {key: value for key, value in asdict(report).items() if key not in ("files", "problems", "notes")}
+        _log.info("fetched", **told)
+        return report
+
+    async def _fetch(self) -> None:
+        kind = kind_of(self._engine, self._source)
+        self._tidy_up(kind)
+        async with open_place(place_settings(self._source.config, self._expected())) as place:
+            plan = await self._survey(place, kind)
+            job = Job(self._engine, self._source.name, kind, self._bounds, self._incoming, self._report, self._emit)
+            files = Files(job, place)
+            await self._all(files, plan, Reach(kind.downloads, self._settings.most_bytes))
+            await files.put_away([*plan.done, *files.loaded])
+            self._tell_still_held()
+            if files.down is not None:
+                raise files.down
+
+    def _tell_still_held(self) -> None:
+        with self._engine.mirror.reading() as connection:
+            copies = place_ledger.held_copies(connection, self._source.name)
+        self._report.add_still_held(copy.error for copy in copies)
+
+    async def _all(self, files: Files, plan: Plan[Stated], reach: Reach) -> None:
+        """Everything planned, to its end: downloaded ahead, loaded one at a time."""
+        planned = (((item, stated), stated.line, item.size or 0) for item, stated in plan.fetch)
+        here = in_order(planned, lambda pair: files.fetch(*pair), reach, lambda: files.down is None)
+        async with aclosing(here):
+            self._emit({"progress": ["fetching files", 0, len(plan.fetch)]})
+            async for item, stated in here:
+                await files.load(item, stated)
+                done = self._report.loaded + self._report.held
+                self._emit({"progress": ["fetching files", done, len(plan.fetch)]})
+
+    def _tidy_up(self, kind: Kind) -> None:
+        """What has changed since the last run other than at the place: copies, held files, tables skipped."""
+        self._incoming.sweep(self._engine.clock())
+        self._write(place_ledger.settle_held, self._source.name)
+        if self._wish.by_hand:
+            self._want_damaged_anew(kind)
+        with self._engine.mirror.reading() as connection:
+            self._incoming.drop(place_ledger.done_with(connection, self._incoming.held()))
+            changed = place_ledger.skips_differ(connection, self._source.name, kind.skip)
+        if changed:
+            self._write(place_ledger.note_skips, self._source.name, kind.skip)
+
+    def _want_damaged_anew(self, kind: Kind) -> None:
+        """Have files fetched again whose held copies are damaged, or gone."""
+        with self._engine.mirror.reading() as connection:
+            copies = place_ledger.held_copies(connection, self._source.name)
+        wanted = [
+            copy.key for copy in copies if copy.state == "held" and is_damaged(self._engine, kind, Path(copy.path))
+        ]
+        self._write(place_ledger.note_wanted, self._source.name, wanted)
+
+    async def _survey(self, place: Place, kind: Kind) -> Plan[Stated]:
+        """List, compare, and write down what was seen before anything is fetched."""
+        plan, vanished, passed = await self._look(place, kind)
+        now = self._engine.clock()
+        newest = max((item.modified or 0 for item, _ in plan.new), default=0)
+        if place.settles and newest > now - self._settings.settle * MICROS:
+            before = {item.key: item.tag for item, _ in plan.new}
+            await asyncio.sleep(self._settings.settle)
+            plan, vanished, passed = await self._look(place, kind)
+            plan.leave([item.key for item, _ in plan.new if before.get(item.key) != item.tag])
+        self._report.new, self._report.strangers = len(plan.new), len(plan.strangers)
+        seen = [_seen(item, stated, kind) for item, stated in plan.new]
+        self._note(place_ledger.note_seen, seen, iso_millis(now))
+        self._note(place_ledger.note_back, plan.back)
+        self._note(place_ledger.note_gone, vanished, iso_millis(now))
+        self._write(place_ledger.note_strangers, self._source.name, plan.strangers, iso_millis(now))
+        self._tell_passed_over(passed, iso_millis(now))
+        return plan
+
+    def _tell_passed_over(self, passed: Sequence[PassedOver], now: str) -> None:
+        self._report.passed_over = len(passed)
+        for entry in passed:
+            self._report.add_problem(entry.sentence())
+        names = [printable(entry.key) for entry in passed]
+        self._write(place_ledger.note_passed_over, self._source.name, names, now)
+
+    async def _look(self, place: Place, kind: Kind) -> tuple[Plan[Stated], list[str], list[PassedOver]]:
+        """The plan, the keys that are not there any more, and what could not be listed."""
+        with self._engine.mirror.reading() as connection:
+
+            async def once() -> tuple[Listing, list[PassedOver]]:
+                listing, passed = Listing(connection, self._source.name), list[PassedOver]()
+                self._report.own_marks = 0
+                async with aclosing(place.pages(passed.append)) as pages:  # type: ignore[type-var]
+                    async for page in pages:
+                        self._report.own_marks += sum(own_mark(item.key) is not None for item in page)
+                        listing.add(item for item in page if kind.counts(item.key, item.size))
+                return listing, passed
+
+            listing, passed = await with_retries(once, self._bounds)
+            self._report.listed = len(listing)
+            found = listing.differences(loaded=kind.putting_away is not None)
+            differences = ((Item(*entry), known) for entry, known in found)
+            plan = make_plan(differences, kind.parse, self._wish, kind.skip)
+            complete = not is_pattern(self._source.config.location)
+            vanished = listing.vanished() if complete else []
+            listing.close()
+            hidden = tuple(entry.hides for entry in passed)
+            return plan, [key for key in vanished if not any(hides(key) for hides in hidden)], passed
+
+    def _note(self, statement: Callable[..., None], entries: Sequence[Any], *rest: Any) -> None:
+        """Write many lines down, in slices between which deliveries get in."""
+        for start in range(0, len(entries), _SLICE):
+            self._write(statement, self._source.name, entries[start : start + _SLICE], *rest)
+
+    def _expected(self) -> Any:
+        engine = self._engine
+        now = datetime.fromtimestamp(engine.clock() // MICROS, UTC)
+        with engine.mirror.reading() as connection:
+            zone, schema = engine.config.mirror.timezone, engine.mirror.schema
+            return expected_files(self._source.config.location, schema, connection, zone, now)
+
+    def _write(self, statement: Callable[..., Any], *args: Any) -> Any:
+        return self._engine.mirror.writer.run(lambda connection: statement(connection, *args))
+
+
+def _seen(item: Item, stated: Stated, kind: Kind) -> dict[str, Any]:
+    """The line of a new version in the ledger."""
+    modified = None if item.modified is None else iso_millis(item.modified)
+    line = {"key": item.key, "tag": item.tag, "size": item.size, "modified_at": modified}
+    return line | {"state": "skipped" if stated.table in kind.skip else "waiting"} | dict(stated.row)
+
+
+async def _unless_stopped(work: Coroutine[Any, Any, FetchReport], stopping: threading.Event) -> FetchReport:
+    """The work's result; it is cancelled, and Unavailable raised, once ``stopping`` is set."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            if stopping.is_set():
+                raise Unavailable("promptsync is stopping; what is missing is fetched after its next start.")
+            await asyncio.wait({task}, timeout=_LOOK_UP)
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

@@ -1,0 +1,142 @@
+"""A CSV text of any table: its dialect, its header, and its records in blocks of cells.
+
+Owns what is the same for every vendor's CSV: what is no CSV at all is called what it is, quotes are read strictly, the
+last record must be whole, a last column without a name must be blank, and no record is longer than the limits let it
+be. What the columns mean is said by whoever reads the header. Writes nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import chain
+from typing import TypeVar
+
+import pyarrow as pa
+
+from promptsync.errors import Held
+from promptsync.formats.buffers import Cells
+from promptsync.formats.csv.block import Parsed, parse_block
+from promptsync.formats.csv.dialect import opened, strange_separator
+from promptsync.formats.csv.quoting import strictly
+from promptsync.formats.csv.records import Block, blocks, cells_of, first_record, line_ends, split
+from promptsync.formats.foreign import refuse_foreign
+from promptsync.formats.limits import Limits
+
+Meaning = TypeVar("Meaning")
+
+
+class CsvText:
+    """Iterates once over the text's blocks. ``pieces``: of the decompressed text in UTF-8, or parts of it that are to
+    be read: its header, then whole records (lines then count these alone).
+
+    ``names``: known ones of the table as ``spelled`` makes them. ``dialect``: how the text is written. Raises Held:
+    ``not_csv``, ``header``, ``empty``, ``too_long``, ``last_record_cut``, ``quoting``, ``unnamed_column``, and what
+    ``pieces`` raises. If the limits accept, a doubtful record is a strange one, and the text ends where it ends.
+    """
+
+    def __init__(
+        self,
+        pieces: Iterable[bytes],
+        names: Collection[str],
+        limits: Limits,
+        spelled: Callable[[str], str] = str.casefold,
+    ) -> None:
+        self._names, self._spelled, self._limits = names, spelled, limits
+        text, self.dialect = opened(pieces, names, spelled)
+        head = next(text, b"")
+        refuse_foreign(head)
+        self.delimiter = self.dialect.delimiter
+        cut = blocks(
+            chain((head,), text),
+            limits.max_record,
+            limits.block,
+            self.delimiter,
+            self.dialect.line,
+            keep_cut=limits.accept,
+        )
+        self._blocks = cut if limits.accept else strictly(cut, self.delimiter)
+        try:
+            self._header, rest = self._open()
+        except Held:
+            self.close()
+            raise
+        self._left = chain((rest,) if rest.data else (), self._blocks)
+
+    def close(self) -> None:
+        """Lets go of the text. Reading to the end does so too."""
+        self._blocks.close()
+
+    def header(self, read: Callable[[list[bytes]], Meaning]) -> Meaning:
+        """What ``read`` makes of the header's cells. Lets go of the text if it refuses them."""
+        try:
+            return read(cells_of(self._header, self.delimiter))
+        except Held as held:
+            self.close()
+            name = strange_separator(self._header, self._names, self._spelled)
+            if name is None:
+                raise
+            raise Held("header", f"The file is separated by {name}: have it written with commas.") from held
+
+    def parsed(self, width: int, blank: Collection[int] = ()) -> Iterator[tuple[Block, Parsed]]:
+        """Each block and its cells. ``width``: cells of a record; ``blank``: positions where none may say anything."""
+        for block in self._left:
+            if not self._limits.accept and not block.data.endswith((b"\n", b"\r")):
+                self._refuse_cut_record(block, width)
+            parsed = parse_block(block, width, self.delimiter)
+            if len(block.data) > self._limits.max_cell:
+                self._refuse_long_cells(block, parsed)
+            for position in blank:
+                self._refuse_unnamed(block, parsed, position)
+            yield block, parsed
+
+    def _open(self) -> tuple[bytes, Block]:
+        """The header, and what follows it in the first block."""
+        block = next(self._blocks, None)
+        if block is None:
+            raise Held("empty", "The file holds nothing.")
+        record, end = first_record(block.data, self.delimiter)
+        while not record and (following := next(self._blocks, None)):
+            block = following
+            record, end = first_record(block.data, self.delimiter)
+        if not record:
+            raise Held("empty", "The file holds nothing but empty lines.")
+        if record.count(self.delimiter) >= self._limits.max_columns:  # not even cut into cells
+            raise Held("header", f"The header has more than {self._limits.max_columns:,} columns.")
+        if len(record) > self._limits.max_header:
+            raise Held("header", f"The header is longer than {self._limits.max_header:,} bytes.")
+        return record, Block(block.data[end:], block.line + line_ends(block.data[:end]), block.tidy)
+
+    def _refuse_cut_record(self, block: Block, width: int) -> None:
+        """A last record that lacks its line end and cells too was cut, however well its container ends."""
+        records = split(block, self.delimiter)
+        if len(records) and records.cells[-1] < width:
+            raise Held(
+                "last_record_cut",
+                f"The file ends within the record at line {records.line(len(records) - 1):,}: it has "
+                f"{int(records.cells[-1]):,} of {width:,} cells and no line end.",
+            )
+
+    def _refuse_long_cells(self, block: Block, parsed: Parsed) -> None:
+        names = cells_of(self._header, self.delimiter)
+        for position, column in enumerate(parsed.columns):
+            lengths = Cells.of(column).lengths
+            if int(lengths.max(initial=0)) > self._limits.max_cell:
+                line = self._line(block, parsed, int(lengths.argmax()))
+                name = names[position].decode(errors="replace") if position < len(names) else ""
+                where = f"line {line:,}, column {name}" if name else f"line {line:,}"
+                raise Held("too_long", f"A cell at {where} is longer than {self._limits.max_cell:,} bytes.")
+
+    def _refuse_unnamed(self, block: Block, parsed: Parsed, position: int) -> None:
+        """A last column without a name is nothing but a delimiter too many, unless there is something in it."""
+        filled = _first_filled(parsed.columns[position])
+        if filled is not None:
+            line = self._line(block, parsed, filled)
+            raise Held("unnamed_column", f"The header has a column without a name, and line {line:,} has a cell in it.")
+
+    def _line(self, block: Block, parsed: Parsed, row: int) -> int:
+        return parsed.located(block, self.delimiter).line(int(parsed.index[row]))
+
+
+def _first_filled(cells: pa.BinaryArray) -> int | None:
+    """The first row whose cell is neither empty nor spaces."""
+    if cells.null_count == len(cells):
+        return None
+    return next((row for row, cell in enumerate(cells.to_pylist()) if cell and cell.strip(b" ")), None)

@@ -1,0 +1,1 @@
+"""The life of a file: recognised, proven, staged, compared, judged, merged, reported."""

@@ -1,0 +1,228 @@
+"""From one change set file (Customer.io) to merged rows: prove, stage in the order of the key, decide, merge, record.
+
+Owns the life of one such file and what the ledger says of it. Whatever a file holds ends as merged, unchanged, held or
+ignored, with a sentence; loading never raises for a file's content. A change set implies nothing about other rows.
+"""
+
+import sqlite3
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import structlog
+
+from promptsync.clock import Clock, iso_millis
+from promptsync.errors import Held, InputRefused
+from promptsync.formats.ahead import ahead
+from promptsync.formats.limits import size_of
+from promptsync.formats.memory import give_back
+from promptsync.formats.parquet.proof import prove_parquet
+from promptsync.formats.parquet.reader import Batch, ChangeSetReader
+from promptsync.formats.proof import Proof
+from promptsync.formats.rejects import BadRow
+from promptsync.loading.change_set_merge import ChangeSetMerge, Found, StagedChanges
+from promptsync.loading.file_rejects import keep_bad_rows
+from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, ledger_row
+from promptsync.loading.snapshot_merge import Progress
+from promptsync.merge.change_sql import ChangeStatements, change_statements
+from promptsync.merge.guards import Content, reason_in_bad_rows
+from promptsync.merge.layout import Layout
+from promptsync.model import Table
+from promptsync.store import ledger
+from promptsync.store.change_staging import ChangeStaging, WholeChangeStaging, is_untouched
+from promptsync.store.columns import prepare_columns, spelling
+from promptsync.store.key_order import KeyOrder
+from promptsync.store.mirror import Mirror
+from promptsync.store.staging import discard
+from promptsync.vendors.customerio.files import ChangeSetName, parse_change_set
+
+_log = structlog.get_logger()
+NUMBER = "_n"
+_SMALL = 10_000
+"""Rows of a file that is read sooner than a thread for it has begun."""
+
+
+def is_change_set(request: LoadRequest, stems: Mapping[str, str]) -> bool:
+    """Whether a file is to be loaded as a change set, or refused as what lies beside them at the vendor's."""
+    if request.name is not None:
+        return isinstance(request.name, ChangeSetName)
+    try:
+        parse_change_set(request.path.name, stems)
+    except InputRefused as refused:
+        return refused.reason != "unknown_name" or request.path.name.lower().endswith(".parquet")
+    return True
+
+
+def sequence_of(name: ChangeSetName) -> str:
+    """A file's place in the vendor's order, as people see it in the name: 18 digits, or twice 18 joined by ``_``."""
+    return f"{name.sequence:018d}_{name.part:018d}" if name.part else f"{name.sequence:018d}"
+
+
+class ChangeSetLoad:
+    """The loading of one file, step by step."""
+
+    def __init__(self, mirror: Mirror, settings: LoadSettings, request: LoadRequest, progress: Progress) -> None:
+        self._mirror, self._settings, self._request = mirror, settings, request
+        self._progress = progress
+        self._report = FileReport(request.path.name)
+        self._bad: list[BadRow] = []
+        self._keyless = 0
+        self._now = ""
+        self._started = time.perf_counter()
+
+    def run(self, clock: Clock) -> FileReport:
+        """Do it. Raises Unavailable if the machine, not the file, stands in the way."""
+        self._now, report = iso_millis(clock()), self._report
+        proof: Proof | None = None
+        try:
+            name = self._name()
+            report.table, report.workspace_id, report.sequence = name.table, name.workspace, sequence_of(name)
+            proof = self._prove()
+            if not self._request.again and self._known(proof):
+                report.state = "unchanged"
+            else:
+                self._load(name, proof)
+        except InputRefused as refused:
+            report.state = "held" if isinstance(refused, Held) else "ignored"
+            report.error, report.reason = str(refused), refused.reason
+        report.seconds = self._spent()
+        if report.state not in ("merged", "would merge"):
+            self._record(proof)
+        _log.info("file", **{k: v for k, v in report.as_row().items() if v is not None})
+        return report
+
+    def _name(self) -> ChangeSetName:
+        name = self._request.name
+        if not isinstance(name, ChangeSetName):
+            name = parse_change_set(self._request.path.name, self._settings.stems)
+        schema = self._mirror.schema
+        if name.table not in schema or not schema[name.table].change_sets:
+            raise InputRefused("unknown_name", f"{self._request.path.name} would be of {name.table}: no such table.")
+        return name
+
+    def _prove(self) -> Proof:
+        path = self._request.path
+        size = size_of(path)
+        return prove_parquet(path, self._settings.limits, lambda done: self._progress("checking", done, size))
+
+    def _known(self, proof: Proof) -> bool:
+        with self._mirror.reading() as connection:
+            return self._known_to(connection, proof)
+
+    def _known_to(self, connection: sqlite3.Connection, proof: Proof) -> bool:
+        report = self._report
+        return ledger.changes_merged_before(
+            connection, proof.sha256, report.table or "", report.workspace_id or 0, report.sequence or ""
+        )
+
+    def _load(self, name: ChangeSetName, proof: Proof) -> None:
+        settings, table = self._settings, self._mirror.schema[name.table]
+        path = self._mirror.folder / "staging" / f"{proof.sha256[:16]}.db"
+        left_out = settings.leave_out.get(table.name, frozenset())
+        try:
+            with ChangeSetReader(self._request.path, table, name, settings.limits, left_out) as reader:
+                self._refuse_unordered(reader, table)
+                layout = self._prepare_columns(reader)
+                staged = self._stage(reader, layout, path)
+            self._decide(self._report.rows)
+            self._merge(staged, proof)
+        finally:
+            discard(path)
+
+    def _refuse_unordered(self, reader: ChangeSetReader, table: Table) -> None:
+        if reader.unordered and not self._request.accept:
+            raise Held(
+                "no_order",
+                f"It lacks the column {table.order}, which says which rows are newer: have it exported again. Accepted "
+                f"without it, its rows give way to all that have one: {self._request.accepting()}",
+            )
+
+    def _prepare_columns(self, reader: ChangeSetReader) -> Layout:
+        layout = self._mirror.layout(self._report.table or "")
+        if self._request.dry_run:
+            return layout
+        unknown = tuple(spelling(layout, reader.unknown).values())
+        return prepare_columns(self._mirror, layout, unknown, reader.lacks, (self._now, self._report.name))
+
+    def _stage(self, reader: ChangeSetReader, layout: Layout, path: Path) -> StagedChanges:
+        """Into the staging file by key, of each key the newest row; bad rows are set apart."""
+        spelled = spelling(layout, reader.unknown)
+        columns = [spelled.get(column, column) for column in reader.schema.names]
+        statements = change_statements(layout, frozenset(layout.values) & frozenset(columns))
+        fields = zip(reader.schema, columns, strict=True)
+        schema = pa.schema([field.with_name(column) for field, column in fields if column != NUMBER])
+        with self._staging(path, layout, statements) as staging, KeyOrder(path, layout.key) as ordered:
+            for batch in ahead(reader, 1, worth=reader.total > _SMALL):
+                self._take(batch, layout.table.name, columns, ordered)
+                self._refuse_early(reader.total)
+                self._progress("reading", reader.records, reader.total)
+            staging.create(schema)
+            for rows in ahead(ordered, 1, worth=self._report.rows > _SMALL):
+                staging.add(rows)
+                self._progress("staging", staging.rows, self._report.rows)
+        give_back(staging.rows)  # the merge has caches of its own
+        return StagedChanges(path, statements, staging.rows, isinstance(staging, WholeChangeStaging))
+
+    def _take(self, batch: Batch, table: str, columns: list[str], ordered: KeyOrder) -> None:
+        rows, report = batch.rows.rename_columns(columns), self._report
+        if self._settings.rows:
+            rows = self._settings.rows(table, rows)
+        ordered.add(rows.drop_columns([NUMBER]))
+        report.rows += rows.num_rows
+        report.rejected += len(batch.rejects) + batch.not_shown
+        self._bad += batch.rejects
+        self._keyless += batch.keyless
+
+    def _staging(self, path: Path, layout: Layout, statements: ChangeStatements) -> ChangeStaging:
+        if not self._request.dry_run and is_untouched(self._mirror, layout.table.name):
+            return WholeChangeStaging(path, layout, self._mirror, statements)
+        return ChangeStaging(path, layout)
+
+    def _refuse_early(self, total: int) -> None:
+        """Nothing more is read once it is certain that too many rows are bad. ``total``: all rows of the file."""
+        report = self._report
+        if report.rejected:
+            so_far = "At least " if report.rows + report.rejected < total else ""
+            self._decide(total - report.rejected, so_far)
+
+    def _decide(self, good: int, so_far: str = "") -> None:
+        """``good``: how many rows can be merged, those that are not read yet counted."""
+        request = self._request
+        keyless = [row for row in self._bad if row.reason_class == "bad_key"]
+        first = (keyless or self._bad)[0].told("row", self._report.table or "") if self._bad else ""
+        content = Content(good, self._report.rejected, self._keyless, first)
+        why = reason_in_bad_rows(content, self._settings.guards)
+        if why and not request.accept:
+            raise Held("guard", f"{so_far}{why} If it is right all the same: {request.accepting()}")
+
+    def _merge(self, staged: StagedChanges, proof: Proof) -> None:
+        merge, report = ChangeSetMerge(self._mirror, staged, self._progress), self._report
+        found = merge.compare()
+        if self._request.dry_run:
+            self._counts(found)
+            report.state = "would merge"
+            return
+        report.state = "staged"
+        file_id = self._record(proof)
+        keep_bad_rows(self._mirror, report.table or "", file_id, self._bad, self._now)
+        merge.apply(found, file_id, self._counts)
+        report.state = "merged"
+
+    def _counts(self, found: Found) -> dict[str, Any]:
+        """What the ledger says once the merge has committed. ``unchanged``: with those that a newer row overrules."""
+        report = self._report
+        report.inserted, report.updated = found.new, found.changed
+        report.unchanged = report.rows - found.new - found.changed
+        return report.as_row() | {"state": "merged", "seen_at": self._now, "seconds": self._spent()}
+
+    def _record(self, proof: Proof | None) -> int:
+        if self._request.dry_run:
+            return 0
+        row = ledger_row(self._report, self._request, proof, self._now)
+        durable = self._report.state != "staged"  # what follows is
+        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
+
+    def _spent(self) -> float:
+        return round(time.perf_counter() - self._started, 3)

@@ -1,0 +1,93 @@
+"""Filling the staging file with the rows of a snapshot file, and what is known of it then.
+
+Owns the step from batches to a complete staged snapshot. Whether it may be believed is not decided here.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from promptsync.formats.ahead import ahead
+from promptsync.formats.buffers import Ints
+from promptsync.formats.csv.reader import SnapshotReader
+from promptsync.formats.memory import give_back
+from promptsync.formats.rejects import BadRow
+from promptsync.loading.snapshot_compare import Staged
+from promptsync.merge.block_index import BlockCount
+from promptsync.merge.layout import Layout
+from promptsync.model import Table
+from promptsync.store.columns import spelling
+from promptsync.store.initial_load import WholeStaging
+from promptsync.store.staging import Staging
+from promptsync.vendors.prompt.files import FileName
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A staging file with all rows that could be read. ``columns``: of a batch, as the mirror spells them; ``lacks``:
+    declared ones that the file has not; ``bad``: the other rows; ``ahead``: how many are dated hours after the file."""
+
+    layout: Layout
+    staging: Staging
+    columns: tuple[str, ...]
+    lacks: tuple[str, ...]
+    bad: list[BadRow]
+    ahead: int
+
+    def staged(self, name: FileName, counting: BlockCount | None, *, known: bool = False) -> Staged:
+        """The snapshot that the merge takes. ``known``: only the blocks that ``counting`` does not skip were read."""
+        staging, layout, bad = self.staging, self.layout, self.bad
+        index = counting.index() if counting and staging.ascending else None
+        return Staged(
+            path=staging.path,
+            file_id=0,
+            layout=layout,
+            org=name.org_id or 0,
+            at=name.at,
+            present=frozenset(layout.values) & frozenset(self.columns),
+            lacks=(*self.lacks, *(column for column in layout.extra if column not in self.columns)),
+            rows=staging.rows + (counting.skipped if counting and known else 0),
+            last_number=staging.last_number,
+            ascending=staging.ascending,
+            spared=tuple({row.key for row in bad if row.key and row.reason_class != "org_collision"}),
+            disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
+            gaps=tuple(counting.gaps()) if counting and known else None,
+            whole=isinstance(staging, WholeStaging),
+            # a row dated too late is observed anew each night, and a bad one is bad anew: their blocks are not known
+            blocks=index if not bad and not self.ahead else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filler:
+    """How batches get there. ``rows``: what each goes through first, if anything; ``told``: of the rows so far;
+    ``large``: whether it is worth reading them on a thread of its own."""
+
+    rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None
+    told: Callable[[int], None]
+    large: bool = True
+
+    def fill(
+        self, reader: SnapshotReader, layout: Layout, staging: Staging, count: Callable[[Ints], None] | None
+    ) -> Filled:
+        """Stage every row that can be read; ``count`` is told their keys as long as these only grow."""
+        bad: list[BadRow] = []
+        spelled = spelling(layout, reader.unknown)
+        columns = tuple(spelled.get(column, column) for column in reader.schema.names)
+        with staging:
+            staging.create(pa.schema([f.with_name(name) for f, name in zip(reader.schema, columns, strict=True)]))
+            for batch in ahead(reader, worth=self.large):
+                rows = batch.rows.rename_columns(list(columns))
+                staging.add(self.rows(layout.table.name, rows) if self.rows else rows)
+                if count and staging.ascending:
+                    count(batch.rows.column(layout.key[0]).to_numpy())
+                bad += batch.rejects
+                self.told(staging.rows)
+        give_back(staging.rows)  # the merge has caches of its own
+        return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad, reader.ahead)
+
+
+def lacks_of(table: Table, reader: SnapshotReader) -> tuple[str, ...]:
+    """Declared columns that the file does not have, those derived from such a column included."""
+    return (*reader.lacks, *(column.name for column in table.columns if column.blank_of in reader.lacks))

@@ -1,0 +1,120 @@
+"""The first pass over a snapshot file: is it whole, and which stretches of it are known.
+
+Owns what of the mirror the pass needs to know (the block index of the newest applied snapshot, and which rows other
+sources have claimed since) and when that may be used. Decompresses once; nothing is believed before its end.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from promptsync.formats.csv.header import known_names
+from promptsync.formats.limits import size_of
+from promptsync.formats.proof import Proof, prove
+from promptsync.loading.content_blocks import ContentCutter, step_for
+from promptsync.loading.report import LoadSettings
+from promptsync.merge.block_index import NOTHING_KNOWN, BlockCount, BlockIndex, Cut, KnownBlocks
+from promptsync.model import Table
+from promptsync.store import ledger
+from promptsync.store.mirror import Mirror
+from promptsync.store.writer import Lane
+from promptsync.vendors.prompt.files import FileName
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the first pass found. ``cut``: the file's blocks, if any; ``before``: the index they are known from."""
+
+    proof: Proof
+    cutter: ContentCutter | None = None
+    cut: Cut | None = None
+    before: BlockIndex | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether some stretches need no reading."""
+        return self.before is not None and self.cut is not None and bool((self.cut.old >= 0).any())
+
+    def unknown(self) -> Iterator[bytes]:
+        """The header and the blocks that need reading."""
+        assert self.cutter is not None  # noqa: S101  asked only if ``known``
+        return self.cutter.unknown()
+
+    def counting(self) -> BlockCount | None:
+        """A fresh count of which keys lie in which block."""
+        return BlockCount(self.cut, self.before) if self.cut is not None else None
+
+    def read_whole(self) -> "Survey":
+        """The same file with nothing known about it."""
+        cut = self.cut and replace(self.cut, old=np.full_like(self.cut.old, -1))
+        return replace(self, before=None, cut=cut)
+
+    def close(self) -> None:
+        """Let go of the bytes that were set aside."""
+        if self.cutter is not None:
+            self.cutter.close()
+
+
+def survey(
+    mirror: Mirror,
+    path: Path,
+    stated: FileName,
+    settings: LoadSettings,
+    progress: Callable[[int], None],
+    aside: Path,
+) -> Survey:
+    """Read the file once. ``aside``: where the bytes of unknown blocks go. Raises Held and Unavailable as ``prove``."""
+    table, limits = mirror.schema[stated.table], settings.limits
+    org = stated.org_id or 0
+    newest = mirror.snapshots.newest(table.name, org)
+    if not table.blockwise or settings.rows is not None or (newest is not None and stated.as_of <= newest):
+        return Survey(prove(path, limits, progress))
+    with mirror.reading() as connection:
+        before = ledger.blocks_of_newest(connection, table.name, org)
+        known = before.known(ledger.touched(connection, table.name, org)) if before else NOTHING_KNOWN
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    cutter = cutter_for(mirror, path, table, settings, (known, aside if before else None))
+    with ExitStack() as undo:
+        undo.callback(cutter.close)
+        found = Survey(prove(path, limits, progress, cutter.feed), cutter, orderly(cutter, table.key[0]), before)
+        undo.pop_all()
+    if before is None or found.cut is None or found.cut.identity != before.identity:
+        return found.read_whole()
+    return found
+
+
+def cutter_for(
+    mirror: Mirror,
+    path: Path,
+    table: Table,
+    settings: LoadSettings,
+    known: tuple[KnownBlocks, Path | None] = (NOTHING_KNOWN, None),
+) -> ContentCutter:
+    """What cuts a file of the table, its digests salted with all that the meaning of its bytes depends on. ``known``:
+    with where the others are set aside."""
+    salt = f"{table.name} {settings.zone.key} {settings.limits.max_cell}".encode()
+    return ContentCutter(*known, _seed(mirror), salt, step_for(size_of(path)), known_names(table))
+
+
+def orderly(cutter: ContentCutter, key: str) -> Cut | None:
+    """The blocks of a file that was cut to its end, if it is sorted by its first column and that is the key."""
+    cut = cutter.finish()
+    return cut if cut is not None and cut.orderly and cutter.key_name() == key else None
+
+
+def _seed(mirror: Mirror) -> int:
+    """Makes digests this mirror's own; chosen once."""
+
+    def choose(connection: sqlite3.Connection) -> int:
+        chosen = (str(secrets.randbits(63)),)
+        connection.execute("INSERT INTO sync_state VALUES ('block_seed', ?) ON CONFLICT DO NOTHING", chosen)
+        return int(connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()[0])
+
+    with mirror.reading() as connection:
+        row = connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()
+    return int(row[0]) if row else mirror.writer.run(choose, Lane.BULK)

@@ -1,0 +1,97 @@
+"""A small change set among others: read as any, merged within a transaction that it shares.
+
+Owns what of it is done on the writer. Whatever is doubtful about it (a bad row, a new column, merged before) is left
+to load_change_set.py.
+"""
+
+import sqlite3
+import time
+
+from promptsync.clock import Clock, iso_millis
+from promptsync.errors import InputRefused
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.formats.proof import Proof
+from promptsync.loading.change_set import NUMBER, ChangeSetLoad, sequence_of
+from promptsync.loading.change_set_merge import Found
+from promptsync.loading.report import FileReport, ledger_row
+from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
+from promptsync.merge.change_sql import Change, ChangeStatements, change_statements
+from promptsync.merge.layout import Layout
+from promptsync.merge.sql import names
+from promptsync.store import ledger
+from promptsync.store.columns import is_prepared, spelling
+from promptsync.store.key_order import KeyOrder
+from promptsync.store.staging import definitions
+from promptsync.vendors.customerio.files import ChangeSetName
+
+
+class SmallChangeSet(ChangeSetLoad, SmallFile):
+    """One of them."""
+
+    _proof: Proof
+    _layout: Layout
+    _statements: ChangeStatements
+    _read_seconds = 0.0
+
+    @property
+    def report(self) -> FileReport:
+        """What came of it."""
+        return self._report
+
+    def prepare(self, clock: Clock) -> None:
+        """Read and prove it. Raises LoadAlone, and Unavailable if the machine stands in the way."""
+        self._now = iso_millis(clock())
+        try:
+            name, report = self._name(), self._report
+            report.table, report.workspace_id, report.sequence = name.table, name.workspace, sequence_of(name)
+            self._proof = self._prove()
+            self._read(name)
+        except InputRefused as refused:
+            raise LoadAlone from refused
+        self._read_seconds = self._spent()
+
+    def _read(self, name: ChangeSetName) -> None:
+        settings, table = self._settings, self._mirror.schema[name.table]
+        layout = self._layout = self._mirror.layout(table.name)
+        left_out = settings.leave_out.get(table.name, frozenset())
+        with ChangeSetReader(self._request.path, table, name, settings.limits, left_out) as reader:
+            spelled = spelling(layout, reader.unknown)
+            if reader.total > SMALL_ROWS or not is_prepared(layout, spelled.values(), reader.lacks):
+                raise LoadAlone
+            self._refuse_unordered(reader, table)
+            columns = [spelled.get(column, column) for column in reader.schema.names]
+            with KeyOrder(self._request.path, layout.key) as ordered:
+                for batch in reader:
+                    self._take(batch, table.name, columns, ordered)
+                self._decide(self._report.rows)
+                if self._report.rejected:
+                    raise LoadAlone
+                batches = list(ordered)
+        self.rows = [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
+        self._statements = change_statements(layout, frozenset(layout.values) & frozenset(columns))
+        fields = zip(reader.schema, columns, strict=True)
+        staged = definitions(field.with_name(column) for field, column in fields if column != NUMBER)
+        self.shape = (
+            f"CREATE TABLE staging.rows ({', '.join(staged)}, PRIMARY KEY ({names(layout.key)})) WITHOUT ROWID",
+            self._statements.make_delta,
+            "CREATE TABLE staging.gone (key)",
+        )
+
+    def merge(self, connection: sqlite3.Connection) -> None:
+        """As SmallFile has it."""
+        report, statements = self._report, self._statements
+        self._started = time.perf_counter() - self._read_seconds
+        if self._layout != self._mirror.layout(self._layout.table.name) or (
+            not self._request.again and self._known_to(connection, self._proof)
+        ):
+            raise LoadAlone
+        connection.execute(statements.compare)
+        counts = dict(connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind").fetchall())
+        found = Found(counts.get(Change.NEW, 0), counts.get(Change.CHANGED, 0), sum(counts.values()))
+        report.state = "staged"
+        file_id = ledger.open_file(connection, ledger_row(report, self._request, self._proof, self._now))
+        if found.writes:
+            bounds = {"rev": self._mirror.next_revision(connection), "first": 1, "last": found.writes}
+            connection.execute(statements.merge_slice, bounds)
+        ledger.close_file(connection, file_id, self._counts(found))
+        report.state, report.seconds = "merged", self._spent()

@@ -1,0 +1,138 @@
+"""Many small files that wait together: proven one by one, merged in few transactions.
+
+Owns the staging that they share, in the memory of the connection that writes, and how many are merged in one
+transaction. Each file is compared and merged as if it were alone, in the order given for its table, and has its own row
+in the ledger. A transaction ends after some milliseconds and gives way to a delivery; none but the last waits for the
+disk, so after a kill the last ones are to be done again. What a file says, and whether it may be believed, is decided
+by those who prepare it; what they cannot decide in one transaction is loaded alone.
+"""
+
+import sqlite3
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from promptsync.errors import PromptsyncError
+from promptsync.loading.report import FileReport
+from promptsync.store.mirror import Mirror
+from promptsync.store.staging import attach_memory, let_go
+from promptsync.store.writer import Preempted
+
+SMALL_BYTES: Final = 1 << 16
+"""Of a file; a larger one is loaded alone."""
+SMALL_ROWS: Final = 2_000
+"""Of a file, and of a table that a snapshot is compared with: what is compared within a transaction."""
+_SECONDS: Final = 0.012
+"""How long one transaction goes on taking files."""
+
+Shape = tuple[str, ...]
+"""The statements that make the tables of the staging."""
+
+
+class LoadAlone(Exception):
+    """This file must be loaded by itself: nothing of it has been written."""
+
+
+class SmallFile(ABC):
+    """A file that has been read and proven. ``shape``: of its staging; ``rows``: to go into the first table there."""
+
+    shape: Shape = ()
+    rows: Sequence[tuple[Any, ...]] = ()
+
+    @property
+    @abstractmethod
+    def report(self) -> FileReport:
+        """What came of it: ``merged`` once it has been."""
+
+    @abstractmethod
+    def merge(self, connection: sqlite3.Connection) -> None:
+        """Compare, judge, merge and record it, on the writer's thread, within a transaction; it has been staged.
+
+        Raises LoadAlone before anything is written.
+        """
+
+
+class SmallRun:
+    """Small files on their way into one mirror. ``alone``: loads a file by itself. Blocking: for a worker thread."""
+
+    def __init__(self, mirror: Mirror, alone: Callable[[SmallFile], None]) -> None:
+        self._mirror, self._alone = mirror, alone
+        self._shape: Shape = ()
+        self._most = 0
+
+    def merge(self, files: Sequence[SmallFile]) -> None:
+        """Merge them, or load them alone; when this returns they are on disk.
+
+        Raises PromptsyncError if the machine, not a file, stands in the way.
+        """
+        writer = self._mirror.writer
+        waiting = deque(sorted(files, key=lambda file: file.report.table or ""))  # within a table as they were given
+        self._most = len(waiting)
+        while waiting:
+            self._shape = ()
+            writer.run(attach_memory, bare=True)
+            try:
+                odd = self._some(waiting)
+            finally:
+                writer.run(lambda connection: let_go(connection, 0), bare=True)
+            if odd is not None:
+                self._alone(odd)
+        writer.run(self._mirror.next_revision)  # a commit that is on disk, and with it all before
+
+    def _some(self, waiting: deque[SmallFile]) -> SmallFile | None:
+        """Merge files until none waits, or one is met that must be loaded alone."""
+        while waiting:
+            try:
+                done, odd = self._mirror.writer.run(
+                    lambda connection: self._transaction(connection, waiting),
+                    durable=False,
+                    preemptible=self._most > 1,
+                    committed=lambda _: self._mirror.snapshots.committed(),
+                )
+            except Preempted:
+                self._shape, self._most = (), 1
+                continue
+            except PromptsyncError:
+                raise
+            except Exception:  # noqa: BLE001  not foreseen: going on one by one finds the file, ``alone`` tells it
+                if self._most == 1:
+                    return waiting.popleft()  # whatever it is, it is said of this file
+                self._shape, self._most = (), 1
+                continue
+            for _ in range(done):
+                waiting.popleft()
+            self._most = len(waiting)
+            if odd:
+                return waiting.popleft()
+        return None
+
+    def _transaction(self, connection: sqlite3.Connection, waiting: Sequence[SmallFile]) -> tuple[int, bool]:
+        """How many files were merged, and whether the next one must be loaded alone."""
+        until = time.perf_counter() + _SECONDS
+        for done, file in enumerate(waiting):
+            if done >= self._most or (done and time.perf_counter() > until):
+                return done, False
+            try:
+                self._stage(connection, file)
+                file.merge(connection)
+            except LoadAlone:
+                return done, True
+        return len(waiting), False
+
+    def _stage(self, connection: sqlite3.Connection, file: SmallFile) -> None:
+        if file.shape != self._shape:
+            for (table,) in connection.execute(
+                "SELECT name FROM staging.sqlite_master WHERE type = 'table'"
+            ).fetchall():
+                connection.execute(f"DROP TABLE staging.{table}")
+            for statement in file.shape:
+                connection.execute(statement)
+            self._shape = file.shape
+        else:
+            for table in ("rows", "delta", "gone"):
+                connection.execute(f"DELETE FROM staging.{table}")
+        if file.rows:
+            slots = ", ".join("?" * len(file.rows[0]))
+            connection.executemany(f"INSERT INTO staging.rows VALUES ({slots})", file.rows)

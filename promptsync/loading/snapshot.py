@@ -1,0 +1,297 @@
+"""From one snapshot file to merged rows: survey, stage, decide, merge, record.
+
+Owns the life of one file and what the ledger says of it. Whatever a file holds ends as merged, unchanged, held, failed
+or ignored, with a sentence; loading never raises for a file's content.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+
+from promptsync.clock import Clock, iso_millis
+from promptsync.errors import Held, InputRefused
+from promptsync.events.claims import Key
+from promptsync.formats.csv.dialect import Dialect
+from promptsync.formats.csv.reader import SnapshotReader
+from promptsync.formats.limits import size_of
+from promptsync.formats.proof import Proof, prove, refuse_damage
+from promptsync.formats.rejects import BadRow
+from promptsync.loading.file_rejects import keep_rejects
+from promptsync.loading.fill import Filled, Filler, lacks_of
+from promptsync.loading.known_blocks import Survey, survey
+from promptsync.loading.one_pass import one_pass
+from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, ledger_row
+from promptsync.loading.snapshot_compare import Comparison, Difference, Overtaken, Staged
+from promptsync.loading.snapshot_merge import Progress, SnapshotMerge
+from promptsync.loading.spellings import note_dialect
+from promptsync.merge.block_index import BlockCount
+from promptsync.merge.guards import LATEST_AHEAD, Content, reason_in_rows_lost, reason_to_hold
+from promptsync.merge.layout import Layout
+from promptsync.model import Table
+from promptsync.store import ledger
+from promptsync.store.columns import prepare_columns, spelling
+from promptsync.store.initial_load import Disordered, WholeStaging, may_take_over
+from promptsync.store.mirror import Mirror
+from promptsync.store.staging import Staging, discard
+from promptsync.vendors.prompt.files import FileName, parse_name
+
+_log = structlog.get_logger()
+_LARGE = 1 << 20
+"""Bytes of a file from which on a thread of its own reads it sooner."""
+_PASSABLE = frozenset({"quoting", "last_record_cut"})
+"""Reasons to hold a file that a person may pass over: what is doubtful becomes a bad row."""
+
+_FINAL = frozenset({"bomb", "too_long"})
+"""Reasons to hold a file that looking at it once more would only find again, at a cost that it was made for."""
+
+
+class FileLoad:
+    """The loading of one file, step by step."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        settings: LoadSettings,
+        request: LoadRequest,
+        watch: Callable[[tuple[str, int] | None], dict[Key, int]],
+        progress: Progress,
+    ) -> None:
+        self._mirror = mirror
+        self._settings = settings
+        self._request = request
+        self._watch = watch
+        self._progress = progress
+        self._report = FileReport(request.path.name)
+        self._clock = 0
+        self._now = ""
+        self._whole = True
+        self._dialect = Dialect()
+        self._proof: Proof | None = None
+        self._started = time.perf_counter()
+
+    def run(self, clock: Clock) -> FileReport:
+        """Do it. Raises Unavailable if the machine, not the file, stands in the way."""
+        try:
+            name = self._begin(clock)
+            self._touched = self._watch((name.table, name.org_id or 0))
+            if not self._load_at_once(name):
+                found = self._survey(name)
+                self._proof = found.proof
+                try:
+                    self._load(self._corrected(name, found.proof), found)
+                finally:
+                    found.close()
+        except InputRefused as refused:
+            self._report.state = "held" if isinstance(refused, Held) else "ignored"
+            self._report.error, self._report.reason = str(refused), refused.reason
+            if refused.reason in _PASSABLE:
+                self._report.error += f" To merge what can be read all the same: {self._request.accepting()}"
+        finally:
+            self._watch(None)
+            discard(self._aside)
+        self._report.seconds = self._spent()
+        if self._report.state not in ("merged", "would merge"):
+            self._record(self._proof)
+        _log.info("file", **{k: v for k, v in self._report.as_row().items() if v is not None})
+        return self._report
+
+    def _begin(self, clock: Clock) -> FileName:
+        """What the file states. Raises InputRefused."""
+        self._clock = clock()
+        self._now = iso_millis(self._clock)
+        name = self._request.name
+        if not isinstance(name, FileName):
+            name = parse_name(self._request.path.name, self._mirror.schema.nightly, self._settings.zone)
+        self._report.table, self._report.org_id = name.table, name.org_id or 0
+        self._report.as_of = iso_millis(name.as_of)
+        return name
+
+    def _load(self, name: FileName, found: Survey) -> None:
+        if not self._request.again and self._known(name, found.proof):
+            self._report.state = "unchanged"
+            return
+        try:
+            if self._merge(name, found):
+                return
+        except Overtaken:
+            pass
+        except Disordered:
+            self._whole = False
+        self._touched = self._watch((name.table, name.org_id or 0))
+        self._merge(name, found.read_whole())
+
+    def _load_at_once(self, name: FileName) -> bool:
+        """The first file of a table is proven and staged in one pass. False: it has to be looked at first."""
+        first = (
+            None
+            if self._request.dry_run or self._is_corrected(name)
+            else one_pass(self._mirror, self._request.path, name, self._settings)
+        )
+        if first is None:
+            return False
+        table, path, settings = self._mirror.schema[name.table], self._staging_path(name), self._settings
+        try:
+            with first, SnapshotReader(first.pieces(), table, name, settings.zone, settings.limits) as reader:
+                if reader.unknown or reader.lacks:
+                    return False
+                self._dialect = reader.dialect
+                layout = self._mirror.layout(table.name)
+                staging = self._staging(path, layout, name.org_id or 0)
+                filled = self._filler.fill(reader, layout, staging, first.add)
+                found, counting = first.end(table.key[0])
+        except Disordered:
+            self._whole = False
+            return False
+        except InputRefused as refused:
+            if refused.reason not in _FINAL:
+                return False
+            refuse_damage(self._request.path, settings.limits)
+            raise
+        try:
+            self._proof = found.proof
+            self._decide_and_merge(filled, filled.staged(name, counting), found.proof)
+        finally:
+            discard(path)
+        return True
+
+    def _survey(self, name: FileName) -> Survey:
+        path, limits = self._request.path, self._settings.limits
+        size = size_of(path)
+
+        def told(done: int) -> None:
+            self._progress("checking", done, size)
+
+        if self._request.dry_run:
+            return Survey(prove(path, limits, told))
+        return survey(self._mirror, path, name, self._settings, told, self._aside)
+
+    def _staging_path(self, name: FileName) -> Path:
+        return self._mirror.folder / "staging" / f"{name.table}-{name.org_id or 0}.db"
+
+    @property
+    def _aside(self) -> Path:
+        return self._mirror.folder / "staging" / "unknown.csv"
+
+    def _spent(self) -> float:
+        return round(time.perf_counter() - self._started, 3)
+
+    def _known(self, name: FileName, proof: Proof) -> bool:
+        with self._mirror.reading() as connection:
+            return ledger.merged_before(connection, proof.sha256, *self._stated(name), name.correction)
+
+    def _is_corrected(self, name: FileName) -> bool:
+        """Whether files of its instant have an order of their own, so that its content must be looked at first."""
+        with self._mirror.reading() as connection:
+            return self._request.corrects or ledger.corrections(connection, "", *self._stated(name))[1] > 0
+
+    def _corrected(self, name: FileName, proof: Proof) -> FileName:
+        """The name with which correction of its instant the file is: as it was before, or the next one if it is asked
+        to replace what there is."""
+        with self._mirror.reading() as connection:
+            number, newest = ledger.corrections(connection, proof.sha256, *self._stated(name))
+        if self._request.corrects and not number:
+            number = newest + 1
+        self._report.correction = number or 0
+        return replace(name, correction=number or 0)
+
+    @staticmethod
+    def _stated(name: FileName) -> tuple[str, int, str]:
+        return name.table, name.org_id or 0, iso_millis(name.as_of)
+
+    def _merge(self, name: FileName, found: Survey) -> bool:
+        """Whether it could be merged; if not, what seemed to be known of it was not so, and it must be read whole."""
+        path = self._staging_path(name)
+        try:
+            try:
+                filled, counting = self._fill(name, found, path)
+            except Held:
+                if not found.known:
+                    raise
+                return False  # to say in which line, all have to be counted
+            if found.known and not (counting and filled.staging.ascending and counting.index()):
+                return False
+            if found.known and filled.bad:
+                return False  # to say which record is bad, all have to be counted
+            self._decide_and_merge(filled, filled.staged(name, counting, known=found.known), found.proof)
+        finally:
+            discard(path)
+        return True
+
+    def _fill(self, name: FileName, found: Survey, path: Path) -> tuple[Filled, BlockCount | None]:
+        table, settings = self._mirror.schema[name.table], self._settings
+        source = found.unknown() if found.known else self._request.path
+        with SnapshotReader(source, table, name, settings.zone, settings.limits) as reader:
+            self._dialect = reader.dialect
+            layout = self._prepare_columns(table, reader)
+            staging, counting = self._staging(path, layout, name.org_id or 0), found.counting()
+            return self._filler.fill(reader, layout, staging, counting.add if counting else None), counting
+
+    def _prepare_columns(self, table: Table, reader: SnapshotReader) -> Layout:
+        """Give unknown columns a place and lacking ones a version of their own, before anything is merged."""
+        layout = self._mirror.layout(table.name)
+        if self._request.dry_run:
+            return layout
+        unknown = tuple(spelling(layout, reader.unknown).values())
+        return prepare_columns(self._mirror, layout, unknown, lacks_of(table, reader), (self._now, self._report.name))
+
+    def _staging(self, path: Path, layout: Layout, org: int) -> Staging:
+        if self._whole and not self._request.dry_run and may_take_over(self._mirror, layout, org):
+            return WholeStaging(path, layout, org, self._mirror)
+        return Staging(path, layout.key)
+
+    @property
+    def _filler(self) -> Filler:
+        large = size_of(self._request.path) > _LARGE
+        return Filler(self._settings.rows, lambda rows: self._progress("reading", rows, 0), large)
+
+    def _decide(self, staged: Staged, bad: list[BadRow]) -> None:
+        self._report.rows, self._report.rejected = staged.rows, len(bad)
+        if staged.at > self._clock + LATEST_AHEAD:
+            self._judge("future", f"It states {iso_millis(staged.at)}, which has not come yet.")
+        keyless = [row for row in bad if row.key is None]
+        content = Content(staged.rows, len(bad), len(keyless), (keyless or bad)[0].told() if bad else "")
+        self._judge("guard", reason_to_hold(content, self._rows_before(staged), self._settings.guards))
+
+    def _rows_before(self, staged: Staged) -> int | None:
+        return self._mirror.snapshots.rows_before(staged.layout.table.name, staged.org, staged.at)
+
+    def _judge(self, reason: str, why: str | None) -> None:
+        if why and not self._request.accept:
+            raise Held(reason, f"{why} If it is right all the same: {self._request.accepting()}")
+
+    def _decide_and_merge(self, filled: Filled, staged: Staged, proof: Proof) -> None:
+        self._report.ahead = filled.ahead
+        self._decide(staged, filled.bad)
+        found = Comparison(self._mirror, staged).run()
+        self._judge("guard", reason_in_rows_lost(found.lost, self._rows_before(staged), self._settings.guards))
+        self._count(staged, found)
+        if self._request.dry_run:
+            self._report.state = "would merge"
+            return
+        self._report.state, table = "staged", staged.layout.table.name
+        file_id = self._record(proof)
+        note_dialect(self._mirror, self._dialect, proof.encoding, (table, self._now, self._report.name))
+        keep_rejects(self._mirror, self._request.path, file_id, staged, (filled.bad, found), self._now)
+        blocks = None if found.foreign else staged.blocks  # what collides is said of every night
+        staged = replace(staged, file_id=file_id, blocks=blocks)
+        merge = SnapshotMerge(self._mirror, staged, self._touched, self._progress)
+        done = {"state": "merged", "seen_at": self._now}
+        merge.apply(found, lambda: self._report.as_row() | done | {"seconds": self._spent()})
+        self._report.state = "merged"
+
+    def _count(self, staged: Staged, found: Difference) -> None:
+        report = self._report
+        report.rejected += len(found.foreign) + len(found.folded)
+        report.inserted, report.updated, report.absent = found.new, found.changed, found.absent
+        report.differing = found.differing
+        report.unchanged = staged.rows - len(found.folded) - found.new - found.changed - len(found.foreign)
+
+    def _record(self, proof: Proof | None) -> int:
+        if self._request.dry_run:
+            return 0
+        row = ledger_row(self._report, self._request, proof, self._now)
+        durable = self._report.state != "staged"  # what follows is
+        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)

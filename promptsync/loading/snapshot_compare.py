@@ -1,0 +1,200 @@
+"""Comparing one staged snapshot with the mirror, on a read-only connection.
+
+Owns what is known of a staged file, the parameters that its statements share, and the lists of what differs, which it
+leaves in the staging file. Writes nothing to the mirror.
+"""
+
+import sqlite3
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptsync.clock import iso_millis
+from promptsync.events.claims import Key
+from promptsync.merge.block_index import BlockIndex
+from promptsync.merge.layout import Layout
+from promptsync.merge.snapshot_sql import Delta, statements_for
+from promptsync.merge.sql import names, quote
+from promptsync.merge.version import Rank, version
+from promptsync.store.initial_load import build_indexes
+from promptsync.store.mirror import Mirror
+from promptsync.store.staging import attached, fold_doubles, index_keys
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
+    rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
+    organization. ``rows``: in the file; ``gaps``: the ranges
+    of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's
+    form (whole.py); ``blocks``: the index for the next night."""
+
+    path: Path
+    file_id: int
+    layout: Layout
+    org: int
+    at: int
+    present: frozenset[str]
+    lacks: tuple[str, ...]
+    rows: int
+    last_number: int
+    ascending: bool
+    spared: tuple[Key, ...] = ()
+    disowned: tuple[Key, ...] = ()
+    gaps: tuple[tuple[int, int], ...] | None = None
+    whole: bool = False
+    blocks: BlockIndex | None = None
+
+
+@dataclass(slots=True)
+class Difference:
+    """What the comparison found. ``whole``: the table is still empty, every row is new.
+
+    ``delta``: rows to write, of which ``heavy`` concern an index or the search (merge/snapshot_sql.py).
+    ``gone``: rows to look at that the file lacks; of them ``absent`` become absent, and ``lost`` are held by the newest
+    applied snapshot. ``differing``: rows in which the file and another of the same instant, merged before, differ.
+    """
+
+    new: int = 0
+    changed: int = 0
+    foreign: list[tuple[int, Key]] = field(default_factory=list)
+    folded: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
+    delta: int = 0
+    heavy: int = 0
+    gone: int = 0
+    absent: int = 0
+    lost: int = 0
+    differing: int = 0
+    settle: int = 0
+    whole: bool = False
+
+
+class Overtaken(Exception):
+    """What was left unread matters after all (a row that an event about the time before the snapshot touched, or one of
+    another organization, whose place in the file is asked for): read it all."""
+
+
+class Comparison:
+    """One staged snapshot beside the mirror."""
+
+    def __init__(self, mirror: Mirror, staged: Staged) -> None:
+        self._mirror = mirror
+        self._staged = staged
+        self._table = staged.layout.table
+        self._sql = statements_for(staged.layout, staged.present)
+        self._parameters = parameters(mirror, staged)
+
+    def run(self) -> Difference:
+        """Find what differs."""
+        found = Difference()
+        staged = self._staged
+        with self._mirror.reading() as connection, attached(connection, staged.path, writable=True):
+            connection.execute("PRAGMA staging.synchronous = OFF")
+            if staged.whole:
+                build_indexes(connection, self._table.name)  # sets what cannot be set within a transaction
+            connection.execute("BEGIN")
+            self._make_lists(connection)
+            found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
+                0
+            ]
+            if not staged.whole and not (found.whole and staged.ascending):
+                index_keys(connection, staged.layout.key)
+            if not staged.ascending and not staged.whole:
+                values = [column for column in staged.layout.values if column in staged.present]
+                found.folded = fold_doubles(connection, staged.layout.key, values)
+            if not found.whole:
+                self._find(connection, found)
+            connection.execute("COMMIT")
+        if found.whole:
+            found.new = staged.rows - len(found.folded)
+        return found
+
+    def within(self, connection: sqlite3.Connection) -> Difference:
+        """The same within a transaction, of rows staged with their lists (small_files.py), every key once."""
+        found = Difference()
+        self._find(connection, found)
+        return found
+
+    def _make_lists(self, connection: sqlite3.Connection) -> None:
+        columns = names(self._staged.layout.key)
+        connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns}, held INTEGER, absent INTEGER)")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
+        if self._staged.gaps is not None:
+            connection.execute("CREATE TABLE staging.gaps (low INTEGER, high INTEGER)")
+            connection.executemany("INSERT INTO staging.gaps VALUES (?, ?)", self._staged.gaps)
+
+    def _find(self, connection: sqlite3.Connection, found: Difference) -> None:
+        connection.execute(self._sql.compare, self._parameters)
+        counts = dict(connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind").fetchall())
+        found.delta = sum(counts.values())
+        found.new = counts.get(Delta.NEW, 0)
+        found.changed = counts.get(Delta.CHANGED, 0) + counts.get(Delta.LIGHT, 0)
+        found.heavy = found.new + counts.get(Delta.CHANGED, 0)
+        found.foreign = [
+            (n, tuple(one))
+            for n, *one in connection.execute(
+                f"SELECT s._n, {names(self._staged.layout.key)} FROM staging.delta d "
+                "JOIN staging.rows s ON s._n = d._n WHERE d.kind = ?",
+                (Delta.FOREIGN,),
+            )
+        ]
+        if found.foreign and self._staged.gaps is not None:
+            raise Overtaken
+        if self._staged.gaps is None:
+            connection.execute(self._sql.gone, self._parameters)
+        else:
+            connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
+            connection.execute(self._sql.gone_in_gaps, self._parameters)
+            connection.execute("PRAGMA automatic_index = ON")
+        connection.executemany(self._sql.spare, self._staged.spared)
+        found.gone, found.lost, found.absent = connection.execute(
+            "SELECT count(*), ifnull(sum(held), 0), ifnull(sum(absent), 0) FROM staging.gone"
+        ).fetchone()
+        found.differing = self._differing(connection)
+        if newly_dropped(self._mirror, self._staged):
+            connection.execute(self._sql.settle, self._parameters)
+            found.settle = connection.execute("SELECT count(*) FROM staging.settle").fetchone()[0]
+
+    def _differing(self, connection: sqlite3.Connection) -> int:
+        snapshots, staged = self._mirror.snapshots, self._staged
+        if not snapshots.has(self._table.name, staged.org, staged.at):
+            return 0
+        differing = int(connection.execute(self._sql.contradicted, self._parameters).fetchone()[0])
+        if staged.at == snapshots.newest(self._table.name, staged.org):
+            differing += int(connection.execute(self._sql.lacked, self._parameters).fetchone()[0])
+        return differing
+
+
+def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:
+    """Columns that the newest applied snapshot speaks for and this one, if it becomes the newest, does not."""
+    table, newest = staged.layout.table.name, mirror.snapshots.newest(staged.layout.table.name, staged.org)
+    if newest is not None and staged.at < newest:
+        return []
+    known = mirror.snapshots.lacks_at_newest(table, staged.org)
+    dropped = statements_for(staged.layout, staged.present).dropped
+    return [unit.name for unit in dropped if unit.name not in known]
+
+
+def parameters(mirror: Mirror, staged: Staged) -> dict[str, Any]:
+    """What the snapshot's statements take (merge/snapshot_sql.py), but for the bounds of a slice."""
+    table, snapshots = staged.layout.table.name, mirror.snapshots
+    newest = snapshots.newest(table, staged.org)
+    is_newest = newest is None or staged.at >= newest
+    implied = version(staged.at, Rank.SNAPSHOT) if is_newest else -1
+    asserted, split = snapshots.asserted(staged.layout, staged.org)
+    bound: dict[str, Any] = {
+        "table": table,
+        "org": staged.org,
+        "at": staged.at,
+        "as_of": iso_millis(staged.at),
+        "newest": int(is_newest),
+        "asserted": asserted,
+        "implied": implied,
+    }
+    same = staged.at == newest
+    lacking = set(staged.lacks) | (snapshots.lacks_at_newest(table, staged.org) if same else set())
+    for n, unit in enumerate(unit for unit in staged.layout.units if unit.split):
+        bound[f"asserted_{n}"] = split[n]
+        bound[f"implied_{n}"] = -1 if unit.name in lacking else implied
+    return bound

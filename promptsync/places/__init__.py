@@ -1,0 +1,1 @@
+"""Where files can be fetched from, one module per way, all behind one protocol."""

@@ -1,0 +1,44 @@
+"""How large the mirror's write-ahead log is, and who keeps it so.
+
+Owns from what size on a person should know, and the sentence. Looks at files and locks; opens nothing.
+"""
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from promptsync.status.check_machine import size
+from promptsync.store.lock_holders import lasting_readers
+from promptsync.store.wal import log_size
+
+LARGE: Final = 256 << 20
+"""Bytes. Where no reader stays it is a quarter of that at most, for long."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """``bytes``: of its file. ``readers``: name and process id of who keeps it from shrinking; looked for if large."""
+
+    bytes: int
+    readers: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> str | None:
+        """A sentence for a person to act on, if it has grown too large. The size stands in parentheses (alerts.py)."""
+        if self.bytes <= LARGE:
+            return None
+        if self.readers:
+            who = f"{' and '.join(self.readers)} keep{'' if len(self.readers) > 1 else 's'} a transaction open"
+            return f"The mirror's write-ahead log grows ({size(self.bytes)}) because {who}: end what it does there."
+        return (
+            f"The mirror's write-ahead log has grown ({size(self.bytes)}): nobody reads it now, so it shrinks as soon "
+            "as the daemon has a quiet second; if it does not, look for a program that keeps a transaction open."
+        )
+
+
+def log_state(connection: sqlite3.Connection, large: int = LARGE) -> LogState:
+    """Of the database that the connection is open on. Blocking for a moment if it is larger than ``large`` bytes."""
+    path = next(Path(row[2]) for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+    found = log_size(path)
+    return LogState(found, tuple(map(str, lasting_readers(path))) if found > large else ())

@@ -1,0 +1,1 @@
+"""Customer.io: parquet change sets in a bucket, tables."""

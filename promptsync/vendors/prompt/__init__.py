@@ -1,0 +1,1 @@
+"""Prompt: nightly exports, event webhooks, tables."""

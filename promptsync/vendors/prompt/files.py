@@ -1,0 +1,100 @@
+"""What the name of a snapshot file states: table, organization and instant.
+
+Owns the spelling of names and stamps (Nightly Data Exports, File Naming & Directory Structure). Pure: never looks
+at a file's content, nor at a folder.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+from promptsync.clock import micros_of
+from promptsync.errors import InputRefused
+from promptsync.model import Table
+
+_MAX_ORG = (1 << 63) - 1
+_STAMP = re.compile(
+    r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})"
+    r"(?:(?P<sign>[+-])(?P<hours>[0-9]{2})-?(?P<minutes>[0-9]{2}))?(?P<z>Z)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """``org_id``: None for the table of organizations. ``as_of``: microseconds since the epoch, UTC.
+
+    ``correction``: 0, or which file it is in a row that replaces another of the same instant; never in a name.
+    """
+
+    table: str
+    org_id: int | None
+    as_of: int
+    correction: int = 0
+
+    @property
+    def at(self) -> int:
+        """The instant of the snapshot's claims: each correction counts as made a microsecond later."""
+        return self.as_of + self.correction
+
+
+@dataclass(frozen=True, slots=True)
+class ExportName:
+    """What is stated of an export that an API made, whose name says nothing. ``requested_at``: microseconds; None if
+    that is on record."""
+
+    table: str
+    requested_at: int | None
+
+
+def parse_name(name: str, tables: Iterable[Table], zone: ZoneInfo) -> FileName:
+    """Reads ``<table>_<org>_<stamp>.csv[.gz]``, for a table that is not per organization ``<table>_<stamp>.csv[.gz]``.
+
+    A stamp without an offset is UTC if it ends in ``Z``, else in ``zone``. Table names contain ``_``: the longest
+    known one that fits counts. Raises InputRefused ``unknown_name``.
+
+    >>> from promptsync.vendors.prompt.tables_exports import TABLES
+    >>> parse_name("message_1044_2026-02-04T00-00-00-0800Z.csv.gz", TABLES, ZoneInfo("UTC"))
+    FileName(table='message', org_id=1044, as_of=1770192000000000)
+    """
+    stem = name.removesuffix(".gz").removesuffix(".csv")
+    if not name.endswith((".csv", ".csv.gz")):
+        raise _unknown(name, "it does not end in .csv or .csv.gz")
+    for table in sorted(tables, key=lambda table: len(table.name), reverse=True):
+        if not stem.startswith(f"{table.name}_"):
+            continue
+        rest = stem[len(table.name) + 1 :]
+        org, stamp = rest.split("_", 1) if table.org_scoped and "_" in rest else ("", rest)
+        if table.org_scoped and not _is_org(org):
+            raise _unknown(name, f"no number of an organization follows the table {table.name}")
+        return FileName(table.name, int(org) if table.org_scoped else None, _instant(name, stamp, zone))
+    raise _unknown(name, "it begins with no known table")
+
+
+def _is_org(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,19}", text) is not None and int(text) <= _MAX_ORG
+
+
+def _instant(name: str, stamp: str, zone: ZoneInfo) -> int:
+    match = _STAMP.fullmatch(stamp)
+    if match is None:
+        raise _unknown(name, "its stamp is not like 2026-02-04T00-00-00-0800Z")
+    try:
+        when = datetime.strptime(match["local"], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=_zone(match, zone))
+        return micros_of(when)
+    except (ValueError, OverflowError):
+        raise _unknown(name, "its stamp is no time that exists") from None
+
+
+def _zone(match: re.Match[str], zone: ZoneInfo) -> timezone | ZoneInfo:
+    if match["sign"]:
+        offset = timedelta(hours=int(match["hours"]), minutes=int(match["minutes"]))
+        if int(match["minutes"]) > 59:
+            raise ValueError("minutes of an offset")
+        return timezone(-offset if match["sign"] == "-" else offset)
+    return UTC if match["z"] else zone
+
+
+def _unknown(name: str, why: str) -> InputRefused:
+    return InputRefused("unknown_name", f"The file name {name!r} says nothing promptsync knows: {why}.")

@@ -1,0 +1,1 @@
+"""Qlara: asynchronous export jobs, tables."""
