@@ -18,7 +18,7 @@ from datasette.utils.asgi import Request, Response  # type: ignore[import-untype
 
 from promptsync.browse.access import Actor, Need, may, needs
 from promptsync.browse.attempts import LoginLimit
-from promptsync.browse.cookies import browser_of, session_name
+from promptsync.browse.sessions import browser_of, session_name
 from promptsync.browse.settings import BrowseSettings, loopback
 from promptsync.browse.visitor import encrypted, networks, visitor
 

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
 
-from promptsync.browse.cookies import BROWSER, BROWSER_SECONDS, SESSION, browser_of
 from promptsync.browse.passwords import Busy
-from promptsync.browse.sessions import LIFETIME
+from promptsync.browse.sessions import BROWSER, BROWSER_SECONDS, LIFETIME, SESSION, browser_of
 
 _WRONG: Final = "Invalid username or password"
 _BUSY: Final = "Too many others are logging in. Try again in a few seconds."

@@ -19,7 +19,7 @@ from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.daemon.control import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.plugins.finding import Finding, Level, note, ok, problem
-from promptsync.status import check_change_sets, check_contents, check_machine, check_settings
+from promptsync.status import check_contents, check_machine, check_settings
 from promptsync.status.oversized import oversized_problem
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import observed
@@ -181,7 +181,7 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
             yield from (problem("refused", says) for says in [refused] if says)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
             yield from check_contents.check_vendors(connection, observed.observed(connection))
-            yield from check_change_sets.check_change_sets(connection)
+            yield from check_contents.check_change_sets(connection)
     except sqlite3.Error as error:
         yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")
     finally:

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from promptsync.daemon.metrics import Latencies
-from promptsync.daemon.search_tasks import SearchKeeper
+from promptsync.daemon.tasks import SearchKeeper
 from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, PromptsyncError, where_raised
 from promptsync.store.inbox import Inbox

@@ -23,20 +23,24 @@ from prometheus_client import CollectorRegistry
 from promptsync.clock import Clock, system_clock
 from promptsync.clock_watch import ClockWatch
 from promptsync.config import Config, open_access
-from promptsync.daemon.alerts import Alerts
 from promptsync.daemon.applying import Applying
 from promptsync.daemon.control import build_control, daemon_answers, remove_socket, socket_path, start_control
-from promptsync.daemon.export_tasks import export_tasks
-from promptsync.daemon.fetch_schedule import fetch_tasks
 from promptsync.daemon.health import Health, health_routes
 from promptsync.daemon.logs import log_unhandled, report
 from promptsync.daemon.metrics import Latencies
-from promptsync.daemon.notify import ServiceManager
-from promptsync.daemon.observations import keep_too_large, observation_task, write_down, write_down_too_large
-from promptsync.daemon.plugin_tasks import plugin_tasks
+from promptsync.daemon.notify import Alerts, ServiceManager
 from promptsync.daemon.schedule import Every, Schedule, Task
-from promptsync.daemon.search_tasks import SearchKeeper
 from promptsync.daemon.supervise import Supervisor, cause, leaves
+from promptsync.daemon.tasks import (
+    SearchKeeper,
+    export_tasks,
+    fetch_tasks,
+    keep_too_large,
+    observation_task,
+    plugin_tasks,
+    write_down,
+    write_down_too_large,
+)
 from promptsync.drop.folder import DropFolder, DropSettings
 from promptsync.drop.intake import DropIntake
 from promptsync.engine.engine import Engine

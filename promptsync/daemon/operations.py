@@ -19,7 +19,7 @@ from promptsync.loading.files import LoadRequest
 from promptsync.model.delivery import Delivery
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import Wish
-from promptsync.store import jobs, rejects
+from promptsync.store import jobs, ledger
 from promptsync.store.inbox import count_failed, import_event, select_for_replay
 from promptsync.vendors.prompt.files import ExportName, FileName
 
@@ -139,13 +139,13 @@ def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     Of the files that are ``gone``, those ``superseded`` have had a newer one merged after them.
     """
     with engine.mirror.reading() as connection:
-        events, files = rejects.origins(connection, params.get("ids"))
+        events, files = ledger.origins(connection, params.get("ids"))
         there = {number: path for number, path in files.items() if path.is_file()}
-        old = rejects.superseded(connection, list(files.keys() - there.keys()))
+        old = ledger.superseded(connection, list(files.keys() - there.keys()))
     gone = [str(path) for number, path in files.items() if number not in there]
     superseded = [str(files[number]) for number in sorted(old)]
     again = [LoadRequest(path, "retry", accept=True, again=True) for path in dict.fromkeys(there.values())]
-    engine.mirror.writer.run(lambda connection: rejects.take(connection, events, list(there)))
+    engine.mirror.writer.run(lambda connection: ledger.take(connection, events, list(there)))
     engine.apply_pending()
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
     reports = [asdict(report) for report in engine.load(again, progress)]
@@ -156,7 +156,7 @@ def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 
 def discard_rejects(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
     """Delete rejects for good: ``ids``, or all."""
-    return {"discarded": engine.mirror.writer.run(lambda connection: rejects.discard(connection, params.get("ids")))}
+    return {"discarded": engine.mirror.writer.run(lambda connection: ledger.discard(connection, params.get("ids")))}
 
 
 def request_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:

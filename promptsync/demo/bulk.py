@@ -17,7 +17,7 @@ from promptsync.demo.customerio.places import phone_number, places
 from promptsync.demo.prompt.exports import write_packed
 from promptsync.demo.prompt.snapshot import COLUMNS
 from promptsync.demo.world import words
-from promptsync.demo.world.names import full_name
+from promptsync.demo.world.words import full_name
 from promptsync.errors import Unavailable
 
 SLAB = 50_000

@@ -22,8 +22,8 @@ from promptsync.errors import FileUnavailable, InputRefused, MirrorBroken, Promp
 from promptsync.events.apply import EventApplier
 from promptsync.events.merge_claims import Merged
 from promptsync.formats.limits import Limits, size_of
+from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
-from promptsync.loading.plugin_rows import row_filter
 from promptsync.loading.report import OWN_MARK
 from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.loading.snapshot_merge import Progress
@@ -32,8 +32,7 @@ from promptsync.places.given_paths import look_through
 from promptsync.places.odd_entries import printable
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
-from promptsync.vendors.customerio.files import is_ignored, own_mark, parse_change_set
-from promptsync.vendors.customerio.settings import left_out, stems_of
+from promptsync.vendors.customerio.files import is_ignored, left_out, own_mark, parse_change_set, stems_of
 from promptsync.vendors.prompt.files import parse_name
 from promptsync.vendors.qlara.exports import Exports
 

@@ -12,8 +12,7 @@ from itertools import chain
 
 from promptsync.clock import iso_millis
 from promptsync.events.claims import Claims, Key, RowClaim, Value
-from promptsync.merge.event_sql import EventStatements
-from promptsync.merge.full_list import removed_at
+from promptsync.merge.event_sql import EventStatements, removed_at
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.model import Schema

@@ -10,8 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from promptsync.engine.built_in import Extensions
-from promptsync.events.apply import EventApplier, Reading
-from promptsync.events.body import parse_body
+from promptsync.events.apply import EventApplier, Reading, parse_body
 from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import AHEAD, Claims
 from promptsync.events.fields import Fields

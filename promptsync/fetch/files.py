@@ -15,7 +15,7 @@ from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
 from promptsync.fetch.kinds import Kind, Stated
 from promptsync.fetch.report import FetchReport
-from promptsync.formats.parquet.content import selected_bytes
+from promptsync.formats.parquet.proof import selected_bytes
 from promptsync.formats.proof import DAMAGE
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import after_move

@@ -12,8 +12,15 @@ from promptsync.clock import iso_millis
 from promptsync.config.sections import CustomerioConfig
 from promptsync.engine.engine import Engine
 from promptsync.fetch.sources import Source
-from promptsync.vendors.customerio.files import ChangeSetName, is_ignored, own_mark, parse_change_set
-from promptsync.vendors.customerio.settings import left_out, stems_of, table_named
+from promptsync.vendors.customerio.files import (
+    ChangeSetName,
+    is_ignored,
+    left_out,
+    own_mark,
+    parse_change_set,
+    stems_of,
+    table_named,
+)
 from promptsync.vendors.prompt.files import FileName, parse_name
 
 CONTENT = "cio_delivery_content"

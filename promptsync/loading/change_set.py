@@ -17,7 +17,6 @@ from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.ahead import ahead
 from promptsync.formats.limits import size_of
-from promptsync.formats.memory import give_back
 from promptsync.formats.parquet.proof import prove_parquet
 from promptsync.formats.parquet.reader import Batch, ChangeSetReader
 from promptsync.formats.proof import Proof
@@ -35,7 +34,7 @@ from promptsync.store.change_staging import ChangeStaging, WholeChangeStaging, i
 from promptsync.store.columns import prepare_columns, spelling
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
-from promptsync.store.staging import discard
+from promptsync.store.staging import discard, give_back
 from promptsync.vendors.customerio.files import ChangeSetName, parse_change_set
 
 _log = structlog.get_logger()

@@ -11,7 +11,6 @@ import pyarrow as pa
 from promptsync.formats.ahead import ahead
 from promptsync.formats.buffers import Ints
 from promptsync.formats.csv.reader import SnapshotReader
-from promptsync.formats.memory import give_back
 from promptsync.formats.rejects import BadRow
 from promptsync.loading.snapshot_compare import Staged
 from promptsync.merge.block_index import BlockCount
@@ -19,7 +18,7 @@ from promptsync.merge.layout import Layout
 from promptsync.model import Table
 from promptsync.store.columns import spelling
 from promptsync.store.initial_load import WholeStaging
-from promptsync.store.staging import Staging
+from promptsync.store.staging import Staging, give_back
 from promptsync.vendors.prompt.files import FileName
 
 

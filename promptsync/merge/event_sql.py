@@ -1,8 +1,15 @@
 """The statement that merges one row-wise claim (a webhook's, an export row's).
 
 Owns its text and the order of its parameters. Executed once per claim, many times over with ``executemany``.
+
+Full-set lists: what a list that restates everything says about what it lacks.
+
+Owns the pure decision. A link is removed at the time of the first full list after it was last mentioned; every full
+list's time is kept, so that the answer is the same in whatever order they arrive.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +17,12 @@ from promptsync.merge.layout import Layout
 from promptsync.merge.rule import Rule
 from promptsync.merge.sql import later, names, quote
 from promptsync.merge.version import PER_MICRO
+
+
+def removed_at(last_seen: int, full_lists: Sequence[int]) -> int | None:
+    """When a link last mentioned at ``last_seen`` was removed. ``full_lists``: ascending. All in microseconds."""
+    place = bisect_right(full_lists, last_seen)
+    return full_lists[place] if place < len(full_lists) else None
 
 
 @dataclass(frozen=True)

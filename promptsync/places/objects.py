@@ -17,8 +17,17 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from promptsync.clock import MICROS, micros_of
 from promptsync.errors import ConfigError, InputRefused, Unavailable
-from promptsync.places.object_heads import content_md5, etag_is_md5, headers_of, md5_of_etag
-from promptsync.places.object_listing import MISSING, ODD, Store, list_objects, made_tag
+from promptsync.places.object_listing import (
+    MISSING,
+    ODD,
+    Store,
+    content_md5,
+    etag_is_md5,
+    headers_of,
+    list_objects,
+    made_tag,
+    md5_of_etag,
+)
 from promptsync.places.place import Item, Pass, PlaceSettings, nobody, public_name
 from promptsync.places.safe_http import Gone
 

@@ -16,12 +16,22 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from aiohttp import ClientResponse
 
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
-from promptsync.places.page import ENOUGH, first_bytes, is_page
 from promptsync.places.place import Expected, Item, NotContinued, Pass, PassedOver, PlaceSettings, nobody
 from promptsync.places.safe_http import Gone, SafeClient, SafeSettings, raise_for_status, read_bounded
 from promptsync.places.safe_url import origin
-from promptsync.places.web_answers import Version, differs, headers_for_rest, is_same, version_listed, version_of
-from promptsync.places.web_asking import AGAIN, ask_each
+from promptsync.places.web_answers import (
+    AGAIN,
+    ENOUGH,
+    Version,
+    ask_each,
+    differs,
+    first_bytes,
+    headers_for_rest,
+    is_page,
+    is_same,
+    version_listed,
+    version_of,
+)
 from promptsync.places.web_listing import Link, read_listing
 
 _CHUNK: Final = 1 << 18

@@ -2,6 +2,11 @@
 
 Owns the questions that are put to a reading connection. Where the vendors' pages leave something open (facts beside
 the specifications), promptsync is tolerant; here it says what has been observed.
+
+Checks of Customer.io's change sets: what the vendor turned out to write.
+
+Owns the questions that are put to a reading connection, and their sentences. Where the vendor's pages leave open what
+files are called (facts beside the specifications), promptsync is tolerant; here it says what has been observed.
 """
 
 import re
@@ -13,6 +18,38 @@ from collections.abc import Iterable, Iterator, Mapping
 from promptsync.clock import MICROS, iso_millis, parse_iso
 from promptsync.plugins.finding import Finding, note, ok, problem
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
+
+_NAME = re.compile(r"(?P<stem>.+)_v(?P<version>[0-9]+)(?P<changes>_chngs)?_[0-9]+_[0-9]+(?P<part>_[0-9]+)?\.[a-z]+")
+
+
+def check_change_sets(connection: sqlite3.Connection) -> Iterator[Finding]:
+    """What the names of the files loaded so far say."""
+    sql = "SELECT name FROM sync_file WHERE sequence IS NOT NULL AND state IN ('merged', 'unchanged')"
+    names = connection.execute(sql)
+    yield describe(row[0] for row in names)
+
+
+def describe(names: Iterable[str]) -> Finding:
+    """Versions, stems, and how sequences are written, of the names of change sets.
+
+    >>> describe(["people_v5_7_000000000000000001.parquet", "metrics_v4_7_000000000000000001_1.parquet"]).says
+    "2 of Customer.io's files have been loaded: v4, v5; metrics, people; 1 with one sequence number, 1 with two."
+    """
+    versions, stems, doubled, count = set[int](), Counter[str](), 0, 0
+    for match in filter(None, map(_NAME.fullmatch, names)):
+        count += 1
+        versions.add(int(match["version"]))
+        stems[match["stem"] + (" (chngs after the version)" if match["changes"] else "")] += 1
+        doubled += match["part"] is not None
+    if not count:
+        return note("vendors", "No file of Customer.io has been loaded yet.")
+    seen = ", ".join(f"v{version}" for version in sorted(versions))
+    return note(
+        "vendors",
+        f"{count:,} of Customer.io's files have been loaded: {seen}; {', '.join(sorted(stems))}; "
+        f"{count - doubled:,} with one sequence number, {doubled:,} with two.",
+    )
+
 
 _MOST_ERRORS = 10
 _STEPS = 10_000

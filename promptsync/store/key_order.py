@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from promptsync.errors import MirrorFull
-from promptsync.formats.memory import give_back
+from promptsync.store.staging import give_back
 
 _RUN = 10 << 20  # bytes of rows that are sorted at once
 _PIECE = 256 << 10  # bytes of a run that are read back at once

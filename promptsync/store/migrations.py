@@ -1,22 +1,185 @@
 """Bringing a mirror made by any earlier version up to date.
 
 Owns the order: hand-written migrations first, append only; then the question whether every table is what it was
-declared as (store/fingerprints.py); then one step named after the declarations' digest that adds whatever tables,
+declared as (store/py); then one step named after the declarations' digest that adds whatever tables,
 columns and indexes they have and the database has not. Each step and its record are one transaction.
+
+What each table of a mirror was declared as when it was made, and whether that still holds.
+
+Owns the fingerprint of a table: every fact of its declaration that rows and versions already stored depend on, in
+words, kept in ``sync_state`` as ``schema:<table>``. A fact that is new is an addition. One that reads otherwise, or is
+gone, needs a written migration (store/migrations.py), or versions would be lost in silence. A fact that is not on
+record, because the mirror is older than fingerprints or the vendor had a column before we declared it, is compared
+with the table as it stands. Must not change a table.
 """
 
 import hashlib
+import json
+import shlex
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from promptsync.model import Schema
-from promptsync.store import fingerprints
-from promptsync.store.ddl import statements
-from promptsync.store.fingerprints import Fingerprint
+from promptsync.errors import SchemaMismatch
+from promptsync.merge.layout import Layout
+from promptsync.model import Kind, Role, Schema, Table
+from promptsync.store.ddl import indexes, statements
+
+Fingerprint = dict[str, str]
+"""Fact to what it is: ``column status`` to ``text in group status``, ``index message_org_id`` to ``org_id``."""
+
+_PREFIX = "schema:"
+
+
+def fingerprint(table: Table) -> Fingerprint:
+    """The facts of a declaration that stored rows depend on."""
+    facts = {"role": table.role.value, "key": ", ".join(table.key)}
+    if table.role is Role.MIRROR:
+        facts["owner"] = "an organization" if table.org_scoped else "none"
+        facts["version"] = f"{table.order or 'sequence'} of a change set" if table.change_sets else "time"
+    if table.search:
+        facts["search"] = ", ".join(table.search)
+    group_of: dict[str, str] = {}
+    for group, columns in table.groups.items():
+        facts[f"group {group}"] = "exported" if any(column.exported for column in columns) else "not exported"
+        group_of |= {column.name: f" in group {group}" for column in columns}
+    for column in table.columns:
+        facts[f"column {column.name}"] = column.kind.name.lower() + group_of.get(column.name, "")
+    return facts | {f"index {index.name}": index.on for index in indexes(table)}
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """What needs a migration, each in words."""
+    for fact, was in before.items():
+        if fact in now:
+            if now[fact] != was:
+                yield f"{fact} was {was} and is now {now[fact]}"
+        elif not _gone_whole(fact, was, now):
+            yield f"{fact} ({was}) is no longer declared"
+
+
+def check(connection: sqlite3.Connection, schema: Schema) -> dict[str, Fingerprint]:
+    """Whether every table can go on under these declarations. Returns, by table, the fingerprints to put on record.
+
+    Raises SchemaMismatch for the first table that cannot. Tables that are not declared, such as a disabled plugin's,
+    keep theirs.
+    """
+    on_record, standing = recorded(connection), _standing(connection)
+    changed = {}
+    for table in schema:
+        before, now = on_record.get(table.name, {}), fingerprint(table)
+        wrong = list(differences(before, now))
+        if table.name in standing:
+            wrong += _unlike(table, standing[table.name], before)
+        if wrong:
+            raise SchemaMismatch(_sentence(connection, table.name, wrong))
+        if before != (kept := before | now):
+            changed[table.name] = kept
+    return changed
+
+
+def recorded(connection: sqlite3.Connection) -> dict[str, Fingerprint]:
+    """The fingerprints on record, by table."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sync_state'").fetchone():
+        return {}
+    rows = connection.execute("SELECT name, value FROM sync_state WHERE name GLOB ?", (f"{_PREFIX}*",))
+    return {name.removeprefix(_PREFIX): json.loads(value) for name, value in rows}
+
+
+def record(connection: sqlite3.Connection, fingerprints: Mapping[str, Fingerprint]) -> None:
+    """Keep fingerprints by table, in the caller's transaction."""
+    connection.executemany(
+        "INSERT INTO sync_state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        [(_PREFIX + table, json.dumps(facts, ensure_ascii=False)) for table, facts in fingerprints.items()],
+    )
+
+
+def _gone_whole(fact: str, was: str, now: Mapping[str, str]) -> bool:
+    """Whether it is (of) a group no column of which is declared any more, such as a disabled plugin's.
+
+    Values and versions then stay as they are, and come back together.
+    """
+    what, _, name = fact.partition(" ")
+    group = {"group": name, "column": was.partition(" in group ")[2]}.get(what)
+    return bool(group) and f"group {group}" not in now
+
+
+@dataclass
+class _Standing:
+    """A table as it stands: SQL type by column, primary key columns by place, and what each index is on."""
+
+    types: dict[str, str] = field(default_factory=dict)
+    key: dict[int, str] = field(default_factory=dict)
+    indexes: dict[str, str] = field(default_factory=dict)
+
+
+def _standing(connection: sqlite3.Connection) -> dict[str, _Standing]:
+    tables: dict[str, _Standing] = {}
+    for name, column, kind, place in connection.execute(
+        "SELECT m.name, c.name, c.type, c.pk FROM sqlite_master m JOIN pragma_table_info(m.name) c "
+        "WHERE m.type = 'table'"
+    ):
+        table = tables.setdefault(name, _Standing())
+        table.types[column] = kind
+        if place:
+            table.key[place] = column
+    for name, index, column, sql in connection.execute(
+        "SELECT m.tbl_name, m.name, c.name, m.sql FROM sqlite_master m JOIN pragma_index_info(m.name) c "
+        "WHERE m.type = 'index' AND m.sql IS NOT NULL ORDER BY m.name, c.seqno DESC"
+    ):
+        _, where, condition = sql.partition(" WHERE ")
+        after = tables[name].indexes.get(index)
+        tables[name].indexes[index] = f"{column}, {after}" if after else f"{column}{where}{condition}"
+    return tables
+
+
+def _unlike(table: Table, standing: _Standing, before: Mapping[str, str]) -> Iterator[str]:
+    """What of a standing table is not as declared, is not on record, and cannot be mended by adding to it."""
+    key = ", ".join(standing.key[place] for place in sorted(standing.key))
+    if "key" not in before and key != ", ".join(table.key):
+        yield f"key was {key} and is now {', '.join(table.key)}"
+    for column in table.columns:
+        there = standing.types.get(column.name)
+        if there is None or f"column {column.name}" in before:
+            continue
+        # the vendor's own before we declared it: kept as the text that it came as
+        raw = bool(before) and f"_col_{column.name}_at" in standing.types and column.kind is not Kind.TEXT
+        if raw or there != column.kind.storage:
+            yield f"column {column.name} was {there.lower()} and is now {column.kind.name.lower()}"
+    if table.role is Role.MIRROR:
+        yield from _unversioned(table, standing, before)
+    for index in indexes(table):
+        there = standing.indexes.get(index.name, index.on)
+        if f"index {index.name}" not in before and there != index.on:
+            yield f"index {index.name} was {there} and is now {index.on}"
+
+
+def _unversioned(table: Table, standing: _Standing, before: Mapping[str, str]) -> Iterator[str]:
+    """Groups whose version is of another type, or lacks though columns of the group have values."""
+    wanted = Layout(table).version_type
+    for group, columns in table.groups.items():
+        if f"group {group}" in before:
+            continue
+        there = standing.types.get(f"_{group}_at")
+        old = [c.name for c in columns if c.name in standing.types and f"_col_{c.name}_at" not in standing.types]
+        if there is None and old:
+            yield f"column {old[0]} was in another group and is now in group {group}"
+        elif there not in (None, wanted):
+            yield f"version of group {group} was {there} and is now {wanted}"
+
+
+def _sentence(connection: sqlite3.Connection, table: str, wrong: list[str]) -> str:
+    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    more = f" ({len(wrong) - 1} more differ)" if len(wrong) > 1 else ""
+    aside = f"mv -n {shlex.quote(path)} {shlex.quote(f'{path}.before')}"
+    return (
+        f"The table {table} of {path} was made by another version, and no migration is written for the change: "
+        f"{wrong[0]}{more}. Nothing was changed; go back to the version of promptsync (or of the plugin whose table it "
+        f"is) that was used before, or set the mirror aside with '{aside}' and load its files again."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +208,16 @@ def migrate(connection: sqlite3.Connection, schema: Schema, written: Sequence[Mi
     """
     database = Database(connection, execute_plugins=False)
     _apply(database, [(migration.name, _written(connection, migration)) for migration in written])
-    changed = fingerprints.check(connection, schema)
+    changed = check(connection, schema)
 
     def declared() -> None:
         for statement in statements(schema, tables_of(connection)):
             connection.execute(statement)
-        fingerprints.record(connection, changed)
+        record(connection, changed)
 
     if not _apply(database, [(f"declared_{digest(schema)}", declared)]) and changed:
         with database.atomic():
-            fingerprints.record(connection, changed)
+            record(connection, changed)
 
 
 def _apply(database: Database, steps: Sequence[tuple[str, Callable[[], None]]]) -> bool:
@@ -73,9 +236,9 @@ def _written(connection: sqlite3.Connection, migration: Migration) -> Callable[[
         if migration.table not in tables_of(connection):
             return  # it is made as it is declared now
         migration.apply(connection)
-        before = fingerprints.recorded(connection).get(migration.table)
+        before = recorded(connection).get(migration.table)
         if before is not None:
-            fingerprints.record(connection, {migration.table: migration.restate(before)})
+            record(connection, {migration.table: migration.restate(before)})
 
     return step
 

@@ -3,8 +3,14 @@
 Owns how batches get there (Arrow straight into SQLite by ADBC, no Python object per cell) and that every key stands
 there once. ADBC carries a SQLite library of its own, so it only ever touches the staging file and has closed it before
 anything else opens it.
+
+Giving memory back to the machine once a large piece of work is done.
+
+Owns the two allocators that keep what they were given: Arrow's pool, and the C library's arenas, one a thread. Without
+this a daemon that has merged one large file stays as large as it was then.
 """
 
+import ctypes
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +23,25 @@ import pyarrow.compute as pc
 from adbc_driver_sqlite import dbapi
 
 from promptsync.errors import MirrorFull
-from promptsync.formats.memory import WORTH
 from promptsync.merge.sql import names, quote
 from promptsync.store.connect import translate
+
+WORTH = 10_000
+"""Rows from which on merging them has filled memory worth giving back."""
+
+
+def give_back(rows: int) -> None:
+    """Return what is not in use after work on that many rows, if it is worth some milliseconds.
+
+    Harmless where the C library has no such call.
+    """
+    if rows < WORTH:
+        return
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
 
 _SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL", pa.binary(): "BLOB"}
 

@@ -11,9 +11,8 @@ from file_server import FileServer, serve
 from place_contract import CONTENT, listed, opened
 
 from promptsync.errors import FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.places.download import Bounds, download, with_retries
+from promptsync.places.download import Bounds, Part, download, with_retries
 from promptsync.places.incoming import Incoming
-from promptsync.places.part import Part
 from promptsync.places.patience import Patience
 from promptsync.places.place import Item, PlaceSettings
 from promptsync.places.safe_http import Gone

@@ -16,7 +16,7 @@ from promptsync.engine.engine import Engine
 from promptsync.fetch.run import record_run
 from promptsync.fetch.sources import source_names, sources_of
 from promptsync.status.change_sets import change_set_states
-from promptsync.status.check_change_sets import check_change_sets
+from promptsync.status.check_contents import check_change_sets
 from promptsync.status.status import Expectations, Status, read_status
 
 

@@ -17,8 +17,7 @@ import pytest
 import promptsync
 from promptsync.errors import Held, PromptsyncError
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet.content import selected_bytes
-from promptsync.formats.parquet.proof import has_footer, prove_parquet, read_footer
+from promptsync.formats.parquet.proof import has_footer, prove_parquet, read_footer, selected_bytes
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.vendors.customerio.files import ChangeSetName
 from promptsync.vendors.customerio.tables_sent import METRICS

@@ -12,8 +12,7 @@ import pytest
 
 from promptsync.errors import Held, Unavailable
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet.content import selected_bytes
-from promptsync.formats.parquet.proof import prove_parquet
+from promptsync.formats.parquet.proof import prove_parquet, selected_bytes
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.vendors.customerio.files import ChangeSetName
 from promptsync.vendors.customerio.tables_sent import METRICS

@@ -15,7 +15,7 @@ from promptsync.cli import main
 from promptsync.clock import MICROS
 from promptsync.config import Config, load_config
 from promptsync.daemon.daemon import Daemon, run_daemon
-from promptsync.daemon.observations import write_down_too_large
+from promptsync.daemon.tasks import write_down_too_large
 from promptsync.errors import Unavailable
 from promptsync.status.oversized import oversized_problem
 from promptsync.store.oversized import note_oversized, oversized

@@ -12,7 +12,7 @@ from loopback_listener import Listening, Start, request, signed
 from promptsync.errors import MirrorBroken, MirrorFull
 from promptsync.model.delivery import Delivery
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
-from promptsync.vendors.prompt.webhook.json import DEEPEST
+from promptsync.vendors.prompt.webhook.body import DEEPEST
 from promptsync.vendors.prompt.webhook.listener import stop_accepting
 from promptsync.vendors.prompt.webhook.signature import Authenticator
 

@@ -13,8 +13,7 @@ from promptsync.errors import ConfigError, SchemaMismatch
 from promptsync.model import Column, Kind, Role, Schema, Table
 from promptsync.store.connect import open_reader, open_writer
 from promptsync.store.ddl import indexes
-from promptsync.store.fingerprints import Fingerprint, differences, fingerprint, recorded
-from promptsync.store.migrations import Migration, migrate
+from promptsync.store.migrations import Fingerprint, Migration, differences, fingerprint, migrate, recorded
 from promptsync.store.mirror import Mirror, add_column
 from promptsync.vendors import declared_schema
 

@@ -11,7 +11,7 @@ from released import FIXTURES, facts, lay, play, versions
 from promptsync import __version__
 from promptsync.model import Role
 from promptsync.store.connect import open_reader
-from promptsync.store.fingerprints import fingerprint, record, recorded
+from promptsync.store.migrations import fingerprint, record, recorded
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 

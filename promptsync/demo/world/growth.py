@@ -13,10 +13,10 @@ from promptsync.clock import MICROS
 from promptsync.demo.prompt.nights import day_of, midnight
 from promptsync.demo.world import words
 from promptsync.demo.world.chronicle import MILLI, Chronicle, Line
-from promptsync.demo.world.names import renamed
 from promptsync.demo.world.people import Channel, Contact
 from promptsync.demo.world.timeline import Timeline
 from promptsync.demo.world.traffic import Broadcast
+from promptsync.demo.world.words import renamed
 
 Entry = tuple[int, Callable[[int], None]]
 """When, and the call that is made with it."""

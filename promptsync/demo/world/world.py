@@ -10,9 +10,9 @@ from promptsync.demo.customerio.places import Place, phone_number, places
 from promptsync.demo.world import words
 from promptsync.demo.world.chronicle import MILLI, Chronicle
 from promptsync.demo.world.growth import Growth
-from promptsync.demo.world.names import full_name
 from promptsync.demo.world.people import Channel, Contact, ContactList, Membership, Reach, Staff, Tag, TeamMember
 from promptsync.demo.world.timeline import Timeline
+from promptsync.demo.world.words import full_name
 
 DAY = 86_400 * MICROS
 HISTORY_DAYS = 60

@@ -2,17 +2,21 @@
 
 Owns the verdict on the container: magic bytes at both ends, a footer that can be read and describes what is there
 (Apache Parquet format, File format). What the rows say is read by parquet_rows.py, page checksums verified there.
+
+How much a parquet file would bring, before any row of it is read.
+
+Owns the sum over its footer (Apache Parquet format, ColumnMetaData). Whether the file is whole is not judged here.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from promptsync.errors import Held
+from promptsync.errors import Held, InputRefused, Unavailable
 from promptsync.formats.limits import Limits, open_file, unreadable
 from promptsync.formats.parquet.footer import Damaged, Footer, parse_footer
 from promptsync.formats.proof import Proof
@@ -133,3 +137,19 @@ def _digest(file: BinaryIO, told: Callable[[int], None] | None) -> str:
 
 def _held(path: Path, reason: str, what: str) -> Held:
     return Held(reason, f"{path.name} {what}.")
+
+
+def selected_bytes(path: Path, leave_out: Collection[str] = ()) -> int:
+    """Bytes of a file's columns, decompressed, without those named in ``leave_out`` (whatever their case).
+
+    0 if its footer cannot be read, or says what cannot be: what is wrong with it is said when it is loaded.
+    """
+    unwanted, limits = {name.casefold() for name in leave_out}, Limits()
+    try:
+        with open_file(path, limits) as file:
+            footer = read_footer(path, file)
+            weigh(path, file.seek(0, 2), footer, limits)
+    except (InputRefused, Unavailable, OSError):
+        return 0
+    chunks = (chunk for group in footer.groups for chunk in group.chunks)
+    return sum(chunk.raw for chunk in chunks if chunk.path.partition(".")[0].casefold() not in unwanted)

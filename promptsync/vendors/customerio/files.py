@@ -2,15 +2,30 @@
 
 Owns the spelling of these names (Customer.io, Data warehouse sync, files v4 and v5) and which objects beside them are
 none. Pure: never looks at a file's content, nor at its folder.
+
+The version of a change set's rows: 28 bytes whose order IS the vendor's order.
+
+Owns the layout, all parts big-endian: the row's own order (8), the file's sequence (8), its part (8), the row's
+position in the file from 1 (4). Built for a whole batch at once.
+
+What the configuration says of change sets, wherever they come from: names of files, columns not wanted.
+
+Owns the step from the sections ``[[customerio]]`` to tables of the schema. What is fetched from where is elsewhere.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from promptsync.errors import InputRefused
+import numpy as np
+import pyarrow as pa
+
+from promptsync.config.sections import CustomerioConfig
+from promptsync.config.values import suggest
+from promptsync.errors import ConfigError, InputRefused
+from promptsync.formats.buffers import Ints
 
 STEMS: Mapping[str, str] = MappingProxyType(
     {
@@ -153,3 +168,59 @@ def _last(file_name: str) -> str:
 
 def _unknown(name: str, why: str) -> InputRefused:
     return InputRefused("unknown_name", f"The file name {name!r} says nothing promptsync knows: {why}.")
+
+
+WIDTH = 28
+MOST_ROWS = (1 << 32) - 1
+
+
+def row_versions(order: Ints, name: ChangeSetName, first: int) -> pa.BinaryArray:
+    """``order``: of each row, numbers or microseconds; 0 orders before all others, as does what is negative.
+
+    ``first``: position of the first of them, from 1; they follow one another.
+    """
+    rows = len(order)
+    versions = np.empty((rows, WIDTH), np.uint8)
+    versions[:, :8] = _big(np.maximum(order, 0), ">u8")
+    versions[:, 8:16] = _big(np.array([name.sequence]), ">u8")
+    versions[:, 16:24] = _big(np.array([name.part]), ">u8")
+    versions[:, 24:] = _big(np.arange(first, first + rows), ">u4")
+    offsets = np.arange(0, (rows + 1) * WIDTH, WIDTH, dtype=np.int32)
+    buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(versions.data)]
+    return pa.Array.from_buffers(pa.binary(), rows, buffers)  # type: ignore[return-value]
+
+
+def _big(numbers: Ints, spelling: str) -> np.ndarray:
+    return numbers.astype(spelling).view(np.uint8).reshape(len(numbers), -1)
+
+
+_PREFIX = "cio_"
+
+
+def stems_of(sections: Iterable[CustomerioConfig], tables: Iterable[str]) -> dict[str, str]:
+    """What names begin with, to the table meant: the known ones and those configured. Raises ConfigError."""
+    known = set(tables)
+    given = {stem: table_named(name, known) for section in sections for stem, name in section.stems.items()}
+    return dict(STEMS) | given
+
+
+def left_out(sections: Iterable[CustomerioConfig], tables: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Table to the columns that some section does not want. Raises ConfigError."""
+    known, found = set(tables), dict[str, frozenset[str]]()
+    for section in sections:
+        for name, columns in section.leave_out.items():
+            table = table_named(name, known)
+            found[table] = found.get(table, frozenset()) | frozenset(columns)
+    return found
+
+
+def table_named(name: str, tables: Iterable[str]) -> str:
+    """The table that a configuration names, with or without ``cio_``. Raises ConfigError."""
+    known = set(tables)
+    found = next((one for one in (name, f"{_PREFIX}{name}") if one in known), None)
+    if found is None:
+        near = suggest(name, [one.removeprefix(_PREFIX) for one in known])
+        raise ConfigError(
+            f"[[customerio]] names a table {name} that there is not{near}; 'promptsync schema' lists all."
+        )
+    return found

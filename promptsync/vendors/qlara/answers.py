@@ -13,8 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from promptsync.clock import MICROS, micros_of, parse_iso
-from promptsync.model.spelling import plain
-from promptsync.vendors.qlara.profile import Names, VendorProfile
+from promptsync.vendors.qlara.profile import Names, VendorProfile, plain
 
 _EPOCH_MILLIS = 10**11
 _MOST_TEXT = 200

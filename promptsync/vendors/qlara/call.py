@@ -14,8 +14,8 @@ from yarl import URL
 
 from promptsync.clock import MICROS, Clock
 from promptsync.errors import ConfigError, InputRefused, Unavailable
-from promptsync.places.page import ENOUGH, is_page
 from promptsync.places.patience import Patience
+from promptsync.places.web_answers import ENOUGH, is_page
 from promptsync.vendors.qlara import answers
 
 _MOST_ANSWER = 16 << 20

@@ -2,25 +2,71 @@
 
 Owns which status means what. Links go through safe_http.py, without our credentials. Knows neither jobs nor rows; what
 bodies look like is read in export_answers.py. No link and no key ever appears in a log or an error.
+
+A download on its way to disk: it appears under its name only when it is whole and synced.
+
+Owns the file and the translation of what goes wrong with it. Knows nothing of where the bytes come from.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote, urljoin
 
 from promptsync.clock import Clock
 from promptsync.errors import ConfigError, InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.places.page import first_bytes, is_page
 from promptsync.places.safe_http import SafeClient, SafeSettings
+from promptsync.places.web_answers import first_bytes, is_page
 from promptsync.vendors.qlara import answers
 from promptsync.vendors.qlara.answers import Entry
 from promptsync.vendors.qlara.call import Access, Caller, Pace, Pause, Reply, backoff
-from promptsync.vendors.qlara.part import PartFile
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
+
+
+class PartFile:
+    """Use as a context manager and ``write``. Every failure of the disk is MirrorFull."""
+
+    def __init__(self, target: Path) -> None:
+        self._target = target
+        self._part = target.with_name(target.name + ".part")
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "PartFile":
+        try:
+            self._file = self._part.open("wb")
+        except OSError as error:
+            raise self._full(error) from error
+        return self
+
+    def write(self, piece: bytes) -> None:
+        """Append bytes."""
+        assert self._file is not None  # noqa: S101  opened on entry
+        try:
+            self._file.write(piece)
+        except OSError as error:
+            raise self._full(error) from error
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        assert self._file is not None  # noqa: S101  opened on entry
+        try:
+            with self._file as file:
+                file.flush()
+                os.fsync(file.fileno())
+            if kind is None:
+                self._part.replace(self._target)
+            else:
+                self._part.unlink(missing_ok=True)
+        except OSError as problem:
+            if kind is None:
+                raise self._full(problem) from problem
+
+    def _full(self, error: OSError) -> MirrorFull:
+        return MirrorFull(f"The download cannot be written to {self._part.parent} ({error.strerror}); make room.")
+
 
 _MOST_PAGES = 50
 _MOST_BROWSED = 10_000

@@ -22,7 +22,7 @@ from promptsync.formats.limits import Limits
 from promptsync.formats.proof import Proof, Proving
 from promptsync.formats.rejects import BadRow, shape_problem
 from promptsync.formats.stream import RawStream
-from promptsync.model.spelling import plain
+from promptsync.vendors.qlara.profile import plain
 from promptsync.vendors.qlara.rows import Batch, ColumnMap, ExportHeader, RowReader, map_header, spelled_names
 
 _BATCH: Final = 2000

@@ -24,8 +24,7 @@ from promptsync.store.mirror import Mirror
 from promptsync.vendors.qlara.call import Access, Pace
 from promptsync.vendors.qlara.client import ExportClient
 from promptsync.vendors.qlara.held_files import ExportFiles
-from promptsync.vendors.qlara.job_rows import job_of, row_of
-from promptsync.vendors.qlara.jobs import Job, Limits, slices
+from promptsync.vendors.qlara.jobs import Job, Limits, job_of, row_of, slices
 from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
 from promptsync.vendors.qlara.run import ExportRun, Progress, RunSettings
 

@@ -18,8 +18,7 @@ from promptsync.loading.report import FileReport, LoadRequest
 from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
 from promptsync.vendors.prompt.files import ExportName
-from promptsync.vendors.qlara.job_rows import job_of, row_of
-from promptsync.vendors.qlara.jobs import Job, State, moved
+from promptsync.vendors.qlara.jobs import Job, State, job_of, moved, row_of
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
 from promptsync.vendors.qlara.rows import ColumnMap
 

@@ -2,10 +2,18 @@
 
 Owns paths, authentication, JSON names, status words and the spellings of CSV columns. Decides nothing. Names and words
 are compared by ``plain`` (model/spelling.py), so ``startDateTime`` and ``Start date/time`` are one.
+
+Names as vendors spell them, made comparable. Owns the one rule; knows no vendor.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+
+def plain(text: str) -> str:
+    """What is left of a name when only letters and digits count: ``Start date/time`` is ``startdatetime``."""
+    return "".join(sign for sign in text.casefold() if sign.isalnum())
+
 
 Names = tuple[str, ...]
 

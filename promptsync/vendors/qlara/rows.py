@@ -23,7 +23,7 @@ from promptsync.formats.csv.row_typing import LATEST
 from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.formats.times import parse_times
 from promptsync.model import Kind, Table
-from promptsync.model.spelling import plain
+from promptsync.vendors.qlara.profile import plain
 
 Value = str | int | float | None
 _MOST_COLUMNS = 500

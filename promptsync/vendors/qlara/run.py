@@ -23,8 +23,7 @@ from promptsync.vendors.qlara import jobs as machine
 from promptsync.vendors.qlara.call import Access, AnswerLost, Pace, backoff
 from promptsync.vendors.qlara.client import ExportClient, LinkExpired, Listing, NotReady, PageInstead, Refused
 from promptsync.vendors.qlara.held_files import ExportFiles
-from promptsync.vendors.qlara.job_rows import job_of, row_of
-from promptsync.vendors.qlara.jobs import Job, Limits, State, Step
+from promptsync.vendors.qlara.jobs import Job, Limits, State, Step, job_of, row_of
 from promptsync.vendors.qlara.profile import VendorProfile
 
 _log = structlog.get_logger()

@@ -1,14 +1,94 @@
 """Reading a delivery's body within its bounds.
 
 Owns the deadline and the size limit while reading. Stores nothing, authenticates nobody.
+
+Deciding whether a body is JSON, without stopping anyone else for it.
+
+Owns the check. A small body is parsed where it came, in microseconds. Python's parser keeps the interpreter to itself
+from a body's first byte to its last, a second for the largest, on whatever thread it runs; SQLite's does not, and it
+makes no objects. So a large body is left to SQLite on a thread, one at a time.
 """
 
 import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from typing import Final
 
 from aiohttp import ClientError, HttpVersion11, web
 
-from promptsync.vendors.prompt.webhook.answers import INCOMPLETE, TOO_LARGE, TOO_SLOW, Refused
-from promptsync.vendors.prompt.webhook.room import Place
+from promptsync.vendors.prompt.webhook.answers import INCOMPLETE, NOT_JSON, TOO_LARGE, TOO_SLOW, Refused
+from promptsync.vendors.prompt.webhook.connection import Place
+
+LARGE: Final = 256 << 10
+"""Bytes. What is longer is looked at on a thread."""
+
+_BLANKS: Final = " \t\n\r"
+DEEPEST: Final = 500
+"""How deep objects and arrays may be nested. How deep a parser gets is different from one Python to the next."""
+
+
+class JsonText:
+    """Turns a body into its exact text after checking that it is strict JSON (RFC 8259) in UTF-8."""
+
+    __slots__ = ("_long_decode", "_raw_decode")
+
+    def __init__(self) -> None:
+        self._raw_decode = json.JSONDecoder(parse_constant=_refuse_constant).raw_decode
+        self._long_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=len).raw_decode
+
+    def __call__(self, body: bytes) -> str:
+        """The text of ``body``. Raises Refused for what is not JSON, or nested deeper than ``DEEPEST``."""
+        try:
+            text = body.decode("utf-8")
+            begin = len(text) - len(text.lstrip(_BLANKS))
+            try:
+                value, end = self._raw_decode(text, begin)
+            except (json.JSONDecodeError, _NoConstant):
+                raise
+            except ValueError:  # a whole number of more digits than Python takes
+                value, end = self._long_decode(text, begin)
+        except (ValueError, RecursionError):
+            raise Refused(NOT_JSON) from None
+        if text[end:].strip(_BLANKS) or (text.count("[") + text.count("{") > DEEPEST and _too_deep(value)):
+            raise Refused(NOT_JSON)
+        return text
+
+
+def _too_deep(value: object) -> bool:
+    """Whether objects and arrays are nested more than ``DEEPEST`` deep."""
+    level = [value]
+    for _ in range(DEEPEST):
+        parts = (
+            outer.values() if isinstance(outer, dict) else outer for outer in level if isinstance(outer, dict | list)
+        )
+        level = [inner for part in parts for inner in part if isinstance(inner, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def large_json_text(body: bytes) -> str:
+    """The same for a large body, holding the interpreter for no more than a copy. Blocking."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(NOT_JSON) from None
+    if "\0" in text or text.startswith("\ufeff"):  # the one ends a text for SQLite, the other may be passed over
+        raise Refused(NOT_JSON)
+    with closing(sqlite3.connect(":memory:")) as connection:
+        (valid,) = connection.execute("SELECT json_valid(?)", (text,)).fetchone()
+    if not valid:
+        raise Refused(NOT_JSON)
+    return text
+
+
+class _NoConstant(ValueError):
+    """NaN and the like, which Python reads and JSON has not."""
+
+
+def _refuse_constant(name: str) -> int:
+    raise _NoConstant(name)
 
 
 async def read_body(request: web.Request, limit: int, deadline: float, place: Place) -> bytes:

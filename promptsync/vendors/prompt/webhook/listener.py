@@ -20,14 +20,10 @@ from promptsync.errors import MirrorBroken, Unavailable, where_raised
 from promptsync.model.delivery import Delivery, Intake
 from promptsync.vendors.prompt.event_types import EVENT_TYPES, type_of_path
 from promptsync.vendors.prompt.webhook import answers
-from promptsync.vendors.prompt.webhook.answers import Refusal, Refused
-from promptsync.vendors.prompt.webhook.body import read_body
-from promptsync.vendors.prompt.webhook.connection import Runner
-from promptsync.vendors.prompt.webhook.json import LARGE, JsonText, large_json_text
-from promptsync.vendors.prompt.webhook.log import protocol_logger
-from promptsync.vendors.prompt.webhook.path import event_path, types_agree
-from promptsync.vendors.prompt.webhook.room import Place, Room
-from promptsync.vendors.prompt.webhook.route import EveryPath
+from promptsync.vendors.prompt.webhook.answers import Refusal, Refused, protocol_logger
+from promptsync.vendors.prompt.webhook.body import LARGE, JsonText, large_json_text, read_body
+from promptsync.vendors.prompt.webhook.connection import Place, Room, Runner
+from promptsync.vendors.prompt.webhook.route import EveryPath, event_path, types_agree
 from promptsync.vendors.prompt.webhook.signature import Authenticator, signature_form
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")

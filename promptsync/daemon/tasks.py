@@ -1,0 +1,234 @@
+"""What plugins have run by the clock, as tasks of the daemon's schedule.
+
+Owns the step from a plugin's words for when to a trigger.
+
+What the daemon does with exports by the clock: each kind at its schedule, and what was left open.
+
+Owns the names of these tasks. What a run does is in exports.py.
+
+Fetching by the clock: one scheduled task for each configured place.
+
+Owns when a place is looked at, and that the places of a kind take turns. What a run does is in fetch.py.
+
+When rows are entered into full-text search while the daemon runs.
+
+Owns the two occasions: soon after deliveries were applied, and every now and then for what a killed process left.
+
+Writing down what the listener has seen: now and then of what the vendor leaves open, soon of what was too large.
+
+Owns the step from its counters to the mirror. Deliveries never wait for it; a crash loses five minutes of the one, a
+few seconds of the other.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import timedelta, tzinfo
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
+
+from promptsync.clock import Clock
+from promptsync.config import Config
+from promptsync.config.schedules import parse_schedule
+from promptsync.config.sections import CustomerioConfig
+from promptsync.daemon.schedule import Every, Later, Task
+from promptsync.daemon.wall_trigger import WallTrigger
+from promptsync.engine.engine import Engine
+from promptsync.engine.plugin_work import PluginWork
+from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.fetch.run import fetch_source
+from promptsync.fetch.sources import Source, sources_of
+from promptsync.plugins.declared import Schedule
+from promptsync.status.sources import local_date, missing_nights
+from promptsync.store import observed
+from promptsync.store.mirror import Mirror
+from promptsync.store.oversized import note_oversized
+from promptsync.store.writer import Lane
+from promptsync.vendors.prompt.webhook.listener import ListenerState
+from promptsync.vendors.qlara.exports import Exports
+
+EVERY: Final = timedelta(minutes=5)
+_PAUSE_SECONDS: Final = 2.0
+"""From one transaction about refused bodies to the next: whoever sends them in masses costs no more."""
+
+
+async def write_down(state: ListenerState, mirror: Mirror) -> None:
+    """Move the counts of signatures' forms to the mirror."""
+    forms = dict(state.signatures)
+    if not forms:
+        return
+    await asyncio.to_thread(mirror.writer.run, lambda connection: observed.note(connection, observed.SIGNATURE, forms))
+    state.signatures.subtract(forms)
+    for form in [form for form, count in state.signatures.items() if not count]:
+        del state.signatures[form]
+
+
+async def write_down_too_large(state: ListenerState, mirror: Mirror, clock: Clock) -> None:
+    """Move what is known of bodies that were too large to the mirror."""
+    seen = state.too_large
+    seen.arrived.clear()
+    count, largest, now = dict(seen.count), seen.largest, clock()
+    if not count:
+        return
+    try:
+        write = mirror.writer.run
+        await asyncio.to_thread(write, lambda connection: note_oversized(connection, count, largest, now), Lane.IDLE)
+    except BaseException:
+        seen.arrived.set()  # it is still to be done
+        raise
+    seen.count.subtract(count)
+    for kind in [kind for kind, left in seen.count.items() if not left]:
+        del seen.count[kind]
+    seen.largest = seen.largest if seen.count else 0
+
+
+async def keep_too_large(state: ListenerState, mirror: Mirror, clock: Clock) -> None:
+    """The same, soon after each, as long as the daemon runs."""
+    while True:
+        await state.too_large.arrived.wait()
+        await write_down_too_large(state, mirror, clock)
+        await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def observation_task(state: ListenerState, mirror: Mirror) -> Task:
+    """The same as a task of the schedule, never on record."""
+
+    async def work() -> None:
+        await write_down(state, mirror)
+
+    return Task("observations", Every(EVERY), work)
+
+
+_log = structlog.get_logger()
+
+_SOON: Final = 0.5
+"""Seconds in which the rows of many deliveries gather, so that they are entered together."""
+
+
+class SearchKeeper:
+    """Enters rows off the loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._applied = asyncio.Event()
+
+    def applied(self) -> None:
+        """Deliveries were applied."""
+        self._applied.set()
+
+    async def run(self) -> None:
+        """Enter what deliveries claimed, as long as the daemon runs."""
+        while True:
+            await self._applied.wait()
+            await asyncio.sleep(_SOON)
+            self._applied.clear()
+            try:
+                await asyncio.to_thread(self._engine.search.enter_claimed)
+            except PromptsyncError as error:
+                _log.warning("search_put_off", error=str(error))  # ``catch_up`` finds these rows
+
+    async def catch_up(self) -> str | None:
+        """Enter whatever is not entered yet, of every table."""
+        tables = [table.name for table in self._engine.mirror.schema if table.search]
+        entered = 0
+        for table in tables:
+            entered += await asyncio.to_thread(self._engine.search.enter_missing, table)
+        return f"{entered:,} rows entered" if entered else None
+
+
+_fetch_schedule_AGAIN: Final = timedelta(minutes=30)
+_SHORTEST: Final = timedelta(seconds=1)
+
+
+def fetch_tasks(engine: Engine) -> Iterator[Task]:
+    """A task for each place: ``[[nightly]]`` at its schedule in the mirror's zone, ``[[customerio]]`` every so often;
+    caught up at start if a run was missed.
+
+    Half an hour after a run that could not reach its place or fetch a file, or did not find the newest night, it is run
+    again, if it is not looked at more often anyway.
+    """
+    turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # waiting here takes no thread
+    for source in sources_of(engine.config):
+        yield _task(engine, source, turns[source.section])
+
+
+def _task(engine: Engine, source: Source, turn: asyncio.Lock) -> Task:
+    async def run() -> str | Later:
+        async with turn:
+            report = await asyncio.to_thread(fetch_source, engine, source)
+        if report.error is not None:
+            raise (Unavailable if report.retryable else PromptsyncError)(report.error)
+        late = await asyncio.to_thread(_newest_missing, engine, source)
+        return Later(report.sentence()) if late or report.failed else report.sentence()
+
+    trigger, again = _when(engine, source)
+    return Task(source.task, trigger, run, catch_up=True, again=again)
+
+
+def _when(engine: Engine, source: Source) -> tuple[BaseTrigger, timedelta | None]:
+    """When a place is looked at, and how long after a run that came to less than it should."""
+    config = source.config
+    if isinstance(config, CustomerioConfig):
+        return Every(
+            max(config.every, _SHORTEST)
+        ), _fetch_schedule_AGAIN if config.every > _fetch_schedule_AGAIN else None
+    return WallTrigger(config.schedule, engine.config.mirror.timezone), _fetch_schedule_AGAIN
+
+
+def _newest_missing(engine: Engine, source: Source) -> bool:
+    """Whether the place has not the files of the night before now; change sets owe none."""
+    zone = engine.config.mirror.timezone
+    today = local_date(engine.clock(), zone)
+    with engine.mirror.reading() as connection:
+        return today in missing_nights(connection, source.name, zone, today)
+
+
+_RESUME = timedelta(seconds=30)
+_AGAIN = timedelta(minutes=30)
+
+
+def export_tasks(exports: Exports, config: Config) -> Iterator[Task]:
+    """A task for each kind with a schedule, caught up at start if a run was missed, and one that
+    carries on jobs that a restart or ``--no-wait`` left open."""
+    if config.qlara is None:
+        return
+    schedules = {
+        "contacts": config.qlara.contacts,
+        "delivery-reports": config.qlara.delivery_reports,
+        "messages": config.qlara.messages,
+    }
+    for kind, schedule in schedules.items():
+        if schedule is not None:
+            trigger = WallTrigger(schedule, config.mirror.timezone)
+            run = _on_a_thread(lambda kind=kind: exports.scheduled(kind))  # type: ignore[misc]
+            yield Task(f"export {kind}", trigger, run, catch_up=True, again=_AGAIN)
+    yield Task("export resume", Every(_RESUME), _on_a_thread(exports.resume))
+
+
+def _on_a_thread(work: Callable[[], str | None]) -> Callable[[], Coroutine[Any, Any, str | None]]:
+    async def run() -> str | None:
+        return await asyncio.to_thread(work)
+
+    return run
+
+
+def plugin_tasks(work: PluginWork, config: Config) -> Iterator[Task]:
+    """Scheduled observers, and sources. A run that was missed while nothing ran is made at the start."""
+    zone = config.mirror.timezone
+    for told in work.told:
+        if told.observer.schedule is not None:
+            run = partial(asyncio.to_thread, work.tell, told)
+            yield Task(f"plugin {told.queue}", _trigger(told.observer.schedule, zone), run, catch_up=True)
+    for plugin in work.extensions.plugins:
+        for source in plugin.declared.sources:
+            fetch = partial(asyncio.to_thread, work.fetch, plugin, source, config.drop.folder)
+            yield Task(f"plugin {plugin.name}.{source.name}", _trigger(source.schedule, zone), fetch, catch_up=True)
+
+
+def _trigger(when: Schedule, zone: tzinfo) -> BaseTrigger:
+    if isinstance(when, timedelta):
+        return Every(max(when, timedelta(seconds=1)))
+    return WallTrigger(parse_schedule(when), zone)
