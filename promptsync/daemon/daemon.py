@@ -21,9 +21,9 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from promptsync.clock import Clock, system_clock
-from promptsync.clock_watch import ClockWatch
 from promptsync.config import Config, open_access
 from promptsync.daemon.applying import Applying
+from promptsync.daemon.clock_watch import ClockWatch
 from promptsync.daemon.control import build_control, daemon_answers, remove_socket, socket_path, start_control
 from promptsync.daemon.health import Health, health_routes
 from promptsync.daemon.logs import log_unhandled, report

@@ -29,7 +29,7 @@ from promptsync.errors import PromptsyncError
 EVERY: Final = timedelta(minutes=5)
 PING_SECONDS: Final = 10.0
 _DETAILS: Final = re.compile(r"^[\d,]+ | \([^()]*\)")  # a count in front, a reason in parentheses
-_alerts_log = structlog.get_logger()
+_log = structlog.get_logger()
 
 
 class Alerts:
@@ -51,9 +51,9 @@ class Alerts:
         """Look once: log what is new and what is gone, and ping. Raises what reading the problems raises."""
         found = keyed(await asyncio.to_thread(self._problems))
         for key in found.keys() - self._known.keys():
-            _alerts_log.warning("problem", problem=found[key])
+            _log.warning("problem", problem=found[key])
         for key in self._known.keys() - found.keys():
-            _alerts_log.warning("problem_gone", problem=self._known[key])
+            _log.warning("problem_gone", problem=self._known[key])
         self._known = found
         if self._ping is not None:
             self._say(await self._call(self._ping, bool(found)))
@@ -79,9 +79,9 @@ class Alerts:
 
     def _say(self, error: str | None) -> None:
         if error is not None and error != self._ping_error:
-            _alerts_log.warning("ping_failed", error=error)
+            _log.warning("ping_failed", error=error)
         elif error is None and self._ping_error is not None:
-            _alerts_log.warning("ping_works_again")
+            _log.warning("ping_works_again")
         self._ping_error = error
 
 

@@ -139,7 +139,7 @@ class SearchKeeper:
         return f"{entered:,} rows entered" if entered else None
 
 
-_fetch_schedule_AGAIN: Final = timedelta(minutes=30)
+_RETRY_AFTER: Final = timedelta(minutes=30)
 _SHORTEST: Final = timedelta(seconds=1)
 
 
@@ -172,10 +172,8 @@ def _when(engine: Engine, source: Source) -> tuple[BaseTrigger, timedelta | None
     """When a place is looked at, and how long after a run that came to less than it should."""
     config = source.config
     if isinstance(config, CustomerioConfig):
-        return Every(
-            max(config.every, _SHORTEST)
-        ), _fetch_schedule_AGAIN if config.every > _fetch_schedule_AGAIN else None
-    return WallTrigger(config.schedule, engine.config.mirror.timezone), _fetch_schedule_AGAIN
+        return Every(max(config.every, _SHORTEST)), _RETRY_AFTER if config.every > _RETRY_AFTER else None
+    return WallTrigger(config.schedule, engine.config.mirror.timezone), _RETRY_AFTER
 
 
 def _newest_missing(engine: Engine, source: Source) -> bool:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_millis, micros_of
-from promptsync.clock_watch import BOUND, ClockWatch, Reading, moved
 from promptsync.config.schedules import parse_schedule
+from promptsync.daemon.clock_watch import BOUND, ClockWatch, Reading, moved
 from promptsync.daemon.schedule import Every, Schedule, Task, is_due
 from promptsync.daemon.wall_trigger import WallTrigger
 from promptsync.errors import Unavailable
