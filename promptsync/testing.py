@@ -22,6 +22,7 @@ from promptsync.model.delivery import Delivery
 from promptsync.plugins.declared import PluginError
 from promptsync.status.status import Expectations, read_status
 from promptsync.store.inbox import insert_event
+from promptsync.vendors.prompt.event_types import type_of_path
 
 __all__ = ["Kit", "kit"]
 
@@ -68,7 +69,7 @@ class Kit:
     def post(self, type_: str, body: Mapping[str, Any], at: str = "") -> int:
         """Receive and apply a delivery; returns its id. ``at``: when it was received, ISO; now without."""
         received = parse_iso(at) if at else system_clock()
-        delivery = Delivery(type_, json.dumps(body), {}, received)
+        delivery = Delivery(type_, json.dumps(body), {}, received, type_of_path(type_))
         id_ = self.engine.mirror.writer.run(lambda connection: insert_event(connection, delivery, received))
         self.engine.apply_pending()
         return id_

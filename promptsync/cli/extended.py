@@ -16,10 +16,11 @@ import click
 
 from promptsync.browse.settings import BrowseSettings, PluginPage
 from promptsync.config import Config, find_config, load_config
-from promptsync.engine.built_in import Extensions, load_extensions
+from promptsync.engine.built_in import load_extensions
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.plugins.calls import PluginFailed
 from promptsync.plugins.declared import Check, Page, PluginError, ReadOnly
+from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.finding import Finding, note, ok, problem
 from promptsync.store.connect import open_reader
 

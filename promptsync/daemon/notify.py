@@ -106,7 +106,6 @@ def ping_url(url: str, failing: bool) -> str:
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/fail"))
 
 
-_log = structlog.get_logger()
 _MICROS = 1_000_000
 
 

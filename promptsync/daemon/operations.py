@@ -17,11 +17,12 @@ from promptsync.fetch.run import fetch_source, record_run
 from promptsync.fetch.sources import choose, night_of, sources_of
 from promptsync.loading.files import LoadRequest
 from promptsync.model.delivery import Delivery
+from promptsync.model.file_name import ExportName, FileName
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import Wish
 from promptsync.store import jobs, ledger
 from promptsync.store.inbox import count_failed, import_event, select_for_replay
-from promptsync.vendors.prompt.files import ExportName, FileName
+from promptsync.vendors.prompt.event_types import type_of_path
 
 Params = Mapping[str, Any]
 Emit = Callable[[dict[str, Any]], None]
@@ -121,7 +122,7 @@ def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]
     for line in params["lines"]:
         at = parse_iso(line["received_at"])
         if YEAR_2000 <= at <= latest:
-            deliveries.append(Delivery(line["path"], line["body"], {}, at))
+            deliveries.append(Delivery(line["path"], line["body"], {}, at, type_of_path(line["path"])))
         else:
             refused.append([line.get("number", 0), line["received_at"]])
 

@@ -4,7 +4,6 @@ Owns nothing but the registration, and the putting together of what promptsync a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 from promptsync.config import Config
@@ -12,13 +11,14 @@ from promptsync.config.schedules import parse_schedule
 from promptsync.config.secret import named_secret
 from promptsync.errors import ConfigError
 from promptsync.hookspecs import hookimpl
-from promptsync.model import Role, Schema, Table
-from promptsync.plugins.declared import EventHandler, Observer, Schedule
-from promptsync.plugins.loading import Plugin, Wanted, load_plugins
+from promptsync.model import Role, Table
+from promptsync.plugins.declared import EventHandler, Schedule
+from promptsync.plugins.extensions import Extensions
+from promptsync.plugins.loading import Wanted, load_plugins
 from promptsync.plugins.schema import extended
 from promptsync.plugins.settings import Settings
 from promptsync.vendors import declared_schema
-from promptsync.vendors.prompt.events import HANDLERS, Handler
+from promptsync.vendors.prompt.events import HANDLERS
 
 
 class BuiltIn:
@@ -33,24 +33,6 @@ class BuiltIn:
     def event_handlers(self) -> Mapping[str, EventHandler]:
         """What each of the vendor's event types claims."""
         return HANDLERS
-
-
-@dataclass(frozen=True, slots=True)
-class Extensions:
-    """promptsync as the enabled plugins extend it. ``handlers``: promptsync's own, by event type."""
-
-    schema: Schema
-    handlers: Mapping[str, Handler]
-    plugins: tuple[Plugin, ...] = ()
-
-    def observers(self) -> list[tuple[str, Plugin, Observer]]:
-        """Every observer with the name of its queue."""
-        return [(f"{p.name}.{o.name}", p, o) for p in self.plugins for o in p.declared.observers]
-
-    def close(self) -> None:
-        """Call no plugin any more."""
-        for plugin in self.plugins:
-            plugin.calls.close()
 
 
 def load_extensions(config: Config, given: Mapping[str, object] | None = None) -> Extensions:

@@ -15,7 +15,7 @@ import structlog
 
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config
-from promptsync.engine.built_in import Extensions, load_extensions
+from promptsync.engine.built_in import load_extensions
 from promptsync.engine.plugin_work import PluginWork
 from promptsync.engine.search import SearchEntry
 from promptsync.errors import FileUnavailable, InputRefused, MirrorBroken, PromptsyncError, where_raised
@@ -30,6 +30,7 @@ from promptsync.loading.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
 from promptsync.places.given_paths import look_through
 from promptsync.places.odd_entries import printable
+from promptsync.plugins.extensions import Extensions
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.vendors.customerio.files import is_ignored, left_out, own_mark, parse_change_set, stems_of

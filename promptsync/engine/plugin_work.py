@@ -21,7 +21,6 @@ from typing import Any, Protocol
 import structlog
 
 from promptsync.clock import Clock, iso_millis
-from promptsync.engine.built_in import Extensions
 from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
 from promptsync.events.merge_claims import Merged
 from promptsync.events.plugin_apply import PluginApplier, take_part
@@ -29,6 +28,7 @@ from promptsync.loading.decoded import DecodedLoader
 from promptsync.merge.guards import Guards
 from promptsync.plugins.calls import Calls, PluginFailed
 from promptsync.plugins.declared import Change, Observer, ReadOnly, Source
+from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.loading import Plugin
 from promptsync.store import changes
 from promptsync.store.mirror import Mirror

@@ -23,16 +23,16 @@ from typing import Any, Final
 import structlog
 
 from promptsync.clock import iso_millis
-from promptsync.events.claims import AHEAD, Claims
+from promptsync.events.claims import AHEAD, Claims, believed
 from promptsync.events.fields import Fields
 from promptsync.events.large_delivery import merge_in_parts
 from promptsync.events.merge_claims import ClaimMerger, Collision, Merged
+from promptsync.plugins.declared import EventHandler
 from promptsync.store.connect import translate
 from promptsync.store.inbox import StoredEvent, mark, next_is_large, pending
 from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
-from promptsync.vendors.prompt.events import HANDLERS, Handler, observed_at
 
 LARGE: Final = 256 << 10
 """Characters. What is longer is read in steps."""
@@ -136,7 +136,17 @@ class Reading:
     claims: Claims | None = None
 
 
-def read(event: StoredEvent, handlers: Mapping[str, Handler]) -> Reading:
+def observed_at(body: Fields, received_at: int) -> int:
+    """When what a delivery says was so: its body's ``timestamp`` if it has one, else its receipt. Microseconds.
+
+    The specification gives only some types a ``timestamp``. It is honoured on every type: a body that says when it
+    happened is ordered by that, whether the specification knows of the field or not. It is believed up to AHEAD of the
+    receipt.
+    """
+    return believed(body, "timestamp", received_at + AHEAD) or received_at
+
+
+def read(event: StoredEvent, handlers: Mapping[str, EventHandler]) -> Reading:
     """Read a delivery. Pure; never raises for what a sender can send."""
     try:
         body = parse_body(event.body)
@@ -166,7 +176,7 @@ class EventApplier:
     def __init__(
         self,
         mirror: Mirror,
-        handlers: Mapping[str, Handler] = HANDLERS,
+        handlers: Mapping[str, EventHandler],
         touched: Callable[[Merged], None] = lambda _: None,
     ) -> None:
         self._mirror = mirror

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from promptsync.engine.built_in import Extensions
 from promptsync.events.apply import EventApplier, Reading, parse_body
 from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import AHEAD, Claims
@@ -18,6 +17,7 @@ from promptsync.events.merge_claims import Merged
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import EventHandler, PluginError
+from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.loading import Plugin
 from promptsync.store.inbox import StoredEvent, pending
 from promptsync.store.mirror import Mirror

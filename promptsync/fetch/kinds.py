@@ -12,16 +12,9 @@ from promptsync.clock import iso_millis
 from promptsync.config.sections import CustomerioConfig
 from promptsync.engine.engine import Engine
 from promptsync.fetch.sources import Source
-from promptsync.vendors.customerio.files import (
-    ChangeSetName,
-    is_ignored,
-    left_out,
-    own_mark,
-    parse_change_set,
-    stems_of,
-    table_named,
-)
-from promptsync.vendors.prompt.files import FileName, parse_name
+from promptsync.model.file_name import ChangeSetName, FileName
+from promptsync.vendors.customerio.files import is_ignored, left_out, own_mark, parse_change_set, stems_of, table_named
+from promptsync.vendors.prompt.files import parse_name
 
 CONTENT = "cio_delivery_content"
 """The table that ``content_budget`` bounds."""

@@ -29,13 +29,14 @@ from promptsync.merge.change_sql import ChangeStatements, change_statements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
+from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.change_staging import ChangeStaging, WholeChangeStaging, is_untouched
 from promptsync.store.columns import prepare_columns, spelling
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import discard, give_back
-from promptsync.vendors.customerio.files import ChangeSetName, parse_change_set
+from promptsync.vendors.customerio.files import parse_change_set
 
 _log = structlog.get_logger()
 NUMBER = "_n"

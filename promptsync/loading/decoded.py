@@ -22,7 +22,6 @@ from typing import Any
 import pyarrow as pa
 
 from promptsync.clock import Clock, iso_millis
-from promptsync.engine.built_in import Extensions
 from promptsync.errors import FileUnavailable, Held
 from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import Claims
@@ -36,6 +35,7 @@ from promptsync.merge.guards import LATEST_AHEAD, Content, Guards, reason_in_bad
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import FileKind, PluginError
+from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.loading import Plugin
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror

@@ -16,10 +16,10 @@ from promptsync.loading.snapshot_compare import Staged
 from promptsync.merge.block_index import BlockCount
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
+from promptsync.model.file_name import FileName
 from promptsync.store.columns import spelling
 from promptsync.store.initial_load import WholeStaging
 from promptsync.store.staging import Staging, give_back
-from promptsync.vendors.prompt.files import FileName
 
 
 @dataclass(frozen=True, slots=True)

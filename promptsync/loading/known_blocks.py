@@ -20,10 +20,10 @@ from promptsync.loading.content_blocks import ContentCutter, step_for
 from promptsync.loading.report import LoadSettings
 from promptsync.merge.block_index import NOTHING_KNOWN, BlockCount, BlockIndex, Cut, KnownBlocks
 from promptsync.model import Table
+from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
-from promptsync.vendors.prompt.files import FileName
 
 
 @dataclass(slots=True)

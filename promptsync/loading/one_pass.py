@@ -17,8 +17,8 @@ from promptsync.loading.content_blocks import ContentCutter
 from promptsync.loading.known_blocks import Survey, cutter_for, orderly
 from promptsync.loading.report import LoadSettings
 from promptsync.merge.block_index import BlockCount
+from promptsync.model.file_name import FileName
 from promptsync.store.mirror import Mirror
-from promptsync.vendors.prompt.files import FileName
 
 _KEYS = 1 << 20
 

@@ -16,8 +16,8 @@ from promptsync.clock import iso_micros
 from promptsync.formats.limits import Limits
 from promptsync.formats.proof import Proof
 from promptsync.merge.guards import Guards
-from promptsync.vendors.customerio.files import STEMS, ChangeSetName
-from promptsync.vendors.prompt.files import ExportName, FileName
+from promptsync.model.file_name import ChangeSetName, ExportName, FileName
+from promptsync.vendors.customerio.files import STEMS
 
 DROP = "drop"
 """The source of what lies in the drop folder."""

@@ -18,11 +18,11 @@ from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
 from promptsync.merge.change_sql import Change, ChangeStatements, change_statements
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names
+from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.staging import definitions
-from promptsync.vendors.customerio.files import ChangeSetName
 
 
 class SmallChangeSet(ChangeSetLoad, SmallFile):

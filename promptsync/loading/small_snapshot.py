@@ -23,10 +23,10 @@ from promptsync.loading.snapshot_merge import SnapshotMerge
 from promptsync.loading.spellings import add_dialect, spellings_in
 from promptsync.merge.guards import reason_in_rows_lost
 from promptsync.merge.sql import quote
+from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
 from promptsync.store.memory_staging import MemoryStaging
-from promptsync.vendors.prompt.files import FileName
 
 
 class SmallSnapshot(FileLoad, SmallFile):

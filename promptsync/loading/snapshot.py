@@ -31,12 +31,13 @@ from promptsync.merge.block_index import BlockCount
 from promptsync.merge.guards import LATEST_AHEAD, Content, reason_in_rows_lost, reason_to_hold
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
+from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns, spelling
 from promptsync.store.initial_load import Disordered, WholeStaging, may_take_over
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging, discard
-from promptsync.vendors.prompt.files import FileName, parse_name
+from promptsync.vendors.prompt.files import parse_name
 
 _log = structlog.get_logger()
 _LARGE = 1 << 20

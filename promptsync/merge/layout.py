@@ -16,7 +16,8 @@ Hidden columns of a versioned table:
     _absent_since   ISO instant of the first snapshot after the row was last seen that lacks it
     _rev            revision of the last real change
 
-A version is a number of microseconds; in a table filled by change sets it is BYTES long and compared as such.
+A version is a number of microseconds; in a table filled by change sets it is VERSION_BYTES long (model/file_name.py)
+and compared as such.
 """
 
 from collections.abc import Iterable
@@ -24,9 +25,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from promptsync.model import Table
-
-BYTES = 28
-"""Length of a change set row's version: the vendor's order, two sequences of the file (8 bytes each), the row's (4)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,14 @@ class Delivery:
 
     ``path``: below the configured base path. ``body``: the exact text received. ``headers``: kept ones, no credentials.
     ``received_at``: microseconds since the epoch, UTC; 0 lets the inbox say when (an import keeps the line's own).
+    ``type``: of its event, as whoever took it in read it from the path; "" if that is the path itself.
     """
 
     path: str
     body: str
     headers: dict[str, str] = field(default_factory=dict)
     received_at: int = 0
+    type: str = ""
 
 
 Intake = Callable[[Delivery], Awaitable[int]]

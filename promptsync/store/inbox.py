@@ -20,7 +20,6 @@ from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
 from promptsync.model.delivery import Delivery
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
-from promptsync.vendors.prompt.event_types import type_of_path
 
 _INSERT = (
     "INSERT INTO sync_event (id, type, path, received_at, state, attempts, digest, headers, body) "
@@ -182,7 +181,7 @@ def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at
 def _cells(delivery: Delivery, received_at: int) -> tuple[str | None, ...]:
     digest = hashlib.sha256(delivery.body.encode()).hexdigest()
     headers = _headers_text(tuple(delivery.headers.items())) if delivery.headers else None
-    return type_of_path(delivery.path), delivery.path, iso_micros(received_at), digest, headers, delivery.body
+    return delivery.type or delivery.path, delivery.path, iso_micros(received_at), digest, headers, delivery.body
 
 
 @lru_cache(64)

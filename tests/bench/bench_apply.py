@@ -32,6 +32,8 @@ from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.vendors.prompt.events import HANDLERS
 
 _PER_MESSAGE = 2.5
 """About so many deliveries come of one message."""
@@ -44,7 +46,10 @@ def deliveries(rows: int) -> list[Delivery]:
         world = World(5, contacts=max(messages // 10, 200), messages=messages)
         events = happenings(world, world.start, world.present)
         if len(events) >= rows:
-            return [Delivery(e.path, e.text, received_at=e.at + n) for n, e in enumerate(islice(events, rows))]
+            return [
+                Delivery(e.path, e.text, received_at=e.at + n, type=type_of_path(e.path))
+                for n, e in enumerate(islice(events, rows))
+            ]
         messages = int(messages * 1.05 * rows / len(events)) + 100
 
 
@@ -70,7 +75,7 @@ class Taken:
 
 def apply_all(mirror: Mirror) -> Taken:
     """Apply whatever is pending as the daemon does."""
-    applier, taken = EventApplier(mirror), Taken()
+    applier, taken = EventApplier(mirror, HANDLERS), Taken()
     started, processor = time.perf_counter(), time.process_time()
     while True:
         begun = time.perf_counter()
@@ -120,7 +125,7 @@ def main() -> None:
 
 
 def _profile(mirror: Mirror) -> None:
-    applier, profile = EventApplier(mirror), cProfile.Profile()
+    applier, profile = EventApplier(mirror, HANDLERS), cProfile.Profile()
 
     def work(connection: sqlite3.Connection) -> int:
         return profile.runcall(applier.apply_some, connection)

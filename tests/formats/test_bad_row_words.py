@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow, shape_of
-from promptsync.vendors.prompt.files import FileName
+from promptsync.model.file_name import FileName
 from promptsync.vendors.prompt.tables_exports import MESSAGE
 
 NAMES = "id,created_timestamp,is_mms,segments\n"

@@ -14,7 +14,7 @@ from promptsync.clock import iso_millis, micros_of
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.reader import Batch, ChangeSetReader
 from promptsync.model import Column, Kind, Table
-from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.model.file_name import ChangeSetName
 
 NAME = ChangeSetName("cio_thing", 7, 5, 241600000000311123, 3)
 TABLE = Table(

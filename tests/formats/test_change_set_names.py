@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.errors import Held, InputRefused
-from promptsync.vendors.customerio.files import STEMS, ChangeSetName, is_ignored, parse_change_set
+from promptsync.model.file_name import ChangeSetName
+from promptsync.vendors.customerio.files import STEMS, is_ignored, parse_change_set
 
 NUMBER = st.integers(0, (1 << 63) - 1)
 

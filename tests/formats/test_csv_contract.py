@@ -17,8 +17,8 @@ from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
 from promptsync.formats.proof import prove
 from promptsync.formats.rejects import BadRow
+from promptsync.model.file_name import FileName
 from promptsync.vendors import declared_schema
-from promptsync.vendors.prompt.files import FileName
 from promptsync.vendors.prompt.tables_exports import BROADCAST
 from promptsync.vendors.qlara.csv import ExportFile
 from promptsync.vendors.qlara.profile import QLARA

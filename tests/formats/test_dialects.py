@@ -20,7 +20,7 @@ from promptsync.formats.csv.header import known_names
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow
-from promptsync.vendors.prompt.files import FileName
+from promptsync.model.file_name import FileName
 from promptsync.vendors.prompt.tables_exports import CONTACT, OPT_IN
 
 NAMES = known_names(CONTACT)

@@ -7,7 +7,8 @@ import pytest
 
 from promptsync.clock import micros_of
 from promptsync.errors import InputRefused
-from promptsync.vendors.prompt.files import FileName, parse_name
+from promptsync.model.file_name import FileName
+from promptsync.vendors.prompt.files import parse_name
 from promptsync.vendors.prompt.tables_exports import TABLES
 
 PACIFIC = ZoneInfo("America/Los_Angeles")

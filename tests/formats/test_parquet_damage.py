@@ -19,7 +19,7 @@ from promptsync.errors import Held, PromptsyncError
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.proof import has_footer, prove_parquet, read_footer, selected_bytes
 from promptsync.formats.parquet.reader import ChangeSetReader
-from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.model.file_name import ChangeSetName
 from promptsync.vendors.customerio.tables_sent import METRICS
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)

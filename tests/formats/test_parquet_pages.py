@@ -11,7 +11,7 @@ import pytest
 from promptsync.errors import Held
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.reader import ChangeSetReader
-from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.model.file_name import ChangeSetName
 from promptsync.vendors.customerio.tables_sent import METRICS
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)

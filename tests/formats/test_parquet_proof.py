@@ -14,7 +14,7 @@ from promptsync.errors import Held, Unavailable
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.proof import prove_parquet, selected_bytes
 from promptsync.formats.parquet.reader import ChangeSetReader
-from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.model.file_name import ChangeSetName
 from promptsync.vendors.customerio.tables_sent import METRICS
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)

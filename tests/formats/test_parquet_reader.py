@@ -21,7 +21,7 @@ from promptsync.formats.parquet import reader as parquet_rows
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.formats.rejects import BadRow
 from promptsync.model import Column, Kind, Table
-from promptsync.vendors.customerio.files import ChangeSetName
+from promptsync.model.file_name import ChangeSetName
 
 NAME = ChangeSetName("cio_thing", 7, 5, 241600000000311123, 3)
 TABLE = Table(

@@ -20,7 +20,7 @@ from promptsync.formats.csv.reader import BadRow, SnapshotReader
 from promptsync.formats.csv.row_typing import LATEST
 from promptsync.formats.limits import Limits
 from promptsync.model import Table
-from promptsync.vendors.prompt.files import FileName
+from promptsync.model.file_name import FileName
 from promptsync.vendors.prompt.tables_exports import CONTACT, CONTACT_DATA, MESSAGE, OPT_IN, ORG
 
 ZONE = ZoneInfo("America/Los_Angeles")

@@ -10,6 +10,8 @@ from promptsync.model import Role
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
+from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.vendors.prompt.events import HANDLERS
 
 Given = tuple[str, Any, int]
 """Path, body (JSON text if it is a string), and time of receipt in microseconds."""
@@ -36,8 +38,8 @@ class Bench:
                 for batch in batches:
                     for path, body, received_at in batch:
                         text = body if isinstance(body, str) else json.dumps(body)
-                        insert_event(connection, Delivery(path, text), received_at)
-                    applier = EventApplier(self.mirror)
+                        insert_event(connection, Delivery(path, text, type=type_of_path(path)), received_at)
+                    applier = EventApplier(self.mirror, HANDLERS)
                     while applier.apply_some(connection):
                         pass
                 told = connection.execute("SELECT state, error FROM sync_event ORDER BY received_at").fetchall()

@@ -12,10 +12,11 @@ from promptsync.events.apply import EventApplier
 from promptsync.events.claims import Claims
 from promptsync.events.fields import Fields
 from promptsync.model.delivery import Delivery
+from promptsync.plugins.declared import EventHandler
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
-from promptsync.vendors.prompt.events import HANDLERS, Handler
+from promptsync.vendors.prompt.events import HANDLERS
 
 NOW = 1_770_192_000_000_000
 
@@ -54,7 +55,7 @@ def _store(mirror: Mirror, *types: str) -> None:
         mirror.writer.run(lambda c, t=type_, b=body, n=n: insert_event(c, Delivery(t, b), NOW + n))  # type: ignore[misc]
 
 
-def _apply(mirror: Mirror, handlers: Mapping[str, Handler] = HANDLERS) -> None:
+def _apply(mirror: Mirror, handlers: Mapping[str, EventHandler] = HANDLERS) -> None:
     applier = EventApplier(mirror, handlers)
     while mirror.writer.run(applier.apply_some):
         pass
@@ -62,7 +63,7 @@ def _apply(mirror: Mirror, handlers: Mapping[str, Handler] = HANDLERS) -> None:
 
 @pytest.mark.parametrize("faulty", [_text_for_a_number, _too_large, _into_no_table, _stumble])
 @pytest.mark.parametrize("place", [0, 2, 4])
-def test_it_fails_alone_and_leaves_nothing(mirror: Mirror, faulty: Handler, place: int) -> None:
+def test_it_fails_alone_and_leaves_nothing(mirror: Mirror, faulty: EventHandler, place: int) -> None:
     types = ["message/status"] * 5
     types[place] = "faulty"
     _store(mirror, *types)
@@ -113,7 +114,7 @@ def test_what_sqlite_has_undone_by_itself_is_reported_as_what_it_was(
         raise ZeroDivisionError
 
     _store(mirror, "message/status")
-    applier = EventApplier(mirror)
+    applier = EventApplier(mirror, HANDLERS)
     monkeypatch.setattr(applier, "_merge", undone)
     with pytest.raises(ZeroDivisionError):
         mirror.writer.run(applier.apply_some)

@@ -19,6 +19,7 @@ from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event, pending
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.events import HANDLERS
 
 NOW = 1_780_000_000_000_000
 VALUES = st.recursive(
@@ -117,7 +118,7 @@ def test_long_deliveries_are_applied_few_at_a_time_and_a_large_one_by_itself(mir
     while applied < 6:
         with mirror.reading() as connection:
             taken.append(len(pending(connection, 50)))
-        applied += EventApplier(mirror).apply_next()
+        applied += EventApplier(mirror, HANDLERS).apply_next()
     assert taken == [3, 1, 1, 1]
 
 
@@ -125,7 +126,7 @@ def test_a_large_delivery_is_kept_once_however_many_of_its_rows_collide(mirror: 
     theirs = [{"id": n, "displayName": "theirs"} for n in range(1, 30)]
     ours = [{"id": n, "displayName": "x" * 4_000} for n in range(1, 30)]
     store(mirror, {"orgId": 1, "customers": theirs}, {"orgId": 2, "customers": ours})
-    while EventApplier(mirror).apply_next():
+    while EventApplier(mirror, HANDLERS).apply_next():
         pass
     with mirror.reading() as connection:
         (body,) = connection.execute("SELECT body FROM sync_event WHERE org_id = 2").fetchone()

@@ -24,6 +24,7 @@ from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.events import HANDLERS
 
 NOW = 1_780_000_000_000_000
 
@@ -101,7 +102,7 @@ def test_in_parts_it_is_as_in_one(tmp_path_factory: pytest.TempPathFactory) -> N
         for name in ("one", "parts"):
             mirror = Mirror(folder / name / "mirror.db", declared_schema())
             _store(mirror, *deliveries)
-            applier = EventApplier(mirror)
+            applier = EventApplier(mirror, HANDLERS)
             while mirror.writer.run(applier.apply_some) if name == "one" else applier.apply_next():
                 pass
             dumps.append(_dump(mirror))
@@ -125,7 +126,7 @@ def test_killed_in_the_middle_it_is_applied_after_the_restart(mirror: Mirror, tm
 
     mirror.writer.submit = until  # type: ignore[method-assign]
     with suppress(Unavailable):
-        EventApplier(mirror).apply_next()
+        EventApplier(mirror, HANDLERS).apply_next()
     mirror.close()
     again, whole = (Mirror(path / "mirror.db", declared_schema()) for path in (tmp_path, tmp_path / "whole"))
     with again.reading() as connection:
@@ -154,7 +155,7 @@ def test_others_are_stored_in_between_and_none_waits_long(mirror: Mirror, monkey
             holds.append(time.thread_time() - started)
 
     monkeypatch.setattr(ClaimMerger, "merge", timed)
-    applying = threading.Thread(target=EventApplier(mirror).apply_next)
+    applying = threading.Thread(target=EventApplier(mirror, HANDLERS).apply_next)
     seen: set[int] = set()
     applying.start()
     while applying.is_alive():

@@ -12,6 +12,7 @@ from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.events import HANDLERS
 
 WORDS = ("bus", "tuesday", "volunteers", "stop")
 SAID = st.lists(st.tuples(st.integers(1, 4), st.sampled_from(WORDS), st.booleans()), max_size=12)
@@ -35,7 +36,7 @@ def test_what_is_searched_is_what_the_rows_say(said: list[tuple[int, str, bool]]
     folder: Path = tmp_path_factory.mktemp("search")  # type: ignore[attr-defined]
     mirror = Mirror(folder / "mirror.db", declared_schema())
     search = SearchEntry(mirror)
-    applier = EventApplier(mirror, touched=search.claimed)
+    applier = EventApplier(mirror, HANDLERS, touched=search.claimed)
     try:
         for number, (message, word, enter) in enumerate(said, 1):
             _tell(mirror, number, message, word)

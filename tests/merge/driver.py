@@ -25,6 +25,7 @@ from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.events import HANDLERS
 
 from .model import BAD, File
 from .model_events import Event
@@ -64,7 +65,7 @@ class Driver:
         """Open the mirror, as a new process does."""
         self.mirror = Mirror(self.folder / "mirror.db", self.schema)
         self.loader = FileLoader(self.mirror, SETTINGS, lambda: 1_800_000_000_000_000)
-        self.applier = EventApplier(self.mirror, touched=self.loader.touched)
+        self.applier = EventApplier(self.mirror, HANDLERS, touched=self.loader.touched)
         self._submit = self.mirror.writer.submit
 
     def close(self) -> None:

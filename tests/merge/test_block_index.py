@@ -26,6 +26,7 @@ from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
+from promptsync.vendors.prompt.events import HANDLERS
 
 _DAY = 86_400 * MICROS
 _START = 1_770_192_000 * MICROS  # 2026-02-04T08:00:00Z
@@ -69,7 +70,7 @@ def _file(folder: Path, number: int, night: Night) -> Path:
 def _loader(folder: Path) -> tuple[Mirror, FileLoader, EventApplier]:
     mirror = Mirror(folder / "mirror.db", declared_schema())
     loader = FileLoader(mirror, LoadSettings(ZoneInfo("UTC"), Guards(0.0, 1.0)), lambda: _START)
-    return mirror, loader, EventApplier(mirror, touched=loader.touched)
+    return mirror, loader, EventApplier(mirror, HANDLERS, touched=loader.touched)
 
 
 def _deliver(mirror: Mirror, applier: EventApplier, number: int, night: Night) -> None:

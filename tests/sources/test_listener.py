@@ -32,7 +32,7 @@ async def test_a_delivery_is_handed_on_as_it_came(listening: Listening) -> None:
     assert (answer.status, answer.json()) == (200, {"stored": 1})
     assert answer.headers["Content-Type"] == "application/json"
     kept = {"Prompt-EventType": "message/added", "Content-Type": "application/json", "User-Agent": "Prompt \ufffd"}
-    assert listening.stored == [Delivery("message/added", BODY.decode(), kept)]
+    assert listening.stored == [Delivery("message/added", BODY.decode(), kept, type="message/added")]
     assert listening.state.stored == 1
 
 

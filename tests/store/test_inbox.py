@@ -76,7 +76,7 @@ async def test_one_that_cannot_be_stored_is_told_so_and_the_next_is_stored(
 
 
 def test_an_imported_line_is_taken_once_and_keeps_its_time(mirror: Mirror) -> None:
-    line = Delivery("contactAction/spring", body(1), received_at=NOW)
+    line = Delivery("contactAction/spring", body(1), received_at=NOW, type="contactAction")
     assert mirror.writer.run(lambda connection: import_event(connection, line))
     assert not mirror.writer.run(lambda connection: import_event(connection, line))
     with mirror.reading() as connection:

@@ -22,7 +22,7 @@ from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow, bad_rows
 from promptsync.formats.stream import RawStream
 from promptsync.model import Kind, Table
-from promptsync.vendors.prompt.files import FileName
+from promptsync.model.file_name import FileName
 
 __all__ = ["BadRow", "Batch", "SnapshotReader"]
 

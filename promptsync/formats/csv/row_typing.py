@@ -17,7 +17,7 @@ from promptsync.formats.csv.header import Field, Header
 from promptsync.formats.csv.records import COMMA
 from promptsync.formats.times import parse_times
 from promptsync.model import Kind, Table
-from promptsync.vendors.prompt.files import FileName
+from promptsync.model.file_name import FileName
 
 _AT_MAX = (1 << 52) - 1  # what a version has room for, the year 2112
 LATEST = 6 * 3_600_000_000

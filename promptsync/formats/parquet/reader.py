@@ -31,9 +31,10 @@ from promptsync.formats.parquet.proof import translated
 from promptsync.formats.parquet.source import ParquetSource
 from promptsync.formats.parquet.times import times_of
 from promptsync.formats.parquet.types import Column
+from promptsync.formats.parquet.versions import MOST_ROWS, row_versions
 from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.model import Kind, Table
-from promptsync.vendors.customerio.files import MOST_ROWS, ChangeSetName, row_versions
+from promptsync.model.file_name import ChangeSetName
 
 
 def bad_rows(

@@ -3,11 +3,6 @@
 Owns the spelling of these names (Customer.io, Data warehouse sync, files v4 and v5) and which objects beside them are
 none. Pure: never looks at a file's content, nor at its folder.
 
-The version of a change set's rows: 28 bytes whose order IS the vendor's order.
-
-Owns the layout, all parts big-endian: the row's own order (8), the file's sequence (8), its part (8), the row's
-position in the file from 1 (4). Built for a whole batch at once.
-
 What the configuration says of change sets, wherever they come from: names of files, columns not wanted.
 
 Owns the step from the sections ``[[customerio]]`` to tables of the schema. What is fetched from where is elsewhere.
@@ -15,17 +10,13 @@ Owns the step from the sections ``[[customerio]]`` to tables of the schema. What
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
-
-import numpy as np
-import pyarrow as pa
 
 from promptsync.config.sections import CustomerioConfig
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError, InputRefused
-from promptsync.formats.buffers import Ints
+from promptsync.model.file_name import ChangeSetName
 
 STEMS: Mapping[str, str] = MappingProxyType(
     {
@@ -63,26 +54,6 @@ _WITHOUT_VERSION = re.compile(r"(?P<stem>.+?)(?:_[0-9]{1,19}){1,3}")
 _PIPELINES = re.compile(r"[0-9]+(\.[0-9]+)+\.[a-z_]+\.(json|csv|parquet)(\.gz)?")
 CHECK: Final = "cio-validate"
 """What the vendor writes before each sync, to see whether it may."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeSetName:
-    """``version``: of the vendor's files, from 4. ``sequence``, ``part``: 64-bit numbers; ``part`` 0 if there is none.
-
-    ``changes``: the name says ``chngs``; such a file has the same columns and is merged in the same way.
-    """
-
-    table: str
-    workspace: int
-    version: int
-    sequence: int
-    part: int = 0
-    changes: bool = False
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """Sorts the files of a table as the vendor wrote them."""
-        return (self.sequence, self.part)
 
 
 def is_ignored(file_name: str, size: int | None = None) -> bool:
@@ -168,30 +139,6 @@ def _last(file_name: str) -> str:
 
 def _unknown(name: str, why: str) -> InputRefused:
     return InputRefused("unknown_name", f"The file name {name!r} says nothing promptsync knows: {why}.")
-
-
-WIDTH = 28
-MOST_ROWS = (1 << 32) - 1
-
-
-def row_versions(order: Ints, name: ChangeSetName, first: int) -> pa.BinaryArray:
-    """``order``: of each row, numbers or microseconds; 0 orders before all others, as does what is negative.
-
-    ``first``: position of the first of them, from 1; they follow one another.
-    """
-    rows = len(order)
-    versions = np.empty((rows, WIDTH), np.uint8)
-    versions[:, :8] = _big(np.maximum(order, 0), ">u8")
-    versions[:, 8:16] = _big(np.array([name.sequence]), ">u8")
-    versions[:, 16:24] = _big(np.array([name.part]), ">u8")
-    versions[:, 24:] = _big(np.arange(first, first + rows), ">u4")
-    offsets = np.arange(0, (rows + 1) * WIDTH, WIDTH, dtype=np.int32)
-    buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(versions.data)]
-    return pa.Array.from_buffers(pa.binary(), rows, buffers)  # type: ignore[return-value]
-
-
-def _big(numbers: Ints, spelling: str) -> np.ndarray:
-    return numbers.astype(spelling).view(np.uint8).reshape(len(numbers), -1)
 
 
 _PREFIX = "cio_"

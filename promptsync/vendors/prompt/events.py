@@ -1,22 +1,18 @@
-"""Which function reads which of Prompt's event types, and when what a delivery says was so.
+"""Which function reads which of Prompt's event types, and what the smaller types claim.
 
-Source: Event Endpoint specification, Appendix: All event types; what each type carries is declared in
-model/event_types.py. A type that is not in HANDLERS is kept in the inbox and can be replayed once it is known.
-
-What events about team members, channels, instant apps, integrations and consoles claim.
-
-Source: Event Endpoint specification, Agent, Agent tools, Monitor, Channel, Instant app, Notification, Integration,
-Console and Misc events. One function for each shape; pure, from a delivery's fields to its claims.
+Source: Event Endpoint specification, Appendix: All event types, and Agent, Agent tools, Monitor, Channel, Instant app,
+Notification, Integration, Console and Misc events; what each type carries is declared in event_types.py. Contacts,
+messages and conversations are in contact_events.py. One function for each shape; pure, from a delivery's fields to its
+claims. A type that is not in HANDLERS is kept in the inbox and can be replayed once it is known.
 
 A deletion is undone by what only happens to those who are there: added, modified, logged in, a session begun. The end
 of a session is no such sign: it may be what follows a deletion.
 """
 
-from collections.abc import Callable
-
 from promptsync.clock import iso_millis
-from promptsync.events.claims import AHEAD, Claims, believed
+from promptsync.events.claims import Claims
 from promptsync.events.fields import Fields
+from promptsync.plugins.declared import EventHandler
 from promptsync.vendors.prompt import contact_events as contacts
 from promptsync.vendors.prompt.people import customer, team_member
 from promptsync.vendors.prompt.records import channel, conversation, instant_app
@@ -141,21 +137,7 @@ def alterra_error(body: Fields, claims: Claims) -> None:
     claims.event("alterra_error", 0, body.rest(frozenset({"orgId"})), iso_millis(claims.at))
 
 
-Handler = Callable[[Fields, Claims], None]
-"""Reads one type of event: from its body's fields to what it claims. Pure; never raises for what a sender can send."""
-
-
-def observed_at(body: Fields, received_at: int) -> int:
-    """When what a delivery says was so: its body's ``timestamp`` if it has one, else its receipt. Microseconds.
-
-    The specification gives only some types a ``timestamp``. It is honoured on every type: a body that says when it
-    happened is ordered by that, whether the specification knows of the field or not. It is believed up to AHEAD of the
-    receipt.
-    """
-    return believed(body, "timestamp", received_at + AHEAD) or received_at
-
-
-HANDLERS: dict[str, Handler] = {
+HANDLERS: dict[str, EventHandler] = {
     "customer/added": contacts.customer_added,
     "customer/modified": contacts.customer_modified,
     "customer/optOut": contacts.customer_opt_out,

@@ -6,46 +6,19 @@ at a file's content, nor at a folder.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from promptsync.clock import micros_of
 from promptsync.errors import InputRefused
 from promptsync.model import Table
+from promptsync.model.file_name import FileName
 
 _MAX_ORG = (1 << 63) - 1
 _STAMP = re.compile(
     r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})"
     r"(?:(?P<sign>[+-])(?P<hours>[0-9]{2})-?(?P<minutes>[0-9]{2}))?(?P<z>Z)?"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FileName:
-    """``org_id``: None for the table of organizations. ``as_of``: microseconds since the epoch, UTC.
-
-    ``correction``: 0, or which file it is in a row that replaces another of the same instant; never in a name.
-    """
-
-    table: str
-    org_id: int | None
-    as_of: int
-    correction: int = 0
-
-    @property
-    def at(self) -> int:
-        """The instant of the snapshot's claims: each correction counts as made a microsecond later."""
-        return self.as_of + self.correction
-
-
-@dataclass(frozen=True, slots=True)
-class ExportName:
-    """What is stated of an export that an API made, whose name says nothing. ``requested_at``: microseconds; None if
-    that is on record."""
-
-    table: str
-    requested_at: int | None
 
 
 def parse_name(name: str, tables: Iterable[Table], zone: ZoneInfo) -> FileName:

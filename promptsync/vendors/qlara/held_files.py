@@ -15,9 +15,9 @@ from promptsync.clock import Clock, iso_millis
 from promptsync.errors import ConfigError, Held, InputRefused
 from promptsync.loading.export import ExportLoader, ExportSource, Progress, advice
 from promptsync.loading.report import FileReport, LoadRequest
+from promptsync.model.file_name import ExportName
 from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
-from promptsync.vendors.prompt.files import ExportName
 from promptsync.vendors.qlara.jobs import Job, State, job_of, moved, row_of
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
 from promptsync.vendors.qlara.rows import ColumnMap

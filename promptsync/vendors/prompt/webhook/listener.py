@@ -154,7 +154,7 @@ class _Listener:
             self._log.error("request_failed", error=type(error).__name__, where=where_raised(error))
             return self._refuse(answers.UNEXPECTED)
         self._state.stored += 1
-        self._state.stored_by_type[_counted_as(type_of_path(delivery.path))] += 1
+        self._state.stored_by_type[_counted_as(delivery.type)] += 1
         return answers.stored(delivery_id)
 
     async def _checked(self, request: web.Request, place: Place) -> Delivery:
@@ -186,7 +186,7 @@ class _Listener:
         if not types_agree(headers.getall(_EVENT_TYPE, ()), path):
             raise Refused(answers.TYPE_DISAGREES)
         text = large_json_text(body) if len(body) > LARGE else self._json_text(body)
-        return Delivery(path, text, _kept(headers))
+        return Delivery(path, text, _kept(headers), type=type_of_path(path))
 
     async def _store(self, delivery: Delivery) -> int:
         """The delivery's id once it is durable. Raises Refused when it cannot be made so."""
