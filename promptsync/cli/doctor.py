@@ -1,6 +1,6 @@
 """``promptsync doctor``: what is wrong on this machine and with this configuration, and what to do about it.
 
-Owns the order of the checks and the exit code; the checks themselves are in promptsync/checks. Reads only.
+Owns the order of the checks and the exit code; the checks themselves are in promptsync/status. Reads only.
 """
 
 import shutil

@@ -23,7 +23,7 @@ def drop(tmp_path: Path) -> Drop:
 
 @pytest.fixture(autouse=True)
 def _nothing_blocks() -> Iterator[None]:
-    with blockbuster_ctx("promptsync.sources"):
+    with blockbuster_ctx("promptsync.drop"):
         yield
 
 

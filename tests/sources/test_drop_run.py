@@ -22,7 +22,7 @@ FAST: dict[str, Any] = {"settle": 0.15, "rescan": 30.0}  # so seldom that only t
 
 @pytest.fixture(autouse=True)
 def _nothing_blocks() -> Iterator[None]:
-    with blockbuster_ctx("promptsync.sources"):
+    with blockbuster_ctx("promptsync.drop"):
         yield
 
 
