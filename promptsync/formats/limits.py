@@ -24,7 +24,8 @@ class Limits:
     ``max_record``: one record with its quotes, delimiters and line end; ``max_header``: the first one.
     ``block``: about how much is parsed at once.
     ``max_at_once``: what the pages of a parquet file take that have to be in memory at the same time. ``max_shown``,
-    ``max_shown_bytes``: bad rows of a parquet file that are kept, the others are only counted.
+    ``max_shown_bytes``: bad rows that are kept, the others are only counted. ``max_bad``, ``max_bad_accepted``: bad
+    rows of a snapshot file, and of one that a person has looked at.
     ``links``: whether the file may be reached through a symbolic link of its name. ``accept``: a person has looked at
     it: a record that leaves open which rows it holds is a bad row then, and the file's end is where it is.
     """
@@ -38,6 +39,8 @@ class Limits:
     max_header: int = _MIB
     block: int = 4 * _MIB
     max_at_once: int = 80 * _MIB
+    max_bad: int = 100_000
+    max_bad_accepted: int = 1_000_000
     max_shown: int = 10_000
     max_shown_bytes: int = 32 * _MIB
     links: bool = True

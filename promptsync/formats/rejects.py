@@ -24,7 +24,8 @@ class BadRow:
 
     ``reason_class``: ``cell_count``, ``quoting``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``,
     ``bad_time``, ``bad_utf8`` or ``no_order``; ``reason``: a sentence without any of the row's data. ``original``: its
-    exact bytes, without the line end (in UTF-8, whatever the file is written in). ``key``: values of the key columns,
+    exact bytes, without the line end (in UTF-8, whatever the file is written in), none if they were too many to keep.
+    ``key``: values of the key columns,
     or None if they cannot be read. Of a parquet file ``line`` is ``record``, and ``original`` the row as a JSON object.
     ``column``, ``shape``: the column that is wrong, if it is one, and what its cell looks like (``shape_of``).
     """
@@ -64,16 +65,29 @@ def shape_of(cell: bytes) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-def bad_rows(block: Block, parsed: Parsed, rows: TypedRows, typing: RowTyping, before: int) -> list[BadRow]:
-    """The bad rows of one block, in order; ``before``: records in front of it. Raises Held ``quoting``."""
+def count_bad(parsed: Parsed, rows: TypedRows) -> int:
+    """How many records of a block are bad."""
+    return parsed.total - len(parsed.index) + int(np.count_nonzero(rows.bad))
+
+
+def bad_rows(
+    block: Block, parsed: Parsed, rows: TypedRows, typing: RowTyping, before: int, most: int | None = None
+) -> list[BadRow]:
+    """The bad rows of one block, in order, the first ``most``; ``before``: records in front of it.
+
+    Raises Held ``quoting``.
+    """
     bad = np.flatnonzero(rows.bad)
     if len(parsed.index) == parsed.total and not len(bad):
         return []
     records = parsed.located(block, typing.delimiter)
-    row_of = dict(zip(parsed.index[bad].tolist(), bad.tolist(), strict=True))
     wrong = np.ones(parsed.total, bool)
     wrong[np.delete(parsed.index, bad)] = False
-    indices = np.flatnonzero(wrong)
+    indices = np.flatnonzero(wrong)[:most]
+    bad = bad[: len(indices)]  # the first of all are among the first of these
+    row_of = dict(zip(parsed.index[bad].tolist(), bad.tolist(), strict=True))
+    missing = [index for index in indices.tolist() if index not in row_of]
+    key_of = dict(zip(missing, _keys(records, missing, typing), strict=True))
     found = []
     for index, line in zip(indices.tolist(), records.lines(indices).tolist(), strict=True):
         where = before + index + 1, line
@@ -81,9 +95,16 @@ def bad_rows(block: Block, parsed: Parsed, rows: TypedRows, typing: RowTyping, b
         if index in row_of:
             found.append(_cell_problem(rows, row_of[index], where, original, parsed, typing))
         else:
-            key = typing.key(cells_of(original, typing.delimiter))
-            found.append(BadRow(*where, *shape_problem(records, index, typing.header.width), original, key))
+            problem = shape_problem(records, index, typing.header.width)
+            found.append(BadRow(*where, *problem, original, key_of[index]))
     return found
+
+
+def _keys(records: Records, indices: list[int], typing: RowTyping) -> list[tuple[Any, ...] | None]:
+    """Of records that could not be cut into columns. Of one with very many cells none is looked for."""
+    most = 10 * typing.header.width + 1_000
+    usual = (records.original(index) if records.cells[index] <= most else b"" for index in indices)
+    return typing.keys([cells_of(record, typing.delimiter) for record in usual])
 
 
 def shape_problem(records: Records, index: int, width: int) -> tuple[str, str]:

@@ -165,7 +165,18 @@ def step_for(size: int) -> int:
 
 
 def _boundaries(data: Bytes, step: int, delimiter: int) -> Ints:
-    """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``."""
+    """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``.
+
+    Looked for slice by slice: of short lines there can be millions.
+    """
+    found = [np.zeros(0, np.int64)]
+    for start in range(0, len(data), _CHUNK):
+        some = _boundaries_within(data[start : start + _CHUNK + _DIGITS + 2], step, delimiter)
+        found.append(some[some <= _CHUNK] + start)
+    return np.concatenate(found)
+
+
+def _boundaries_within(data: Bytes, step: int, delimiter: int) -> Ints:
     left = np.flatnonzero((data[:-1] == _LF) & (data[1:] - np.uint8(_ZERO) < 10))
     found = []
     for width in range(1, _DIGITS + 1):

@@ -31,9 +31,9 @@ _CHUNK = 500
 def keep_rejects(
     mirror: Mirror, path: Path, file_id: int, staged: Staged, found: tuple[list[BadRow], Difference], now: str
 ) -> None:
-    """Write them down, the first 10,000 of each kind."""
+    """Write them down, the first 10,000 of each kind; bad rows as long as their bytes were kept."""
     bad, difference = found
-    rows = [_row(one.reason_class, one.line, one.reason, one.original) for one in bad[:_MOST]]
+    rows = [_row(one.reason_class, one.line, one.reason, one.original) for one in bad[:_MOST] if one.original]
     table = staged.layout.table.name
     told = [
         (n, "org_collision", f"{table} {', '.join(map(str, key))} belongs to another organization than {staged.org}")

@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import structlog
 
@@ -21,6 +22,7 @@ from promptsync.clock import Clock
 from promptsync.errors import Unavailable
 from promptsync.events.claims import Key
 from promptsync.events.merge_claims import Merged
+from promptsync.formats.limits import size_of
 from promptsync.loading.change_set import ChangeSetLoad, is_change_set
 from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.small_change_set import SmallChangeSet
@@ -68,6 +70,7 @@ __all__ = ["FileLoader", "FileReport", "LoadRequest", "LoadSettings"]
 _log = structlog.get_logger()
 _ROWS_AT_ONCE = 20_000
 """Of small files, kept in memory until they are merged."""
+_LARGE = 1 << 20
 
 
 class FileLoader:
@@ -103,7 +106,7 @@ class FileLoader:
             if is_change_set(request, settings.stems):
                 return ChangeSetLoad(self._mirror, settings, request, told).run(self._clock)
             report = FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
-            give_back(report.rows if report.state == "merged" else WORTH)  # what is held may have been large
+            give_back(report.rows if report.state == "merged" and not _is_large(request.path) else WORTH)
             if report.state == "merged" and report.table:
                 self._observe(request, report.table, settings)
             return report
@@ -239,3 +242,11 @@ class FileLoader:
             return self._touched
 
         return self._mirror.writer.run(begin, bare=True)
+
+
+def _is_large(path: Path) -> bool:
+    """Whether reading it may have filled memory, however few rows it has."""
+    try:
+        return size_of(path) > _LARGE
+    except Unavailable:
+        return False

@@ -42,10 +42,10 @@ from promptsync.vendors.prompt.files import parse_name
 _log = structlog.get_logger()
 _LARGE = 1 << 20
 """Bytes of a file from which on a thread of its own reads it sooner."""
-_PASSABLE = frozenset({"quoting", "last_record_cut"})
+_PASSABLE = frozenset({"quoting", "last_record_cut", "bad_rows"})
 """Reasons to hold a file that a person may pass over: what is doubtful becomes a bad row."""
 
-_FINAL = frozenset({"bomb", "too_long"})
+_FINAL = frozenset({"bomb", "too_long", "bad_rows"})
 """Reasons to hold a file that looking at it once more would only find again, at a cost that it was made for."""
 
 
@@ -88,7 +88,7 @@ class FileLoad:
         except InputRefused as refused:
             self._report.state = "held" if isinstance(refused, Held) else "ignored"
             self._report.error, self._report.reason = str(refused), refused.reason
-            if refused.reason in _PASSABLE:
+            if refused.reason in _PASSABLE and not self._request.accept:
                 self._report.error += f" To merge what can be read all the same: {self._request.accepting()}"
         finally:
             self._watch(None)

@@ -52,22 +52,29 @@ class Hostile(NamedTuple):
 
 
 HOSTILE = {
-    "an unquoted cell": Hostile(lambda: cell(b"xx", 60 * MIB), "The record at line 2 is longer than 20,971,520 bytes."),
-    "a quoted cell": Hostile(lambda: cell(b'"x', 60 * MIB, b'"\n'), "line 2 is longer than 20,971,520 bytes, or a"),
-    "a cell of lines": Hostile(lambda: cell(b'"x\n', 60 * MIB, b'"\n'), "line 2 is longer than 20,971,520 bytes, or a"),
-    "a cell of 19 MiB": Hostile(lambda: cell(b"xx", 19 * MIB), "A cell at line 2, column phone is longer than 16,777,"),
-    "a compressed cell": Hostile(lambda: cell(b"xx", 150 * MIB), "more than 400 times its size", compressed=True),
+    "an unquoted cell": Hostile(lambda: cell(b"xx", 28 * MIB), "The record at line 2 is longer than 20,971,520 bytes."),
+    "a quoted cell": Hostile(lambda: cell(b'"x', 28 * MIB, b'"\n'), "line 2 is longer than 20,971,520 bytes, or a"),
+    "a cell of lines": Hostile(lambda: cell(b'"x\n', 28 * MIB, b'"\n'), "line 2 is longer than 20,971,520 bytes, or a"),
+    "a cell of 19 MiB": Hostile(lambda: cell(b"xx", 19 * MIB), "The cell at line 2, column phone, is longer than 16,"),
+    "a compressed cell": Hostile(lambda: cell(b"xx", 80 * MIB), "more than 400 times its size", compressed=True),
     "a compressed quoted cell": Hostile(
-        lambda: cell(b'"x', 150 * MIB, b'"\n'), "more than 400 times its size", compressed=True
+        lambda: cell(b'"x', 80 * MIB, b'"\n'), "more than 400 times its size", compressed=True
     ),
     "a header": Hostile(
         lambda: (b"id,", *much(b"x", 15 * MIB), b",is_opted_out\n1,2,true\n"),
         "The header is longer than 1,048,576 bytes.",
     ),
-    "line ends": Hostile(lambda: after(GOOD, much(b"\n", 30 * MIB))),
-    "CR LF": Hostile(lambda: after(GOOD, much(b"\r\n", 20 * MIB))),
-    "CR": Hostile(lambda: after(GOOD_CR, much(b"\r", 20 * MIB))),
-    "line ends before the header": Hostile(lambda: (*much(b"\n", 20 * MIB), GOOD)),
+    "line ends": Hostile(lambda: after(GOOD, much(b"\n", 20 * MIB))),
+    "CR LF": Hostile(lambda: after(GOOD, much(b"\r\n", 10 * MIB))),
+    "CR": Hostile(lambda: after(GOOD_CR, much(b"\r", 10 * MIB))),
+    "line ends before the header": Hostile(lambda: (*much(b"\n", 10 * MIB), GOOD)),
+    "short rows": Hostile(lambda: after(GOOD, much(b"1\n", 10 * MIB)), "line 3: The row has 1 cells, not 3."),
+    "rows of no key": Hostile(lambda: after(GOOD, much(b"x,,\n", 10 * MIB)), "The first, line 3: The key column id is"),
+    "rows of no boolean": Hostile(
+        lambda: after(GOOD, much(b"1,perhaps,\n", 10 * MIB)), "The first, line 3, column is_opted_out: 'xxxxxxx' is"
+    ),
+    "rows of many cells": Hostile(lambda: after(GOOD, much(b"1" + b"," * 9_999 + b"\n", 20 * MIB)), "cells, not 3."),
+    "quotes": Hostile(lambda: cell(b'""', 24 * MIB), "The record at line 2 is longer than 20,971,520 bytes, or a"),
 }
 
 
@@ -102,20 +109,21 @@ def mine(piece: bytes, org: int) -> bytes:
     return piece.replace(GOOD, good(org)).replace(GOOD_CR, good(org).replace(b"\n", b"\r"))
 
 
-def write(folder: Path, day: int) -> dict[str, Hostile]:
-    """Every hostile file, each of an organisation of its own; by name."""
-    folder.mkdir()
-    made = {}
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every hostile file, each of an organisation of its own."""
+    folder = tmp_path_factory.mktemp("hostile")
     for org, hostile in enumerate(HOSTILE.values(), 1001):
-        path = folder / name(org, compressed=hostile.compressed, day=day)
+        path = folder / name(org, compressed=hostile.compressed)
         with gzip.open(path, "wb", compresslevel=6) if hostile.compressed else path.open("wb") as file:
             file.writelines(mine(piece, org) for piece in hostile.content())
-        made[path.name] = hostile
-    return made
+    return folder
 
 
 @pytest.mark.parametrize("first", [True, False], ids=["the first of a table", "the next night"])
-def test_no_file_costs_more_than_it_may(make_place: Callable[..., Place], tmp_path: Path, *, first: bool) -> None:
+def test_no_file_costs_more_than_it_may(
+    make_place: Callable[..., Place], tmp_path: Path, folder: Path, *, first: bool
+) -> None:
     usual = tmp_path / "usual"
     usual.mkdir()
     for org in range(1001, len(HOSTILE) + 1001):
@@ -123,8 +131,8 @@ def test_no_file_costs_more_than_it_may(make_place: Callable[..., Place], tmp_pa
     place = make_place()
     before = load(place, usual)
     assert {file["state"] for file in before.files.values()} == {"merged"}
-    made = write(tmp_path / "hostile", 4)
-    cost = load(make_place("other") if first else place, tmp_path / "hostile")
+    made = {name(org, compressed=one.compressed): one for org, one in enumerate(HOSTILE.values(), 1001)}
+    cost = load(make_place("other") if first else place, folder)
     for file, said in cost.files.items():
         state, says = said["state"], said["error"] or ""
         assert (state, made[file].says in says) == ("held" if made[file].says else "merged", True), said

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 _LOAD = """
 import resource, sys
 from pathlib import Path
@@ -45,3 +47,56 @@ def peak(folder: Path, rows: int) -> int:
 def test_ten_times_the_rows_take_no_more_memory(tmp_path: Path) -> None:
     small, large = peak(tmp_path / "small", 8_000), peak(tmp_path / "large", 80_000)
     assert large < small + 24, (small, large)  # the file grows by 16 MiB
+
+
+_REFUSE = """
+import gzip, resource, sys
+from pathlib import Path
+from zoneinfo import ZoneInfo
+from promptsync.errors import Held
+from promptsync.formats.export_csv import ExportFile
+from promptsync.formats.export_rows import ColumnMap
+from promptsync.formats.limits import Limits
+from promptsync.model import declared_schema
+from promptsync.sources.export_profile import QLARA
+kind = QLARA.kind("messages")
+columns = ColumnMap(declared_schema()[kind.table], kind.columns, kind.changed, kind.identity)
+def prove(name, pieces):
+    path = Path(sys.argv[1]) / name
+    with gzip.open(path, "wb", 1) as file:
+        file.write(b"id,content,sentAt\\n")
+        for piece in pieces:
+            file.write(piece)
+    try:
+        return ExportFile(path, columns, (ZoneInfo("UTC"), 1), Limits(), vouched=True).prove().rows
+    except Held as held:
+        return held.reason
+piece = {
+    "cell": b"x" * (1 << 20),
+    "cells": b"," * (1 << 20),
+    "short rows": b"x\\n" * (1 << 19),
+    "bad times": b"1,text,perhaps\\n" * (1 << 16),
+}[sys.argv[2]]
+prove("small.csv.gz", [b"1,a,\\n" * 1000])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+reason = prove("large.csv.gz", [piece] * 64)
+print(reason, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "reason"),
+    [
+        ("cell", "too_long"),
+        ("cells", "too_long"),
+        ("short rows", "bad_rows"),
+        ("bad times", "bad_rows"),
+    ],
+)
+def test_what_is_refused_takes_little_memory(tmp_path: Path, what: str, reason: str) -> None:
+    """64 MiB of it, which say nothing."""
+    command = [sys.executable, "-c", _REFUSE, str(tmp_path), what]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    found, kibibytes = run.stdout.split()
+    assert (found, int(kibibytes) < 100 << 10) == (reason, True), run.stdout

@@ -108,6 +108,7 @@ PLAIN = "1,a,2026-02-04\n2,b,\n"
         (PLAIN, lambda t: ("\n\n" + t.replace("\n", "\n\n")).encode(), [ONE, TWO]),
         (PLAIN, lambda t: t.replace("\n", ",\n").encode(), [ONE, TWO]),
         (PLAIN, lambda t: t.replace("\n", ", ,\n", 3).replace(", ,\n", ",,\n", 1).encode(), [ONE, TWO]),
+        (PLAIN, lambda t: ("\n" * (9 << 20) + t).encode(), [ONE, TWO]),
         (PLAIN, lambda t: gzip.compress(t.encode(), mtime=0), [ONE, TWO]),
         (PLAIN, lambda t: gzip.compress(t.encode(), mtime=0) + bytes(700_000), [ONE, TWO]),
         (PLAIN, lambda t: gzip.compress(t[:9].encode(), mtime=0) + gzip.compress(t[9:].encode(), mtime=0), [ONE, TWO]),

@@ -17,7 +17,7 @@ from promptsync.loading.small_files import SMALL_BYTES
 
 
 def _night(number: int, rows: str = "1,a\n2,b\n") -> tuple[str, bytes]:
-    return f"message_1_2026-01-{number:02}T00-00-00Z.csv.gz", gzip.compress(f"id,content\n{rows}".encode())
+    return f"message_1_2026-01-{number:02}T00-00-00Z.csv.gz", gzip.compress(f"id,content\n{rows}".encode(), mtime=0)
 
 
 _FILES = dict(_night(number) for number in range(1, 9)) | {
@@ -25,7 +25,7 @@ _FILES = dict(_night(number) for number in range(1, 9)) | {
     "message_1_2026-01-10T00-00-00Z.csv": b'id,content\n1,"a"b\n',  # quotes
     "a word about them.txt": b"hello",
     "message_1_2026-01-11T00-00-00Z.csv.gz": gzip.compress(
-        b"id,content\n" + b"".join(b"%d,\n" % n for n in range(40_000))
+        b"id,content\n" + b"".join(b"%d,\n" % n for n in range(40_000)), mtime=0
     ),
 }
 

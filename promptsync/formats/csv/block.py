@@ -12,7 +12,7 @@ import pyarrow.csv
 
 from promptsync.errors import Held
 from promptsync.formats.buffers import Ints
-from promptsync.formats.csv.records import COMMA, Block, Records, split
+from promptsync.formats.csv.records import COMMA, Block, Records, cells_within, split
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -50,6 +50,20 @@ def parse_block(block: Block, width: int, delimiter: bytes = COMMA) -> Parsed:
     except pa.ArrowInvalid:
         return _parse_right_ones(block, records or split(block, delimiter), width, delimiter)
     return Parsed(columns, np.arange(len(columns[0])), len(columns[0]), records)
+
+
+def longest_cell(records: Records, index: int, delimiter: bytes = COMMA) -> tuple[int, int] | None:
+    """Position and bytes of the longest cell of a record, quotes resolved. None if it is not cut into cells."""
+    data, best = records.block.data, None
+    start, end = int(records.starts[index]), int(records.ends[index])
+    for position, cell in enumerate(cells_within(data, start, end, delimiter)):
+        first, last = cell.span()
+        length = last - first
+        if data[first : first + 1] == b'"':
+            length -= 2 + data.count(b'""', first + 1, last - 1)
+        if best is None or length > best[1]:
+            best = position, length
+    return best
 
 
 def _parse_right_ones(block: Block, records: Records, width: int, delimiter: bytes) -> Parsed:

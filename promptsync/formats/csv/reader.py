@@ -5,7 +5,7 @@ file (proof.py), does not judge how many bad rows are too many, writes nothing.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,13 +13,14 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from promptsync.errors import Held
 from promptsync.formats.csv.block import Parsed
 from promptsync.formats.csv.header import known_names, read_header
 from promptsync.formats.csv.records import Block
-from promptsync.formats.csv.row_typing import RowTyping
+from promptsync.formats.csv.row_typing import RowTyping, TypedRows
 from promptsync.formats.csv.text import CsvText
 from promptsync.formats.limits import Limits
-from promptsync.formats.rejects import BadRow, bad_rows
+from promptsync.formats.rejects import BadRow, bad_rows, count_bad
 from promptsync.formats.stream import RawStream
 from promptsync.model import Kind, Table
 from promptsync.model.file_name import FileName
@@ -56,7 +57,7 @@ class SnapshotReader:
     vendor's name. ``lacks``: declared ones that the file, and so the batches, do not have. ``records``, ``rejected``:
     how many so far; ``ahead``: how many of them claim to have changed hours after the file was made.
 
-    Raises Held: the reasons of csv_text.py and of stream.py.
+    Raises Held: ``bad_rows``, and the reasons of csv_text.py and of stream.py.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class SnapshotReader:
         limits: Limits,
     ) -> None:
         pieces = RawStream(source, limits) if isinstance(source, Path) else source
+        self._limits = limits
         self._text = CsvText(pieces, known_names(table), limits)
         self.dialect = self._text.dialect
         self._header = self._text.header(lambda cells: read_header(cells, table, limits.max_columns))
         self._typing = RowTyping(table, self._header, stated, zone, self.dialect.delimiter)
         self.unknown, self.lacks = self._header.unknown, self._header.lacks
-        self.records = self.rejected = self.ahead = 0
+        self.records = self.rejected = self.ahead = self._shown = self._shown_bytes = 0
+        self._first_bad: BadRow | None = None
         typed = [(field.name, ARROW.get(field.kind, pa.string())) for field in self._header.fields]
         self.schema = pa.schema([("_n", pa.int64()), *typed, ("_at", pa.int64())])
 
@@ -96,10 +99,27 @@ class SnapshotReader:
         numbers = pa.array(parsed.index + (self.records + 1), pa.int64())
         columns = [numbers, *typed.arrays, pa.array(typed.observed, pa.int64())]
         rows = pa.RecordBatch.from_arrays(columns, schema=self.schema)
-        rejects = bad_rows(block, parsed, typed, self._typing, self.records)
+        rejects = self._rejects(block, parsed, typed)
         if typed.problems:
             rows = rows.filter(pa.array(~typed.bad))
         self.records += parsed.total
         self.rejected += len(rejects)
         self.ahead += typed.ahead
         return Batch(rows, rejects)
+
+    def _rejects(self, block: Block, parsed: Parsed, typed: TypedRows) -> list[BadRow]:
+        """The bad rows, with the bytes of no more than a person would read. Raises Held if there are far too many."""
+        limits, count = self._limits, self.rejected + count_bad(parsed, typed)
+        most = limits.max_bad_accepted if limits.accept else limits.max_bad
+        rejects = bad_rows(block, parsed, typed, self._typing, self.records, 1 if count > most else None)
+        self._first_bad = self._first_bad or next(iter(rejects), None)
+        if self._first_bad and count > most:
+            rows = self.records + parsed.total
+            first = self._first_bad.told()
+            raise Held("bad_rows", f"Of its first {rows:,} rows {count:,} cannot be read. The first, {first}")
+        for at, row in enumerate(rejects):
+            self._shown += 1
+            self._shown_bytes += len(row.original)
+            if self._shown > limits.max_shown or self._shown_bytes > limits.max_shown_bytes:
+                rejects[at] = replace(row, original=b"")
+        return rejects

@@ -65,9 +65,11 @@ def blocks(
         pending.clear()
         end, quotes = _whole(data, delimiter, line)
         if end:
-            yield _block(data[:end], line, quotes)
-            line += line_ends(data[:end])
-            data, wanted, grown = data[end:], size, 0
+            block, data = _block(data[:end], line, quotes), data[end:]
+            del quotes  # which has the bytes of both
+            yield block
+            line += line_ends(block.data)
+            wanted, grown = size, 0
         elif have > max_record:
             raise _too_long(data, line, max_record)
         else:

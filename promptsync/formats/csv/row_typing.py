@@ -95,15 +95,13 @@ class RowTyping:
             arrays, np.clip(observed, 0, min(max(latest, 0), _AT_MAX)) + self.stated.correction, problems, ahead
         )
 
-    def key(self, cells: list[bytes]) -> tuple[Any, ...] | None:
-        """The key of a record with the wrong number of cells, if it stands where it should and can be read."""
-        key = []
+    def keys(self, records: list[list[bytes]]) -> list[tuple[Any, ...] | None]:
+        """The keys of records with the wrong number of cells, where they stand as they should and can be read."""
+        columns = []
         for field in self.header.fields[: len(self.table.key)]:
-            if field.position >= len(cells):
-                return None
-            typed = type_cells(pa.array([cells[field.position]], pa.binary()), field.kind, self.zone)
-            key.append(typed.values[0].as_py())
-        return None if None in key else tuple(key)
+            cells = [cells[field.position] if field.position < len(cells) else None for cells in records]
+            columns.append(type_cells(pa.array(cells, pa.binary()), field.kind, self.zone).values.to_pylist())
+        return [None if None in key else key for key in zip(*columns, strict=True)]
 
     def _type(self, field: Field, column: pa.BinaryArray, observed: Ints) -> Typed:
         if field.name != self.table.observed_column or field.kind is not Kind.TIME:

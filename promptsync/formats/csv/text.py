@@ -9,11 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 from typing import TypeVar
 
+import numpy as np
 import pyarrow as pa
 
 from promptsync.errors import Held
-from promptsync.formats.buffers import Cells
-from promptsync.formats.csv.block import Parsed, parse_block
+from promptsync.formats.csv.block import Parsed, longest_cell, parse_block
 from promptsync.formats.csv.dialect import opened, strange_separator
 from promptsync.formats.csv.quoting import strictly
 from promptsync.formats.csv.records import Block, blocks, cells_of, first_record, line_ends, split
@@ -80,9 +80,9 @@ class CsvText:
         for block in self._left:
             if not self._limits.accept and not block.data.endswith((b"\n", b"\r")):
                 self._refuse_cut_record(block, width)
-            parsed = parse_block(block, width, self.delimiter)
             if len(block.data) > self._limits.max_cell:
-                self._refuse_long_cells(block, parsed)
+                self._refuse_long_cells(block)
+            parsed = parse_block(block, width, self.delimiter)
             for position in blank:
                 self._refuse_unnamed(block, parsed, position)
             yield block, parsed
@@ -114,15 +114,17 @@ class CsvText:
                 f"{int(records.cells[-1]):,} of {width:,} cells and no line end.",
             )
 
-    def _refuse_long_cells(self, block: Block, parsed: Parsed) -> None:
+    def _refuse_long_cells(self, block: Block) -> None:
+        """Before the block is parsed, which takes several times its size."""
+        records, most = split(block, self.delimiter), self._limits.max_cell
+        long = (records.ends - records.starts > most) & (records.cells <= self._limits.max_columns)
         names = cells_of(self._header, self.delimiter)
-        for position, column in enumerate(parsed.columns):
-            lengths = Cells.of(column).lengths
-            if int(lengths.max(initial=0)) > self._limits.max_cell:
-                line = self._line(block, parsed, int(lengths.argmax()))
-                name = names[position].decode(errors="replace") if position < len(names) else ""
-                where = f"line {line:,}, column {name}" if name else f"line {line:,}"
-                raise Held("too_long", f"A cell at {where} is longer than {self._limits.max_cell:,} bytes.")
+        for index in np.flatnonzero(long).tolist():
+            found = longest_cell(records, index, self.delimiter)
+            if found and found[1] > most:
+                name = names[found[0]].decode(errors="replace") if found[0] < len(names) else ""
+                where = f"line {records.line(index):,}, column {name}," if name else f"line {records.line(index):,}"
+                raise Held("too_long", f"The cell at {where} is longer than {most:,} bytes.")
 
     def _refuse_unnamed(self, block: Block, parsed: Parsed, position: int) -> None:
         """A last column without a name is nothing but a delimiter too many, unless there is something in it."""

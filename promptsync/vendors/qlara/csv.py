@@ -78,7 +78,8 @@ class ExportFile:
         for batch in records:
             tally.add(batch)
             if tally.bad > _MOST_BAD and not self._limits.accept:
-                raise Held("bad_rows", f"More than {_MOST_BAD:,} of its rows cannot be read. {tally.first_in_words}")
+                words = f"Of its first {tally.rows:,} rows {tally.bad:,} cannot be read."
+                raise Held("bad_rows", f"{words} {tally.first_in_words}")
             progress(tally.rows)
         proof = proving.verdict()
         return ExportProof(
