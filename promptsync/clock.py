@@ -6,7 +6,8 @@ Owns the two spellings and the one place that asks the operating system. Everyth
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 Clock = Callable[[], int]
 """Returns the present as microseconds since the epoch, UTC."""
@@ -50,6 +51,21 @@ def parse_iso(text: str) -> int:
 def micros_of(when: datetime) -> int:
     """Microseconds since the epoch of an aware datetime, exactly."""
     return (when - _EPOCH) // timedelta(microseconds=1)
+
+
+def local_date(at: int, zone: ZoneInfo) -> date:
+    """The date of an instant (microseconds) in a zone."""
+    return datetime.fromtimestamp(at // MICROS, UTC).astimezone(zone).date()
+
+
+def seconds_since(iso: str, now: int) -> float:
+    """The age of an ISO time at ``now`` (microseconds), in seconds."""
+    return (now - parse_iso(iso)) / MICROS
+
+
+def hours_since(iso: str | None, now: int) -> float | None:
+    """The same in hours, to a tenth; None of no time."""
+    return None if iso is None else round(seconds_since(iso, now) / 3600, 1)
 
 
 def _parts(micros: int) -> tuple[str, int]:

@@ -1,8 +1,8 @@
 """The error tree: every way promptsync itself gives up.
 
-Owns the types, and how the place of a foreign error and the machine's own reasons are named. Foreign exceptions are
-translated into these where they enter; whether to try again is decided by ``retryable``, never by a message's text;
-only ``cli/`` turns them into sentences and exit codes.
+Owns the types, and how the place of a foreign error, the machine's own reasons and sizes are put into words. Foreign
+exceptions are translated into these where they enter; whether to try again is decided by ``retryable``, never by a
+message's text; only ``cli/`` turns them into sentences and exit codes.
 
     PromptsyncError
     +-- ConfigError           wrong configuration or wrong use (exit 2)
@@ -78,6 +78,20 @@ def in_words(error: OSError) -> str:
     """
     why = error.strerror or type(error).__name__
     return f"{why} (let the user {_user()} read it)" if error.errno in (errno.EACCES, errno.EPERM) else why
+
+
+def size_in_words(count: int) -> str:
+    """Bytes for people.
+
+    >>> size_in_words(512), size_in_words(3 << 29)
+    ('512 B', '1.5 GiB')
+    """
+    amount, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:,.0f} B" if unit == "B" else f"{amount:,.1f} {unit}"
 
 
 def _user() -> str:

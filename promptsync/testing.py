@@ -22,6 +22,7 @@ from promptsync.model.delivery import Delivery
 from promptsync.plugins.declared import PluginError
 from promptsync.status.status import Expectations, read_status
 from promptsync.store.inbox import insert_event
+from promptsync.store.reading import row_of, select_of
 from promptsync.vendors.prompt.event_types import type_of_path
 
 __all__ = ["Kit", "kit"]
@@ -75,8 +76,12 @@ class Kit:
         return id_
 
     def event(self, id_: int) -> dict[str, Any]:
-        """What came of a delivery: its row of ``sync_event``."""
-        return self.rows("SELECT * FROM sync_event WHERE id = ?", id_)[0]
+        """What came of a delivery: its row of ``sync_event``. Raises LookupError."""
+        with self.engine.mirror.reading() as connection:
+            found = row_of(connection, "sync_event", id_)
+        if found is None:
+            raise LookupError(f"There is no delivery {id_}; 'post' returns the ids.")
+        return found
 
     def load(
         self, table: str, rows: Iterable[Mapping[str, Any]], org: int = 1, as_of: str = "2026-02-04T08:00:00Z"
@@ -100,8 +105,7 @@ class Kit:
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
         """The rows of a table by its name, or of a SELECT."""
-        select = sql if sql.lstrip().upper().startswith(("SELECT", "WITH")) else f'SELECT * FROM "{sql}"'
-        return self.engine.plugins.reading.rows(select, parameters)
+        return self.engine.plugins.reading.rows(select_of(sql), parameters)
 
     def tell(self) -> int:
         """Tell the observers everything that waits, those with a schedule too; returns the number of batches. Raises

@@ -14,12 +14,10 @@ from typing import Any
 
 from datasette.database import Database  # type: ignore[import-untyped]
 
+from promptsync.browse.queries import TABLES
 from promptsync.errors import ConfigError, Unavailable
 
 _FIRST = 'start "promptsync run" or load a file first'
-_TABLES = """
-SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' ORDER BY 1, c.cid
-"""
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
@@ -45,7 +43,7 @@ def tables_of(path: Path) -> dict[str, tuple[str, ...]]:
         raise Unavailable(f"This user may not read {path}: give its group the right to read it.") from error
     connection = open_read_only(path)
     try:
-        rows = connection.execute(_TABLES).fetchall()
+        rows = connection.execute(TABLES).fetchall()
     except sqlite3.DatabaseError as error:
         raise _translated(error, path) from error
     finally:

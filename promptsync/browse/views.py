@@ -11,7 +11,7 @@
 The classes take the place of Datasette 0.65's own through ``routes``, which come before the built-in ones.
 """
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from datasette.database import QueryInterrupted  # type: ignore[import-untyped]
@@ -29,6 +29,7 @@ from datasette.views.table import TableView  # type: ignore[import-untyped]
 from promptsync.browse.cells import ABSENT, guarded, yes_no
 from promptsync.browse.links import filtered, incoming
 from promptsync.browse.mirror import PAGING, Paging
+from promptsync.browse.queries import counts_of
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.browse.shown import Context, declared_column, drop_hidden, hidden, named, tidy
 from promptsync.model import Kind, Table
@@ -144,13 +145,10 @@ class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
         sources = list(incoming(self.ds.browse.schema, table))
         if not sources:
             return []
-        counts = ", ".join(
-            f"(SELECT count(*) FROM {escape_sqlite(source.name)} WHERE {_equal(columns)})"
-            for source, columns in sources
-        )
+        counts = counts_of((source.name, columns) for source, columns in sources)
         try:
             key = {f"k{place}": value for place, value in enumerate(pk_values)}
-            rows = list(await self.ds.databases[DATABASE].execute(f"SELECT {counts}", key))
+            rows = list(await self.ds.databases[DATABASE].execute(counts, key))
         except QueryInterrupted:
             return []
         links = [
@@ -173,10 +171,6 @@ class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
             if value is not None and (column, value) in labels:
                 row[column] = {"value": value, "label": labels[(column, value)]}
         data["rows"][0] = row
-
-
-def _equal(columns: Collection[str]) -> str:
-    return " AND ".join(f"{escape_sqlite(column)} = :k{place}" for place, column in enumerate(columns))
 
 
 def _declared(datasette: Any, request: Request) -> Table | None:

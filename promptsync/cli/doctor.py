@@ -17,9 +17,9 @@ from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.daemon.control import daemon_runs
-from promptsync.errors import ConfigError, PromptsyncError
+from promptsync.errors import ConfigError, PromptsyncError, size_in_words
 from promptsync.plugins.finding import Finding, Level, note, ok, problem
-from promptsync.status import check_contents, check_machine, check_settings
+from promptsync.status import change_sets, check_contents, check_machine, check_settings
 from promptsync.status.oversized import oversized_problem
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import observed
@@ -27,6 +27,7 @@ from promptsync.store.connect import open_reader
 from promptsync.store.future import dated_in_future
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.oversized import oversized
+from promptsync.store.overview import newest_mark
 from promptsync.vendors import declared_schema
 
 
@@ -175,13 +176,13 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
         if whole.level is not Level.PROBLEM:
             now = system_clock()
             what = dated_in_future(connection, now).words()
-            yield check_contents.check_clock(check_contents.newest_mark(connection), now, what)
+            yield check_contents.check_clock(newest_mark(connection), now, what)
             yield _log(log_state(connection))
             refused = oversized_problem(oversized(connection, now), config.webhook.max_body)
             yield from (problem("refused", says) for says in [refused] if says)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
             yield from check_contents.check_vendors(connection, observed.observed(connection))
-            yield from check_contents.check_change_sets(connection)
+            yield change_sets.check_change_sets(observed.change_set_names(connection))
     except sqlite3.Error as error:
         yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")
     finally:
@@ -191,7 +192,7 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
 def _log(log: LogState) -> Finding:
     if log.problem:
         return problem("log", log.problem)
-    return ok("log", f"The mirror's write-ahead log has {check_machine.size(log.bytes)}.")
+    return ok("log", f"The mirror's write-ahead log has {size_in_words(log.bytes)}.")
 
 
 def _show(app: App, findings: list[Finding], problems: int) -> None:

@@ -11,6 +11,8 @@ import click
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.clock import iso_micros, parse_iso
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.store import deliveries
+from promptsync.store.reading import row_of
 
 _BATCH, _BATCH_BYTES = 500, 4 << 20
 
@@ -29,21 +31,13 @@ def events() -> None:
 @click.pass_obj
 def list_(app: App, state: str | None, failed: bool, type_: str | None, limit: int, as_json: bool) -> None:
     """The newest deliveries."""
-    where, values = ["1 = 1"], []
-    if failed or state:
-        where.append("state = ?")
-        values.append("failed" if failed else state)
-    if type_:
-        where.append("type = ?")
-        values.append(type_)
-    columns = ["id", "received_at", "type", "org_id", "state", "error"]
-    sql = f"SELECT {', '.join(columns)} FROM sync_event WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
     with app.reading() as connection:
-        rows = connection.execute(sql, (*values, limit)).fetchall()
+        found = deliveries.newest(connection, "failed" if failed else state, type_, limit)
     if as_json:
-        print_json([dict(zip(columns, row, strict=True)) for row in rows])
-    elif rows:
-        print_table(columns, [[str(row[0]), *row[1:3], str(row[3] or ""), *row[4:]] for row in rows])
+        print_json(found)
+    elif found:
+        rows = [one | {"id": str(one["id"]), "org_id": str(one["org_id"] or "")} for one in found]
+        print_table(list(rows[0]), [list(row.values()) for row in rows])
     else:
         app.say("There are none.")
 
@@ -55,12 +49,9 @@ def list_(app: App, state: str | None, failed: bool, type_: str | None, limit: i
 def show(app: App, id_: int, as_json: bool) -> None:
     """One delivery, whole."""
     with app.reading() as connection:
-        cursor = connection.execute("SELECT * FROM sync_event WHERE id = ?", (id_,))
-        row = cursor.fetchone()
-        names = [column[0] for column in cursor.description]
-    if row is None:
+        found = row_of(connection, "sync_event", id_)
+    if found is None:
         raise ConfigError(f"There is no delivery {id_}; 'promptsync events list' shows the newest.")
-    found = dict(zip(names, row, strict=True))
     if as_json:
         print_json(found)
         return
@@ -114,8 +105,8 @@ def export(app: App, file: Path) -> None:
 
 def _write(connection: sqlite3.Connection, stream: IO[str]) -> int:
     count = 0
-    for row in connection.execute("SELECT received_at, type, path, body FROM sync_event ORDER BY id"):
-        line = dict(zip(("received_at", "type", "path", "body"), row, strict=True))
+    for one in deliveries.everything(connection):
+        line = {name: one[name] for name in ("received_at", "type", "path", "body")}
         stream.write(json.dumps(line, ensure_ascii=False) + "\n")
         count += 1
     return count

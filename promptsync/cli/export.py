@@ -11,6 +11,7 @@ from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.clock import MICROS, iso_millis, micros_of, parse_iso, system_clock
 from promptsync.errors import ConfigError
 from promptsync.store import jobs
+from promptsync.store.reading import newest_rows
 
 _COLUMNS = ("id", "type", "state", "requested_at", "changed_at", "vendor_id", "range")
 _NEWEST = ("id", "sent_at", "channel", "direction", "sender", "destination", "status", "body")
@@ -93,14 +94,13 @@ def newest(app: App, /, limit: int, as_json: bool, **asked: Any) -> None:
     query = {"from": start, "to": end, "channel": asked["channel"], "status": asked["status"]}
     with app.progress() as progress:
         counts = app.operate("newest-exports", {"query": query}, progress.told)
-    where = "sent_at >= ?1 AND sent_at <= ?2 AND (?3 IS NULL OR channel = ?3) AND (?4 IS NULL OR status = ?4)"
-    sql = f"SELECT {', '.join(_NEWEST)} FROM qlara_message WHERE {where} ORDER BY sent_at DESC LIMIT ?5"
+    span, equal = ("sent_at", start, end), {"channel": query["channel"], "status": query["status"]}
     with app.reading() as connection:
-        found = connection.execute(sql, (start, end, query["channel"], query["status"], limit)).fetchall()
+        found = newest_rows(connection, "qlara_message", _NEWEST, span, equal, limit)
     if as_json:
-        print_json([dict(zip(_NEWEST, row, strict=True)) for row in found])
+        print_json(found)
     elif app.verbosity >= 0:
-        print_table(list(_NEWEST), [list(row) for row in found])
+        print_table(list(_NEWEST), [list(row.values()) for row in found])
         app.say(f"{counts['rows']:,} messages read: {counts['inserted']:,} new, {counts['updated']:,} changed.")
     finish(counts["rejected"] > 0)
 

@@ -4,8 +4,8 @@ import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.errors import ConfigError
-
-_COLUMNS = ["id", "class", "table", "file", "event_id", "line", "reason", "rejected_at"]
+from promptsync.store.reading import row_of
+from promptsync.store.rejects import newest
 
 
 @click.group()
@@ -20,16 +20,13 @@ def rejects() -> None:
 @click.pass_obj
 def list_(app: App, class_: str | None, limit: int, as_json: bool) -> None:
     """The newest rejects. Exit 1 if there are any."""
-    sql = (
-        'SELECT r.id, r."class", r."table", f.name, r.event_id, r.line, r.reason, r.rejected_at FROM sync_reject r '
-        'LEFT JOIN sync_file f ON f.id = r.file_id WHERE ? IS NULL OR r."class" = ? ORDER BY r.id DESC LIMIT ?'
-    )
     with app.reading() as connection:
-        rows = connection.execute(sql, (class_, class_, limit)).fetchall()
+        rows = newest(connection, class_, limit)
     if as_json:
-        print_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+        print_json(rows)
     elif rows:
-        print_table(_COLUMNS[:-1], [[_text(cell) for cell in row[:-1]] for row in rows])
+        columns = list(rows[0])[:-1]
+        print_table(columns, [[_text(row[column]) for column in columns] for row in rows])
     else:
         app.say("There are none.")
     finish(bool(rows))
@@ -42,12 +39,9 @@ def list_(app: App, class_: str | None, limit: int, as_json: bool) -> None:
 def show(app: App, id_: int, as_json: bool) -> None:
     """One reject with its original bytes."""
     with app.reading() as connection:
-        cursor = connection.execute("SELECT * FROM sync_reject WHERE id = ?", (id_,))
-        row = cursor.fetchone()
-        names = [column[0] for column in cursor.description]
-    if row is None:
+        found = row_of(connection, "sync_reject", id_)
+    if found is None:
         raise ConfigError(f"There is no reject {id_}; 'promptsync rejects list' shows them.")
-    found = dict(zip(names, row, strict=True))
     if as_json:
         print_json(found)
         return

@@ -1,6 +1,6 @@
 """``promptsync status``: is it up to date, and what needs a person."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import click
@@ -13,6 +13,7 @@ from promptsync.daemon.control import daemon_runs
 from promptsync.fetch.sources import source_names
 from promptsync.plugins.finding import Level
 from promptsync.status.status import Expectations, Status, read_status
+from promptsync.store.overview import Drift
 from promptsync.vendors import declared_schema
 
 _MOST_NAMES = 5
@@ -70,10 +71,10 @@ def _show(found: Status, runs: bool) -> None:
         for note in (note for source in found.sources for note in source.notes):
             click.echo(note)
     events = found.events
-    newest = f", the newest at {events['newest']}" if events["newest"] else ""
-    click.echo(f"Deliveries: {events['received']:,} received{newest}.")
-    states = {"pending": "not applied yet", "unknown_type": "of unknown type", "failed": "failed"}
-    waiting = [f"{events[state]:,} {words}" for state, words in states.items() if events[state]]
+    newest = f", the newest at {events.newest}" if events.newest else ""
+    click.echo(f"Deliveries: {events.received:,} received{newest}.")
+    states = ((events.pending, "not applied yet"), (events.unknown_type, "of unknown type"), (events.failed, "failed"))
+    waiting = [f"{count:,} {words}" for count, words in states if count]
     if waiting:
         click.echo(f"  {', '.join(waiting)}.")
     lagging = {table: lag for table, lag in found.search_lag.items() if lag}
@@ -84,11 +85,11 @@ def _show(found: Status, runs: bool) -> None:
     click.echo("The daemon is running." if runs else "The daemon is not running.")
 
 
-def _new_to_us(drift: Iterable[Mapping[str, str]]) -> Iterator[str]:
+def _new_to_us(drift: Iterable[Drift]) -> Iterator[str]:
     """A line for every kind and table, with the first few names."""
     grouped: dict[tuple[str, str], list[str]] = {}
     for one in drift:
-        grouped.setdefault((one["kind"], one["table"] or ""), []).append(one["name"])
+        grouped.setdefault((one.kind, one.table or ""), []).append(one.name)
     for (kind, table), names in grouped.items():
         where = f" in {table}" if table else ""
         if len(names) <= _MOST_NAMES:

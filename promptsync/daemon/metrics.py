@@ -14,29 +14,15 @@ from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_micros, parse_iso
+from promptsync.clock import seconds_since
 from promptsync.status.status import Status
+from promptsync.store import overview
+from promptsync.store.deliveries import oldest_pending
+from promptsync.store.place_state import count_at_places
+from promptsync.store.wal import log_size
 from promptsync.vendors.prompt.webhook.listener import ListenerState
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-_SUCCESSES: Final = (
-    ("task", "SELECT task, max(started_at) FROM sync_run WHERE outcome = 'done' AND started_at <= ? GROUP BY 1"),
-    ("snapshot", 'SELECT "table", max(applied_at) FROM sync_snapshot WHERE applied_at <= ? GROUP BY 1'),
-    (
-        "change_set",
-        "SELECT \"table\", max(seen_at) FROM sync_file WHERE sequence IS NOT NULL AND state = 'merged' "
-        "AND seen_at <= ? GROUP BY 1",
-    ),
-    ("webhook", "SELECT '', max(received_at) FROM sync_event WHERE received_at <= ? HAVING max(id) IS NOT NULL"),
-)
-"""What a clock that was ahead has dated in the future is no success of now."""
-_OLDEST: Final = "SELECT min(received_at) FROM sync_event WHERE state = 'pending' AND state <> 'applied'"
-_FILE_STATES: Final = "SELECT state, count(*) FROM sync_file GROUP BY 1"
-_PLACES: Final = "SELECT place, state, count(*) FROM sync_object WHERE gone_at IS NULL GROUP BY 1, 2"
-_MERGED: Final = (
-    'SELECT "table", source, sum(inserted), sum(updated), sum(unchanged), sum(rejected) FROM sync_file '
-    'WHERE "table" IS NOT NULL GROUP BY 1, 2'
-)
 
 
 class Latencies:
@@ -84,7 +70,8 @@ def delivery_metrics(state: ListenerState) -> Iterator[Metric]:
 
 def status_metrics(status: Status) -> Iterator[Metric]:
     """What `promptsync status` says, as numbers."""
-    states = [(state, status.events[state]) for state in ("pending", "failed", "unknown_type")]
+    inbox = status.events
+    states = [("pending", inbox.pending), ("failed", inbox.failed), ("unknown_type", inbox.unknown_type)]
     yield _gauge("promptsync_events", "Deliveries in the inbox that are not applied", "state", states)
     rows = GaugeMetricFamily("promptsync_snapshot_rows", "Rows of the newest snapshot", labels=["table", "org"])
     for table in status.tables:
@@ -98,37 +85,35 @@ def status_metrics(status: Status) -> Iterator[Metric]:
 
 def mirror_metrics(connection: sqlite3.Connection, now: int) -> Iterator[Metric]:
     """What is on record in the mirror. ``now``: microseconds."""
-    yield _gauge("promptsync_files", "Files on record", "state", connection.execute(_FILE_STATES).fetchall())
+    yield _gauge("promptsync_files", "Files on record", "state", overview.count_files(connection))
     about = "Files that lie at the places they are fetched from, by how far each has come"
     places = GaugeMetricFamily("promptsync_place_files", about, labels=["place", "state"])
-    for place, state, count in connection.execute(_PLACES):
+    for place, state, count in count_at_places(connection):
         places.add_metric([place, state], count)
     yield places
     merged = CounterMetricFamily(
         "promptsync_file_rows", "Rows of files on record, by what came of them", labels=["table", "source", "outcome"]
     )
-    for table, source, *counts in connection.execute(_MERGED):
-        for outcome, count in zip(("inserted", "updated", "unchanged", "rejected"), counts, strict=True):
-            merged.add_metric([table, source or "", outcome], count or 0)
+    for *labels, count in overview.count_file_rows(connection):
+        merged.add_metric(labels, count)
     yield merged
     ages = GaugeMetricFamily(
         "promptsync_last_success_age_seconds",
         "Since the last good run of a task, the last snapshot or change set merged into a table, the newest delivery",
         labels=["kind", "source"],
     )
-    latest = iso_micros(now + CLOCKS_DIFFER)
-    for kind, sql in _SUCCESSES:
-        for source, at in connection.execute(sql, (latest,)):
-            ages.add_metric([kind, source], _age(at, now))
+    for success in overview.last_successes(connection, now):
+        ages.add_metric([success.kind, success.source], max(0.0, seconds_since(success.at, now)))
     yield ages
-    oldest = connection.execute(_OLDEST).fetchone()[0]
+    oldest = oldest_pending(connection)
     about = "Age of the oldest delivery that waits to be applied"
-    yield GaugeMetricFamily("promptsync_oldest_pending_seconds", about, max(0.0, _age(oldest, now)) if oldest else 0.0)
+    waited = max(0.0, seconds_since(oldest, now)) if oldest else 0.0
+    yield GaugeMetricFamily("promptsync_oldest_pending_seconds", about, waited)
 
 
 def disk_metrics(database: Path) -> Iterator[Metric]:
     """Sizes and room, in bytes."""
-    sizes = [("database", _size(database)), ("wal", _size(database.with_name(database.name + "-wal")))]
+    sizes = [("database", _size(database)), ("wal", log_size(database))]
     yield _gauge("promptsync_size_bytes", "Size of the mirror's files", "file", sizes)
     yield GaugeMetricFamily("promptsync_disk_free_bytes", "Room left", shutil.disk_usage(database.parent).free)
 
@@ -138,10 +123,6 @@ def _gauge(name: str, about: str, label: str, values: Iterable[tuple[str, float]
     for of, value in values:
         gauge.add_metric([of], value)
     return gauge
-
-
-def _age(iso: str, now: int) -> float:
-    return (now - parse_iso(iso)) / MICROS
 
 
 def _size(path: Path) -> int:

@@ -20,7 +20,7 @@ from promptsync.model.delivery import Delivery
 from promptsync.model.file_name import ExportName, FileName
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import Wish
-from promptsync.store import jobs, ledger
+from promptsync.store import jobs, rejects
 from promptsync.store.inbox import count_failed, import_event, select_for_replay
 from promptsync.vendors.prompt.event_types import type_of_path
 
@@ -140,24 +140,24 @@ def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     Of the files that are ``gone``, those ``superseded`` have had a newer one merged after them.
     """
     with engine.mirror.reading() as connection:
-        events, files = ledger.origins(connection, params.get("ids"))
+        events, files = rejects.origins(connection, params.get("ids"))
         there = {number: path for number, path in files.items() if path.is_file()}
-        old = ledger.superseded(connection, list(files.keys() - there.keys()))
+        old = rejects.superseded(connection, list(files.keys() - there.keys()))
     gone = [str(path) for number, path in files.items() if number not in there]
     superseded = [str(files[number]) for number in sorted(old)]
     again = [LoadRequest(path, "retry", accept=True, again=True) for path in dict.fromkeys(there.values())]
-    engine.mirror.writer.run(lambda connection: ledger.take(connection, events, list(there)))
+    engine.mirror.writer.run(lambda connection: rejects.take(connection, events, list(there)))
     engine.apply_pending()
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
     reports = [asdict(report) for report in engine.load(again, progress)]
     with engine.mirror.reading() as connection:
-        left = connection.execute("SELECT count(*) FROM sync_reject").fetchone()[0]
+        left = sum(rejects.count_by_class(connection).values())
     return {"deliveries": len(events), "files": reports, "gone": gone, "superseded": superseded, "left": left}
 
 
 def discard_rejects(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
     """Delete rejects for good: ``ids``, or all."""
-    return {"discarded": engine.mirror.writer.run(lambda connection: ledger.discard(connection, params.get("ids")))}
+    return {"discarded": engine.mirror.writer.run(lambda connection: rejects.discard(connection, params.get("ids")))}
 
 
 def request_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from promptsync.clock import CLOCKS_DIFFER, MICROS, Clock, iso_millis, parse_iso
 from promptsync.errors import PromptsyncError, where_raised
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
+from promptsync.store.overview import last_good_run
 from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
@@ -86,9 +87,10 @@ class Schedule:
 
     def missed(self) -> list[str]:
         """Names of the tasks with a run that was due since their last good one. Blocking: it reads the record."""
-        with self._mirror.reading() as connection:
-            last = {name: ledger.last_good_run(connection, name) for name in self._tasks}
         now = self._clock()
+        with self._mirror.reading() as connection:
+            runs = {name: last_good_run(connection, name, now) for name in self._tasks}
+        last = {name: run.started_at if run else None for name, run in runs.items()}
         return [name for name, task in self._tasks.items() if task.catch_up and is_due(task.trigger, last[name], now)]
 
     def start(self, at_once: Iterable[str] = ()) -> None:

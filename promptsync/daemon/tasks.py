@@ -30,7 +30,7 @@ from typing import Any, Final
 import structlog
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
-from promptsync.clock import Clock
+from promptsync.clock import Clock, local_date
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.config.sections import CustomerioConfig
@@ -39,13 +39,14 @@ from promptsync.daemon.wall_trigger import WallTrigger
 from promptsync.engine.engine import Engine
 from promptsync.engine.plugin_work import PluginWork
 from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.fetch.expected import missing_nights
 from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import Source, sources_of
 from promptsync.plugins.declared import Schedule
-from promptsync.status.sources import local_date, missing_nights
 from promptsync.store import observed
 from promptsync.store.mirror import Mirror
 from promptsync.store.oversized import note_oversized
+from promptsync.store.place_state import instants_by_series
 from promptsync.store.writer import Lane
 from promptsync.vendors.prompt.webhook.listener import ListenerState
 from promptsync.vendors.qlara.exports import Exports
@@ -181,7 +182,8 @@ def _newest_missing(engine: Engine, source: Source) -> bool:
     zone = engine.config.mirror.timezone
     today = local_date(engine.clock(), zone)
     with engine.mirror.reading() as connection:
-        return today in missing_nights(connection, source.name, zone, today)
+        have = instants_by_series(connection, source.name)
+    return today in missing_nights(have, zone, today)
 
 
 _RESUME = timedelta(seconds=30)

@@ -29,6 +29,7 @@ from promptsync.demo.world.days import EVERYTHING, Night, happenings, simulate
 from promptsync.demo.world.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.store.connect import open_reader
+from promptsync.store.deliveries import everything, inbox_state
 
 _LIVE_DAYS = 4
 _SETTLE_SECONDS = 120.0
@@ -158,16 +159,13 @@ class Demo:
         if left := self._drops.left():
             return f"{left} files in the drop folder"
         with self._reading() as connection:
-            pending = connection.execute(
-                "SELECT count(*) FROM sync_event WHERE state = 'pending' AND state <> 'applied'"
-            ).fetchone()[0]
+            pending = inbox_state(connection, system_clock()).pending
         return f"{pending} deliveries" if pending else ""
 
     def _compare(self) -> list[TableResult]:
         with self._reading() as connection:
             received = {
-                id_: (parse_iso(at), path, body)
-                for id_, at, path, body in connection.execute("SELECT id, received_at, path, body FROM sync_event")
+                one["id"]: (parse_iso(one["received_at"]), one["path"], one["body"]) for one in everything(connection)
             }
             told = Told()
             for night in self._drops.nights:

@@ -12,7 +12,15 @@ from typing import Any, Final
 
 from promptsync.clock import iso_millis
 from promptsync.engine.engine import Engine
-from promptsync.errors import ConfigError, FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.errors import (
+    ConfigError,
+    FileUnavailable,
+    InputRefused,
+    MirrorFull,
+    PromptsyncError,
+    Unavailable,
+    size_in_words,
+)
 from promptsync.fetch.kinds import Kind, Stated
 from promptsync.fetch.report import FetchReport
 from promptsync.formats.parquet.proof import selected_bytes
@@ -23,7 +31,6 @@ from promptsync.places.download import Bounds, download, with_retries
 from promptsync.places.incoming import Incoming
 from promptsync.places.place import Item, Place
 from promptsync.places.safe_http import Gone
-from promptsync.status.check_machine import size as in_words
 from promptsync.store import place_ledger
 from promptsync.store.place_ledger import Attempt
 
@@ -157,8 +164,9 @@ class Files:
         if full >= stated.order and taken + (size or 0) <= budget:
             return False
         self._full[stated.table] = min(full, stated.order)
-        brings = "It waits behind one that" if size is None else f"It would bring {in_words(size)}, which"
-        says = f"{brings} does not fit into content_budget: {in_words(taken)} of {in_words(budget)} are taken."
+        brings = "It waits behind one that" if size is None else f"It would bring {size_in_words(size)}, which"
+        room = f"{size_in_words(taken)} of {size_in_words(budget)} are taken"
+        says = f"{brings} does not fit into content_budget: {room}."
         self._write(place_ledger.note_waits, job.source, item.key, "over_budget", says)
         job.report.over_budget += 1
         return True

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,20 +21,22 @@ from promptsync.clock import MICROS, iso_millis
 from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
 from promptsync.fetch.ahead import Reach, in_order
+from promptsync.fetch.expected import expected_files
 from promptsync.fetch.files import Emit, Files, Job, is_damaged
 from promptsync.fetch.kinds import Kind, Stated, kind_of
 from promptsync.fetch.report import FetchReport
-from promptsync.fetch.sources import Source, expected_files, place_settings
+from promptsync.fetch.sources import Source, place_settings
 from promptsync.places.download import Bounds, with_retries
 from promptsync.places.incoming import Incoming
 from promptsync.places.odd_entries import printable
 from promptsync.places.opening import open_place
 from promptsync.places.patience import Patience
-from promptsync.places.place import Item, PassedOver, Place
+from promptsync.places.place import Expected, Item, PassedOver, Place
 from promptsync.places.plan import Plan, Wish, make_plan
 from promptsync.places.web import is_pattern
 from promptsync.store import ledger, place_ledger
 from promptsync.store.place_listing import Listing
+from promptsync.store.place_state import organizations
 from promptsync.vendors.customerio.files import own_mark
 
 __all__ = ["FetchReport", "FetchSettings", "fetch_source", "record_run", "settings_of"]
@@ -223,12 +224,11 @@ class _Run:
         for start in range(0, len(entries), _SLICE):
             self._write(statement, self._source.name, entries[start : start + _SLICE], *rest)
 
-    def _expected(self) -> Any:
-        engine = self._engine
-        now = datetime.fromtimestamp(engine.clock() // MICROS, UTC)
+    def _expected(self) -> tuple[Expected, ...]:
+        engine, location = self._engine, self._source.config.location
         with engine.mirror.reading() as connection:
-            zone, schema = engine.config.mirror.timezone, engine.mirror.schema
-            return expected_files(self._source.config.location, schema, connection, zone, now)
+            orgs = organizations(connection)
+        return expected_files(location, engine.mirror.schema, orgs, engine.config.mirror.timezone, engine.clock())
 
     def _write(self, statement: Callable[..., Any], *args: Any) -> Any:
         return self._engine.mirror.writer.run(lambda connection: statement(connection, *args))

@@ -1,27 +1,20 @@
-"""The configured places of nightly exports and change sets: what they are called, what opens them, what is expected.
+"""The configured places of nightly exports and change sets: what they are called, and what opens them.
 
 Owns the step from ``[[nightly]]`` and ``[[customerio]]`` to a place's settings. Secrets are opened here, when they are
 needed, and go nowhere but into those settings.
 """
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Final
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from promptsync.clock import micros_of
 from promptsync.config import Config, NightlyConfig, Secret
 from promptsync.config.sections import CustomerioConfig, RemoteConfig
 from promptsync.errors import ConfigError
-from promptsync.model import Schema
+from promptsync.fetch.expected import task_of
 from promptsync.places.place import Expected, PlaceSettings, public_name
-from promptsync.places.web import is_pattern
-from promptsync.status.sources import task_of
-
-_NIGHTS: Final = 14
-"""How many nights back a pattern is tried: such a place cannot be asked what it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,36 +95,6 @@ def place_settings(remote: RemoteConfig, expected: tuple[Expected, ...] = ()) ->
         allowed_hosts=frozenset(remote.allowed_hosts),
         expected=expected,
     )
-
-
-def expected_files(
-    location: str, schema: Schema, connection: sqlite3.Connection, zone: ZoneInfo, now: datetime
-) -> tuple[Expected, ...]:
-    """What a pattern is filled with: every table, every organization known so far, the last fourteen nights."""
-    if not is_pattern(location):
-        return ()
-    rows = connection.execute("SELECT id FROM org UNION SELECT org_id FROM sync_snapshot WHERE org_id > 0 ORDER BY 1")
-    orgs = [int(row[0]) for row in rows]
-    if not orgs and "{org}" in location:
-        raise ConfigError(
-            f"No organization is known yet to put into {public_name(location)}: load a file of the org table first."
-        )
-    today = now.astimezone(zone).date()
-    nights = [today - timedelta(days=ago) for ago in range(_NIGHTS)]
-    return tuple(one for night in nights for one in _of_night(night, location, schema, orgs, zone))
-
-
-def _of_night(night: date, location: str, schema: Schema, orgs: Sequence[int], zone: ZoneInfo) -> Iterator[Expected]:
-    stamp = datetime(night.year, night.month, night.day, tzinfo=zone).strftime("%Y-%m-%dT%H-%M-%S%z") + "Z"
-    for table in schema.nightly:
-        if table.org_scoped and "{org}" in location:
-            for org in orgs:
-                name = f"{table.name}_{org}_{stamp}.csv.gz"
-                yield Expected(table.name, str(org), night.isoformat(), name)
-        elif table.org_scoped and len(orgs) == 1:
-            yield Expected(table.name, "", night.isoformat(), f"{table.name}_{orgs[0]}_{stamp}.csv.gz")
-        elif not table.org_scoped and "{org}" not in location:
-            yield Expected(table.name, "", night.isoformat(), f"{table.name}_{stamp}.csv.gz")
 
 
 def _named(sources: Sequence[Source], wanted: str) -> Source:

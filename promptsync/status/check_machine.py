@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
+from promptsync.errors import size_in_words
 from promptsync.plugins.finding import Finding, note, ok, problem
 
 LOW_DISK = 256 << 20
@@ -51,11 +52,12 @@ def check_folder(check: str, folder: Path, made_by: str) -> Finding:
 
 def check_room(folder: Path, free: int, database: int, low: int = LOW_DISK) -> Finding:
     """``free``, ``database`` (its size) and ``low`` in bytes; below ``low`` the daemon calls itself not ready."""
-    room = f"{size(free)} free in {folder}"
+    room = f"{size_in_words(free)} free in {folder}"
     if free < low:
         return problem("disk", f"Only {room}: make room, or deliveries will be refused.")
     if free < database:
-        return note("disk", f"{room}, less than the mirror has ({size(database)}): a copy of it would not fit.")
+        size = size_in_words(database)
+        return note("disk", f"{room}, less than the mirror has ({size}): a copy of it would not fit.")
     return ok("disk", f"{room}.")
 
 
@@ -125,17 +127,3 @@ def check_files(config_file: Path, database: Path) -> Iterator[Finding]:
     if database.exists():
         yield check_private("mirror file", database, database.stat().st_mode & 0o777, "which holds personal data")
         yield check_companions(database)
-
-
-def size(count: int) -> str:
-    """Bytes for people.
-
-    >>> size(512), size(3 << 29)
-    ('512 B', '1.5 GiB')
-    """
-    amount, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if amount < 1024:
-            break
-        amount, unit = amount / 1024, larger
-    return f"{amount:,.0f} B" if unit == "B" else f"{amount:,.1f} {unit}"

@@ -5,11 +5,11 @@ Owns from what size on a person should know, and the sentence. Looks at files an
 
 import sqlite3
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-from promptsync.status.check_machine import size
+from promptsync.errors import size_in_words
 from promptsync.store.lock_holders import lasting_readers
+from promptsync.store.reading import path_of
 from promptsync.store.wal import log_size
 
 LARGE: Final = 256 << 20
@@ -28,17 +28,18 @@ class LogState:
         """A sentence for a person to act on, if it has grown too large. The size stands in parentheses (alerts.py)."""
         if self.bytes <= LARGE:
             return None
+        size = size_in_words(self.bytes)
         if self.readers:
             who = f"{' and '.join(self.readers)} keep{'' if len(self.readers) > 1 else 's'} a transaction open"
-            return f"The mirror's write-ahead log grows ({size(self.bytes)}) because {who}: end what it does there."
+            return f"The mirror's write-ahead log grows ({size}) because {who}: end what it does there."
         return (
-            f"The mirror's write-ahead log has grown ({size(self.bytes)}): nobody reads it now, so it shrinks as soon "
+            f"The mirror's write-ahead log has grown ({size}): nobody reads it now, so it shrinks as soon "
             "as the daemon has a quiet second; if it does not, look for a program that keeps a transaction open."
         )
 
 
 def log_state(connection: sqlite3.Connection, large: int = LARGE) -> LogState:
     """Of the database that the connection is open on. Blocking for a moment if it is larger than ``large`` bytes."""
-    path = next(Path(row[2]) for row in connection.execute("PRAGMA database_list") if row[1] == "main")
+    path = path_of(connection)
     found = log_size(path)
     return LogState(found, tuple(map(str, lasting_readers(path))) if found > large else ())

@@ -5,15 +5,30 @@ Owns the statements on that table. Everything runs inside the caller's transacti
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from promptsync.store import ledger
+from promptsync.store.reading import as_dicts
 
 _COLUMNS = ("id", "type", "range", "vendor_id", "state", "attempts", "requested_at", "changed_at", "file_id", "error")
-_REJECTED = "(SELECT rejected FROM sync_file WHERE id = sync_job.file_id)"
+_REJECTED = "(SELECT rejected FROM sync_file WHERE id = sync_job.file_id) AS rejected"
 _SELECT = f"SELECT {', '.join(_COLUMNS)}, {_REJECTED} FROM sync_job"
 CLOSED = ("loaded", "failed", "refused")
 """States in which nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnsettledJob:
+    """A job that is open, or ended badly and was not followed by a good one of its type. Times: ISO."""
+
+    id: int
+    type: str
+    range: str
+    state: str
+    requested_at: str
+    changed_at: str
+    error: str | None
 
 
 def add(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
@@ -52,6 +67,21 @@ def has_rejects(connection: sqlite3.Connection, job_id: int) -> bool:
     return bool(connection.execute(sql, (job_id,)).fetchone()[0])
 
 
+def unsettled(connection: sqlite3.Connection) -> list[UnsettledJob]:
+    """Jobs that may need a person, oldest first."""
+    sql = (
+        "SELECT id, type, range, state, requested_at, changed_at, error FROM sync_job j WHERE state <> 'loaded' AND "
+        "NOT (state IN ('failed', 'refused') AND EXISTS "
+        "(SELECT 1 FROM sync_job g WHERE g.type = j.type AND g.id > j.id AND g.state = 'loaded')) ORDER BY id"
+    )
+    return [UnsettledJob(*row) for row in connection.execute(sql)]
+
+
+def count_loaded(connection: sqlite3.Connection) -> int:
+    """How many jobs have been loaded."""
+    return int(connection.execute("SELECT count(*) FROM sync_job WHERE state = 'loaded'").fetchone()[0])
+
+
 def newest(connection: sqlite3.Connection, limit: int) -> list[dict[str, Any]]:
     """The newest jobs, newest first."""
     return _rows(connection.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (limit,)))
@@ -70,4 +100,4 @@ def loaded(connection: sqlite3.Connection, kind: str) -> list[dict[str, Any]]:
 
 
 def _rows(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
-    return [dict(zip((*_COLUMNS, "rejected"), row, strict=True)) for row in cursor]
+    return list(as_dicts(cursor))

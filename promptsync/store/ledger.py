@@ -1,64 +1,14 @@
 """The ledger: files seen, snapshots applied, rejects, drift.
 
-Owns the statements on promptsync's own tables but the inbox's. Everything runs inside the caller's transaction.
-
-Rejects, seen as a to-do list: where each came from, trying again, throwing away.
-
-Owns these statements on ``sync_reject``. ``ids`` None means all.
+Owns what is written to promptsync's own tables but the inbox's. Everything runs inside the caller's transaction.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.sql import names, quote
-
-
-def origins(connection: sqlite3.Connection, ids: Sequence[int] | None) -> tuple[list[int], dict[int, Path]]:
-    """The deliveries that these rejects came from, and the files: number in the ledger to where it lay."""
-    where, values = _chosen(ids)
-    events = connection.execute(
-        f"SELECT DISTINCT event_id FROM sync_reject WHERE event_id IS NOT NULL AND {where}", values
-    ).fetchall()
-    files = connection.execute(
-        f"SELECT id, path FROM sync_file WHERE id IN (SELECT file_id FROM sync_reject WHERE {where})", values
-    )
-    return [row[0] for row in events], {number: Path(path) for number, path in files if path}
-
-
-def superseded(connection: sqlite3.Connection, files: Sequence[int]) -> set[int]:
-    """Those of the files that a newer one of the same table and organization has been merged after."""
-    sql = (
-        'SELECT EXISTS (SELECT 1 FROM sync_file n WHERE n.state = \'merged\' AND n."table" = f."table" '
-        "AND n.org_id IS f.org_id AND n.as_of > f.as_of) FROM sync_file f WHERE id = ?"
-    )
-    return {number for number in files if connection.execute(sql, (number,)).fetchone() == (1,)}
-
-
-def take(connection: sqlite3.Connection, events: Sequence[int], files: Sequence[int]) -> None:
-    """Before trying again: set the deliveries to pending and forget their rejects, and those of the files.
-
-    The files count as begun, so that whoever starts after a kill finishes them and finds their rejects anew.
-    """
-    connection.executemany("UPDATE sync_event SET state = 'pending' WHERE id = ?", [(event,) for event in events])
-    connection.executemany("DELETE FROM sync_reject WHERE event_id = ?", [(event,) for event in events])
-    connection.executemany("DELETE FROM sync_reject WHERE file_id = ?", [(file,) for file in files])
-    begun = "UPDATE sync_file SET state = 'staged', source = 'retry' WHERE id = ?"
-    connection.executemany(begun, [(file,) for file in files])
-
-
-def discard(connection: sqlite3.Connection, ids: Sequence[int] | None) -> int:
-    """Delete rejects; returns how many."""
-    where, values = _chosen(ids)
-    return connection.execute(f"DELETE FROM sync_reject WHERE {where}", values).rowcount
-
-
-def _chosen(ids: Sequence[int] | None) -> tuple[str, Sequence[int]]:
-    if ids is None:
-        return "1 = 1", ()
-    return f"id IN ({', '.join('?' * len(ids))})", ids
 
 
 def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
@@ -254,10 +204,3 @@ def keep_blocks(
     connection.execute(
         'DELETE FROM sync_touched WHERE "table" = ? AND org_id = ? AND at < ?', (table, org, snapshot[1])
     )
-
-
-def last_good_run(connection: sqlite3.Connection, task: str) -> str | None:
-    """When the last run of a task that did its work began."""
-    sql = "SELECT started_at FROM sync_run WHERE task = ? AND outcome = 'done' ORDER BY id DESC LIMIT 1"
-    row = connection.execute(sql, (task,)).fetchone()
-    return row[0] if row else None

@@ -27,6 +27,7 @@ from promptsync.errors import SchemaMismatch
 from promptsync.merge.layout import Layout
 from promptsync.model import Kind, Role, Schema, Table
 from promptsync.store.ddl import indexes, statements
+from promptsync.store.reading import path_of
 
 Fingerprint = dict[str, str]
 """Fact to what it is: ``column status`` to ``text in group status``, ``index message_org_id`` to ``org_id``."""
@@ -172,7 +173,7 @@ def _unversioned(table: Table, standing: _Standing, before: Mapping[str, str]) -
 
 
 def _sentence(connection: sqlite3.Connection, table: str, wrong: list[str]) -> str:
-    path = connection.execute("PRAGMA database_list").fetchone()[2]
+    path = str(path_of(connection))
     more = f" ({len(wrong) - 1} more differ)" if len(wrong) > 1 else ""
     aside = f"mv -n {shlex.quote(path)} {shlex.quote(f'{path}.before')}"
     return (

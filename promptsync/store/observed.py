@@ -1,11 +1,11 @@
-"""What has been observed of what the vendors leave open: how often each form of something came.
+"""What has been observed of what the vendors leave open: forms of values, names of files, numbers of contacts.
 
 Owns the marks in ``sync_state`` whose names begin with ``observed``. Forms are spellings, never values: a time is noted
 as ``9999-99-99``. The number of forms is bounded. Everything runs inside the caller's transaction.
 """
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 SIGNATURE, TIME, BOOLEAN, STATUS = "signature", "time", "boolean", "export status"
 _PREFIX = "observed"
@@ -34,3 +34,23 @@ def observed(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
         _, kind, form = name.split(":", 2)
         found.setdefault(kind, {})[form] = int(value)
     return found
+
+
+def nightly_names(connection: sqlite3.Connection, limit: int) -> list[str]:
+    """Names of the newest nightly files, newest first."""
+    sql = "SELECT name FROM sync_file WHERE name LIKE '%.csv%' AND \"table\" IS NOT NULL ORDER BY id DESC LIMIT ?"
+    return [row[0] for row in connection.execute(sql, (limit,))]
+
+
+def change_set_names(connection: sqlite3.Connection) -> Iterator[str]:
+    """Names of the change sets that have been loaded."""
+    sql = "SELECT name FROM sync_file WHERE sequence IS NOT NULL AND state IN ('merged', 'unchanged')"
+    return (row[0] for row in connection.execute(sql))
+
+
+def phone_numbers(connection: sqlite3.Connection) -> Iterator[tuple[int, str, str]]:
+    """Contacts known from exports and from webhooks: (id, number in the exports, number in a webhook) each."""
+    return connection.execute(
+        "SELECT c.id, c.phone, k.key FROM contact c JOIN contact_channel k ON k.contact_id = c.id "
+        "WHERE k.identity_type = 'SMS' AND k.removed_at IS NULL AND c.phone IS NOT NULL ORDER BY c.id"
+    )

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from promptsync.merge.sql import names, quote
-from promptsync.model import Table
+from promptsync.model import Schema, Table
 
 _CHUNK = 500
 
@@ -29,6 +29,19 @@ def missing(connection: sqlite3.Connection, table: Table, after: int, limit: int
         f"ORDER BY {quote(table.key[0])} LIMIT ?"
     )
     return [row[0] for row in connection.execute(sql, (after, limit))]
+
+
+def lag(connection: sqlite3.Connection, schema: Schema) -> dict[str, int]:
+    """How many rows of each searchable table are not entered."""
+    return {
+        table.name: _count(connection, table.name) - _count(connection, f"{table.name}_fts_docsize")
+        for table in schema
+        if table.search
+    }
+
+
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()[0])
 
 
 def _enter(table: Table) -> str:

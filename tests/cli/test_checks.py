@@ -96,7 +96,7 @@ def test_a_reader_needs_both_companions(tmp_path: Path) -> None:
 AS_SOMEBODY_ELSE = """
 import os, sys
 from pathlib import Path
-from promptsync.checks.machine import check_folder
+from promptsync.status.check_machine import check_folder
 if os.geteuid() == 0:  # root may write everywhere
     os.setuid(65534)
 folder = Path(sys.argv[1])

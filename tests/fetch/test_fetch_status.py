@@ -11,10 +11,12 @@ from promptsync.clock import MICROS, iso_millis
 from promptsync.demo.prompt.exports import write_night
 from promptsync.demo.prompt.nights import midnight
 from promptsync.engine.engine import Engine
+from promptsync.fetch.expected import missing_nights
 from promptsync.fetch.run import record_run
 from promptsync.fetch.sources import source_names, sources_of
 from promptsync.loading.files import LoadRequest
-from promptsync.status.sources import SourceState, missing_nights, source_problems, source_states
+from promptsync.status.sources import SourceState, source_problems, source_states
+from promptsync.store.place_state import instants_by_series
 
 ZONE = ZoneInfo("America/Los_Angeles")
 
@@ -71,8 +73,10 @@ def test_only_the_last_sixty_nights_and_known_series_count(home: Home) -> None:
     with home.engine() as engine:
         home.fetch(engine)
         with engine.mirror.reading() as connection:
-            nights = missing_nights(connection, str(home.place), ZONE, date(2026, 12, 31))
-            assert len(nights) == 60
-            assert set(nights.values()) == {("everything",)}
-            assert missing_nights(connection, str(home.place), ZONE, date(2026, 2, 4)) == {}
-            assert missing_nights(connection, "elsewhere", ZONE, date(2026, 12, 31)) == {}
+            have = instants_by_series(connection, str(home.place))
+            assert instants_by_series(connection, "elsewhere") == {}
+    nights = missing_nights(have, ZONE, date(2026, 12, 31))
+    assert len(nights) == 60
+    assert set(nights.values()) == {("everything",)}
+    assert missing_nights(have, ZONE, date(2026, 2, 4)) == {}
+    assert missing_nights({}, ZONE, date(2026, 12, 31)) == {}

@@ -12,7 +12,7 @@ import pytest
 _PROGRAM = """
 import logging, sys, warnings
 import structlog
-from promptsync.logs import dropped_lines, set_up_logs, take_over_process
+from promptsync.daemon.logs import dropped_lines, set_up_logs, take_over_process
 if sys.argv[1] == "closed":
     sys.stderr.close()
 if sys.argv[1] == "none":
@@ -87,7 +87,7 @@ def test_no_line_stops_the_program_and_each_is_counted(
 _RECOVERS = """
 import os, sys
 import structlog
-from promptsync.logs import dropped_lines, set_up_logs
+from promptsync.daemon.logs import dropped_lines, set_up_logs
 set_up_logs(0, plain=True, waits=False)
 log = structlog.get_logger()
 log.warning("before")
@@ -110,7 +110,7 @@ def test_a_lost_line_is_not_tried_again_once_there_is_room() -> None:
 _CUT = """
 import os, sys
 import structlog
-from promptsync.logs import dropped_lines, set_up_logs
+from promptsync.daemon.logs import dropped_lines, set_up_logs
 set_up_logs(0, plain=True, waits=False)
 log = structlog.get_logger()
 log.warning("long", filling="x" * 200_000)

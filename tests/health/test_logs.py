@@ -175,7 +175,7 @@ async def test_an_error_nobody_foresaw_ends_the_daemon_with_a_line(
 def test_threads_and_warnings_of_a_process_are_one_line_each() -> None:
     program = f"""
 import threading, warnings
-from promptsync.logs import set_up_logs, take_over_process
+from promptsync.daemon.logs import set_up_logs, take_over_process
 set_up_logs(0, plain=True)
 take_over_process()
 def raises(): raise ValueError("{CANARY}")

@@ -119,8 +119,8 @@ def test_without_unix_sockets_notifying_works_and_the_control_socket_is_out_of_r
 
 _NO_FILES = """
 import os, resource, sys
-from promptsync.logs import set_up_logs
-from promptsync.notify import ServiceManager
+from promptsync.daemon.logs import set_up_logs
+from promptsync.daemon.notify import ServiceManager
 set_up_logs(0)
 manager = ServiceManager.of({"NOTIFY_SOCKET": sys.argv[1]}, os.getpid())
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))

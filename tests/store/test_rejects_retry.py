@@ -6,7 +6,7 @@ from pathlib import Path
 from promptsync.config import load_config
 from promptsync.engine.engine import Engine
 from promptsync.loading.files import LoadRequest
-from promptsync.store import ledger
+from promptsync.store import rejects
 
 
 def test_a_killed_retry_is_finished_at_the_next_start(tmp_path: Path) -> None:
@@ -27,8 +27,8 @@ def test_a_killed_retry_is_finished_at_the_next_start(tmp_path: Path) -> None:
         assert (report.state, report.rejected) == ("merged", 1), report.error
         before = kept(engine)
         with engine.mirror.reading() as connection:
-            _, files = ledger.origins(connection, None)
-        engine.mirror.writer.run(lambda connection: ledger.take(connection, [], list(files)))
+            _, files = rejects.origins(connection, None)
+        engine.mirror.writer.run(lambda connection: rejects.take(connection, [], list(files)))
         assert kept(engine) == []  # and here the process is killed
     with Engine(load_config(settings)) as engine:
         (report,) = engine.load(engine.unfinished())

@@ -11,12 +11,11 @@ makes no objects. So a large body is left to SQLite on a thread, one at a time.
 
 import asyncio
 import json
-import sqlite3
-from contextlib import closing
 from typing import Final
 
 from aiohttp import ClientError, HttpVersion11, web
 
+from promptsync.store.reading import is_json
 from promptsync.vendors.prompt.webhook.answers import INCOMPLETE, NOT_JSON, TOO_LARGE, TOO_SLOW, Refused
 from promptsync.vendors.prompt.webhook.connection import Place
 
@@ -76,9 +75,7 @@ def large_json_text(body: bytes) -> str:
         raise Refused(NOT_JSON) from None
     if "\0" in text or text.startswith("\ufeff"):  # the one ends a text for SQLite, the other may be passed over
         raise Refused(NOT_JSON)
-    with closing(sqlite3.connect(":memory:")) as connection:
-        (valid,) = connection.execute("SELECT json_valid(?)", (text,)).fetchone()
-    if not valid:
+    if not is_json(text):
         raise Refused(NOT_JSON)
     return text
 

@@ -1,0 +1,25 @@
+"""The statements of the pages, which Datasette runs.
+
+Owns their text. Runs nothing, opens nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from datasette.utils import escape_sqlite  # type: ignore[import-untyped]
+
+TABLES: Final = (
+    "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' "
+    "ORDER BY 1, c.cid"
+)
+"""Every table with its columns, in their order."""
+
+
+def counts_of(sources: Iterable[tuple[str, Sequence[str]]]) -> str:
+    """One row: of each table how many rows have, in these columns, the values bound to ``:k0``, ``:k1`` ..."""
+    return "SELECT " + ", ".join(
+        f"(SELECT count(*) FROM {escape_sqlite(table)} WHERE "
+        + " AND ".join(f"{escape_sqlite(column)} = :k{place}" for place, column in enumerate(columns))
+        + ")"
+        for table, columns in sources
+    )

@@ -1,0 +1,77 @@
+"""The inbox as people see it: what it holds, what waits, what failed.
+
+Owns the reads of ``sync_event`` that apply nothing. Must not write; storing and applying are in inbox.py.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, iso_micros
+from promptsync.store.reading import as_dicts
+
+_PENDING: Final = "state = 'pending' AND state <> 'applied'"
+"""As the partial index has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InboxState:
+    """``newest``: when the newest delivery was received (ISO); ``received``: how many ever were. The others are numbers
+    of deliveries in that state."""
+
+    newest: str | None
+    received: int
+    pending: int
+    failed: int
+    unknown_type: int
+
+
+def inbox_state(connection: sqlite3.Connection, now: int) -> InboxState:
+    """How many deliveries there are, and how many of them are not applied. ``now``: microseconds."""
+    sql = "SELECT state, count(*) FROM sync_event WHERE state <> 'applied' GROUP BY 1"
+    count = dict(connection.execute(sql).fetchall())
+    newest = newest_receipt(connection, now + CLOCKS_DIFFER)
+    received = connection.execute("SELECT max(id) FROM sync_event").fetchone()[0]
+    return InboxState(newest, received or 0, *(count.get(state, 0) for state in ("pending", "failed", "unknown_type")))
+
+
+def newest_receipt(connection: sqlite3.Connection, latest: int = MAX_MICROS) -> str | None:
+    """When the newest delivery was received (ISO), of those no later than ``latest`` (microseconds)."""
+    sql = "SELECT max(received_at) FROM sync_event WHERE received_at <= ?"
+    newest: str | None = connection.execute(sql, (iso_micros(latest),)).fetchone()[0]
+    return newest
+
+
+def oldest_pending(connection: sqlite3.Connection) -> str | None:
+    """When the oldest delivery was received that waits to be applied (ISO)."""
+    oldest: str | None = connection.execute(f"SELECT min(received_at) FROM sync_event WHERE {_PENDING}").fetchone()[0]
+    return oldest
+
+
+def newest(connection: sqlite3.Connection, state: str | None, type_: str | None, limit: int) -> list[dict[str, Any]]:
+    """The newest deliveries without their bodies, newest first; of one state or type, if that is given."""
+    wanted = {name: value for name, value in (("state", state), ("type", type_)) if value}
+    where = " AND ".join(f"{name} = ?" for name in wanted) or "TRUE"
+    sql = f"SELECT id, received_at, type, org_id, state, error FROM sync_event WHERE {where} ORDER BY id DESC LIMIT ?"
+    return list(as_dicts(connection.execute(sql, (*wanted.values(), limit))))
+
+
+def everything(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
+    """The whole inbox, oldest first: id, received_at (ISO), type, path and body of each delivery."""
+    return as_dicts(connection.execute("SELECT id, received_at, type, path, body FROM sync_event ORDER BY id"))
+
+
+def count_by_type(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many deliveries of each type there are."""
+    return dict(connection.execute("SELECT type, count(*) FROM sync_event GROUP BY 1").fetchall())
+
+
+def count_different(connection: sqlite3.Connection, limit: int) -> tuple[int, int]:
+    """Of the newest ``limit`` deliveries: how many there are, and how many different texts they have."""
+    looked, different = connection.execute(
+        "SELECT count(*), count(DISTINCT type || digest) FROM "
+        "(SELECT type, digest FROM sync_event ORDER BY id DESC LIMIT ?)",
+        (limit,),
+    ).fetchone()
+    return looked, different
