@@ -40,18 +40,17 @@ def _run(connection: sqlite3.Connection, task: str, condition: str = "", *values
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """An applied snapshot. ``at``: the instant it states, microseconds; ``applied_at``: ISO."""
+    """An applied snapshot. ``at``: the instant it states, microseconds."""
 
     table: str
     org_id: int
     at: int
     rows: int
-    applied_at: str
 
 
 def snapshots(connection: sqlite3.Connection) -> Iterator[Snapshot]:
     """The applied snapshots by table, organization and instant, each once however many files stated it."""
-    sql = 'SELECT "table", org_id, at, max(rows), max(applied_at) FROM sync_snapshot GROUP BY 1, 2, 3 ORDER BY 1, 2, 3'
+    sql = 'SELECT "table", org_id, at, max(rows) FROM sync_snapshot GROUP BY 1, 2, 3 ORDER BY 1, 2, 3'
     return (Snapshot(*row) for row in connection.execute(sql))
 
 
@@ -65,6 +64,16 @@ class Success:
     at: str
 
 
+_SUCCESSES: Final = (
+    ("snapshot", 'SELECT "table", max(applied_at) FROM sync_snapshot WHERE applied_at <= ? GROUP BY 1'),
+    (
+        "change_set",
+        "SELECT \"table\", max(seen_at) FROM sync_file WHERE sequence IS NOT NULL AND state = 'merged' "
+        "AND seen_at <= ? GROUP BY 1",
+    ),
+)
+
+
 def last_successes(connection: sqlite3.Connection, now: int) -> Iterator[Success]:
     """Of each task, of each table by snapshot and by change set, and of the webhook. ``now``: microseconds; what a
     clock that was ahead has dated in the future is no success of now."""
@@ -72,17 +81,8 @@ def last_successes(connection: sqlite3.Connection, now: int) -> Iterator[Success
     for (task,) in connection.execute("SELECT DISTINCT task FROM sync_run ORDER BY 1").fetchall():
         if (run := last_good_run(connection, task, now)) is not None:
             yield Success("task", task, run.started_at)
-    applied: dict[str, str] = {}
-    for one in snapshots(connection):
-        if one.applied_at > latest:
-            continue
-        applied[one.table] = max(one.applied_at, applied.get(one.table, ""))
-    yield from (Success("snapshot", table, at) for table, at in applied.items())
-    sql = (
-        "SELECT \"table\", max(seen_at) FROM sync_file WHERE sequence IS NOT NULL AND state = 'merged' "
-        "AND seen_at <= ? GROUP BY 1"
-    )
-    yield from (Success("change_set", table, at) for table, at in connection.execute(sql, (latest,)))
+    for kind, sql in _SUCCESSES:
+        yield from (Success(kind, table, at) for table, at in connection.execute(sql, (latest,)))
     if (received := newest_receipt(connection, now + CLOCKS_DIFFER)) is not None:
         yield Success("webhook", "", received)
 

@@ -66,7 +66,7 @@ def test_status_names_it_and_goes_by_what_is_not(mirror: sqlite3.Connection) -> 
     found = status(mirror)
     (source,) = found.sources
     assert (source.stale, source.last_success) == (True, "2026-02-02T08:00:00.000Z"), "ten years are no success"
-    assert found.events["newest"] == before.events["newest"] and found.events["received"] == 2
+    assert found.events.newest == before.events.newest and found.events.received == 2
     assert set(found.problems) - set(before.problems) == {
         "Dated later than now (up to 2036-02-02T08:00:00.000Z): 1 delivery, 1 file and 1 run. If this machine's clock "
         "is wrong, put it right (NTP); if it was ahead then: promptsync doctor --repair"

@@ -17,7 +17,7 @@ from promptsync.store.deliveries import inbox_state, newest, oldest_pending
 from promptsync.store.overview import Success, differing_files, files_ahead, last_good_run, last_run, last_successes
 from promptsync.store.reading import as_dicts, first_damage, newest_rows, path_of, row_of, rows_present
 
-TIMES = st.integers(0, 9).map(lambda day: f"2026-02-0{day}T08:00:00.000Z")
+TIMES = st.integers(1, 9).map(lambda day: f"2026-02-0{day}T08:00:00.000Z")
 NAMES = st.sampled_from(["a", "b", "c"])
 
 
