@@ -1,7 +1,7 @@
-"""The demonstration's folder and processes: a configuration, a daemon, pages to browse.
+"""The demonstration's folder and processes: a configuration, a daemon, pages to browse, files to drop.
 
-Owns what is started and stopped. The daemon and the pages are the real commands in processes of their own, so that
-what is shown, and what is killed, is what a user runs.
+Owns what is started and stopped, and which files are put into the drop folder when. The daemon and the pages are the
+real commands in processes of their own, so that what is shown, and what is killed, is what a user runs.
 """
 
 import asyncio
@@ -13,10 +13,16 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from promptsync.daemon.control import ask_daemon
+from promptsync.demo.customerio.files import CioFile, write
+from promptsync.demo.customerio.syncs import Syncs
+from promptsync.demo.prompt.days import Night
+from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.world.world import World
 from promptsync.errors import ConfigError, Unavailable
 
 _MARK = "demo.json"
@@ -145,3 +151,51 @@ class Home:
 async def _drain(stream: asyncio.StreamReader) -> None:
     while await stream.readline():
         pass
+
+
+class Drops:
+    """Files for one watched folder. ``nights``, ``change_sets``: what was dropped so far."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self._world = world
+        self._folder = folder
+        self._syncs = Syncs(world)
+        self._paths: list[Path] = []
+        self.nights: list[Night] = []
+
+    @property
+    def change_sets(self) -> list[CioFile]:
+        """Every Customer.io file, whatever its order of arrival."""
+        return self._syncs.made
+
+    def days(self, nights: list[Night], begin: int, end: int) -> int:
+        """Drops what comes while days are lived through; returns the number of files. Raises Unavailable."""
+        waves = self._syncs.days(begin, end)
+        before = len(self._paths)
+        for wave, night in zip_longest(waves, nights):
+            self._sync(wave or [])
+            if night is not None:
+                self._paths += write_night(self._world, self._folder, night.as_of)
+                self.nights.append(night)
+        return len(self._paths) - before
+
+    def more(self, end: int) -> int:
+        """Drops what changed in Customer.io since the sync before; returns the number of files. Raises Unavailable."""
+        made = self._syncs.sync(end)
+        self._sync(made)
+        return len(made)
+
+    def left(self) -> int:
+        """How many files lie there still."""
+        self._paths = [path for path in self._paths if path.exists()]
+        return len(self._paths)
+
+    def _sync(self, wave: list[CioFile]) -> None:
+        """One sync; before each, the vendor proves with an empty file that it may write."""
+        folder = self._folder / "customerio"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "cio-validate").touch()
+        except OSError as error:
+            raise Unavailable(f"Make it possible to write {folder}: {error.strerror or error}.") from error
+        self._paths += [write(file, folder) for file in wave]

@@ -6,30 +6,25 @@ posted, signed, to the listener of a real daemon; the mirror is read like any re
 
 import asyncio
 import contextlib
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from pathlib import Path
 
-from promptsync.clock import MICROS, parse_iso, system_clock
-from promptsync.demo.drops import Drops
-from promptsync.demo.home import Addresses, Home
+from promptsync.clock import MICROS, system_clock
+from promptsync.demo.home import Addresses, Drops, Home
+from promptsync.demo.prompt.days import EVERYTHING, Night, happenings, simulate
 from promptsync.demo.prompt.events import Event
-from promptsync.demo.prompt.nights import RUN_DELAY, midnight, midnight_before
-from promptsync.demo.prompt.sender import Posted, Poster
-from promptsync.demo.qlara.play import QlaraPlay
-from promptsync.demo.truth.compare import TableResult, compare
+from promptsync.demo.prompt.sender import Receipts, Sender
+from promptsync.demo.qlara.account import Qlara
+from promptsync.demo.truth.compare import TableResult, compare, deliveries, pending, reading
 from promptsync.demo.truth.customerio import change_sets
-from promptsync.demo.truth.knowledge import Told
+from promptsync.demo.truth.knowledge import Knowledge
 from promptsync.demo.truth.truth import Truth, truth
-from promptsync.demo.world.days import EVERYTHING, Night, happenings, simulate
+from promptsync.demo.world.time import RUN_DELAY, midnight, midnight_before
 from promptsync.demo.world.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable
-from promptsync.store.connect import open_reader
-from promptsync.store.deliveries import everything, inbox_state
 
 _LIVE_DAYS = 4
 _SETTLE_SECONDS = 120.0
@@ -58,20 +53,21 @@ class DemoSettings:
 
 
 class Demo:
-    """One demonstration. ``say`` is told, in sentences, what happens."""
+    """One demonstration. ``say`` gets what happens, in sentences."""
 
     def __init__(self, settings: DemoSettings, say: Say) -> None:
         self._settings = settings
         self._say = say
         self.home = Home(settings.folder)
-        self._posted = Posted()
-        self._qlara = QlaraPlay()
+        self._posted = Receipts()
+        self._qlara = Qlara()
+        self._serving = contextlib.AsyncExitStack()
 
     async def play(self) -> list[TableResult]:
         """Let the days pass, wait until all of it is merged, compare. The daemon is left running."""
         settings = self._settings
-        await self._qlara.start()
-        addresses = Addresses(settings.port, settings.browse_port, self._qlara.address, self._qlara.key)
+        await self._serving.enter_async_context(self._qlara.server)
+        addresses = Addresses(settings.port, settings.browse_port, self._qlara.server.address, self._qlara.server.key)
         self.home.prepare(settings.seed, addresses)
         self._say(f"A make-believe organisation, {settings.contacts:,} contacts and {settings.messages:,} messages ...")
         today = midnight(settings.today) if settings.today else midnight_before(system_clock() - RUN_DELAY)
@@ -86,7 +82,7 @@ class Demo:
         nights = [action for action in actions if isinstance(action, Night)]
         self._say(f"Nightly exports of {len(nights)} nights and Customer.io's change sets are dropped ...")
         self._say(f"{len(events):,} webhooks are posted, Qlara is asked for exports ...")
-        self._poster = Poster(self.home.webhook, self.home.secret, self._posted)
+        self._poster = Sender(self.home.webhook, self.home.secret, self._posted)
         self._drops = Drops(self._world, self.home.drop)
         dropping = asyncio.create_task(asyncio.to_thread(self._drops.days, nights, begin, end))
         if settings.crash:
@@ -126,7 +122,7 @@ class Demo:
     async def stop(self) -> None:
         """Stop what was started."""
         await self.home.stop()
-        await self._qlara.stop()
+        await self._serving.aclose()
 
     async def _more_files(self, beat: int, until: int) -> None:
         if beat % _SYNC_BEATS == 0:
@@ -158,25 +154,23 @@ class Demo:
         """What is not merged yet, in words; empty when nothing is."""
         if left := self._drops.left():
             return f"{left} files in the drop folder"
-        with self._reading() as connection:
-            pending = inbox_state(connection, system_clock()).pending
-        return f"{pending} deliveries" if pending else ""
+        with reading(self.home.database) as connection:
+            count = pending(connection)
+        return f"{count} deliveries" if count else ""
 
     def _compare(self) -> list[TableResult]:
-        with self._reading() as connection:
-            received = {
-                one["id"]: (parse_iso(one["received_at"]), one["path"], one["body"]) for one in everything(connection)
-            }
-            told = Told()
+        with reading(self.home.database) as connection:
+            received = deliveries(connection)
+            knowledge = Knowledge()
             for night in self._drops.nights:
-                told.night(night.as_of)
+                knowledge.night(night.as_of)
             for id_, event in sorted(self._known(received).items()):
-                event.says(told, received[id_][0])
+                event.informs(knowledge, received[id_][0])
             lost = TableResult("sync_event", self._posted.sent, len(self._posted.stored.keys() & received.keys()))
             if lost.found != lost.expected:
                 lost.missing.extend([(id_,) for id_ in self._posted.stored if id_ not in received][:5])
-            others = Truth(self._qlara.truth(), {}).beside(*change_sets(self._drops.change_sets))
-            return [*compare(truth(self._world, told), connection), *compare(others, connection), lost]
+            others = Truth(self._qlara.account.truth(), {}).beside(*change_sets(self._drops.change_sets))
+            return [*compare(truth(self._world, knowledge), connection), *compare(others, connection), lost]
 
     def _known(self, received: dict[int, tuple[int, str, str]]) -> dict[int, Event]:
         """Every stored delivery with its event: the acknowledged ones, and those whose answer was lost."""
@@ -186,14 +180,6 @@ class Demo:
             if id_ not in known and (path, body) in unanswered:
                 known[id_] = unanswered[path, body]
         return known
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        connection = open_reader(self.home.database)
-        try:
-            yield connection
-        finally:
-            connection.close()
 
 
 async def run_demo(settings: DemoSettings, *, once: bool, say: Say, show: Callable[[list[TableResult]], None]) -> bool:

@@ -22,11 +22,11 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from promptsync.clock import system_clock
-from promptsync.demo.bulk import write_message_file
 from promptsync.loading.files import FileLoader, LoadSettings
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from tests.bench.bench_load import load, sqlite_import
+from tests.bench.bulk import write_message_file
 
 _NAME = "message_1287_2026-02-0{}T00-00-00-0800Z.csv.gz"
 _NIGHT = 4.0  # seconds for the database file to be written back, before the next night comes

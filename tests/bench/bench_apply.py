@@ -24,7 +24,7 @@ from pathlib import Path
 
 import structlog
 
-from promptsync.demo.world.days import happenings
+from promptsync.demo.prompt.days import happenings
 from promptsync.demo.world.world import World
 from promptsync.events.apply import EventApplier
 from promptsync.model.delivery import Delivery

@@ -29,8 +29,8 @@ from pathlib import Path
 
 import aiohttp
 
-from promptsync.demo.bulk import write_message_file
 from tests.bench import bench_listener
+from tests.bench.bulk import write_message_file
 
 _SECRET = bench_listener.SECRET
 _CONFIG = '[webhook]\nport = 0\nsecrets = [{ file = "secret" }]\n[drop]\nsettle = "0.2 seconds"\nrescan = "1 second"\n'

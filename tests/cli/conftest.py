@@ -9,7 +9,7 @@ import structlog
 from cli_place import Place, run
 
 from promptsync.demo.prompt.exports import write_night
-from promptsync.demo.prompt.nights import midnight_before
+from promptsync.demo.world.time import midnight_before
 from promptsync.demo.world.world import World
 
 

@@ -13,7 +13,7 @@ from promptsync.demo.customerio.columns import columns_of, tables
 from promptsync.demo.customerio.files import ROWS, CioFile, write
 from promptsync.demo.customerio.messages import event_id
 from promptsync.demo.customerio.syncs import Syncs
-from promptsync.demo.drops import Drops
+from promptsync.demo.home import Drops
 from promptsync.demo.truth.customerio import change_sets
 from promptsync.demo.world.world import DAY, World
 from promptsync.vendors import declared_schema
@@ -142,7 +142,7 @@ def test_who_goes_is_told_and_made_anonymous(account: Account) -> None:
 
 
 def test_inbound_messages_are_the_simulated_replies(account: Account, busy: World) -> None:
-    wrote = {event_id(m): m for m in busy.book.messages if not m.outgoing}
+    wrote = {event_id(m): m for m in busy.log.messages if not m.outgoing}
     rows = list(ROWS["inbound"](account, busy.start, busy.present))
     assert len(rows) > 20
     for row in rows:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from promptsync.demo.prompt.days import EVERYTHING, Mischief, Night, happenings, simulate
 from promptsync.demo.prompt.events import Event
-from promptsync.demo.prompt.nights import midnights
-from promptsync.demo.world.days import EVERYTHING, Mischief, Night, happenings, simulate
+from promptsync.demo.world.time import midnights
 from promptsync.demo.world.world import DAY, World
 from promptsync.vendors.prompt.event_types import EVENT_TYPES, type_of_path
 
@@ -197,7 +197,7 @@ def test_consent_events_say_one_thing(events: list[Event]) -> None:
 def test_events_come_in_order_and_only_from_their_stretch(world: World, events: list[Event]) -> None:
     times = [event.at for event in events]
     assert times == sorted(times)
-    middle = world.book.broadcasts[5].start + 3_000_000  # while its statuses come in batches
+    middle = world.log.broadcasts[5].start + 3_000_000  # while its statuses come in batches
     parts = happenings(world, world.start, middle) + happenings(world, middle, world.present)
     assert [event.text for event in parts] == [event.text for event in events]
 

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import io
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from promptsync.clock import parse_iso
-from promptsync.demo.bulk import write_message_file
-from promptsync.demo.prompt.exports import write_night
-from promptsync.demo.prompt.nights import midnight, midnight_before, midnights, stamp
+from promptsync.demo.prompt.exports import stamp, write_night
 from promptsync.demo.prompt.snapshot import message_row
+from promptsync.demo.world.time import midnight, midnight_before, midnights
 from promptsync.demo.world.world import DAY, World
 from promptsync.errors import Unavailable
 
@@ -85,22 +83,22 @@ def test_what_stops_at_midnight_and_what_runs_on(world: World, night: dict[str, 
     as_of = midnight_before(world.present)
     for table in ("message", "broadcast", "opt_out", "opt_in"):
         assert all(parse_iso(row["created_timestamp"]) <= as_of for row in read(night[table]))
-    assert len(read(night["message"])) == sum(m.at <= as_of for m in world.book.messages)
+    assert len(read(night["message"])) == sum(m.at <= as_of for m in world.log.messages)
     late = 0
     for begin in midnights(world.start, world.present):
-        late += sum(begin < c.updated(begin + 3600 * 10**6) for c in world.book.contacts)
+        late += sum(begin < c.updated(begin + 3600 * 10**6) for c in world.log.contacts)
     assert late > 0  # so that the hour after midnight is simulated at all
 
 
 def test_texts_survive(world: World, night: dict[str, Path]) -> None:
     content = {int(row["id"]): row["content"] for row in read(night["message"])}
     assert any("\n" in text for text in content.values())
-    assert all((content.get(m.id) or None) == m.content for m in world.book.messages if m.id in content)
+    assert all((content.get(m.id) or None) == m.content for m in world.log.messages if m.id in content)
 
 
 def test_sent_is_never_corrected_to_undelivered(world: World) -> None:
     frozen = corrected = 0
-    for message in world.book.messages:
+    for message in world.log.messages:
         ending = message.ending
         if ending is None or ending.status != "UNDELIVERED":
             continue
@@ -128,25 +126,3 @@ def test_a_folder_that_cannot_be_written_is_said_so(world: World, tmp_path: Path
     blocked.write_text("")
     with pytest.raises(Unavailable, match="write"):
         write_night(world, blocked, midnight_before(world.present))
-
-
-def test_bulk_files_differ_by_edition_as_promised(tmp_path: Path) -> None:
-    first, second = tmp_path / "a.gz", tmp_path / "b.gz"
-    assert write_message_file(first, 20_000, seed=3) == 20_000
-    assert write_message_file(second, 20_000, seed=3, edition=1) == 20_100
-    before, after = read(first), read(second)
-    changed = [n for n, (old, new) in enumerate(zip(before, after, strict=False)) if old != new]
-    assert (len(before), len(after)) == (20_000, 20_100)
-    assert 85 <= len(changed) <= 100  # 0.5 %, less what is drawn twice
-    assert sum(n >= 19_000 for n in changed) / len(changed) > 0.7
-    assert ",".join(before[0]) == HEADERS["message"]
-    assert len({row["id"] for row in after}) == len(after)
-
-
-def test_bulk_rows_are_about_as_wide_as_real_ones(tmp_path: Path) -> None:
-    path = tmp_path / "a.gz"
-    write_message_file(path, 5_000)
-    assert 180 <= len(gzip.decompress(path.read_bytes())) / 5_000 <= 240
-    assert all(
-        int(row["segments"]) >= 1 for row in csv.DictReader(io.StringIO(gzip.decompress(path.read_bytes()).decode()))
-    )

@@ -39,14 +39,14 @@ def test_all_three_kinds_are_asked_for_and_overlap(account: QlaraAccount) -> Non
 
 def test_exports_are_about_the_simulated_messages(account: QlaraAccount, busy: World) -> None:
     asked = next(one for one in account.asked if one.kind == MESSAGES)
-    texts = {f"q-{m.id}": (m.content or "", m.conversation.contact.phone) for m in busy.book.messages}
+    texts = {f"q-{m.id}": (m.content or "", m.conversation.contact.phone) for m in busy.log.messages}
     rows = exported(account, asked)
     assert rows
     for row in rows:
         assert texts[row["messageId"]] == (row["body"], row["destination"])
         assert iso_millis(asked.begin) <= row["sendDate"] <= iso_millis(asked.end)
     assert {"0,0075"} <= {row["Price"] for row in exported(account, account.asked[1])}
-    phones = {contact.phone: contact.opted_out.at(busy.end) for contact in busy.book.contacts}
+    phones = {contact.phone: contact.opted_out.at(busy.end) for contact in busy.log.contacts}
     for row in exported(account, Asked(CONTACTS)):
         assert (row["status"] == "UNSUBSCRIBED") is phones[row["phoneNumber"]]
 
@@ -54,7 +54,7 @@ def test_exports_are_about_the_simulated_messages(account: QlaraAccount, busy: W
 def test_the_later_stretch_has_the_last_word(busy: World) -> None:
     late = next(
         m
-        for m in busy.book.messages[::-1]
+        for m in busy.log.messages[::-1]
         if m.ending and m.ending.status == "DELIVERED" and m.conversation.contact.id % 4 == 1 and m.broadcast
     )
     assert late.ending is not None

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from promptsync.clock import iso_millis
+from promptsync.demo.prompt.days import EVERYTHING, Night, simulate
 from promptsync.demo.prompt.events import Event, Events
-from promptsync.demo.prompt.nights import RUN_DELAY, midnight_before
 from promptsync.demo.prompt.snapshot import TABLES, Value
 from promptsync.demo.truth.compare import TableResult, compare
-from promptsync.demo.truth.knowledge import Told
+from promptsync.demo.truth.knowledge import Knowledge
 from promptsync.demo.truth.truth import HAPPENED, Truth, truth
-from promptsync.demo.world.days import EVERYTHING, Night, live_through, simulate
 from promptsync.demo.world.people import Contact
+from promptsync.demo.world.time import RUN_DELAY, midnight_before
 from promptsync.demo.world.traffic import Message
 from promptsync.demo.world.world import DAY, World
 from promptsync.errors import Unavailable
@@ -23,13 +23,19 @@ from promptsync.vendors import declared_schema
 
 @pytest.fixture(scope="module")
 def events(world: World) -> Events:
-    return Events(world.book.staff)
+    return Events(world.log.staff)
 
 
-def tell(*actions: Event | Night) -> Told:
-    told = Told()
-    live_through(told, actions)
-    return told
+def tell(*actions: Event | Night) -> Knowledge:
+    """What is known after all of that, each at its time of arrival; times of receipt increase strictly."""
+    knowledge, now = Knowledge(), 0
+    for action in actions:
+        now = max(now + 1, action.arrives)
+        if isinstance(action, Night):
+            knowledge.night(action.as_of)
+        else:
+            action.informs(knowledge, now)
+    return knowledge
 
 
 def night(as_of: int) -> Night:
@@ -37,19 +43,19 @@ def night(as_of: int) -> Night:
 
 
 def first(world: World, wanted: Callable[[Message], bool]) -> Message:
-    return next(message for message in world.book.messages if wanted(message))
+    return next(message for message in world.log.messages if wanted(message))
 
 
 def delivered(message: Message) -> bool:
     return message.ending is not None and message.ending.status == "DELIVERED"
 
 
-def row_of(world: World, told: Told, message: Message) -> dict[str, Value]:
-    return truth(world, told).rows["message"][message.id,]
+def row_of(world: World, knowledge: Knowledge, message: Message) -> dict[str, Value]:
+    return truth(world, knowledge).rows["message"][message.id,]
 
 
 def test_nothing_told_nothing_known(world: World) -> None:
-    found = truth(world, Told())
+    found = truth(world, Knowledge())
     assert not any(found.rows.values())
     assert not any(found.happened.values())
 
@@ -67,8 +73,8 @@ def test_a_night_alone_fills_its_eight_tables(world: World) -> None:
 def test_a_message_that_only_webhooks_told(world: World, events: Events) -> None:
     message = first(world, delivered)
     assert message.ending is not None
-    told = tell(events.message_added(message), events.message_status((message,), message.ending.at, batch=False))
-    row = row_of(world, told, message)
+    knowledge = tell(events.message_added(message), events.message_status((message,), message.ending.at, batch=False))
+    row = row_of(world, knowledge, message)
     assert row["segments"] is row["is_mms"] is row["sent_timestamp"] is None
     assert (row["status"], row["is_successful"], row["is_outgoing"]) == ("DELIVERED", 1, 1)
     assert row["status_timestamp"] == iso_millis(message.ending.at)
@@ -90,8 +96,8 @@ def test_undelivered_by_webhook_beats_every_later_night(world: World, events: Ev
     assert message.ending is not None
     after = night(midnight_before(message.ending.at + 2 * DAY))
     assert row_of(world, tell(after), message)["is_successful"] == 1
-    told = tell(events.message_status((message,), message.ending.at, batch=False), after)
-    assert row_of(world, told, message)["is_successful"] == 0
+    knowledge = tell(events.message_status((message,), message.ending.at, batch=False), after)
+    assert row_of(world, knowledge, message)["is_successful"] == 0
 
 
 def test_an_error_is_dated_by_its_receipt(world: World, events: Events) -> None:
@@ -108,8 +114,8 @@ def test_a_reply_is_put_down_to_its_broadcast_by_the_next_night(world: World, ev
     message = first(world, lambda m: m.answers is not None)
     added = events.message_added(message)
     assert row_of(world, tell(added), message)["broadcast_id"] is None
-    told = tell(night(midnight_before(message.at + DAY + RUN_DELAY)), added)
-    row = row_of(world, told, message)
+    knowledge = tell(night(midnight_before(message.at + DAY + RUN_DELAY)), added)
+    row = row_of(world, knowledge, message)
     assert message.answers is not None
     assert (row["broadcast_id"], row["is_broadcast"]) == (message.answers.id, 0)
 
@@ -128,8 +134,8 @@ def test_ids_that_are_only_mentioned(world: World, events: Events) -> None:
 
 
 def test_a_contact_before_the_first_night(world: World, events: Events) -> None:
-    contact = next(c for c in world.book.contacts if len(c.reaches) == 1)
-    two = next(c for c in world.book.contacts if sum(reach.kind == "SMS" for reach in c.reaches) == 2)
+    contact = next(c for c in world.log.contacts if len(c.reaches) == 1)
+    two = next(c for c in world.log.contacts if sum(reach.kind == "SMS" for reach in c.reaches) == 2)
     rows = truth(world, tell(events.customer_added(contact), events.customer_added(two))).rows["contact"]
     assert (rows[contact.id,]["phone"], rows[contact.id,]["is_opted_out"]) == (contact.phone, 0)
     assert rows[contact.id,]["region"] is None
@@ -137,7 +143,7 @@ def test_a_contact_before_the_first_night(world: World, events: Events) -> None:
 
 
 def test_the_last_name_told_wins(world: World, events: Events) -> None:
-    contact = next(c for c in world.book.contacts if len(c.name.times) > 1)
+    contact = next(c for c in world.log.contacts if len(c.name.times) > 1)
     renamed = contact.name.times[1]
     before, after = events.customer_modified((contact,), renamed - 1000), events.customer_modified((contact,), renamed)
 
@@ -151,21 +157,21 @@ def test_the_last_name_told_wins(world: World, events: Events) -> None:
 
 
 def opted_out(world: World) -> tuple[Contact, int]:
-    return next((c, c.opted_out.times[1]) for c in world.book.contacts if len(c.opted_out.times) > 1)
+    return next((c, c.opted_out.times[1]) for c in world.log.contacts if len(c.opted_out.times) > 1)
 
 
 def test_a_stale_copy_never_undoes_an_opt_out(world: World, events: Events) -> None:
     contact, at = opted_out(world)
     stale = events.customer_modified((contact,), at - 1000).delayed(DAY)
-    told = tell(events.opt_out_global((contact,), at), stale)
-    row = truth(world, told).rows["contact"][contact.id,]
+    knowledge = tell(events.opt_out_global((contact,), at), stale)
+    row = truth(world, knowledge).rows["contact"][contact.id,]
     assert (row["is_opted_out"], row["opt_out_timestamp"]) == (1, iso_millis(at))
-    told = tell(night(midnight_before(at)), events.customer_modified((contact,), at))
-    assert truth(world, told).rows["contact"][contact.id,]["is_opted_out"] == 1
+    knowledge = tell(night(midnight_before(at)), events.customer_modified((contact,), at))
+    assert truth(world, knowledge).rows["contact"][contact.id,]["is_opted_out"] == 1
 
 
 def test_a_copy_is_a_weak_word_for_an_opt_in(world: World, events: Events) -> None:
-    contact = next(c for c in world.book.contacts if len(c.opted_out.times) > 2)
+    contact = next(c for c in world.log.contacts if len(c.opted_out.times) > 2)
     left, back = contact.opted_out.times[1:3]
     copies = events.customer_modified((contact,), left + 1000), events.customer_modified((contact,), back + 1000)
     assert copies[0].body["customers"][0]["globalOptOutTimestamp"] == left // 1000
@@ -178,7 +184,7 @@ def test_a_copy_is_a_weak_word_for_an_opt_in(world: World, events: Events) -> No
 
 
 def test_what_a_whole_list_lacks_is_removed_then(world: World, events: Events) -> None:
-    contact, tagging = next((c, t) for c in world.book.contacts for t in c.taggings if t.removed is not None)
+    contact, tagging = next((c, t) for c in world.log.contacts for t in c.taggings if t.removed is not None)
     assert tagging.removed is not None
     on = events.customer_modified((contact,), tagging.removed - 1000)
     off = events.customer_modified((contact,), tagging.removed)
@@ -198,22 +204,22 @@ def test_duplicates_happened_twice(world: World, events: Events) -> None:
 
 def test_a_table_without_its_file_keeps_the_older_night(world: World) -> None:
     newest = midnight_before(world.present)
-    told = tell(night(newest - 20 * DAY // DAY * DAY))
-    told.night(newest, [table for table in TABLES if table != "message"])
-    assert len(truth(world, told).rows["message"]) < len(list(TABLES["message"](world, newest)))
+    knowledge = tell(night(newest - 20 * DAY // DAY * DAY))
+    knowledge.night(newest, [table for table in TABLES if table != "message"])
+    assert len(truth(world, knowledge).rows["message"]) < len(list(TABLES["message"](world, newest)))
 
 
 def test_a_troubled_week_is_healed_by_its_last_night(world: World) -> None:
     actions = list(simulate(world, world.present - 7 * DAY, world.present, EVERYTHING))
     last = midnight_before(world.present)
-    told = tell(*actions, Night(last, actions[-1].arrives))
-    rows = truth(world, told).rows
+    knowledge = tell(*actions, Night(last, actions[-1].arrives))
+    rows = truth(world, knowledge).rows
     whole = truth(world, tell(night(last))).rows
     for table in ("org", "contact_data", "contact_tag", "opt_out", "opt_in"):
         assert rows[table] == whole[table]
     assert rows["message"].keys() >= whole["message"].keys()
-    told.night(last - DAY)  # an older night that comes late changes nothing
-    assert truth(world, told).rows == rows
+    knowledge.night(last - DAY)  # an older night that comes late changes nothing
+    assert truth(world, knowledge).rows == rows
 
 
 # -- comparison --------------------------------------------------------------------------------------------------------

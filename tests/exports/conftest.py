@@ -1,4 +1,4 @@
-"""Fixtures: a stage with a fresh mirror and a server in a good mood, and the same for commands."""
+"""Fixtures: a stage with a fresh mirror and a server on a good day, and the same for commands."""
 
 import os
 from collections.abc import Iterator
@@ -8,8 +8,8 @@ import pytest
 import structlog
 from export_desk import Desk
 from export_stage import FAST, KEY, LIMITS, Stage, World, serving
+from faulty_qlara import FaultyQlara
 
-from promptsync.demo.qlara.server import QlaraServer
 from promptsync.vendors.qlara.exports import Exports
 
 
@@ -21,7 +21,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         assert isinstance(query, dict)
         return [one for one in world.messages if one.get("channel") == query["channel"]]
 
-    with serving(QlaraServer(world.rows, browse, key=KEY)) as server:
+    with serving(FaultyQlara(world.rows, browse=browse, key=KEY)) as server:
         one = Stage(tmp_path, server, world)
         yield one
         one.close()
@@ -32,7 +32,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     monkeypatch.setattr(Exports.__init__, "__defaults__", (FAST, LIMITS))
     world = World()
     umask = os.umask(0o022)
-    with serving(QlaraServer(world.rows, lambda _: world.messages, key=KEY)) as server:
+    with serving(FaultyQlara(world.rows, browse=lambda _: world.messages, key=KEY)) as server:
         yield Desk(tmp_path, server, world)
     os.umask(umask)
     structlog.reset_defaults()

@@ -5,16 +5,16 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 from export_stage import KEY, World
+from faulty_qlara import FaultyQlara
 
 from promptsync.cli import main
-from promptsync.demo.qlara.server import QlaraServer
 from promptsync.store.connect import open_reader
 
 
 class Desk:
     """A folder with a configuration, and commands run with it."""
 
-    def __init__(self, folder: Path, server: QlaraServer, world: World) -> None:
+    def __init__(self, folder: Path, server: FaultyQlara, world: World) -> None:
         self.folder, self.server, self.world = folder, server, world
         self.write(server.address)
 

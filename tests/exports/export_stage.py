@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from faulty_qlara import BadDays, FaultyQlara
+
 from promptsync.clock import MICROS, system_clock
 from promptsync.config import Config
-from promptsync.demo.qlara.server import Mood, QlaraServer
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.qlara.call import Pace
@@ -55,7 +56,7 @@ class World:
 
 
 @contextmanager
-def serving(server: QlaraServer) -> Iterator[QlaraServer]:
+def serving(server: FaultyQlara) -> Iterator[FaultyQlara]:
     """The server on a thread of its own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
@@ -79,7 +80,7 @@ def configure(folder: Path, address: str, **more: Any) -> Config:
 class Stage:
     """One mirror and its exports. Opening it again is what a restart does."""
 
-    def __init__(self, folder: Path, server: QlaraServer, world: World, clock: Any = system_clock) -> None:
+    def __init__(self, folder: Path, server: FaultyQlara, world: World, clock: Any = system_clock) -> None:
         self.folder, self.server, self.world, self.clock = folder, server, world, clock
         self.more: dict[str, Any] = {}
         self.pace, self.limits = FAST, LIMITS
@@ -97,8 +98,8 @@ class Stage:
         return self
 
     @property
-    def mood(self) -> Mood:
-        return self.server.mood
+    def faults(self) -> BadDays:
+        return self.server.faults
 
     def export(self, kind: str = "contacts", **asked: Any) -> list[dict[str, Any]]:
         return self.exports.carry_on(self.exports.request(kind, asked))

@@ -17,7 +17,7 @@ from promptsync.vendors.qlara.jobs import Limits
 
 @pytest.mark.parametrize("in_header", [False, True])
 def test_too_many_requests_waits_as_long_as_it_is_told(stage: Stage, in_header: bool) -> None:
-    stage.mood.rate_limited, stage.mood.retry_after, stage.mood.in_header = 1, 0.6, in_header
+    stage.faults.rate_limited, stage.faults.retry_after, stage.faults.in_header = 1, 0.6, in_header
     started = time.monotonic()
     assert stage.one()["state"] == "loaded"
     assert time.monotonic() - started >= 0.6
@@ -25,7 +25,7 @@ def test_too_many_requests_waits_as_long_as_it_is_told(stage: Stage, in_header: 
 
 
 def test_too_long_a_wait_is_left_for_later(stage: Stage) -> None:
-    stage.mood.rate_limited, stage.mood.retry_after = 1, 3600
+    stage.faults.rate_limited, stage.faults.retry_after = 1, 3600
     with pytest.raises(Unavailable, match="3,600 seconds"):
         stage.one()
     assert {row["state"] for row in stage.exports.carry_on(None)} == {"loaded"}
@@ -33,60 +33,60 @@ def test_too_long_a_wait_is_left_for_later(stage: Stage) -> None:
 
 @pytest.mark.parametrize("errors", [1, 2])
 def test_server_errors_are_tried_again(stage: Stage, errors: int) -> None:
-    stage.mood.errors = errors
+    stage.faults.errors = errors
     assert stage.one()["state"] == "loaded"
     assert stage.contacts() == EXPECTED
 
 
 def test_server_that_stays_broken_is_left_for_later(stage: Stage) -> None:
-    stage.mood.errors = 1000
+    stage.faults.errors = 1000
     with pytest.raises(Unavailable):
         stage.one()
-    stage.mood.errors = 0
+    stage.faults.errors = 0
     stage.open()
     assert [row["state"] for row in stage.exports.carry_on(None)] == ["loaded"]
 
 
 @pytest.mark.parametrize("ahead", [0.0, 3600.0, -3600.0, 400 * 86_400.0])
 def test_request_whose_answer_was_lost_is_found_again(stage: Stage, ahead: float) -> None:
-    stage.mood.clock_ahead = ahead
+    stage.faults.clock_ahead = ahead
     stage.one()
-    stage.mood.lose_answers = 1
+    stage.faults.lose_answers = 1
     job = stage.one()
     assert (job["state"], job["vendor_id"]) == ("loaded", "exp-2")
     assert len(stage.server.exports) == 2
 
 
 def test_lost_request_that_never_arrived_is_made_again(stage: Stage) -> None:
-    stage.mood.errors = 1  # the request itself fails, and leaves nothing behind
+    stage.faults.errors = 1  # the request itself fails, and leaves nothing behind
     assert stage.one()["vendor_id"] == "exp-1"
     assert stage.server.calls["POST /v1/exports/contacts"] == 2
 
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_expired_link_is_regenerated(stage: Stage, times: int) -> None:
-    stage.mood.expired, stage.mood.pending = times, 1
+    stage.faults.expired, stage.faults.pending = times, 1
     job = stage.one()
     assert (job["state"], job["vendor_id"]) == ("loaded", "exp-1")
     assert stage.server.calls["POST /v1/exports/{id}"] == times
 
 
 def test_link_that_never_works_ends_the_job(stage: Stage) -> None:
-    stage.mood.expired = 1000
+    stage.faults.expired = 1000
     job = stage.one()
     assert job["state"] == "failed"
     assert "6 attempts" in job["error"]
 
 
 def test_link_that_the_download_host_rejects_is_regenerated(stage: Stage) -> None:
-    stage.mood.link_dead = 2
+    stage.faults.link_dead = 2
     assert stage.one()["state"] == "loaded"
     assert stage.server.calls["POST /v1/exports/{id}"] == 2
 
 
 @pytest.mark.parametrize("how", ["cut", "short", "gzip_cut", "slow", "page", "down"])
 def test_broken_download_is_noticed_and_made_again(stage: Stage, how: str) -> None:
-    stage.mood.file, stage.mood.bad_files = how, 1
+    stage.faults.file, stage.faults.bad_files = how, 1
     assert stage.one()["state"] == "loaded"
     assert stage.server.calls["GET /files/{id}"] == 2
     assert stage.contacts() == EXPECTED
@@ -95,7 +95,7 @@ def test_broken_download_is_noticed_and_made_again(stage: Stage, how: str) -> No
 @pytest.mark.parametrize("pages", [1, 2])
 def test_page_in_place_of_an_answer_is_none(stage: Stage, pages: int) -> None:
     """Neither an empty listing nor a request that was accepted."""
-    stage.mood.pages = pages
+    stage.faults.pages = pages
     job = stage.one()
     assert (job["state"], job["vendor_id"], len(stage.server.exports)) == ("loaded", "exp-1", 1)
 
@@ -103,7 +103,7 @@ def test_page_in_place_of_an_answer_is_none(stage: Stage, pages: int) -> None:
 @pytest.mark.parametrize("ahead", [0, 3_650 * 86_400 * MICROS])
 def test_page_that_stays_in_place_of_an_export_ends_the_job_at_the_deadline(stage: Stage, ahead: int) -> None:
     """Also where the clock was ahead, and is put right meanwhile."""
-    stage.mood.file, stage.limits = "page", Limits(deadline=1 << 50)
+    stage.faults.file, stage.limits = "page", Limits(deadline=1 << 50)
     stage.clock = lambda: system_clock() + ahead
     with pytest.raises(Unavailable, match="page in place of the export"):
         stage.open().one()
@@ -134,21 +134,21 @@ def test_whoever_waits_is_not_kept_waiting_by_errors_alone(stage: Stage, trouble
     assert asked < 50 + 3 * len(ids), "each job was tried as if it were alone"
     states = {state for (state,) in stage.query("SELECT state FROM sync_job")}
     assert states <= {"requested", "pending", "available"}
-    stage.mood.errors = stage.mood.post_errors = 0
-    stage.mood.file = "whole"
+    stage.faults.errors = stage.faults.post_errors = 0
+    stage.faults.file = "whole"
     assert {row["state"] for row in stage.exports.carry_on(None)} == {"loaded"}
 
 
 def _trouble(stage: Stage, trouble: str) -> int:
     if trouble in ("down", "page"):
-        stage.mood.file = trouble
+        stage.faults.file = trouble
     else:
-        setattr(stage.mood, trouble, 1 << 20)
+        setattr(stage.faults, trouble, 1 << 20)
     return _trouble_left(stage, trouble)
 
 
 def _trouble_left(stage: Stage, trouble: str) -> int:
-    return stage.mood.bad_files if trouble in ("down", "page") else int(getattr(stage.mood, trouble))
+    return stage.faults.bad_files if trouble in ("down", "page") else int(getattr(stage.faults, trouble))
 
 
 def test_what_one_job_is_refused_keeps_no_other_from_being_carried_on(
@@ -169,14 +169,14 @@ def test_what_one_job_is_refused_keeps_no_other_from_being_carried_on(
 
 
 def test_download_that_stays_slow_is_left_for_later(stage: Stage) -> None:
-    stage.mood.file = "slow"
+    stage.faults.file = "slow"
     with pytest.raises(Unavailable, match="too long"):
         stage.one()
     assert stage.query("SELECT state FROM sync_job") == [("available",)]
 
 
 def test_download_that_stays_cut_ends_the_job(stage: Stage) -> None:
-    stage.mood.file = "cut"
+    stage.faults.file = "cut"
     job = stage.one()
     assert job["state"] == "failed"
     assert stage.contacts() == []
@@ -209,7 +209,7 @@ def test_bad_rows_hold_an_export_as_they_hold_a_file(stage: Stage, bad: str, goo
 def test_link_to_elsewhere_is_not_followed(stage: Stage, link: str, words: str) -> None:
     stage.more = {"allowed_hosts": ["allowed.example"]}
     stage.open()
-    stage.mood.redirect_to = link
+    stage.faults.redirect_to = link
     job = stage.one()
     assert job["state"] == "failed"
     assert any(word in job["error"] for word in words.split("|"))
@@ -217,12 +217,12 @@ def test_link_to_elsewhere_is_not_followed(stage: Stage, link: str, words: str) 
 
 
 def test_redirect_of_the_link_is_judged_too(stage: Stage) -> None:
-    stage.mood.redirect_to, stage.mood.link_shape = "http://10.1.2.3/x", "redirect"
+    stage.faults.redirect_to, stage.faults.link_shape = "http://10.1.2.3/x", "redirect"
     assert "10.1.2.3" in stage.one()["error"]
 
 
 def test_refusal_ends_the_job_with_the_vendors_words(stage: Stage) -> None:
-    stage.mood.refuse = "listIds must not be empty, see https://x.example/?sig=secret-part"
+    stage.faults.refuse = "listIds must not be empty, see https://x.example/?sig=secret-part"
     job = stage.one()
     assert job["state"] == "refused"
     assert "listIds must not be empty" in job["error"]
@@ -231,12 +231,12 @@ def test_refusal_ends_the_job_with_the_vendors_words(stage: Stage) -> None:
 
 
 def test_failed_export_ends_the_job(stage: Stage) -> None:
-    stage.mood.after, stage.mood.says_ready = "failed", False
+    stage.faults.after, stage.faults.says_ready = "failed", False
     assert stage.one()["state"] == "failed"
 
 
 def test_export_that_never_finishes_ends_at_the_deadline(stage: Stage) -> None:
-    stage.mood.pending, stage.mood.before, stage.mood.says_ready = 1 << 30, "BREWING", False
+    stage.faults.pending, stage.faults.before, stage.faults.says_ready = 1 << 30, "BREWING", False
     job = stage.one()
     assert job["state"] == "failed"
     assert "brewing" in job["error"]
@@ -250,7 +250,7 @@ def test_wrong_key_refuses_a_request(stage: Stage) -> None:
 
 
 def test_key_that_is_withdrawn_leaves_open_jobs_open(stage: Stage) -> None:
-    stage.mood.pending, stage.limits = 1 << 30, Limits(deadline=1 << 50)
+    stage.faults.pending, stage.limits = 1 << 30, Limits(deadline=1 << 50)
     stage.open()
     ids = stage.exports.request("contacts", {})
     with ThreadPoolExecutor(1) as pool:
@@ -277,7 +277,7 @@ def test_unreachable_vendor_is_left_for_later_without_an_attempt(stage: Stage) -
 
 
 def test_stopping_ends_the_wait_at_once(stage: Stage) -> None:
-    stage.mood.pending = 1 << 30
+    stage.faults.pending = 1 << 30
     ids = stage.exports.request("contacts", {})
     stage.stopping.set()
     with pytest.raises(Unavailable, match="stopping"):

@@ -31,24 +31,24 @@ def test_no_wait_leaves_it_to_resume(desk: Desk) -> None:
 
 
 def test_refused_export_is_exit_1_and_in_status_until_a_good_one_follows(desk: Desk) -> None:
-    desk.server.mood.refuse = "not today"
+    desk.server.faults.refuse = "not today"
     result = desk.run("export", "request", "contacts")
     assert result.exit_code == 1
     assert "not today" in result.stderr
     assert "not today" in desk.run("status").stdout
-    desk.server.mood.refuse = ""
+    desk.server.faults.refuse = ""
     assert desk.run("export", "request", "contacts").exit_code == 0
     status = desk.run("status")
     assert (status.exit_code, "not today" in status.stdout) == (0, False)
 
 
 def test_export_that_never_finishes_is_exit_1(desk: Desk) -> None:
-    desk.server.mood.pending = 1 << 30
+    desk.server.faults.pending = 1 << 30
     assert desk.run("export", "request", "contacts").exit_code == 1
 
 
 def test_unreachable_vendor_is_exit_3(desk: Desk) -> None:
-    desk.server.mood.errors = 1 << 30
+    desk.server.faults.errors = 1 << 30
     assert desk.run("export", "request", "contacts").exit_code == 3
 
 
@@ -101,8 +101,8 @@ async def test_the_daemon_does_what_is_asked_and_what_was_left(desk: Desk) -> No
     assert result.exit_code == 0
     assert len(desk.server.exports) == 2
     assert desk.contacts() == EXPECTED
-    desk.server.mood.pending = 1 << 30
-    desk.server.mood.id_shape = "id"
+    desk.server.faults.pending = 1 << 30
+    desk.server.faults.id_shape = "id"
     daemon.engine.exports._limits = LIMITS.__class__(deadline=1 << 50)
     waiting = asyncio.create_task(asyncio.to_thread(desk.run, "export", "request", "contacts"))
     while len(desk.server.exports) < 3:

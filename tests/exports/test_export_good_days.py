@@ -17,40 +17,40 @@ def test_rows_are_merged_and_the_job_is_loaded(stage: Stage) -> None:
 
 @pytest.mark.parametrize("shape", ["exportId", "id", "export", "bare", "nothing"])
 def test_every_shape_of_id(stage: Stage, shape: str) -> None:
-    stage.mood.id_shape = shape
+    stage.faults.id_shape = shape
     assert stage.one()["vendor_id"] == "exp-1"
     assert stage.contacts() == EXPECTED
 
 
 @pytest.mark.parametrize("shape", ["bare", "content", "data", "items", "exports", "results"])
 def test_every_shape_of_listing(stage: Stage, shape: str) -> None:
-    stage.mood.list_shape, stage.mood.pending = shape, 1
+    stage.faults.list_shape, stage.faults.pending = shape, 1
     assert stage.one()["state"] == "loaded"
     assert stage.server.calls["GET /v1/exports"] >= 2
 
 
 @pytest.mark.parametrize("shape", ["url", "downloadUrl", "link", "string", "text", "redirect"])
 def test_every_shape_of_link(stage: Stage, shape: str) -> None:
-    stage.mood.link_shape = shape
+    stage.faults.link_shape = shape
     assert stage.one()["state"] == "loaded"
 
 
 @pytest.mark.parametrize("how", ["whole", "gzip"])
 def test_plain_and_gzip(stage: Stage, how: str) -> None:
-    stage.mood.file = how
+    stage.faults.file = how
     assert stage.one()["state"] == "loaded"
     assert stage.contacts() == EXPECTED
 
 
 def test_not_downloaded_before_it_is_available(stage: Stage) -> None:
-    stage.mood.not_available = 3
+    stage.faults.not_available = 3
     assert stage.one()["state"] == "loaded"
     assert stage.server.calls["GET /v1/exports"] >= 4
     assert stage.server.calls["GET /v1/exports/{id}"] == 1
 
 
 def test_unknown_status_is_waited_for(stage: Stage) -> None:
-    stage.mood.pending, stage.mood.before, stage.mood.says_ready = 2, "BREWING", False
+    stage.faults.pending, stage.faults.before, stage.faults.says_ready = 2, "BREWING", False
     assert stage.one()["state"] == "loaded"
 
 
@@ -61,7 +61,7 @@ def test_more_jobs_than_one_page_lists(stage: Stage) -> None:
 
 
 def test_jobs_whose_ids_must_be_found_do_not_take_each_others(stage: Stage) -> None:
-    stage.mood.id_shape, stage.mood.pending = "nothing", 1
+    stage.faults.id_shape, stage.faults.pending = "nothing", 1
     for _ in range(3):
         stage.exports.request("contacts", {})
     rows = stage.exports.carry_on(None)
@@ -69,7 +69,7 @@ def test_jobs_whose_ids_must_be_found_do_not_take_each_others(stage: Stage) -> N
 
 
 def test_lost_request_does_not_take_the_export_of_the_next(stage: Stage) -> None:
-    stage.mood.id_shape, stage.mood.errors = "nothing", 1
+    stage.faults.id_shape, stage.faults.errors = "nothing", 1
     for name in ("a", "b"):
         stage.exports.request("contacts", {"list_ids": [name]})
     rows = stage.exports.carry_on(None)

@@ -41,7 +41,7 @@ def kill_after(monkeypatch: pytest.MonkeyPatch, steps: int, *, before: bool) -> 
 def test_killed_at_every_step(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, steps: int, before: bool, shape: str
 ) -> None:
-    stage.mood.id_shape, stage.mood.expired, stage.mood.link_dead = shape, 1, 1
+    stage.faults.id_shape, stage.faults.expired, stage.faults.link_dead = shape, 1, 1
     with monkeypatch.context() as patched:
         kill_after(patched, steps, before=before)
         try:
@@ -109,10 +109,10 @@ async def _die(*_: object) -> Job:
 @pytest.mark.parametrize("when", ["requested", "pending", "available", "downloaded"])
 def test_killed_in_earnest(stage: Stage, when: str) -> None:
     """A process of its own, SIGKILL while it is in that state."""
-    moods = {"requested": ("rate_limited", 1), "pending": ("pending", 1 << 30), "available": ("file", "slow")}
-    if when in moods:
-        setattr(stage.mood, *moods[when])
-    stage.mood.retry_after = 30.0
+    faults = {"requested": ("rate_limited", 1), "pending": ("pending", 1 << 30), "available": ("file", "slow")}
+    if when in faults:
+        setattr(stage.faults, *faults[when])
+    stage.faults.retry_after = 30.0
     stage.close()
     killed = _process(stage, hang_in_load=when == "downloaded")
     try:
@@ -123,7 +123,7 @@ def test_killed_in_earnest(stage: Stage, when: str) -> None:
         killed.kill()
         killed.wait()
     for name, value in (("rate_limited", 0), ("pending", 0), ("file", "whole")):
-        setattr(stage.mood, name, value)
+        setattr(stage.faults, name, value)
     stage.open()
     assert [row["state"] for row in stage.exports.carry_on(None)] == ["loaded"]
     assert stage.contacts() == EXPECTED
@@ -138,9 +138,9 @@ def _process(stage: Stage, *, hang_in_load: bool) -> "subprocess.Popen[bytes]":
         from export_stage import FAST, LIMITS, configure
         from dataclasses import replace
         from promptsync.clock import system_clock
-        from promptsync.exports import Exports
-        from promptsync.ingest.export_load import ExportLoader
-        from promptsync.model import declared_schema
+        from promptsync.vendors.qlara.exports import Exports
+        from promptsync.loading.export import ExportLoader
+        from promptsync.vendors import declared_schema
         from promptsync.store.mirror import Mirror
         if {hang_in_load}:
             ExportLoader.load = lambda *_: time.sleep(60)

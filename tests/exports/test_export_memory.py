@@ -11,11 +11,11 @@ import resource, sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 from promptsync.clock import parse_iso
-from promptsync.formats.export_rows import ColumnMap
-from promptsync.ingest.export_load import ExportLoader, ExportSource
+from promptsync.vendors.qlara.rows import ColumnMap
+from promptsync.loading.export import ExportLoader, ExportSource
 from promptsync.merge.guards import Guards
-from promptsync.model import declared_schema
-from promptsync.sources.export_profile import QLARA
+from promptsync.vendors import declared_schema
+from promptsync.vendors.qlara.profile import QLARA
 from promptsync.store.mirror import Mirror
 folder, rows = Path(sys.argv[1]), int(sys.argv[2])
 with (folder / "messages.csv").open("w") as file:

@@ -10,7 +10,7 @@ import pytest
 from fetch_home import QUICK, Home, rows
 
 from promptsync.daemon.operations import retry_rejects
-from promptsync.demo.prompt.nights import midnight
+from promptsync.demo.world.time import midnight
 from promptsync.errors import Unavailable
 from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import sources_of

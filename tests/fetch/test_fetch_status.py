@@ -9,7 +9,7 @@ from fetch_home import Home
 
 from promptsync.clock import MICROS, iso_millis
 from promptsync.demo.prompt.exports import write_night
-from promptsync.demo.prompt.nights import midnight
+from promptsync.demo.world.time import midnight
 from promptsync.engine.engine import Engine
 from promptsync.fetch.expected import missing_nights
 from promptsync.fetch.run import record_run

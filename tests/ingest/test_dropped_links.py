@@ -9,7 +9,7 @@ import pytest
 
 from promptsync.config import Config
 from promptsync.demo.prompt.exports import write_night
-from promptsync.demo.prompt.nights import midnight
+from promptsync.demo.world.time import midnight
 from promptsync.demo.world.world import World
 from promptsync.engine.engine import Engine
 from promptsync.errors import Unavailable

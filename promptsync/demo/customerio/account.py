@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from promptsync.clock import MICROS
-from promptsync.demo.world.chronicle import MILLI
+from promptsync.demo.world.log import MILLI
 from promptsync.demo.world.people import Contact
 from promptsync.demo.world.traffic import Message
 from promptsync.demo.world.words import BROADCASTS
@@ -104,19 +104,19 @@ class Account:
 
     def grow(self) -> None:
         """Takes in whoever and whatever is new in the world."""
-        book = self.world.book
-        for contact in book.contacts[self._contacts :]:
+        log = self.world.log
+        for contact in log.contacts[self._contacts :]:
             if contact.id % _EVERY == 0:
                 self._add(contact)
-        for record in book.opt_outs[self._consents :]:
+        for record in log.opt_outs[self._consents :]:
             person = self._by_contact.get(record.contact_id)
             if person is not None and person.gone is None and record.contact_id % 4 == 0:
                 person.gone, person.suppressed = whole(record.at) + MICROS, True
-        for message in book.messages[self._messages :]:
+        for message in log.messages[self._messages :]:
             person = self._by_contact.get(message.conversation.contact.id)
             if person is not None:
                 self._take(person, message)
-        self._contacts, self._messages, self._consents = len(book.contacts), len(book.messages), len(book.opt_outs)
+        self._contacts, self._messages, self._consents = len(log.contacts), len(log.messages), len(log.opt_outs)
 
     def sent(self, begin: int, end: int) -> Iterator[Journey]:
         """Messages created in ``[begin, end)``, in order."""

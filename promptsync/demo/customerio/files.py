@@ -36,7 +36,7 @@ ROWS: dict[str, Callable[[Account, int, int], Iterator[CioRow]]] = {
     "metrics": messages.metrics,
     "delivery_content": messages.delivery_content,
 }
-"""Every table, by the stem of its files, and the rows that changed in a stretch of time."""
+"""Every table, by the stem of its files, and the rows that changed in a stretch of time, without what is empty."""
 
 _OLD_STEMS = {"actions": "campaign_actions", "delivery_content": "delivery_contents", "objects": "objects"}
 _STEMS = {"objects": "object"}
@@ -75,6 +75,13 @@ class CioFile:
     def columns(self) -> tuple[CioColumn, ...]:
         """What it has of the table's columns."""
         return columns_of(self.table, self.version)
+
+
+def rows_of(table: str, account: Account, begin: int, end: int) -> Iterator[CioRow]:
+    """Rows that changed in ``[begin, end)``, with every column of the table."""
+    empty: CioRow = dict.fromkeys(column.name for column in columns_of(table, 5))
+    for row in ROWS[table](account, begin, end):
+        yield {**empty, "workspace_id": WORKSPACE, **row}
 
 
 def write(file: CioFile, folder: Path) -> Path:

@@ -7,7 +7,7 @@ whole history. Follows Parquet file schemas. Times in microseconds, whole second
 from collections.abc import Iterator
 
 from promptsync.clock import MICROS
-from promptsync.demo.customerio.account import EVENT_CAMPAIGN, WORKSPACE, Account, Journey, whole
+from promptsync.demo.customerio.account import EVENT_CAMPAIGN, Account, Journey, whole
 from promptsync.demo.world.traffic import Message
 from promptsync.demo.world.world import DAY
 
@@ -24,21 +24,14 @@ def deliveries(account: Account, begin: int, end: int) -> Iterator[CioRow]:
     for journey, changed in _changed(account, begin, end):
         message, broadcast = journey.message, journey.message.broadcast
         yield {
-            "workspace_id": WORKSPACE,
-            "delivery_id": journey.delivery_id,
-            "internal_customer_id": journey.person.known_as(end),
-            "subject_id": journey.subject,
-            "event_id": event_id(journey.cause) if journey.cause else None,
-            "delivery_type": "sms",
-            "campaign_id": journey.campaign,
-            "action_id": journey.action,
+            "delivery_id": journey.delivery_id, "internal_customer_id": journey.person.known_as(end),
+            "subject_id": journey.subject, "event_id": event_id(journey.cause) if journey.cause else None,
+            "delivery_type": "sms", "campaign_id": journey.campaign, "action_id": journey.action,
             "newsletter_id": broadcast.id if broadcast and journey.campaign is None else None,
             "content_id": message.id % 2 if journey.campaign is None else None,
             "trigger_id": broadcast.id if broadcast and journey.campaign is not None else None,
-            "created_at": journey.created,
-            "transactional_message_id": None,
-            "seq_num": _sequence(changed),
-        }
+            "created_at": journey.created, "seq_num": _sequence(changed),
+        }  # fmt: skip
 
 
 def delivery_content(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -46,20 +39,12 @@ def delivery_content(account: Account, begin: int, end: int) -> Iterator[CioRow]
     for journey in account.sent(begin, end):
         message, newsletter = journey.message, journey.campaign is None
         yield {
-            "delivery_id": journey.delivery_id,
-            "workspace_id": WORKSPACE,
-            "type": "sms",
-            "campaign_id": journey.campaign,
+            "delivery_id": journey.delivery_id, "type": "sms", "campaign_id": journey.campaign,
             "action_id": journey.action,
             "newsletter_id": message.broadcast.id if message.broadcast and newsletter else None,
-            "content_id": message.id % 2 if newsletter else None,
-            "from": message.conversation.channel.phone,
-            **dict.fromkeys(("reply_to", "bcc")),
-            "recipient": message.conversation.contact.phone,
-            "subject": None,
-            "body": message.content,
-            **dict.fromkeys(("body_amp", "body_plain", "preheader", "url", "method", "headers")),
-        }
+            "content_id": message.id % 2 if newsletter else None, "from": message.conversation.channel.phone,
+            "recipient": message.conversation.contact.phone, "body": message.content,
+        }  # fmt: skip
 
 
 def metrics(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -69,20 +54,12 @@ def metrics(account: Account, begin: int, end: int) -> Iterator[CioRow]:
             if begin <= at < end:
                 clicked = metric == "clicked"
                 yield {
-                    "event_id": f"01M{journey.message.id:012d}{turn:02d}",
-                    "workspace_id": WORKSPACE,
-                    "delivery_id": journey.delivery_id,
-                    "metric": metric,
-                    "reason": reason,
-                    "link_id": 40 + journey.message.id % 3 if clicked else None,
+                    "event_id": f"01M{journey.message.id:012d}{turn:02d}", "delivery_id": journey.delivery_id,
+                    "metric": metric, "reason": reason, "link_id": 40 + journey.message.id % 3 if clicked else None,
                     "link_url": f"https://harborstreet.example/p/{journey.message.id % 3}" if clicked else None,
-                    "created_at": at,
-                    "seq_num": _sequence(at),
-                    **dict.fromkeys(("proxied", "prefetched"), False),
-                    "machine": clicked and journey.message.id % 5 == 0,
-                    "user_agent": _AGENT if clicked else None,
-                    **dict.fromkeys(("email_client", "inbox_domain", "inbox_provider", "mx_host")),
-                }
+                    "created_at": at, "seq_num": _sequence(at), **dict.fromkeys(("proxied", "prefetched"), False),
+                    "machine": clicked and journey.message.id % 5 == 0, "user_agent": _AGENT if clicked else None,
+                }  # fmt: skip
 
 
 def subjects(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -92,17 +69,12 @@ def subjects(account: Account, begin: int, end: int) -> Iterator[CioRow]:
             continue
         broadcast = journey.message.broadcast
         yield {
-            "workspace_id": WORKSPACE,
-            "subject_name": journey.subject,
-            "internal_customer_id": journey.person.known_as(end),
+            "subject_name": journey.subject, "internal_customer_id": journey.person.known_as(end),
             "campaign_type": "event" if journey.campaign == EVENT_CAMPAIGN else "triggered_broadcast",
-            "campaign_id": journey.campaign,
-            "event_id": event_id(journey.cause) if journey.cause else None,
-            "trigger_id": broadcast.id if broadcast else None,
-            "started_campaign_at": journey.started,
-            "created_at": journey.started,
-            "seq_num": _sequence(changed),
-        }
+            "campaign_id": journey.campaign, "event_id": event_id(journey.cause) if journey.cause else None,
+            "trigger_id": broadcast.id if broadcast else None, "started_campaign_at": journey.started,
+            "created_at": journey.started, "seq_num": _sequence(changed),
+        }  # fmt: skip
 
 
 def outputs(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -130,18 +102,10 @@ def event_id(message: Message) -> str:
 
 def _step(journey: Journey, number: int, type_: str, explanation: str, **more: CioValue) -> CioRow:
     return {
-        "workspace_id": WORKSPACE,
-        "output_id": f"{journey.subject}:{number}",
-        "subject_name": journey.subject,
-        "output_type": type_,
-        "action_id": (journey.campaign or 0) * 10 + number,
-        "explanation": explanation,
-        **dict.fromkeys(("delivery_id", "draft", "link_tracked", "split_test_index", "delay_ends_at", "branch_index")),
-        **dict.fromkeys(("manual_segment_id", "add_to_manual_segment")),
-        **more,
-        "created_at": journey.created,
-        "seq_num": _sequence(journey.created),
-    }
+        "output_id": f"{journey.subject}:{number}", "subject_name": journey.subject, "output_type": type_,
+        "action_id": (journey.campaign or 0) * 10 + number, "explanation": explanation, **more,
+        "created_at": journey.created, "seq_num": _sequence(journey.created),
+    }  # fmt: skip
 
 
 def _changed(account: Account, begin: int, end: int) -> Iterator[tuple[Journey, int]]:

@@ -9,10 +9,10 @@ import json
 from collections.abc import Iterator
 
 from promptsync.clock import MICROS
-from promptsync.demo.customerio.account import WORKSPACE, Account, Person, whole
+from promptsync.demo.customerio.account import Account, Person, whole
 from promptsync.demo.customerio.messages import CioRow, event_id
 from promptsync.demo.world import words
-from promptsync.demo.world.timeline import Timeline
+from promptsync.demo.world.time import Timeline
 from promptsync.demo.world.world import DAY
 
 _MONTH = 30 * DAY
@@ -29,15 +29,12 @@ def people(account: Account, begin: int, end: int) -> Iterator[CioRow]:
         updated = max(person.created, whole(person.contact.name.since(end - 1))) if gone is None else gone
         if begin <= updated < end:
             yield {
-                "workspace_id": WORKSPACE,
-                "customer_id": str(person.contact.id),
-                "internal_customer_id": person.cio_id,
+                "customer_id": str(person.contact.id), "internal_customer_id": person.cio_id,
                 "deleted": gone is not None and not person.suppressed,
                 "suppressed": gone is not None and person.suppressed,
-                "created_at": person.created if gone is None else None,
-                "updated_at": updated,
+                "created_at": person.created if gone is None else None, "updated_at": updated,
                 "email_addr": _email(person, end) if gone is None else None,
-            }
+            }  # fmt: skip
 
 
 def _email(person: Person, when: int) -> str | None:
@@ -60,12 +57,9 @@ def attributes(account: Account, begin: int, end: int) -> Iterator[CioRow]:
             for at, value in changed.items():
                 if begin <= at < end and (begin or value is not None):
                     yield {
-                        "workspace_id": WORKSPACE,
-                        "internal_customer_id": person.cio_id,
-                        "attribute_name": name,
-                        "attribute_value": value,
+                        "internal_customer_id": person.cio_id, "attribute_name": name, "attribute_value": value,
                         "timestamp": at,
-                    }
+                    }  # fmt: skip
 
 
 def _attributes(person: Person) -> Iterator[tuple[str, list[int], list[str | None]]]:
@@ -109,17 +103,10 @@ def _json(data: dict[str, str]) -> str:
 def _event(who: str | None, at: int, mark: str, said: tuple[str, str, str]) -> CioRow:
     name, type_, data = said
     return {
-        "workspace_id": WORKSPACE,
-        "event_id": f"01V{mark}",
-        "internal_customer_id": who,
-        "name": name,
-        "type": type_,
-        "data": data,
-        "timestamp": at,
-        "processed_at": at + 2 * MICROS,
-        "sources": [_SITE] if type_ == "event" else [_SITE, "mobile"],
+        "event_id": f"01V{mark}", "internal_customer_id": who, "name": name, "type": type_, "data": data,
+        "timestamp": at, "processed_at": at + 2 * MICROS, "sources": [_SITE] if type_ == "event" else [_SITE, "mobile"],
         "source_uas": [_AGENT] if type_ != "event" else [],
-    }
+    }  # fmt: skip
 
 
 def inbound(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -130,18 +117,10 @@ def inbound(account: Account, begin: int, end: int) -> Iterator[CioRow]:
             text = message.content or ""
             keyword = text.upper() if text in (*words.STOPS, *words.STARTS) else ""
             yield {
-                "workspace_id": WORKSPACE,
-                "event_id": event_id(message),
-                "internal_customer_id": person.known_as(end) if first else person.cio_id,
-                "timestamp": whole(message.at),
-                "processed_at": whole(message.at) + MICROS,
-                "channel": "sms",
-                "from": message.conversation.contact.phone,
-                "to": message.conversation.channel.phone,
-                "body": text,
-                "keyword": keyword,
-                "optout": text in words.STOPS,
-                "messaging_service_sid": f"MG{person.contact.id % 2:032x}",
-                "message_sid": f"SM{message.id:032x}",
+                "event_id": event_id(message), "internal_customer_id": person.known_as(end) if first else person.cio_id,
+                "timestamp": whole(message.at), "processed_at": whole(message.at) + MICROS, "channel": "sms",
+                "from": message.conversation.contact.phone, "to": message.conversation.channel.phone, "body": text,
+                "keyword": keyword, "optout": text in words.STOPS,
+                "messaging_service_sid": f"MG{person.contact.id % 2:032x}", "message_sid": f"SM{message.id:032x}",
                 "in_reply_to_delivery_id": answered.delivery_id if answered else None,
-            }
+            }  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from promptsync.demo.customerio.account import Account, whole
-from promptsync.demo.customerio.files import ROWS, CioFile
+from promptsync.demo.customerio.files import ROWS, CioFile, rows_of
 from promptsync.demo.customerio.messages import CioRow
 from promptsync.demo.world.world import DAY, World
 
@@ -65,7 +65,7 @@ class Syncs:
 
     def _parts(self, table: str, version: int, end: int) -> Iterator[CioFile]:
         """A first sync in several files, with two sequences in their names."""
-        rows = tuple(ROWS[table](self._account, 0, end))
+        rows = tuple(rows_of(table, self._account, 0, end))
         sequence = self._sequence()
         size = -(-len(rows) // _PARTS) or 1
         for part in range(_PARTS):
@@ -73,7 +73,7 @@ class Syncs:
             yield self._keep(CioFile(table, version, sequence, _FIRST + part, 0, end, some))
 
     def _file(self, table: str, version: int, stretch: tuple[int, int]) -> CioFile:
-        rows: Iterable[CioRow] = ROWS[table](self._account, *stretch)
+        rows: Iterable[CioRow] = rows_of(table, self._account, *stretch)
         return self._keep(CioFile(table, version, self._sequence(), 0, *stretch, tuple(rows)))
 
     def _keep(self, file: CioFile) -> CioFile:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 
 from promptsync.clock import MICROS
-from promptsync.demo.customerio.account import EVENT_CAMPAIGN, WORKSPACE, Account, whole
+from promptsync.demo.customerio.account import EVENT_CAMPAIGN, Account, whole
 from promptsync.demo.customerio.messages import CioRow, CioValue
 from promptsync.demo.world import words
 from promptsync.demo.world.world import DAY, HISTORY_DAYS
@@ -25,7 +25,7 @@ def campaigns(account: Account, begin: int, end: int) -> Iterator[CioRow]:
         for version, at in enumerate(_versions(account, campaign), 1):
             if begin <= at < end:
                 name = title if version == 1 else f"{title} ({version})"
-                yield {"workspace_id": WORKSPACE, "campaign_id": campaign, **_version(account, campaign, version, name)}
+                yield {"campaign_id": campaign, **_version(account, campaign, version, name)}
 
 
 def actions(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -35,7 +35,7 @@ def actions(account: Account, begin: int, end: int) -> Iterator[CioRow]:
             for version, at in enumerate(_versions(account, campaign), 1):
                 if begin <= at < end:
                     ids: CioRow = {"campaign_id": campaign, "action_id": campaign * 10 + number}
-                    yield {"workspace_id": WORKSPACE, **ids, **_version(account, campaign, version, name)}
+                    yield {**ids, **_version(account, campaign, version, name)}
 
 
 def _titles() -> Iterator[tuple[int, str]]:
@@ -45,30 +45,26 @@ def _titles() -> Iterator[tuple[int, str]]:
 
 def _versions(account: Account, campaign: int) -> list[int]:
     """When each version came to be. The last ones of some are of the days that are lived through."""
-    founded = account.world.book.staff.founded + campaign * DAY + 417_000
+    founded = account.world.log.staff.founded + campaign * DAY + 417_000
     present = account.world.present - campaign * 3600 * MICROS
     return [founded, account.world.start + campaign * DAY + 83_000, *([present] if campaign % 2 else [])]
 
 
 def _version(account: Account, campaign: int, version: int, name: str | None) -> CioRow:
     times = _versions(account, campaign)
-    topics = [chosen.name for chosen in account.world.book.staff.lists[: campaign % 3]]
+    topics = [chosen.name for chosen in account.world.log.staff.lists[: campaign % 3]]
     return {
-        "name": name,
-        "created_at": times[0],
-        "updated_at": times[version - 1],
-        "version": version,
+        "name": name, "created_at": times[0], "updated_at": times[version - 1], "version": version,
         "topic_names": topics or None,
-    }
+    }  # fmt: skip
 
 
 def broadcasts(account: Account, begin: int, end: int) -> Iterator[CioRow]:
     """Every update of a newsletter: those of the simulated broadcasts that people send by hand."""
-    for broadcast in account.world.book.broadcasts:
+    for broadcast in account.world.log.broadcasts:
         for turn, at in enumerate(broadcast.states.times if broadcast.p2p else ()):
             if begin <= at < end:
                 yield {
-                    "workspace_id": WORKSPACE,
                     "broadcast_id": broadcast.id,
                     "name": broadcast.description if turn else f"Copy of {broadcast.description}",
                     "created_at": broadcast.created,
@@ -83,14 +79,9 @@ def object_types(account: Account, begin: int, end: int) -> Iterator[CioRow]:
         changed, deleted = _last_change(account, slug, end)
         if begin <= changed < end and (begin or not deleted):
             yield {
-                "workspace_id": WORKSPACE,
-                "object_type_id": id_,
-                "name": name,
-                "slug": slug,
-                "deleted": deleted,
-                "enabled": not deleted,
+                "object_type_id": id_, "name": name, "slug": slug, "deleted": deleted, "enabled": not deleted,
                 "updated_at": changed,
-            }
+            }  # fmt: skip
 
 
 def objects(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -99,12 +90,9 @@ def objects(account: Account, begin: int, end: int) -> Iterator[CioRow]:
         changed, deleted = _last_change(account, id_, end)
         if begin <= changed < end and (begin or not deleted):
             yield {
-                **_object(type_, id_),
-                "object_id": id_,
-                "deleted": deleted,
-                "created_at": _born(account, id_),
+                **_object(type_, id_), "object_id": id_, "deleted": deleted, "created_at": _born(account, id_),
                 "updated_at": changed,
-            }
+            }  # fmt: skip
 
 
 def object_attributes(account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -122,13 +110,13 @@ def object_attributes(account: Account, begin: int, end: int) -> Iterator[CioRow
 
 
 def _object(type_: int, id_: str) -> dict[str, CioValue]:
-    return {"workspace_id": WORKSPACE, "object_type_id": type_, "internal_object_id": f"ob{type_}-{id_}"}
+    return {"object_type_id": type_, "internal_object_id": f"ob{type_}-{id_}"}
 
 
 def _objects(account: Account) -> Iterator[tuple[int, str]]:
     for turn, _ in enumerate(words.FIELDS[2][2]):
         yield 1, f"site-{turn}"
-    for chosen in account.world.book.staff.lists:
+    for chosen in account.world.log.staff.lists:
         yield 2, chosen.api_id
     for letter in "abc":
         yield 3, f"route-{letter}"
@@ -137,7 +125,7 @@ def _objects(account: Account) -> Iterator[tuple[int, str]]:
 def _born(account: Account, id_: str) -> int:
     if id_ in _NEW:
         return whole(account.world.present - _NEW[id_] * DAY)
-    return whole(account.world.book.staff.founded) + len(id_) * DAY
+    return whole(account.world.log.staff.founded) + len(id_) * DAY
 
 
 def _last_change(account: Account, id_: str, end: int) -> tuple[int, bool]:

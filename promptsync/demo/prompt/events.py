@@ -1,7 +1,7 @@
 """Webhook deliveries of the simulated world: path and JSON body in exactly the specification's shapes.
 
-One builder for each event type; each also says what a receiver learns from it (``says``), to keep the truth by.
-A new type is a builder here, a method of ``Told``, and a line in days. Follows Event Endpoint.
+One builder for each event type; each also says what a receiver learns from it (``informs``), to keep the truth by.
+A new type is a builder here, a method of ``Knowledge``, and a line in days. Follows Event Endpoint.
 """
 
 import json
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 
 from promptsync.demo.prompt import models
 from promptsync.demo.prompt.models import Body
-from promptsync.demo.truth.knowledge import Told
-from promptsync.demo.world.chronicle import MILLI
+from promptsync.demo.truth.knowledge import Knowledge
+from promptsync.demo.world.log import MILLI
 from promptsync.demo.world.people import CarrierStop, Contact, Staff
 from promptsync.demo.world.traffic import Broadcast, Message
 
@@ -27,7 +27,7 @@ class Event:
     body: Body
     at: int
     arrives: int
-    says: Callable[[Told, int], None] = field(compare=False, repr=False)
+    informs: Callable[[Knowledge, int], None] = field(compare=False, repr=False)
 
     @property
     def text(self) -> str:
@@ -47,56 +47,53 @@ class Events:
         self._founded = staff.founded
         self._members = {member.id: member for member in staff.members}
 
-    def _event(self, path: str, body: Body, at: int, says: Callable[[Told, int], None]) -> Event:
-        return Event(path, {"orgId": self._org_id, **body}, at, at, says)
+    def _event(self, path: str, body: Body, at: int, learn: Callable[..., None], *about: object) -> Event:
+        """``learn``: a method of ``Knowledge``, which gets the time of receipt and what the event is about."""
+
+        def informs(knowledge: Knowledge, received: int) -> None:
+            learn(knowledge, received, *about)
+
+        return Event(path, {"orgId": self._org_id, **body}, at, at, informs)
 
     def customer_added(self, contact: Contact) -> Event:
         """customer/added."""
         at = contact.created
         body = {"customer": models.customer(contact, at, full=True)}
-        return self._event("customer/added", body, at, lambda told, now: told.customers(now, (contact,), at))
+        return self._event("customer/added", body, at, Knowledge.customers, (contact,), at)
 
     def customer_modified(self, contacts: Sequence[Contact], at: int) -> Event:
         """customer/modified, up to 100 contacts."""
         body = {"customers": [models.customer(contact, at, full=True) for contact in contacts]}
-        return self._event("customer/modified", body, at, lambda told, now: told.customers(now, contacts, at))
+        return self._event("customer/modified", body, at, Knowledge.customers, contacts, at)
 
     def opt_out_global(self, contacts: Sequence[Contact], at: int) -> Event:
         """customer/optOut GLOBAL, up to 100 contacts who all opted out, or all back in, at that instant."""
         body = {
-            "customers": [models.customer(contact, at, full=False) for contact in contacts],
-            "optOutType": "GLOBAL",
-            "optOut": contacts[0].opted_out.at(at),
-            "timestamp": models.millis(at),
-        }
-        return self._event("customer/optOut", body, at, lambda told, now: told.global_consent(now, contacts, at))
+            "customers": [models.customer(contact, at, full=False) for contact in contacts], "optOutType": "GLOBAL",
+            "optOut": contacts[0].opted_out.at(at), "timestamp": models.millis(at),
+        }  # fmt: skip
+        return self._event("customer/optOut", body, at, Knowledge.global_consent, contacts, at)
 
     def opt_out_phone_provider(self, contact: Contact, stop: CarrierStop) -> Event:
         """customer/optOut PHONE_PROVIDER."""
         body = {
-            "customer": models.customer(contact, stop.at, full=False),
-            "optOutType": "PHONE_PROVIDER",
-            "optOut": stop.opted_out,
-            "timestamp": models.millis(stop.at),
+            "customer": models.customer(contact, stop.at, full=False), "optOutType": "PHONE_PROVIDER",
+            "optOut": stop.opted_out, "timestamp": models.millis(stop.at),
             "orgChannel": models.org_channel(stop.channel),
-            "customerChannel": {"identityType": "SMS", "key": contact.phone},
-            "phoneProviderOptOut": stop.opted_out,
-        }
-        return self._event("customer/optOut", body, stop.at, lambda told, now: told.carrier_consent(now, contact, stop))
+            "customerChannel": {"identityType": "SMS", "key": contact.phone}, "phoneProviderOptOut": stop.opted_out,
+        }  # fmt: skip
+        return self._event("customer/optOut", body, stop.at, Knowledge.carrier_consent, contact, stop)
 
     def message_added(self, message: Message) -> Event:
         """message/added: as it was created, in the conversation as it then became."""
         talk, at = message.conversation, message.noted
         body = {
-            "message": models.message(message, message.at),
-            "interaction": models.conversation(talk, at),
-            "postingUser": self._posting_user(message),
-            "customerChannel": talk.contact.phone,
-            "orgChannel": talk.channel.phone,
-            "bulkActionId": message.broadcast.id if message.broadcast else 0,
-        }
+            "message": models.message(message, message.at), "interaction": models.conversation(talk, at),
+            "postingUser": self._posting_user(message), "customerChannel": talk.contact.phone,
+            "orgChannel": talk.channel.phone, "bulkActionId": message.broadcast.id if message.broadcast else 0,
+        }  # fmt: skip
         poster = self._members[message.user_id] if message.user_type == "TEAM_MEMBER" else None
-        return self._event("message/added", body, at, lambda told, now: told.message_added(now, message, poster))
+        return self._event("message/added", body, at, Knowledge.message_added, message, poster)
 
     def _posting_user(self, message: Message) -> Body:
         if message.user_type == "TEAM_MEMBER":
@@ -111,7 +108,7 @@ class Events:
         found = [models.message(message, at) for message in messages]
         carried: Body = {"messages": found} if batch else {"message": found[0]}
         body = {"timestamp": models.millis(at), **carried}
-        return self._event("message/status", body, at, lambda told, now: told.message_status(now, messages, at))
+        return self._event("message/status", body, at, Knowledge.message_status, messages, at)
 
     def message_error(self, message: Message) -> Event:
         """message/error, just after the message failed."""
@@ -119,10 +116,10 @@ class Events:
             raise ValueError("the message did not fail")
         at = message.ending.at + 20 * MILLI
         body = {"message": models.message(message, at), "errorMessage": message.ending.text}
-        return self._event("message/error", body, at, lambda told, now: told.message_error(now, message, at))
+        return self._event("message/error", body, at, Knowledge.message_error, message, at)
 
     def broadcast_state(self, broadcast: Broadcast, at: int) -> Event:
         """broadcast/state, as it was since ``at``."""
         status, status_message = broadcast.states.at(at)
         body = {"bulkActionId": broadcast.id, "status": status, "statusMessage": status_message}
-        return self._event("broadcast/state", body, at, lambda told, now: told.broadcast_state(now, broadcast, at))
+        return self._event("broadcast/state", body, at, Knowledge.broadcast_state, broadcast, at)

@@ -7,14 +7,17 @@ snapshot. Follows Nightly Data Exports, File Naming & Directory Structure.
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
 from isal import isal_zlib
 
-from promptsync.demo.prompt.nights import stamp
+from promptsync.clock import MICROS
 from promptsync.demo.prompt.snapshot import COLUMNS, TABLES, Row, Value
+from promptsync.demo.world.time import ZONE
 from promptsync.demo.world.world import World
 from promptsync.errors import Unavailable
 
@@ -27,6 +30,12 @@ def export_path(folder: Path, table: str, org_id: int, as_of: int) -> Path:
     if table == "org":
         return folder / f"org_{stamp(as_of)}.csv.gz"
     return folder / str(org_id) / f"{table}_{org_id}_{stamp(as_of)}.csv.gz"
+
+
+def stamp(as_of: int) -> str:
+    """``2026-02-04T00-00-00-0800Z``: local time with its offset and the vendor's stray Z (Nightly Data Exports)."""
+    when = datetime.fromtimestamp(as_of // MICROS, UTC).astimezone(ZoneInfo(ZONE))
+    return when.strftime("%Y-%m-%dT%H-%M-%S%z") + "Z"
 
 
 def write_night(world: World, folder: Path, as_of: int, tables: Iterable[str] = tuple(TABLES)) -> list[Path]:

@@ -20,7 +20,7 @@ _TRIES = 60
 
 
 @dataclass(slots=True)
-class Posted:
+class Receipts:
     """``stored``: delivery id to event. ``unanswered``: sent, but the connection was lost before the answer came."""
 
     stored: dict[int, Event] = field(default_factory=dict)
@@ -28,10 +28,10 @@ class Posted:
     sent: int = 0
 
 
-class Poster:
+class Sender:
     """Posts events; ``address`` may change when the daemon is started again."""
 
-    def __init__(self, address: str, secret: bytes, posted: Posted) -> None:
+    def __init__(self, address: str, secret: bytes, posted: Receipts) -> None:
         self.address = address
         self._secret = secret
         self._posted = posted

@@ -8,9 +8,9 @@ of columns: times as ISO 8601 text, booleans as bool, None for blank. Sorted by 
 from collections.abc import Callable, Iterator
 
 from promptsync.clock import iso_millis
-from promptsync.demo.prompt.nights import RUN_DELAY
 from promptsync.demo.world import words
 from promptsync.demo.world.people import ConsentRecord, Contact, DataField, Tagging
+from promptsync.demo.world.time import RUN_DELAY
 from promptsync.demo.world.traffic import Broadcast, Message
 from promptsync.demo.world.world import World
 
@@ -21,99 +21,80 @@ Row = dict[str, Value]
 def org_rows(world: World, _as_of: int) -> Iterator[Row]:
     """The one organisation."""
     yield {
-        "id": world.org_id,
-        "created_timestamp": iso_millis(world.book.staff.founded),
-        "subdomain": words.ORG_SUBDOMAIN,
+        "id": world.org_id, "created_timestamp": iso_millis(world.log.staff.founded), "subdomain": words.ORG_SUBDOMAIN,
         "name": words.ORG_NAME,
-    }
+    }  # fmt: skip
 
 
 def contact_rows(world: World, as_of: int) -> Iterator[Row]:
     """Contacts as of the run."""
     when = as_of + RUN_DELAY
-    return (contact_row(contact, when) for contact in world.book.contacts if contact.created <= when)
+    return (contact_row(contact, when) for contact in world.log.contacts if contact.created <= when)
 
 
 def contact_row(contact: Contact, when: int) -> Row:
     """One contact at an instant."""
     place, out = contact.place, contact.opted_out_since(when)
     return {
-        "id": contact.id,
-        "created_timestamp": iso_millis(contact.created),
-        "updated_timestamp": iso_millis(contact.updated(when)),
-        "is_opted_out": out is not None,
-        "opt_out_timestamp": None if out is None else iso_millis(out),
-        "phone": contact.phone,
-        "display_name": contact.name.at(when),
-        "country_code": "1",
-        "area_code": place.area_code,
-        "country_postal_code": place.country,
-        "region": place.region,
-        "timezone": place.timezone,
-    }
+        "id": contact.id, "created_timestamp": iso_millis(contact.created),
+        "updated_timestamp": iso_millis(contact.updated(when)), "is_opted_out": out is not None,
+        "opt_out_timestamp": None if out is None else iso_millis(out), "phone": contact.phone,
+        "display_name": contact.name.at(when), "country_code": "1", "area_code": place.area_code,
+        "country_postal_code": place.country, "region": place.region, "timezone": place.timezone,
+    }  # fmt: skip
 
 
 def contact_data_rows(world: World, as_of: int) -> Iterator[Row]:
     """Data fields as of the run, deleted ones blank."""
     when = as_of + RUN_DELAY
-    fields = [(f, c) for c in world.book.contacts for f in c.fields if f.value.times[0] <= when]
+    fields = [(f, c) for c in world.log.contacts for f in c.fields if f.value.times[0] <= when]
     return (_data_row(f, c, when) for f, c in sorted(fields, key=lambda pair: (pair[0].id, pair[0].managed)))
 
 
 def _data_row(field: DataField, contact: Contact, when: int) -> Row:
     return {
-        "id": field.id,
-        "managed": field.managed,
-        "created_timestamp": iso_millis(field.value.times[0]),
-        "updated_timestamp": iso_millis(field.value.since(when)),
-        "contact_id": contact.id,
-        "key": field.key,
+        "id": field.id, "managed": field.managed, "created_timestamp": iso_millis(field.value.times[0]),
+        "updated_timestamp": iso_millis(field.value.since(when)), "contact_id": contact.id, "key": field.key,
         "value": field.value.at(when),
-    }
+    }  # fmt: skip
 
 
 def contact_tag_rows(world: World, as_of: int) -> Iterator[Row]:
     """Taggings as of the run, removed ones with the time."""
     when = as_of + RUN_DELAY
-    found = [(t, c) for c in world.book.contacts for t in c.taggings if t.added <= when]
+    found = [(t, c) for c in world.log.contacts for t in c.taggings if t.added <= when]
     return (_tag_row(t, c, when) for t, c in sorted(found, key=lambda pair: pair[0].id))
 
 
 def _tag_row(tagging: Tagging, contact: Contact, when: int) -> Row:
     removed = tagging.removed if tagging.removed is not None and tagging.removed <= when else None
     return {
-        "id": tagging.id,
-        "created_timestamp": iso_millis(tagging.added),
-        "updated_timestamp": iso_millis(tagging.added if removed is None else removed),
-        "contact_id": contact.id,
-        "name": tagging.tag.name,
-        "deleted_timestamp": None if removed is None else iso_millis(removed),
-    }
+        "id": tagging.id, "created_timestamp": iso_millis(tagging.added),
+        "updated_timestamp": iso_millis(tagging.added if removed is None else removed), "contact_id": contact.id,
+        "name": tagging.tag.name, "deleted_timestamp": None if removed is None else iso_millis(removed),
+    }  # fmt: skip
 
 
 def opt_out_rows(world: World, as_of: int) -> Iterator[Row]:
     """Every opt-out up to midnight."""
-    return (_consent_row(record) for record in world.book.opt_outs if record.at <= as_of)
+    return (_consent_row(record) for record in world.log.opt_outs if record.at <= as_of)
 
 
 def opt_in_rows(world: World, as_of: int) -> Iterator[Row]:
     """Every opt-in up to midnight."""
-    return (_consent_row(record) for record in world.book.opt_ins if record.at <= as_of)
+    return (_consent_row(record) for record in world.log.opt_ins if record.at <= as_of)
 
 
 def _consent_row(record: ConsentRecord) -> Row:
     return {
-        "id": record.id,
-        "created_timestamp": iso_millis(record.at),
-        "contact_id": record.contact_id,
-        "org_phone": record.org_phone,
-        "type": "CONTACT" if record.org_phone else "MANAGED",
-    }
+        "id": record.id, "created_timestamp": iso_millis(record.at), "contact_id": record.contact_id,
+        "org_phone": record.org_phone, "type": "CONTACT" if record.org_phone else "MANAGED",
+    }  # fmt: skip
 
 
 def message_rows(world: World, as_of: int) -> Iterator[Row]:
     """Messages up to midnight."""
-    return (message_row(message, as_of) for message in world.book.messages if message.at <= as_of)
+    return (message_row(message, as_of) for message in world.log.messages if message.at <= as_of)
 
 
 def message_row(message: Message, as_of: int) -> Row:
@@ -125,30 +106,21 @@ def message_row(message: Message, as_of: int) -> Row:
     broadcast = message.broadcast or message.answers
     conversation = message.conversation
     return {
-        "id": message.id,
-        "created_timestamp": iso_millis(message.at),
-        "sent_timestamp": None if sent is None else iso_millis(sent),
-        "content": message.content,
-        "is_mms": message.mms,
-        "is_outgoing": message.outgoing,
-        "is_broadcast": message.broadcast is not None,
+        "id": message.id, "created_timestamp": iso_millis(message.at),
+        "sent_timestamp": None if sent is None else iso_millis(sent), "content": message.content, "is_mms": message.mms,
+        "is_outgoing": message.outgoing, "is_broadcast": message.broadcast is not None,
         "is_successful": status in ("SENT", "DELIVERED", "RECEIVED"),
-        "is_billable": sent is not None or not message.outgoing,
-        "error_code": error.code if error else None,
-        "error_message": error.text if error else None,
-        "is_whisper": message.whisper,
-        "segments": message.segments,
-        "contact_phone": conversation.contact.phone,
-        "contact_id": conversation.contact.id,
-        "org_phone": conversation.channel.phone,
-        "broadcast_id": broadcast.id if broadcast else None,
+        "is_billable": sent is not None or not message.outgoing, "error_code": error.code if error else None,
+        "error_message": error.text if error else None, "is_whisper": message.whisper, "segments": message.segments,
+        "contact_phone": conversation.contact.phone, "contact_id": conversation.contact.id,
+        "org_phone": conversation.channel.phone, "broadcast_id": broadcast.id if broadcast else None,
         "team_member_id": message.team_member_id,
-    }
+    }  # fmt: skip
 
 
 def broadcast_rows(world: World, as_of: int) -> Iterator[Row]:
     """Broadcasts up to midnight, with what had come of each by then."""
-    return (broadcast_row(b, as_of) for b in world.book.broadcasts if b.created <= as_of)
+    return (broadcast_row(b, as_of) for b in world.log.broadcasts if b.created <= as_of)
 
 
 def broadcast_row(broadcast: Broadcast, as_of: int) -> Row:
@@ -158,24 +130,17 @@ def broadcast_row(broadcast: Broadcast, as_of: int) -> Row:
     answered = {m.conversation.contact.id for m in broadcast.follow_ups if m.at <= as_of} & replied
     finish = broadcast.states.times[-1]
     return {
-        "id": broadcast.id,
-        "created_timestamp": iso_millis(broadcast.created),
-        "description": broadcast.description,
-        "is_p2p": broadcast.p2p,
-        "is_scrub": not broadcast.p2p,
-        "is_advanced_targeting": broadcast.advanced,
+        "id": broadcast.id, "created_timestamp": iso_millis(broadcast.created), "description": broadcast.description,
+        "is_p2p": broadcast.p2p, "is_scrub": not broadcast.p2p, "is_advanced_targeting": broadcast.advanced,
         "start_timestamp": iso_millis(broadcast.start) if broadcast.start <= as_of else None,
-        "finish_timestamp": iso_millis(finish) if finish <= as_of else None,
-        "num_contacts": broadcast.targeted,
+        "finish_timestamp": iso_millis(finish) if finish <= as_of else None, "num_contacts": broadcast.targeted,
         "num_sent": sum(status in ("SENT", "DELIVERED") for status in statuses),
         "num_errors": sum(status in ("FAILED", "UNDELIVERED", "OPTED_OUT") for status in statuses),
         "num_opt_outs": len({contact for at, contact in broadcast.opt_outs if at <= as_of}),
-        "num_responded": len(replied - answered),
-        "num_replied_to_reply": len(answered),
-        "num_skipped": broadcast.skipped if finish <= as_of else 0,
-        "num_canceled": 0,
+        "num_responded": len(replied - answered), "num_replied_to_reply": len(answered),
+        "num_skipped": broadcast.skipped if finish <= as_of else 0, "num_canceled": 0,
         "contact_list_ids": ",".join(map(str, broadcast.lists)),
-    }
+    }  # fmt: skip
 
 
 TABLES: dict[str, Callable[[World, int], Iterator[Row]]] = {

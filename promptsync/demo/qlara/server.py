@@ -1,13 +1,9 @@
-"""A server that plays Qlara's Partner Gateway, with its bad days, on a loopback port.
+"""A server that plays Qlara's Partner Gateway on a loopback port.
 
-Owns the API's side of the job model and the shapes that its documentation leaves open. What it exports is handed in.
-Everything that can go wrong is asked for in ``Mood``; nothing is left to chance.
+Owns the API's side of the job model. What it exports is handed in. What goes wrong is asked for in ``Faults``; nothing
+is left to chance.
 """
 
-import asyncio
-import gzip
-import json
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,84 +13,49 @@ from aiohttp import web
 
 Rows = Callable[[str, Mapping[str, Any]], str]
 """The CSV text of an export: of this kind (contacts, delivery-reports, messages) and what was asked for."""
-Browse = Callable[[Mapping[str, str]], list[dict[str, Any]]]
-"""The messages that fit a query of ``GET /messages/history``."""
 
 
-@dataclass(slots=True)
-class Mood:
-    """How the server behaves. Counters of bad answers are used up one by one.
+@dataclass
+class Faults:
+    """Bad answers still to be given: too many calls (with seconds to wait), failures of any call, links denied."""
 
-    ``id_shape``: exportId, id, export, bare or nothing. ``list_shape``: a wrapper's name, or bare. ``link_shape``: a
-    name, string, text or redirect. ``pending``: looks until an export is done. ``before``, ``after``: words of status
-    meanwhile and then. ``file``: whole, gzip, cut, short (less than its length), slow, gzip_cut, page (of an error) or
-    down (status 500). ``post_errors``: of what is to be done; ``errors``: of any call. ``pages``: of the API itself.
-    """
-
-    id_shape: str = "exportId"
-    list_shape: str = "content"
-    link_shape: str = "url"
-    pending: int = 0
-    before: str = "PENDING"
-    after: str = "COMPLETED"
-    says_ready: bool = True
-    not_available: int = 0
     rate_limited: int = 0
     retry_after: float = 0.0
-    in_header: bool = False
     errors: int = 0
-    post_errors: int = 0
-    pages: int = 0
-    lose_answers: int = 0
-    expired: int = 0
     link_dead: int = 0
-    refuse: str = ""
-    file: str = "whole"
-    bad_files: int = 1 << 30
-    redirect_to: str = ""
-    clock_ahead: float = 0.0
+
+    def strikes(self, name: str) -> bool:
+        """Whether this fault is due now; one fewer is left then."""
+        left = int(getattr(self, name))
+        setattr(self, name, max(0, left - 1))
+        return left > 0
 
 
-@dataclass(slots=True)
-class _Export:
+@dataclass
+class Export:
+    """An export job. ``looks``: how often the list of exports has been read since it was asked for."""
+
     id: str
     kind: str
     asked: dict[str, Any]
     created: str
     looks: int = 0
-    expired: bool = False
 
 
-@dataclass(slots=True)
+@dataclass
 class QlaraServer:
-    """Use as an async context manager. ``address``: the base URL, once started. ``calls``: method and path, counted;
-    ``keys``: the API key of each call, also where there should be none."""
+    """Use as an async context manager. ``address``: the base URL, once started. ``exports``: by id, oldest first."""
 
     rows: Rows
-    browse: Browse = lambda _: []
     key: str = "demo-key"
-    mood: Mood = field(default_factory=Mood)
+    faults: Faults = field(default_factory=Faults)
     address: str = ""
-    calls: Counter[str] = field(default_factory=Counter)
-    keys: list[tuple[str, str | None]] = field(default_factory=list)
-    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    exports: dict[str, _Export] = field(default_factory=dict)
+    exports: dict[str, Export] = field(default_factory=dict)
     _runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> "QlaraServer":
-        app = web.Application(middlewares=[self._weather])
-        app.add_routes(
-            [
-                web.post("/v1/exports/contacts", self._request),
-                web.post("/v1/exports/delivery-reports", self._request),
-                web.post("/v1/messages/history/export", self._request),
-                web.get("/v1/exports", self._list),
-                web.get("/v1/exports/{id}", self._link),
-                web.post("/v1/exports/{id}", self._regenerate),
-                web.get("/v1/messages/history", self._browse),
-                web.get("/files/{id}", self._file),
-            ]
-        )
+        app = web.Application(middlewares=[self._answer])
+        app.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
@@ -105,172 +66,110 @@ class QlaraServer:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    @property
-    def origin(self) -> str:
-        """Scheme, host and port."""
-        return self.address.removesuffix("/v1")
+    def routes(self) -> list[web.RouteDef]:
+        """The calls that are answered."""
+        return [
+            web.post("/v1/exports/contacts", self.request),
+            web.post("/v1/exports/delivery-reports", self.request),
+            web.post("/v1/messages/history/export", self.request),
+            web.get("/v1/exports", self._list),
+            web.get("/v1/exports/{id}", self.link),
+            web.post("/v1/exports/{id}", self.regenerate),
+            web.get("/files/{id}", self.file),
+        ]
 
     @web.middleware
-    async def _weather(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Count, then the bad answers that any call may get."""
-        self.calls[f"{request.method} {request.match_info.route.resource.canonical}"] += 1  # type: ignore[union-attr]
-        self.keys.append((request.path, request.headers.get("X-Api-Key")))
-        api = request.path.startswith("/v1/")
-        mood = self.mood
-        if api and request.headers.get("X-Api-Key") != self.key:
-            return web.json_response({"status": 401, "message": "Unauthorized"}, status=401)
-        if api and mood.rate_limited:
-            mood.rate_limited -= 1
-            return _too_many(mood)
-        if mood.errors:
-            mood.errors -= 1
-            return _broken_down()
-        if mood.post_errors and request.method == "POST":
-            mood.post_errors -= 1
-            return _broken_down()
-        if api and mood.pages:
-            mood.pages -= 1
-            return _page()
-        response: web.StreamResponse = await handler(request)
-        if api and not response.prepared:
+    async def _answer(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        response: web.StreamResponse = self.fault(request) or await handler(request)
+        if request.path.startswith("/v1/") and not response.prepared:
             response.headers["X-RateLimit-Limit"], response.headers["X-RateLimit-Remaining"] = "1000", "999"
-            response.headers["Date"] = self._now().strftime("%a, %d %b %Y %H:%M:%S GMT")
+            response.headers["Date"] = self.now().strftime("%a, %d %b %Y %H:%M:%S GMT")
         return response
 
-    async def _request(self, request: web.Request) -> web.Response:
-        mood = self.mood
-        asked = await request.json()
-        kind = {"contacts": "contacts", "delivery-reports": "delivery-reports"}.get(
-            request.path.split("/")[-1], "messages"
-        )
-        self.asked.append((kind, asked))
-        if mood.refuse:
-            return web.json_response({"status": 400, "message": mood.refuse}, status=400)
-        created = self._now().isoformat(timespec="milliseconds")
-        export = _Export(f"exp-{len(self.exports) + 1}", kind, asked, created)
+    def now(self) -> datetime:
+        """The server's clock."""
+        return datetime.now(UTC)
+
+    def fault(self, request: web.Request) -> web.StreamResponse | None:
+        """The bad answer that a call of any kind gets, if it gets one."""
+        if request.path.startswith("/v1/"):
+            if request.headers.get("X-Api-Key") != self.key:
+                return refused(401, "Unauthorized")
+            if self.faults.strikes("rate_limited"):
+                return self.too_many()
+        return broken_down() if self.faults.strikes("errors") else None
+
+    def too_many(self) -> web.Response:
+        """What a caller gets who calls too often."""
+        body = {"status": 429, "error": "Too Many Requests", "message": "Rate limit exceeded"}
+        return web.json_response(body | {"retryAfter": self.faults.retry_after}, status=429)
+
+    async def request(self, request: web.Request) -> web.Response:
+        """An export is asked for."""
+        last = request.path.split("/")[-1]
+        return self.accept("messages" if last == "export" else last, await request.json())
+
+    def accept(self, kind: str, asked: dict[str, Any]) -> web.Response:
+        """Enter an export, answer its id."""
+        created = self.now().isoformat(timespec="milliseconds")
+        export = Export(f"exp-{len(self.exports) + 1}", kind, asked, created)
         self.exports[export.id] = export
-        if mood.expired:
-            export.expired = True
-        if mood.lose_answers:
-            mood.lose_answers -= 1
-            assert request.transport is not None  # noqa: S101  the request is still open
-            request.transport.abort()
-            return web.Response()
-        answers: dict[str, Any] = {
-            "exportId": {"exportId": export.id},
-            "id": {"id": export.id, "status": "PENDING"},
-            "export": {"export": {"id": export.id}},
-            "bare": export.id,
-        }
-        answer = answers.get(mood.id_shape)
-        return web.Response(status=202) if answer is None else web.json_response(answer, status=202)
+        return web.json_response({"exportId": export.id}, status=202)
 
     async def _list(self, request: web.Request) -> web.Response:
         page, limit = int(request.query.get("page", "0")), min(int(request.query.get("limit", "10")), 10)
         newest_first = list(self.exports.values())[::-1]
         for export in newest_first:
             export.looks += page == 0
-        found = [self._entry(export) for export in newest_first[page * limit : (page + 1) * limit]]
-        return web.json_response(
-            found if self.mood.list_shape == "bare" else {self.mood.list_shape: found, "page": page}
+        return self.listed([self.entry(export) for export in newest_first[page * limit : (page + 1) * limit]], page)
+
+    def listed(self, entries: list[dict[str, Any]], page: int) -> web.Response:
+        """One page of the list of exports."""
+        return web.json_response({"content": entries, "page": page})
+
+    def entry(self, export: Export) -> dict[str, Any]:
+        """An export as the list has it: done at once."""
+        return {
+            "id": export.id, "type": export.kind.upper().replace("-", "_"), "status": "COMPLETED",
+            "createdAt": export.created, "isAvailableForDownload": True,
+        }  # fmt: skip
+
+    async def link(self, request: web.Request) -> web.Response:
+        """The link to an export's file."""
+        if request.match_info["id"] not in self.exports:
+            return refused(404, "Export not found")
+        return self.linked(
+            f"{self.address.removesuffix('/v1')}/files/{request.match_info['id']}?X-Signature=signed-secret"
         )
 
-    def _entry(self, export: _Export) -> dict[str, Any]:
-        mood = self.mood
-        done = export.looks > mood.pending
-        ready = export.looks > mood.pending + mood.not_available
-        status = "EXPIRED" if done and export.expired else mood.after if done else mood.before
-        entry = {"id": export.id, "type": export.kind.upper().replace("-", "_"), "status": status}
-        entry["createdAt"] = export.created
-        return entry | ({"isAvailableForDownload": ready and not export.expired} if mood.says_ready else {})
+    def linked(self, link: str) -> web.Response:
+        """A link, as it is given out."""
+        return web.json_response({"url": link})
 
-    async def _link(self, request: web.Request) -> web.Response:
-        export = self.exports.get(request.match_info["id"])
-        if export is None:
-            return web.json_response({"status": 404, "message": "Export not found"}, status=404)
-        if export.expired:
-            return web.json_response({"status": 400, "message": "Link expired"}, status=400)
-        link = self.mood.redirect_to or f"{self.origin}/files/{export.id}?X-Signature=signed-secret"
-        match self.mood.link_shape:
-            case "string":
-                return web.json_response(link)
-            case "text":
-                return web.Response(text=link + "\n")
-            case "redirect":
-                return web.Response(status=302, headers={"Location": link})
-        return web.json_response({self.mood.link_shape: link})
-
-    async def _regenerate(self, request: web.Request) -> web.Response:
-        export = self.exports.get(request.match_info["id"])
-        if export is None:
-            return web.json_response({"status": 404, "message": "Export not found"}, status=404)
-        self.mood.expired = max(0, self.mood.expired - 1)
-        export.expired = self.mood.expired > 0
-        export.looks = 0
+    async def regenerate(self, request: web.Request) -> web.Response:
+        """An export is to be made anew."""
+        if request.match_info["id"] not in self.exports:
+            return refused(404, "Export not found")
+        self.exports[request.match_info["id"]].looks = 0
         return web.Response(status=202)
 
-    async def _browse(self, request: web.Request) -> web.Response:
-        page, limit = int(request.query.get("page", "0")), int(request.query.get("limit", "20"))
-        if not {"channel", "from", "to"} <= request.query.keys():
-            return web.json_response({"status": 400, "message": "channel, from and to are required"}, status=400)
-        found = self.browse(dict(request.query))[page * limit : (page + 1) * limit]
-        return web.json_response({"messages": found})
-
-    async def _file(self, request: web.Request) -> web.StreamResponse:
-        export = self.exports[request.match_info["id"]]
-        mood = self.mood
-        if mood.link_dead:
-            mood.link_dead -= 1
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """An export's file, to whoever has the link."""
+        if self.faults.strikes("link_dead"):
             return web.Response(status=403, text="<Error><Code>AccessDenied</Code></Error>")
-        content = self.rows(export.kind, export.asked).encode()
-        if mood.file == "whole" or not mood.bad_files:
-            return web.Response(body=content, content_type="text/csv")
-        if mood.file == "gzip":
-            return web.Response(body=gzip.compress(content), content_type="application/gzip")
-        mood.bad_files -= 1
-        if mood.file in ("page", "down"):
-            return _page() if mood.file == "page" else _broken_down()
-        if mood.file == "gzip_cut":
-            return web.Response(body=gzip.compress(content)[:-12], content_type="application/gzip")
-        return await self._broken(request, content, mood.file)
+        export = self.exports[request.match_info["id"]]
+        return await self.sent(request, self.rows(export.kind, export.asked).encode())
 
-    async def _broken(self, request: web.Request, content: bytes, how: str) -> web.StreamResponse:
-        """Less than was announced, or less without announcing anything, or all of it and very slowly."""
-        response = web.StreamResponse(headers={"Content-Type": "text/csv"})
-        part = content[: len(content) * 2 // 3]
-        assert request.transport is not None  # noqa: S101  the request is still open
-        if how == "cut":
-            request.transport.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + part)
-            request.transport.close()
-            return response
-        response.content_length = len(content)
-        await response.prepare(request)
-        if how == "slow":
-            for byte in content:
-                await response.write(bytes((byte,)))
-                await asyncio.sleep(0.05)
-            return response
-        await response.write(part)
-        await asyncio.sleep(0.01)
-        request.transport.close()
-        return response
-
-    def _now(self) -> datetime:
-        return datetime.fromtimestamp(datetime.now(UTC).timestamp() + self.mood.clock_ahead, UTC)
+    async def sent(self, _request: web.Request, content: bytes) -> web.StreamResponse:
+        """The content of a file."""
+        return web.Response(body=content, content_type="text/csv")
 
 
-def _broken_down() -> web.Response:
+def refused(status: int, message: str) -> web.Response:
+    """An error of the caller's, as the API words it."""
+    return web.json_response({"status": status, "message": message}, status=status)
+
+
+def broken_down() -> web.Response:
+    """An error of the server's."""
     return web.json_response({"status": 500, "error": "Internal Server Error"}, status=500)
-
-
-def _page() -> web.Response:
-    return web.Response(text="<!DOCTYPE html><title>Maintenance</title>", content_type="text/html")
-
-
-def _too_many(mood: Mood) -> web.Response:
-    body = {"status": 429, "error": "Too Many Requests", "message": "Rate limit exceeded"}
-    if mood.in_header:
-        return web.json_response(body, status=429, headers={"Retry-After": str(mood.retry_after)})
-    return web.Response(
-        text=json.dumps(body | {"retryAfter": mood.retry_after}), status=429, content_type="application/json"
-    )

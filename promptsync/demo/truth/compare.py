@@ -1,20 +1,22 @@
 """Holds a mirror against the truth: counts and examples of every difference, table by table.
 
-Reads through a connection that is handed in; opens nothing and writes nothing. Rows marked absent do
-not count. An empty text and NULL are the same here: the specification does not tell them apart.
+Reads as any other program would: a SQLite file, opened read only, and plain SELECTs. Rows marked absent do not count.
+An empty text and NULL are the same here: the specification does not tell them apart.
 """
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 
+from promptsync.clock import parse_iso
 from promptsync.demo.prompt.snapshot import Value
 from promptsync.demo.truth.rows import Key, stored
 from promptsync.demo.truth.truth import HAPPENED, Truth
 from promptsync.errors import Unavailable
-from promptsync.store.reading import columns_of, rows_present
 
 EXAMPLES = 5
 
@@ -46,6 +48,28 @@ class TableResult:
         return not (self.missing or self.extra or self.different)
 
 
+@contextmanager
+def reading(database: Path) -> Iterator[sqlite3.Connection]:
+    """The mirror, to read. Raises ``Unavailable`` when it cannot be read."""
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise Unavailable(f"Try again when the mirror can be read: {error}.") from error
+
+
+def pending(connection: sqlite3.Connection) -> int:
+    """How many deliveries are stored and not applied yet."""
+    waiting = "state = 'pending' AND state <> 'applied'"  # the second condition is the index's
+    return int(connection.execute(f"SELECT count(*) FROM sync_event WHERE {waiting}").fetchone()[0])
+
+
+def deliveries(connection: sqlite3.Connection) -> dict[int, tuple[int, str, str]]:
+    """Every delivery that was stored, by id: when it was received, its path and its body."""
+    found = connection.execute("SELECT id, received_at, path, body FROM sync_event")
+    return {id_: (parse_iso(at), path, body) for id_, at, path, body in found}
+
+
 def compare(truth: Truth, connection: sqlite3.Connection) -> list[TableResult]:
     """One result for each table of the truth. Raises ``Unavailable`` when the mirror cannot be read."""
     try:
@@ -60,14 +84,15 @@ def _compare_rows(
     connection: sqlite3.Connection, table: str, expected: dict[Key, dict[str, Value]], key: tuple[str, ...] | None
 ) -> TableResult:
     """``key``: its columns, if it is not the primary key."""
-    present = columns_of(connection, table)
+    present = _columns(connection, table)
     columns = next((list(row) for row in expected.values()), [])
     wanted = [name for name in columns if name in present]
+    condition = ' WHERE "_absent_since" IS NULL' if "_absent_since" in present else ""
     primary = [name for _, name in sorted((place, name) for name, place in present.items() if place)]
     key_columns = list(key) if key and present else primary
     order = [*key_columns, *wanted]
     found: dict[Key, dict[str, Value]] = {}
-    for cells in _stored(connection, table, order) if key_columns else ():
+    for cells in _select(connection, table, order, condition) if key_columns else ():
         found[tuple(cells[: len(key_columns)])] = dict(zip(wanted, cells[len(key_columns) :], strict=True))
     different = (
         Difference(key, name, value, found[key].get(name))
@@ -85,14 +110,23 @@ def _compare_rows(
 def _compare_counts(connection: sqlite3.Connection, table: str, rows: Counter[tuple[Value, ...]]) -> TableResult:
     expected = Counter({tuple(stored(value) for value in row): count for row, count in rows.items()})
     found: Counter[tuple[Value, ...]] = Counter()
-    if columns_of(connection, table):
-        found.update(tuple(cells) for cells in _stored(connection, table, HAPPENED[table]))
+    if _columns(connection, table):
+        found.update(tuple(cells) for cells in _select(connection, table, HAPPENED[table], ""))
     missing, extra = expected - found, found - expected
     return TableResult(table, expected.total(), found.total(), _some(missing), _some(extra))
 
 
-def _stored(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> Iterable[list[Value]]:
-    return ([stored(cell) for cell in cells] for cells in rows_present(connection, table, columns))
+def _columns(connection: sqlite3.Connection, table: str) -> dict[str, int]:
+    """Column names of a table and their place in its primary key, from 1 (0: not in it); empty: no such table."""
+    return dict(connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,)).fetchall())
+
+
+def _select(
+    connection: sqlite3.Connection, table: str, columns: Sequence[str], condition: str
+) -> Iterable[list[Value]]:
+    names = ", ".join(f'"{name}"' for name in columns)
+    for cells in connection.execute(f'SELECT {names} FROM "{table}"{condition}'):
+        yield [stored(cell) for cell in cells]
 
 
 def _some(keys: Iterable[Key]) -> list[Key]:

@@ -42,7 +42,7 @@ def change_sets(files: Iterable[CioFile]) -> tuple[dict[str, CioRows], dict[str,
     """Rows by table and view, under the mirror's names, and the columns that name them."""
     rows: dict[str, CioRows] = {f"cio_{table}": {} for table in tables()}
     for file in sorted(files, key=lambda file: file.end):
-        _tell(rows[f"cio_{file.table}"], file)
+        _apply(rows[f"cio_{file.table}"], file)
     found: dict[str, CioRows] = {}
     keys: dict[str, tuple[str, ...]] = {}
     for table, key in KEYS.items():
@@ -55,13 +55,13 @@ def change_sets(files: Iterable[CioFile]) -> tuple[dict[str, CioRows], dict[str,
     return found, keys
 
 
-def _tell(rows: CioRows, file: CioFile) -> None:
+def _apply(rows: CioRows, file: CioFile) -> None:
     """A file's cells take the place of earlier ones; columns that it lacks stay as they are."""
     key = ("workspace_id", *KEYS[file.table])
     empty = dict.fromkeys(column.name for column in columns_of(file.table, 5))
     spellings = [(column.name, _spelling(column)) for column in file.columns]
-    for told in file.rows:
-        cells = {name: spelled(told[name]) for name, spelled in spellings}
+    for row in file.rows:
+        cells = {name: spelled(row[name]) for name, spelled in spellings}
         rows.setdefault(tuple(cells[name] for name in key), {**empty}).update(cells)
 
 

@@ -1,4 +1,4 @@
-"""What has been told about the simulated world so far, by webhooks and by nights: which facts, as of when.
+"""What a mirror can know of the simulated world by now, by webhooks and by nights: which facts, as of when.
 
 Owns the bookkeeping, not the values: for every fact it keeps the instant that the last word on it was about, and truth
 looks the value up in the world. "The last word" follows the design's order of claims, put down here once, by hand.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from promptsync.clock import iso_millis
 from promptsync.demo.prompt import snapshot
-from promptsync.demo.world.chronicle import SYSTEM_USER
+from promptsync.demo.world.log import SYSTEM_USER
 from promptsync.demo.world.people import CarrierStop, Contact, TeamMember
 from promptsync.demo.world.traffic import Broadcast, Conversation, Message
 
@@ -19,15 +19,15 @@ _STAGES = ("NA", "QUEUED", "SENT", "RECEIVED", "DELIVERED", "READ", "FAILED", "U
 _OUTCOMES = {"SENT": True, "DELIVERED": True, "READ": True} | dict.fromkeys(_STAGES[6:], False)
 
 Word = tuple[int, int]
-"""Something told: its place in the order, and the instant whose state it tells. The greatest is the last word."""
+"""Something reported: its place in the order, and the instant whose state it reports. The greatest is the last word."""
 
 Stage = tuple[bool, int, int]
-"""A delivery status told: whether it is final, when it was so, and its place among the stages."""
+"""A delivery status reported: whether it is final, when it was so, and its place among the stages."""
 
 
 @dataclass(slots=True)
-class ContactTold:
-    """What webhooks told of a contact. ``born``: name and creation; ``reachable``: its channels were listed."""
+class KnownContact:
+    """What webhooks said of a contact. ``born``: name and creation; ``reachable``: its channels were listed."""
 
     name: Word | None = None
     born: bool = False
@@ -38,8 +38,8 @@ class ContactTold:
 
 
 @dataclass(slots=True)
-class MessageTold:
-    """What webhooks told of a message. ``added``: message/added did; ``placed``: that or the conversation's first."""
+class KnownMessage:
+    """What webhooks said of a message. ``added``: message/added did; ``placed``: that or the conversation's first."""
 
     message: Message
     added: bool = False
@@ -50,18 +50,18 @@ class MessageTold:
     error: int | None = None
 
 
-class Told:
-    """The sum of what a mirror was told. Feed it every event as it is received, and every night as it is loaded."""
+class Knowledge:
+    """The sum of what a mirror received. Feed it every event as it is received, and every night as it is loaded."""
 
     def __init__(self) -> None:
         self.nights: dict[str, int] = {}
-        self.contacts: dict[int, ContactTold] = {}
-        self.messages: dict[int, MessageTold] = {}
+        self.contacts: dict[int, KnownContact] = {}
+        self.messages: dict[int, KnownMessage] = {}
         self.conversations: dict[int, tuple[Conversation, int]] = {}
         self.members: dict[tuple[int, int], int] = {}  # conversation, team member: as of the conversation's update
-        self.firsts: set[int] = set()  # conversations whose first message was told
+        self.firsts: set[int] = set()  # conversations whose first message is known
         self.staff: dict[int, TeamMember | None] = {}  # None: only mentioned
-        self.named: dict[int, TeamMember] = {}  # whose name alone was told
+        self.named: dict[int, TeamMember] = {}  # of whom only the name is known
         self.channels: dict[int, bool] = {}  # False: only mentioned
         self.broadcasts: dict[int, Word | None] = {}
         self.facts: dict[str, dict[tuple[snapshot.Value, ...], dict[str, tuple[int, Mapping[str, snapshot.Value]]]]] = (
@@ -81,9 +81,9 @@ class Told:
     def customers(self, received: int, contacts: Iterable[Contact], made: int) -> None:
         """customer/added and customer/modified: whole CustomerModels."""
         for contact in contacts:
-            told = self.customer(contact, received, made)
-            told.reachable = True
-            told.lists.append((received, made))
+            known = self.customer(contact, received, made)
+            known.reachable = True
+            known.lists.append((received, made))
 
     def global_consent(self, _received: int, contacts: Iterable[Contact], at: int) -> None:
         """customer/optOut GLOBAL."""
@@ -94,18 +94,18 @@ class Told:
 
     def carrier_consent(self, _received: int, contact: Contact, stop: CarrierStop) -> None:
         """customer/optOut PHONE_PROVIDER."""
-        told = self.customer(contact, stop.at, stop.at)
-        before = told.stops.get(stop.channel.id)
+        known = self.customer(contact, stop.at, stop.at)
+        before = known.stops.get(stop.channel.id)
         if before is None or before.at < stop.at:
-            told.stops[stop.channel.id] = stop
+            known.stops[stop.channel.id] = stop
         self.channels[stop.channel.id] = True
         row = contact.id, "PHONE_PROVIDER", stop.opted_out, iso_millis(stop.at), stop.channel.id
         self.happened["opt_out_change"][row] += 1
 
     def message_added(self, received: int, message: Message, poster: TeamMember | None) -> None:
         """message/added. ``poster``: the team member who wrote it; a contact is known from the message."""
-        told = self._message(message, message.at, message.at, message.at)
-        told.added = told.placed = True
+        known = self._message(message, message.at, message.at, message.at)
+        known.added = known.placed = True
         self.conversation(message.conversation, message.noted)
         if message.broadcast is not None:
             self.broadcasts.setdefault(message.broadcast.id)
@@ -122,8 +122,8 @@ class Told:
 
     def message_error(self, received: int, message: Message, made: int) -> None:
         """message/error."""
-        told = self._message(message, received, made, received)
-        told.error = max(received, told.error or 0)
+        known = self._message(message, received, made, received)
+        known.error = max(received, known.error or 0)
         text = message.ending.text if message.ending else None
         self.happened["message_error"][message.id, text, iso_millis(received)] += 1
 
@@ -133,12 +133,12 @@ class Told:
         status, status_message = broadcast.states.at(at)
         self.happened["broadcast_change"][broadcast.id, status, status_message, iso_millis(received)] += 1
 
-    # -- what desk work tells: each group of columns as its own last word has it --------------------------------------
+    # -- what the inbox says: each group of columns as its own last word has it --------------------------------------
 
     def fact(
         self, table: str, key: tuple[snapshot.Value, ...], group: str, order: int, row: Mapping[str, snapshot.Value]
     ) -> None:
-        """Columns that are told together, and their place in the order."""
+        """Columns that are reported together, and their place in the order."""
         groups = self.facts[table].setdefault(key, {})
         if group not in groups or order > groups[group][0]:
             groups[group] = order, row
@@ -149,50 +149,50 @@ class Told:
 
     # -- the models they are made of -------------------------------------------------------------------------------
 
-    def _person(self, contact: Contact, order: int, made: int) -> ContactTold:
-        told = self.contacts.setdefault(contact.id, ContactTold())
-        told.name = _later(told.name, (order, made))
-        told.born = True
-        return told
+    def _person(self, contact: Contact, order: int, made: int) -> KnownContact:
+        known = self.contacts.setdefault(contact.id, KnownContact())
+        known.name = _later(known.name, (order, made))
+        known.born = True
+        return known
 
     def mention_contact(self, contact: Contact) -> None:
         """A contact's id."""
-        self.contacts.setdefault(contact.id, ContactTold())
+        self.contacts.setdefault(contact.id, KnownContact())
 
-    def customer(self, contact: Contact, order: int, made: int) -> ContactTold:
+    def customer(self, contact: Contact, order: int, made: int) -> KnownContact:
         """A CustomerModel as it was when made."""
-        told = self._person(contact, order, made)
+        known = self._person(contact, order, made)
         since = contact.opted_out_since(made)
-        self._consent(told, contact.created if since is None else since, since is not None)
-        return told
+        self._consent(known, contact.created if since is None else since, since is not None)
+        return known
 
-    def _consent(self, told: ContactTold, at: int, out: bool) -> None:
-        if told.consent is None or (at, out) > told.consent:
-            told.consent = at, out
+    def _consent(self, known: KnownContact, at: int, out: bool) -> None:
+        if known.consent is None or (at, out) > known.consent:
+            known.consent = at, out
 
-    def _message(self, message: Message, order: int, made: int, status_at: int) -> MessageTold:
-        told = self.messages.setdefault(message.id, MessageTold(message))
-        told.live = _later(told.live, (order, made))
+    def _message(self, message: Message, order: int, made: int, status_at: int) -> KnownMessage:
+        known = self.messages.setdefault(message.id, KnownMessage(message))
+        known.live = _later(known.live, (order, made))
         status = message.status(made)
         rank = _STAGES.index(status)
         stage = rank >= _STAGES.index("RECEIVED"), status_at, rank
-        told.state = stage if told.state is None else max(told.state, stage)
+        known.state = stage if known.state is None else max(known.state, stage)
         if status in _OUTCOMES:
-            told.outcome = stage if told.outcome is None else max(told.outcome, stage)
+            known.outcome = stage if known.outcome is None else max(known.outcome, stage)
         self._mention(message)
-        return told
+        return known
 
     def _mention(self, message: Message) -> None:
         if message.user_type == "TEAM_MEMBER":
             self.staff.setdefault(message.user_id)
         elif message.user_id != SYSTEM_USER:
-            self.contacts.setdefault(message.user_id, ContactTold())
+            self.contacts.setdefault(message.user_id, KnownContact())
 
     def conversation(self, talk: Conversation, noted: int) -> None:
         """A ConversationModel as of its update."""
         before = self.conversations.get(talk.id, (talk, 0))[1]
         self.conversations[talk.id] = talk, max(before, noted)
-        self.contacts.setdefault(talk.contact.id, ContactTold())
+        self.contacts.setdefault(talk.contact.id, KnownContact())
         self.channels.setdefault(talk.channel.id, False)
         state = talk.states.at(noted)
         for member, _ in state.members:

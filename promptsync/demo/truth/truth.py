@@ -1,16 +1,16 @@
-"""The truth: every row the mirror must hold after what it was told, computed from the simulated world's own past.
+"""The truth: every row the mirror must hold after what it received, computed from the simulated world's own past.
 
-Owns the assembly. The values come from the world at the instants that ``Told`` names as the last word; no version is
-computed and no claim is merged here.
+Owns the assembly. The values come from the world at the instants that ``Knowledge`` names as the last word; no version
+is computed and no claim is merged here.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from promptsync.demo.prompt.snapshot import Value
-from promptsync.demo.truth import inbox, people, traffic
-from promptsync.demo.truth.knowledge import Told
+from promptsync.demo.prompt.snapshot import Row, Value
+from promptsync.demo.truth import people, traffic
+from promptsync.demo.truth.knowledge import Knowledge
 from promptsync.demo.truth.rows import Key, Rows, keyed
 from promptsync.demo.world.world import World
 from promptsync.vendors import declared_schema
@@ -40,17 +40,33 @@ class Truth:
         return Truth(self.rows | rows, self.happened, {**self.keys, **keys})
 
 
-def truth(world: World, told: Told) -> Truth:
-    """What the mirror must hold once everything told is merged, in any order."""
+def truth(world: World, knowledge: Knowledge) -> Truth:
+    """What the mirror must hold once everything known is merged, in any order."""
     schema = declared_schema()
     tables: dict[str, Rows] = {
-        **people.exported(world, told),
-        **people.contacts(world, told),
-        **people.staff(world, told),
-        "message": traffic.messages(world, told),
-        "broadcast": traffic.broadcasts(world, told),
-        **traffic.conversations(told),
-    }
-    tables = inbox.overlaid(tables, told)
+        **people.exported(world, knowledge), **people.contacts(world, knowledge), **people.staff(world, knowledge),
+        "message": traffic.messages(world, knowledge), "broadcast": traffic.broadcasts(world, knowledge),
+        **traffic.conversations(knowledge),
+    }  # fmt: skip
+    tables = _with_facts(tables, knowledge)
     rows = {name: keyed(schema[name], found, world.org_id) for name, found in tables.items()}
-    return Truth(rows, {table: told.happened.get(table, Counter()) for table in HAPPENED})
+    return Truth(rows, {table: knowledge.happened.get(table, Counter()) for table in HAPPENED})
+
+
+_FACTS = ("conversation_config", "scheduled_message", "instant_app", "team_member", "channel", "broadcast")
+
+
+def _with_facts(tables: dict[str, Rows], knowledge: Knowledge) -> dict[str, Rows]:
+    """These tables, and those that only the inbox fills, with what is known of each row."""
+    schema = declared_schema()
+    return {**tables, **{name: _overlaid(schema[name].key, tables.get(name, ()), name, knowledge) for name in _FACTS}}
+
+
+def _overlaid(key: tuple[str, ...], rows: Rows, table: str, knowledge: Knowledge) -> list[Row]:
+    found = {tuple(row[name] for name in key): row for row in rows}
+    for id_, groups in knowledge.facts[table].items():
+        row = {**found.get(id_, {}), **dict(zip(key, id_, strict=True))}
+        for _, columns in groups.values():
+            row |= columns
+        found[id_] = row
+    return list(found.values())

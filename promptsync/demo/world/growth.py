@@ -1,6 +1,6 @@
 """What people in the simulated organisation do in a stretch of time, drawn at random: one plan of dated entries.
 
-Owns the rhythm (days, campaigns, talks, office work). Writes nothing into the book: it hands back calls to make.
+Owns the rhythm (days, campaigns, talks, office work). Writes nothing into the log: it hands back calls to make.
 """
 
 from bisect import bisect_right
@@ -10,11 +10,10 @@ from datetime import timedelta
 from random import Random
 
 from promptsync.clock import MICROS
-from promptsync.demo.prompt.nights import day_of, midnight
 from promptsync.demo.world import words
-from promptsync.demo.world.chronicle import MILLI, Chronicle, Line
+from promptsync.demo.world.log import MILLI, Line, Log
 from promptsync.demo.world.people import Channel, Contact
-from promptsync.demo.world.timeline import Timeline
+from promptsync.demo.world.time import Timeline, day_of, midnight
 from promptsync.demo.world.traffic import Broadcast
 from promptsync.demo.world.words import renamed
 
@@ -29,7 +28,7 @@ _REPLY, _STOP = 0.09, 0.006
 class Growth:
     """Plans the entries of ``[begin, end)`` into a chronicle."""
 
-    book: Chronicle
+    log: Log
     rng: Random
     begin: int
     end: int
@@ -39,8 +38,8 @@ class Growth:
     def __post_init__(self) -> None:
         last = day_of(self.end - 1)
         self._days = [day for n in range((last - day_of(self.begin)).days + 1) if (day := last - timedelta(n))]
-        self._joined = [contact.created for contact in self.book.contacts]
-        self._next_broadcast = 149 + len(self.book.broadcasts)
+        self._joined = [contact.created for contact in self.log.contacts]
+        self._next_broadcast = 149 + len(self.log.broadcasts)
 
     def plan(self, messages: int, office: int) -> list[Entry]:
         """Exactly so many messages and about so many changes of other kinds, in order of time."""
@@ -63,12 +62,12 @@ class Growth:
         return self.begin + int(self.rng.random() * ((self.end - self.begin) // MILLI)) * MILLI
 
     def _someone(self, at: int) -> Contact | None:
-        """A contact there is by then; some are heard of more than others."""
+        """A contact there is by then; some write and are written to more than others."""
         known = bisect_right(self._joined, at)
-        return self.book.contacts[int(known * self.rng.random() ** 1.5)] if known else None
+        return self.log.contacts[int(known * self.rng.random() ** 1.5)] if known else None
 
     def _channel(self) -> Channel:
-        channels = self.book.staff.channels
+        channels = self.log.staff.channels
         return channels[0] if self.rng.random() < 0.92 else self.rng.choice(channels)
 
     def _put(self, at: int, call: Callable[[int], None]) -> None:
@@ -79,7 +78,7 @@ class Growth:
         if at >= self.end:
             return False
         self.lines += 1
-        self._put(at, lambda when: self.book.say(when, line))
+        self._put(at, lambda when: self.log.say(when, line))
         return True
 
     # -- campaigns -------------------------------------------------------------------------------------------------
@@ -102,10 +101,10 @@ class Growth:
         title, text = rng.choice(words.BROADCASTS)
         broadcast = self._broadcast(created, start, start + size * pace, title)
         broadcast.targeted = size + broadcast.skipped
-        self._put(created, lambda at: self.book.start_broadcast(at, broadcast))
-        channel, sender = self.book.staff.channels[0], rng.choice(self.book.staff.members)
+        self._put(created, lambda at: self.log.start_broadcast(at, broadcast))
+        channel, sender = self.log.staff.channels[0], rng.choice(self.log.staff.members)
         mms = rng.random() < 0.15
-        for n, contact in enumerate(rng.sample(self.book.contacts[:known], size)):
+        for n, contact in enumerate(rng.sample(self.log.contacts[:known], size)):
             at = start + n * pace
             said = None if mms and title == "Flu shots" else words.fill(text, contact.name.at(created))
             self._say(at, Line(contact, channel, sender if broadcast.p2p else None, said, mms, broadcast=broadcast))
@@ -117,16 +116,16 @@ class Growth:
         if chance < _STOP:
             self._say(at, Line(contact, channel, contact, rng.choice(words.STOPS)))
         elif chance < _STOP + _REPLY:
-            told = self._say(at, Line(contact, channel, contact, rng.choice(words.REPLIES)))
-            if told and rng.random() < 0.4:
+            said = self._say(at, Line(contact, channel, contact, rng.choice(words.REPLIES)))
+            if said and rng.random() < 0.4:
                 answer = words.fill(rng.choice(words.ANSWERS), contact.name.values[0])
                 at += int(rng.random() * 3_600_000 + 20_000) * MILLI
-                self._say(at, Line(contact, channel, rng.choice(self.book.staff.members), answer))
+                self._say(at, Line(contact, channel, rng.choice(self.log.staff.members), answer))
 
     def _broadcast(self, created: int, start: int, finish: int, title: str) -> Broadcast:
         rng = self.rng
         self._next_broadcast += 1
-        lists = tuple(sorted(chosen.id for chosen in rng.sample(self.book.staff.lists, rng.choice((1, 1, 2)))))
+        lists = tuple(sorted(chosen.id for chosen in rng.sample(self.log.staff.lists, rng.choice((1, 1, 2)))))
         states = Timeline(created, ("SCHEDULED", ""))
         states.set(start, ("PROCESSING", "Processing. "))
         if finish - start > 60 * MICROS and rng.random() < 0.3:
@@ -155,7 +154,7 @@ class Growth:
             at += int(self.rng.expovariate(1 / 400) * 1000 + 4_000) * MILLI
 
     def _turns(self, contact: Contact, channel: Channel) -> Iterator[Line]:
-        rng, member = self.rng, self.rng.choice(self.book.staff.members)
+        rng, member = self.rng, self.rng.choice(self.log.staff.members)
         chance = rng.random()
         if chance < 0.01:
             yield Line(contact, channel, contact, rng.choice(words.STARTS if rng.random() < 0.4 else words.STOPS))
@@ -172,7 +171,7 @@ class Growth:
 
     def _office(self) -> None:
         """One thing done at a desk: a name, a tag, a list, a data field, a managed opt-out or opt-in."""
-        rng, book = self.rng, self.book
+        rng, log = self.rng, self.log
         at = self.moment(0.12)
         contact = self._someone(at)
         if contact is None or at <= contact.created + 10 * MICROS:
@@ -180,21 +179,21 @@ class Growth:
         kind = rng.random()
         several = [contact] if rng.random() < 0.8 else self._several(at)
         if kind < 0.15:
-            self._put(at, lambda when: book.rename(when, contact, renamed(contact.name.values[-1], rng)))
+            self._put(at, lambda when: log.rename(when, contact, renamed(contact.name.values[-1], rng)))
         elif kind < 0.45:
-            tag, note = rng.choice(book.staff.tags), rng.choice(words.TAG_NOTES)
-            self._put(at, lambda when: book.set_tag(when, several, tag, note))
+            tag, note = rng.choice(log.staff.tags), rng.choice(words.TAG_NOTES)
+            self._put(at, lambda when: log.set_tag(when, several, tag, note))
         elif kind < 0.60:
-            which = rng.randrange(len(book.staff.lists))
-            self._put(at, lambda when: book.set_list(when, several, which))
+            which = rng.randrange(len(log.staff.lists))
+            self._put(at, lambda when: log.set_list(when, several, which))
         elif kind < 0.95:
             which = rng.randrange(len(words.FIELDS))
             value = None if rng.random() < 0.2 else rng.choice(words.FIELDS[which][2])
-            self._put(at, lambda when: book.set_field(when, contact, which, value))
+            self._put(at, lambda when: log.set_field(when, contact, which, value))
         else:
             out = rng.random() < 0.7
-            self._put(at, lambda when: book.set_consent(when, several, out, None))
+            self._put(at, lambda when: log.set_consent(when, several, out, None))
 
     def _several(self, at: int) -> list[Contact]:
-        known = self.book.contacts[: bisect_right(self._joined, at - 10 * MICROS)]
+        known = self.log.contacts[: bisect_right(self._joined, at - 10 * MICROS)]
         return self.rng.sample(known, min(len(known), self.rng.randint(2, 12)))

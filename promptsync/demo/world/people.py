@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
-from promptsync.demo.customerio.places import Place
-from promptsync.demo.world.timeline import Timeline
+from promptsync.demo.world.time import Timeline
+from promptsync.demo.world.words import Place
 
 
 class TeamMember(NamedTuple):
@@ -103,7 +103,7 @@ class DataField:
 
 
 class CarrierStop(NamedTuple):
-    """An opt-out (or back in) on one channel, told by the phone provider."""
+    """An opt-out (or back in) on one channel, as the phone provider reports it."""
 
     at: int
     channel: Channel

@@ -7,11 +7,8 @@ OPTED_OUT for contacts who had opted out; NA for whispers. Draws nothing at rand
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from promptsync.demo.prompt.nights import midnight_before
 from promptsync.demo.world.people import Channel, Contact
-from promptsync.demo.world.timeline import Timeline
-
-BROADCAST_STATES = ("DRAFT", "SCHEDULED", "PROCESSING", "COMPLETE", "PAUSED", "ABANDONED", "PENDING_APPROVAL")
+from promptsync.demo.world.time import Timeline, midnight_before
 
 
 @dataclass(slots=True, eq=False)

@@ -13,10 +13,9 @@ from random import Random
 
 from promptsync.clock import MICROS
 from promptsync.demo.prompt.events import BATCH, Event, Events
-from promptsync.demo.prompt.inbox import Desk
-from promptsync.demo.prompt.nights import RUN_DELAY, midnight_before, midnights
-from promptsync.demo.truth.knowledge import Told
-from promptsync.demo.world.chronicle import Change
+from promptsync.demo.prompt.inbox import Inbox
+from promptsync.demo.world.log import Change
+from promptsync.demo.world.time import RUN_DELAY, midnight_before, midnights
 from promptsync.demo.world.traffic import Message
 from promptsync.demo.world.world import DAY, World
 
@@ -84,15 +83,15 @@ def simulate(
 
 def happenings(world: World, begin: int, end: int) -> list[Event]:
     """Every event that the vendor makes in ``[begin, end)``, in order. The world must have grown to ``end``."""
-    events, desk = Events(world.book.staff), Desk(world)
-    changes, messages = world.book.changes, world.book.messages
+    events, inbox = Events(world.log.staff), Inbox(world)
+    changes, messages = world.log.changes, world.log.messages
     changed = changes[bisect_left(changes, begin, key=_at) : bisect_left(changes, end, key=_at)]
     recent = messages[bisect_left(messages, begin - _LONGEST_LIFE, key=_at) : bisect_left(messages, end, key=_at)]
     found = [event for change in changed for event in _change(events, change)]
     lately = changes[bisect_left(changes, begin - MICROS, key=_at) : bisect_left(changes, end, key=_at)]
-    around = [*desk.events(begin, end)]
-    around += [event for change in lately for event in desk.after_carrier(change)]
-    around += [event for message in recent for event in desk.around_message(message)]
+    around = [*inbox.events(begin, end)]
+    around += [event for change in lately for event in inbox.after_carrier(change)]
+    around += [event for message in recent for event in inbox.around_message(message)]
     found += [event for event in around if begin <= event.at < end]
     for message in recent:
         if begin <= message.noted < end:
@@ -107,18 +106,6 @@ def happenings(world: World, begin: int, end: int) -> list[Event]:
 
 def _at(record: Change | Message) -> int:
     return record.at
-
-
-def live_through(told: Told, actions: Iterable[Event | Night]) -> int:
-    """Tells everything at its time of arrival; times of receipt are made to increase strictly. Returns the last."""
-    now = 0
-    for action in actions:
-        now = max(now + 1, action.arrives)
-        if isinstance(action, Night):
-            told.night(action.as_of)
-        else:
-            action.says(told, now)
-    return now
 
 
 def _change(events: Events, change: Change) -> Iterator[Event]:

@@ -24,7 +24,7 @@ from promptsync.demo.world.people import (
     Tagging,
     TeamMember,
 )
-from promptsync.demo.world.timeline import Timeline
+from promptsync.demo.world.time import Timeline
 from promptsync.demo.world.traffic import Broadcast, Conversation, ConversationState, Ending, Message
 
 MILLI = 1000
@@ -55,7 +55,7 @@ class Line(NamedTuple):
 
 
 @dataclass
-class Chronicle:
+class Log:
     """All records, each list in order of time, and the ways to add to them. ``rng`` decides how messages fare."""
 
     staff: Staff
@@ -129,8 +129,8 @@ class Chronicle:
             if contact.opted_out.values[-1] is opted_out or contact.opted_out.times[-1] >= at:
                 continue
             contact.opted_out.set(at, opted_out)
-            book = self.opt_outs if opted_out else self.opt_ins
-            book.append(ConsentRecord(next(self._consent_ids[opted_out]), at, contact.id, phone))
+            records = self.opt_outs if opted_out else self.opt_ins
+            records.append(ConsentRecord(next(self._consent_ids[opted_out]), at, contact.id, phone))
             moved.append(contact)
             if opted_out and (recent := self._recent(contact, at)):
                 recent.opt_outs.append((at, contact.id))
@@ -138,7 +138,7 @@ class Chronicle:
             self.changes.append(Change(at, "consent", tuple(moved)))
 
     def start_broadcast(self, _at: int, broadcast: Broadcast) -> None:
-        """A broadcast is created; its states are told as they come."""
+        """A broadcast is created; webhooks say each of its states."""
         self.broadcasts.append(broadcast)
         self.changes += [Change(at, "broadcast", broadcast=broadcast) for at in broadcast.states.times]
 
@@ -167,8 +167,8 @@ class Chronicle:
     def _keyword(self, at: int, line: Line, stop: bool) -> None:
         self.set_consent(at + 300 * MILLI, (line.contact,), stop, line.channel.phone)
         if self.rng.random() < 0.5:
-            told = CarrierStop(at + 450 * MILLI, line.channel, stop)
-            self.changes.append(Change(told.at, "carrier", (line.contact,), told))
+            carrier = CarrierStop(at + 450 * MILLI, line.channel, stop)
+            self.changes.append(Change(carrier.at, "carrier", (line.contact,), carrier))
 
     def _recent(self, contact: Contact, at: int) -> Broadcast | None:
         reached = self._reached.get(contact.id)
