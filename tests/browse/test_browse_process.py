@@ -33,7 +33,7 @@ from zoneinfo import ZoneInfo
 from promptsync.browse.serve import build_datasette, close, serve
 from promptsync.browse.settings import BrowseSettings
 from promptsync.errors import PromptsyncError
-from promptsync.model import declared_schema
+from promptsync.vendors import declared_schema
 
 user, warm, cold = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
 settings = BrowseSettings(cold, declared_schema(), ZoneInfo("UTC"), port=0, anonymous=True)

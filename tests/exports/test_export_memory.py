@@ -54,11 +54,11 @@ import gzip, resource, sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 from promptsync.errors import Held
-from promptsync.formats.export_csv import ExportFile
-from promptsync.formats.export_rows import ColumnMap
+from promptsync.vendors.qlara.csv import ExportFile
+from promptsync.vendors.qlara.rows import ColumnMap
 from promptsync.formats.limits import Limits
-from promptsync.model import declared_schema
-from promptsync.sources.export_profile import QLARA
+from promptsync.vendors import declared_schema
+from promptsync.vendors.qlara.profile import QLARA
 kind = QLARA.kind("messages")
 columns = ColumnMap(declared_schema()[kind.table], kind.columns, kind.changed, kind.identity)
 def prove(name, pieces):

@@ -12,10 +12,10 @@ import pytest
 _READ = """
 import resource, sys
 from pathlib import Path
-from promptsync.formats.change_set_names import parse_change_set
+from promptsync.vendors.customerio.files import parse_change_set
 from promptsync.formats.limits import Limits
-from promptsync.formats.parquet_rows import ChangeSetReader
-from promptsync.model.customerio_sent import METRICS
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.vendors.customerio.tables_sent import METRICS
 path = Path(sys.argv[1])
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with ChangeSetReader(path, METRICS, parse_change_set(path.name), Limits()) as reader:

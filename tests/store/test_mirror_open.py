@@ -21,7 +21,7 @@ from promptsync.vendors import declared_schema
 _HOLD = """
 import sys
 from pathlib import Path
-from promptsync.model import declared_schema
+from promptsync.vendors import declared_schema
 from promptsync.store.mirror import Mirror
 mirror = Mirror(Path(sys.argv[1]), declared_schema())
 print("open", flush=True)

@@ -141,7 +141,7 @@ def test_nothing_of_the_old_mirror_is_replayed_onto_the_one_in_its_place(opened:
 _STORE = """
 import sys
 from pathlib import Path
-from promptsync.model import declared_schema
+from promptsync.vendors import declared_schema
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
