@@ -64,7 +64,6 @@ SQL_ELSEWHERE = frozenset(
     {
         "events.apply",
         "events.merge_claims",
-        "loading.change_set_merge",
         "loading.decoded",
         "loading.export",
         "loading.files",
@@ -72,8 +71,6 @@ SQL_ELSEWHERE = frozenset(
         "loading.small_change_set",
         "loading.small_files",
         "loading.small_snapshot",
-        "loading.snapshot_compare",
-        "loading.snapshot_merge",
     }
 )
 """Modules elsewhere that still write statements; this list may only shrink."""

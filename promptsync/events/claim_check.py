@@ -7,8 +7,8 @@ not a failing statement. promptsync's own handlers are held to the same shapes b
 from collections.abc import Iterable
 
 from promptsync.clock import MAX_MICROS
-from promptsync.events.claims import Claims, Key, RowClaim
-from promptsync.model import Column, Kind, Role, Schema, Table
+from promptsync.events.claims import Claims, RowClaim
+from promptsync.model import Column, Key, Kind, Role, Schema, Table
 from promptsync.plugins.declared import PluginError
 
 _MAX_INT = 2**63 - 1

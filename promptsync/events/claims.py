@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from promptsync.clock import MAX_MICROS, MICROS
 from promptsync.events.fields import MISSING, Fields
 from promptsync.merge.version import Rank, not_after, time_of, version
-
-Value = str | int | float | None
-Key = tuple[Value, ...]
+from promptsync.model import Key, Value
 
 AHEAD = 300 * MICROS
 """How much later than its receipt a delivery may say that something was so: clocks differ. Microseconds."""

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from promptsync.clock import iso_millis
-from promptsync.events.claims import Claims, Key, RowClaim, Value
-from promptsync.merge.event_sql import EventStatements, removed_at
+from promptsync.events.claims import Claims, RowClaim
+from promptsync.merge.absence import removed_at
+from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
-from promptsync.model import Schema
+from promptsync.model import Key, Schema, Value
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 

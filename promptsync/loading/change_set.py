@@ -21,21 +21,22 @@ from promptsync.formats.parquet.proof import prove_parquet
 from promptsync.formats.parquet.reader import Batch, ChangeSetReader
 from promptsync.formats.proof import Proof
 from promptsync.formats.rejects import BadRow
-from promptsync.loading.change_set_merge import ChangeSetMerge, Found, StagedChanges
+from promptsync.loading.change_set_merge import ChangeSetMerge
 from promptsync.loading.file_rejects import keep_bad_rows
 from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, ledger_row
 from promptsync.loading.snapshot_merge import Progress
-from promptsync.merge.change_sql import ChangeStatements, change_statements
+from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
-from promptsync.store.change_staging import ChangeStaging, WholeChangeStaging, is_untouched
 from promptsync.store.columns import prepare_columns, spelling
+from promptsync.store.compare import Found, StagedChanges
+from promptsync.store.initial_load import ChangeSetForm, InitialStaging, is_untouched
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
-from promptsync.store.staging import discard, give_back
+from promptsync.store.staging import Staging, discard, give_back
 from promptsync.vendors.customerio.files import parse_change_set
 
 _log = structlog.get_logger()
@@ -150,7 +151,7 @@ class ChangeSetLoad:
         """Into the staging file by key, of each key the newest row; bad rows are set apart."""
         spelled = spelling(layout, reader.unknown)
         columns = [spelled.get(column, column) for column in reader.schema.names]
-        statements = change_statements(layout, frozenset(layout.values) & frozenset(columns))
+        statements = change_set_statements(layout, frozenset(layout.values) & frozenset(columns))
         fields = zip(reader.schema, columns, strict=True)
         schema = pa.schema([field.with_name(column) for field, column in fields if column != NUMBER])
         with self._staging(path, layout, statements) as staging, KeyOrder(path, layout.key) as ordered:
@@ -163,7 +164,7 @@ class ChangeSetLoad:
                 staging.add(rows)
                 self._progress("staging", staging.rows, self._report.rows)
         give_back(staging.rows)  # the merge has caches of its own
-        return StagedChanges(path, statements, staging.rows, isinstance(staging, WholeChangeStaging))
+        return StagedChanges(path, statements, staging.rows, isinstance(staging, InitialStaging))
 
     def _take(self, batch: Batch, table: str, columns: list[str], ordered: KeyOrder) -> None:
         rows, report = batch.rows.rename_columns(columns), self._report
@@ -175,10 +176,10 @@ class ChangeSetLoad:
         self._bad += batch.rejects
         self._keyless += batch.keyless
 
-    def _staging(self, path: Path, layout: Layout, statements: ChangeStatements) -> ChangeStaging:
+    def _staging(self, path: Path, layout: Layout, statements: ChangeSetStatements) -> Staging:
         if not self._request.dry_run and is_untouched(self._mirror, layout.table.name):
-            return WholeChangeStaging(path, layout, self._mirror, statements)
-        return ChangeStaging(path, layout)
+            return InitialStaging(path, layout, self._mirror, ChangeSetForm(statements))
+        return Staging(path, layout.key, numbered=False)
 
     def _refuse_early(self, total: int) -> None:
         """Nothing more is read once it is certain that too many rows are bad. ``total``: all rows of the file."""

@@ -7,37 +7,16 @@ again ends in the same rows.
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from promptsync.loading.snapshot_merge import Progress
-from promptsync.merge.change_sql import Change, ChangeStatements
 from promptsync.store import ledger
+from promptsync.store.compare import Found, StagedChanges, compare_changes
 from promptsync.store.initial_load import build_indexes, take_over
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Slices
 from promptsync.store.staging import attach, attached, let_go
-from promptsync.store.writer import Preempted
-
-
-@dataclass(frozen=True, slots=True)
-class StagedChanges:
-    """A complete staged change set. ``rows``: staged, one per key; ``whole``: staged in the mirror's form."""
-
-    path: Path
-    statements: ChangeStatements
-    rows: int
-    whole: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What the comparison found. ``writes``: rows to write, those that only confirm included; None: not compared."""
-
-    new: int
-    changed: int = 0
-    writes: int | None = None
 
 
 class ChangeSetMerge:
@@ -45,24 +24,14 @@ class ChangeSetMerge:
 
     def __init__(self, mirror: Mirror, staged: StagedChanges, progress: Progress) -> None:
         self._mirror, self._staged, self._progress = mirror, staged, progress
-        self._table = staged.statements.layout.table.name
+        self._table = staged.statements.layout.table
 
     def compare(self) -> Found:
         """Find what is new or wins, without writing to the mirror."""
         if self._staged.whole:
             return Found(self._staged.rows)
-        statements = self._staged.statements
         self._progress("comparing", 0, self._staged.rows)
-        with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
-            connection.execute("PRAGMA staging.synchronous = OFF")
-            connection.execute("PRAGMA staging.journal_mode = OFF").fetchone()
-            connection.execute("BEGIN")
-            connection.execute("DROP TABLE IF EXISTS staging.delta")
-            connection.execute(statements.make_delta)
-            connection.execute(statements.compare)
-            counts = dict(connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind").fetchall())
-            connection.execute("COMMIT")
-        return Found(counts.get(Change.NEW, 0), counts.get(Change.CHANGED, 0), sum(counts.values()))
+        return compare_changes(self._mirror, self._staged)
 
     def apply(self, found: Found, file_id: int, counts: Callable[[Found], Mapping[str, Any]]) -> None:
         """Merge it. ``counts``: what the ledger's row of the file says once this has committed."""
@@ -70,7 +39,7 @@ class ChangeSetMerge:
             self._index()
             if self._attached(lambda: self._take_over(found, file_id, counts)):
                 return
-            self._staged = StagedChanges(self._staged.path, self._staged.statements, self._staged.rows, whole=False)
+            self._staged = replace(self._staged, whole=False)
             found = self.compare()
         self._attached(lambda: self._slices(found, file_id, counts))
 
@@ -84,24 +53,17 @@ class ChangeSetMerge:
 
     def _index(self) -> None:
         self._progress("indexing the table", 0, self._staged.rows)
-        with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True):
-            connection.execute("PRAGMA staging.synchronous = OFF")
-            connection.execute("PRAGMA staging.journal_mode = OFF").fetchone()
+        with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True, undo=False):
             build_indexes(connection, self._table)
 
     def _take_over(self, found: Found, file_id: int, counts: Callable[[Found], Mapping[str, Any]]) -> bool:
         """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
         self._progress("taking over", 0, self._staged.rows)
-
-        def whole(connection: sqlite3.Connection) -> None:
-            take_over(connection, self._table)
-            ledger.close_file(connection, file_id, counts(found))
-
-        try:
-            self._mirror.writer.run(whole, preemptible=True)
-        except (Preempted, sqlite3.IntegrityError):
-            return False
-        return True
+        return take_over(
+            self._mirror.writer,
+            self._table,
+            lambda connection: ledger.close_file(connection, file_id, counts(found)),
+        )
 
     def _slices(self, found: Found, file_id: int, counts: Callable[[Found], Mapping[str, Any]]) -> bool:
         writer, sql = self._mirror.writer, self._staged.statements.merge_slice

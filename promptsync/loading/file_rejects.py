@@ -20,8 +20,8 @@ from promptsync.formats.csv.records import blocks, split
 from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow
 from promptsync.formats.stream import RawStream
-from promptsync.loading.snapshot_compare import Difference, Staged
 from promptsync.store import ledger
+from promptsync.store.compare import Difference, Staged
 from promptsync.store.mirror import Mirror
 
 _MOST = 10_000

@@ -20,7 +20,6 @@ import structlog
 
 from promptsync.clock import Clock
 from promptsync.errors import Unavailable
-from promptsync.events.claims import Key
 from promptsync.events.merge_claims import Merged
 from promptsync.formats.limits import size_of
 from promptsync.loading.change_set import ChangeSetLoad, is_change_set
@@ -33,6 +32,7 @@ from promptsync.loading.snapshot_merge import Progress
 from promptsync.loading.spellings import spellings
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.merge.sql import names, quote
+from promptsync.model import Key
 from promptsync.store import ledger, observed
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Repaired, repair

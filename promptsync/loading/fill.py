@@ -12,13 +12,13 @@ from promptsync.formats.ahead import ahead
 from promptsync.formats.buffers import Ints
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.rejects import BadRow
-from promptsync.loading.snapshot_compare import Staged
 from promptsync.merge.block_index import BlockCount
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
 from promptsync.model.file_name import FileName
 from promptsync.store.columns import spelling
-from promptsync.store.initial_load import WholeStaging
+from promptsync.store.compare import Staged
+from promptsync.store.initial_load import InitialStaging
 from promptsync.store.staging import Staging, give_back
 
 
@@ -52,7 +52,7 @@ class Filled:
             spared=tuple({row.key for row in bad if row.key and row.reason_class != "org_collision"}),
             disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
             gaps=tuple(counting.gaps()) if counting and known else None,
-            whole=isinstance(staging, WholeStaging),
+            whole=isinstance(staging, InitialStaging),
             # a row dated too late is observed anew each night, and a bad one is bad anew: their blocks are not known
             blocks=index if not bad and not self.ahead else None,
         )

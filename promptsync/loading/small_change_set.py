@@ -12,15 +12,15 @@ from promptsync.errors import InputRefused
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.formats.proof import Proof
 from promptsync.loading.change_set import NUMBER, ChangeSetLoad, sequence_of
-from promptsync.loading.change_set_merge import Found
 from promptsync.loading.report import FileReport, ledger_row
 from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
-from promptsync.merge.change_sql import Change, ChangeStatements, change_statements
+from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
+from promptsync.store.compare import find_changes
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.staging import definitions
 
@@ -30,7 +30,7 @@ class SmallChangeSet(ChangeSetLoad, SmallFile):
 
     _proof: Proof
     _layout: Layout
-    _statements: ChangeStatements
+    _statements: ChangeSetStatements
     _read_seconds = 0.0
 
     @property
@@ -68,7 +68,7 @@ class SmallChangeSet(ChangeSetLoad, SmallFile):
                     raise LoadAlone
                 batches = list(ordered)
         self.rows = [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
-        self._statements = change_statements(layout, frozenset(layout.values) & frozenset(columns))
+        self._statements = change_set_statements(layout, frozenset(layout.values) & frozenset(columns))
         fields = zip(reader.schema, columns, strict=True)
         staged = definitions(field.with_name(column) for field, column in fields if column != NUMBER)
         self.shape = (
@@ -85,9 +85,7 @@ class SmallChangeSet(ChangeSetLoad, SmallFile):
             not self._request.again and self._known_to(connection, self._proof)
         ):
             raise LoadAlone
-        connection.execute(statements.compare)
-        counts = dict(connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind").fetchall())
-        found = Found(counts.get(Change.NEW, 0), counts.get(Change.CHANGED, 0), sum(counts.values()))
+        found = find_changes(connection, statements)
         report.state = "staged"
         file_id = ledger.open_file(connection, ledger_row(report, self._request, self._proof, self._now))
         if found.writes:

@@ -18,7 +18,6 @@ from promptsync.loading.fill import lacks_of
 from promptsync.loading.report import FileReport, ledger_row
 from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
 from promptsync.loading.snapshot import FileLoad
-from promptsync.loading.snapshot_compare import Comparison, Staged, newly_dropped
 from promptsync.loading.snapshot_merge import SnapshotMerge
 from promptsync.loading.spellings import add_dialect, spellings_in
 from promptsync.merge.guards import reason_in_rows_lost
@@ -26,6 +25,7 @@ from promptsync.merge.sql import quote
 from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
+from promptsync.store.compare import Comparison, Staged, newly_dropped
 from promptsync.store.memory_staging import MemoryStaging
 
 

@@ -13,7 +13,6 @@ import structlog
 
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
-from promptsync.events.claims import Key
 from promptsync.formats.csv.dialect import Dialect
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import size_of
@@ -24,17 +23,17 @@ from promptsync.loading.fill import Filled, Filler, lacks_of
 from promptsync.loading.known_blocks import Survey, survey
 from promptsync.loading.one_pass import one_pass
 from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, ledger_row
-from promptsync.loading.snapshot_compare import Comparison, Difference, Overtaken, Staged
 from promptsync.loading.snapshot_merge import Progress, SnapshotMerge
 from promptsync.loading.spellings import note_dialect
 from promptsync.merge.block_index import BlockCount
 from promptsync.merge.guards import LATEST_AHEAD, Content, reason_in_rows_lost, reason_to_hold
 from promptsync.merge.layout import Layout
-from promptsync.model import Table
+from promptsync.model import Key, Table
 from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns, spelling
-from promptsync.store.initial_load import Disordered, WholeStaging, may_take_over
+from promptsync.store.compare import Comparison, Difference, Overtaken, Staged
+from promptsync.store.initial_load import Disordered, InitialStaging, SnapshotForm, is_untouched
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging, discard
 from promptsync.vendors.prompt.files import parse_name
@@ -239,9 +238,14 @@ class FileLoad:
         return prepare_columns(self._mirror, layout, unknown, lacks_of(table, reader), (self._now, self._report.name))
 
     def _staging(self, path: Path, layout: Layout, org: int) -> Staging:
-        if self._whole and not self._request.dry_run and may_take_over(self._mirror, layout, org):
-            return WholeStaging(path, layout, org, self._mirror)
+        if self._whole and not self._request.dry_run and self._may_take_over(layout, org):
+            return InitialStaging(path, layout, self._mirror, SnapshotForm(layout, org))
         return Staging(path, layout.key)
+
+    def _may_take_over(self, layout: Layout, org: int) -> bool:
+        """Whether a snapshot would be the first thing ever in its table."""
+        name, snapshots = layout.table.name, self._mirror.snapshots
+        return layout.table.blockwise and snapshots.newest(name, org) is None and is_untouched(self._mirror, name)
 
     @property
     def _filler(self) -> Filler:

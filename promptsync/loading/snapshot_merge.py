@@ -12,17 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from promptsync.clock import iso_millis
-from promptsync.events.claims import Key
-from promptsync.loading.snapshot_compare import Difference, Overtaken, Staged, newly_dropped, parameters
+from promptsync.merge.bulk_sql import snapshot_statements
 from promptsync.merge.event_sql import EventStatements
-from promptsync.merge.snapshot_sql import statements_for
+from promptsync.model import Key
 from promptsync.store import ledger
+from promptsync.store.compare import Difference, Overtaken, Staged, newly_dropped, parameters
 from promptsync.store.initial_load import take_over
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Slice, Slices
 from promptsync.store.snapshots import record_lacks
-from promptsync.store.staging import attach, attached, index_keys, let_go
-from promptsync.store.writer import Preempted
+from promptsync.store.staging import attach, attached, index_keys, let_go, next_numbers
 
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
@@ -39,7 +38,7 @@ class SnapshotMerge:
         self._touched = touched
         self._progress = progress
         self._table = staged.layout.table
-        self._sql = statements_for(staged.layout, staged.present)
+        self._sql = snapshot_statements(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
         self._slices = Slices(mirror.writer)
 
@@ -58,7 +57,7 @@ class SnapshotMerge:
                 self._ranges()
             else:
                 self._run("merging", self._statements(found), found.delta)
-                self._run("absent", (self._sql.absent_slice,), found.gone)
+                self._run("absent", (self._sql.absence.absent_slice,), found.gone)
             if self._touched and found.whole and not staged.whole:
                 self._index()
             while len(self._touched) > _CHUNK:
@@ -76,7 +75,7 @@ class SnapshotMerge:
         ledger.void_blocks(connection, self._table.name, staged.org)
         self._work(self._statements(found))(connection, 1, found.delta)
         if found.gone:
-            self._work((self._sql.absent_slice,))(connection, 1, found.gone)
+            self._work((self._sql.absence.absent_slice,))(connection, 1, found.gone)
         self._finish(connection, counts)
         self._mirror.snapshots.add_uncommitted(self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
 
@@ -92,7 +91,7 @@ class SnapshotMerge:
         table, org, dropped = self._table.name, self._staged.org, newly_dropped(self._mirror, self._staged)
         if not dropped:
             return
-        self._run("settling", (self._sql.settle_slice,), found.settle)
+        self._run("settling", (self._sql.coverage.settle_slice(self._sql.dropped),), found.settle)
         self._mirror.writer.run(
             lambda connection: record_lacks(connection, table, dropped, org),
             committed=lambda _: self._mirror.snapshots.lack(table, dropped, org),
@@ -135,11 +134,7 @@ class SnapshotMerge:
         work = self._work((self._sql.merge_range,))
         while True:
             with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=False):
-                low, high, count = connection.execute(
-                    "SELECT min(_n), max(_n), count(*) FROM "
-                    "(SELECT _n FROM staging.rows WHERE _n >= ? ORDER BY _n LIMIT ?)",
-                    (first, self._slices.size),
-                ).fetchone()
+                low, high, count = next_numbers(connection, first, self._slices.size)
             if not count:
                 return
             if self._slices.done(work, low, high, count):
@@ -157,16 +152,12 @@ class SnapshotMerge:
     def _take_over(self, counts: Callable[[], Mapping[str, Any]], applied: tuple[Any, ...]) -> bool:
         """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
         self._progress("taking over", 0, self._staged.rows)
-
-        def whole(connection: sqlite3.Connection) -> None:
-            take_over(connection, self._table.name)
-            self._finish(connection, counts())
-
-        try:
-            self._mirror.writer.run(whole, preemptible=True, committed=lambda _: self._mirror.snapshots.add(*applied))
-        except (Preempted, sqlite3.IntegrityError):
-            return False
-        return True
+        return take_over(
+            self._mirror.writer,
+            self._table,
+            lambda connection: self._finish(connection, counts()),
+            lambda _: self._mirror.snapshots.add(*applied),
+        )
 
     def _read(self, touched: Mapping[Key, int]) -> list[Key]:
         """Those that lie in what was read. In the rest every row is as it was in the newest applied snapshot; an event
@@ -190,7 +181,7 @@ class SnapshotMerge:
             named = {f"k{n}": value for n, value in enumerate(value for key in some for value in key)}
             named = self._parameters | named | {"rev": self._mirror.next_revision(connection)}
             connection.execute(self._sql.merge_keys(len(some)), named)
-            connection.execute(self._sql.absent_keys(len(some)), named)
+            connection.execute(self._sql.absence.absent_keys(len(some)), named)
 
     def _finish(self, connection: sqlite3.Connection, counts: Mapping[str, Any]) -> None:
         staged = self._staged

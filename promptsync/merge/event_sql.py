@@ -1,28 +1,17 @@
-"""The statement that merges one row-wise claim (a webhook's, an export row's).
+"""The statement that merges one row-wise claim (a delivery's, an export row's).
 
 Owns its text and the order of its parameters. Executed once per claim, many times over with ``executemany``.
-
-Full-set lists: what a list that restates everything says about what it lacks.
-
-Owns the pure decision. A link is removed at the time of the first full list after it was last mentioned; every full
-list's time is kept, so that the answer is the same in whatever order they arrive.
 """
 
-from bisect import bisect_right
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from promptsync.merge.absence import Absence
+from promptsync.merge.coverage import Coverage
 from promptsync.merge.layout import Layout
 from promptsync.merge.rule import Rule
-from promptsync.merge.sql import later, names, quote
+from promptsync.merge.sql import assigned, later, names, quote
 from promptsync.merge.version import PER_MICRO
-
-
-def removed_at(last_seen: int, full_lists: Sequence[int]) -> int | None:
-    """When a link last mentioned at ``last_seen`` was removed. ``full_lists``: ascending. All in microseconds."""
-    place = bisect_right(full_lists, last_seen)
-    return full_lists[place] if place < len(full_lists) else None
 
 
 @dataclass(frozen=True)
@@ -54,8 +43,9 @@ class EventStatements:
         head = f"INSERT INTO {self._rule.old} ({names(self.columns)}) VALUES ({slots}) ON CONFLICT ({self._key})"
         if not sets:
             return f"{head} DO NOTHING"
-        changes = ", ".join(f"{quote(name)} = {value}" for name, value in sets.items())
-        return f"{head} DO UPDATE SET {changes} WHERE {self._rule.ours('excluded')} AND ({self._worth_writing()})"
+        return (
+            f"{head} DO UPDATE SET {assigned(sets)} WHERE {self._rule.ours('excluded')} AND ({self._worth_writing()})"
+        )
 
     @cached_property
     def mention(self) -> str:
@@ -86,10 +76,18 @@ class EventStatements:
         return names(self.layout.key)
 
     @cached_property
-    def _rule(self) -> Rule:
+    def _coverage(self) -> Coverage:
         first = len(self.columns) + 1
         split = [unit for unit in self.layout.units if unit.split]
-        return Rule(self.layout, f"?{first}", {unit.name: f"?{first + 1 + n}" for n, unit in enumerate(split)})
+        return Coverage(self.layout, f"?{first}", {unit.name: f"?{first + 1 + n}" for n, unit in enumerate(split)})
+
+    @property
+    def _rule(self) -> Rule:
+        return Rule(self._coverage)
+
+    @property
+    def _absence(self) -> Absence:
+        return Absence(self._coverage)
 
     def _sets(self) -> dict[str, str]:
         rule, old = self._rule, self._rule.old
@@ -97,14 +95,14 @@ class EventStatements:
         for unit in self.layout.units:
             claimed = f"excluded.{quote(unit.at)}"
             sets |= rule.taken(unit, "excluded", claimed, given=f"{claimed} > 0")
-            have = rule.effective(unit) if unit.split else f"{old}.{quote(unit.at)}"
+            have = self._coverage.effective(unit) if unit.split else f"{old}.{quote(unit.at)}"
             sets[unit.at] = later(f"excluded.{quote(unit.at)}", have)
         if self._seen:
             sets["_seen_at"] = later("excluded._seen_at", f"{old}._seen_at")
         if sets:
             sets["_rev"] = f"CASE WHEN {self._real_change()} THEN excluded._rev ELSE {old}._rev END"
         if self.layout.table.exported:
-            sets["_absent_since"] = rule.absence("excluded._absent_since")
+            sets["_absent_since"] = self._absence.after("excluded._absent_since")
         return sets
 
     @property
@@ -117,9 +115,7 @@ class EventStatements:
             for unit in self.layout.units
         ]
         if self.layout.table.exported:
-            won.append(
-                f"({self._rule.absence('excluded._absent_since')}) IS DISTINCT FROM {self._rule.old}._absent_since"
-            )
+            won.append(self._absence.changed_by("excluded._absent_since"))
         return " OR ".join(f"({w})" for w in won) or "1 = 0"
 
     def _worth_writing(self) -> str:
@@ -131,6 +127,6 @@ class EventStatements:
         if self._seen:
             fresh = f"excluded._seen_at > {old}._seen_at"
             if self.layout.table.exported:
-                fresh += f" AND {rule.beyond_cover(f'(excluded._seen_at * {PER_MICRO})')}"
+                fresh += f" AND {self._coverage.beyond(f'(excluded._seen_at * {PER_MICRO})')}"
             tests.append(f"({fresh})")
         return " OR ".join(tests)

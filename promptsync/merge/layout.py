@@ -4,19 +4,11 @@ Owns the step from a declaration to what a mirror's table really looks like. A u
 column that not every file of the table has (added by the vendor over time, dropped, or unknown to us): such a split
 column has a version of its own, so that a file without it leaves it alone whatever the order.
 
-Hidden columns of a versioned table:
+Hidden columns of a versioned table: ``_<group>_at``, ``_col_<name>_at``, ``_snap_at`` and ``_in_snapshot``, of which
+coverage.py says why they are there; ``_seen_at`` and ``_absent_since``, of which absence.py does; and ``_rev``, the
+revision of the last real change, by which observers and exports find it.
 
-    _<group>_at     version of the newest row-wise claim of that group (0: none)
-    _col_<name>_at  version of the newest claim of a split column; NULL: the row has not been written since the
-                    column was split, and the column shares its group's version
-    _snap_at        version of the newest snapshot claim that had to be written for this row
-    _in_snapshot    1 while the newest applied snapshot of the table and organization holds the row; its claims then
-                    count as made at that snapshot's instant without being written again night after night
-    _seen_at        when a row-wise claim last mentioned the row, microseconds
-    _absent_since   ISO instant of the first snapshot after the row was last seen that lacks it
-    _rev            revision of the last real change
-
-A version is a number of microseconds; in a table filled by change sets it is VERSION_BYTES long (model/file_name.py)
+A version is one integer (version.py); in a table filled by change sets it is VERSION_BYTES long (model/file_name.py)
 and compared as such.
 """
 

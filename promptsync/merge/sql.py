@@ -3,7 +3,7 @@
 Owns spelling only. Everything stays within what SQLite and PostgreSQL both understand.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def quote(name: str) -> str:
@@ -34,3 +34,31 @@ def later(*expressions: str) -> str:
         return first
     other = later(*rest)
     return f"CASE WHEN {first} >= {other} THEN {first} ELSE {other} END"
+
+
+def names_of(alias: str, columns: Iterable[str]) -> str:
+    """``t."a", t."b"``."""
+    return ", ".join(f"{alias}.{quote(column)}" for column in columns)
+
+
+def same_key(one: str, other: str, key: Iterable[str]) -> str:
+    """Whether two rows have the same key."""
+    return " AND ".join(f"{one}.{quote(column)} = {other}.{quote(column)}" for column in key)
+
+
+def assigned(sets: Mapping[str, str]) -> str:
+    """``"a" = 1, "b" = 2``."""
+    return ", ".join(f"{quote(name)} = {value}" for name, value in sets.items())
+
+
+def listed_in(list_: str, key: Sequence[str]) -> str:
+    """Whether a row's key stands in a list of the staging file, between rowids ``:first`` and ``:last``."""
+    keys = f"SELECT {names_of('g', key)} FROM staging.{list_} g WHERE g.rowid BETWEEN :first AND :last"
+    return f"({names(key)}) IN ({keys})"
+
+
+def keys_listed(key: Sequence[str], count: int) -> str:
+    """So many keys given as parameters ``k0``, ``k1`` ..., one by one."""
+    width = len(key)
+    rows = (", ".join(f":k{row * width + n}" for n in range(width)) for row in range(count))
+    return "VALUES " + ", ".join(f"({row})" for row in rows)

@@ -7,7 +7,7 @@ Owns the layout, from the highest bit down, so that a plain integer comparison I
     rank       4 bits   webhook 2, async export 1, snapshot 0
     stage      4 bits   the later delivery stage wins a tie
 
-0 means "never claimed". What is still equal is decided by the greater value, in merge/upsert.py.
+0 means "never claimed". What is still equal is decided by the greater value (rule.py). spec.py has it as a tuple.
 """
 
 from enum import IntEnum

@@ -9,6 +9,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 
+Value = str | int | float | None
+"""What a cell of a mirrored table holds."""
+Key = tuple[Value, ...]
+"""The values of a row's primary key columns, in order."""
+
 
 class Kind(Enum):
     """What a column holds."""

@@ -123,21 +123,28 @@ def _missing_columns(table: Table, schema: Schema, have: set[str]) -> Iterator[s
 
 
 def _search(table: Table) -> Iterator[str]:
-    fts, key = quote(f"{table.name}_fts"), quote(table.key[0])
-    columns = names(table.search)
+    fts = quote(f"{table.name}_fts")
     yield (
-        f'CREATE VIRTUAL TABLE {fts} USING fts5({columns}, content="{table.name}", content_rowid="{table.key[0]}", '
+        f'CREATE VIRTUAL TABLE {fts} USING fts5({names(table.search)}, content="{table.name}", '
+        f'content_rowid="{table.key[0]}", '
         "tokenize = 'unicode61 remove_diacritics 2')"
     )
+    yield from triggers(table).values()
+
+
+def triggers(table: Table) -> dict[str, str]:
+    """The triggers of a declared table: name to CREATE TRIGGER statement."""
+    if not table.search:
+        return {}
+    fts, key, columns = quote(f"{table.name}_fts"), quote(table.key[0]), names(table.search)
+    changed_name, erased_name = f"{table.name}_fts_changed", f"{table.name}_fts_erased"
     entered = f"EXISTS (SELECT 1 FROM {quote(f'{table.name}_fts_docsize')} WHERE id = old.{key})"
     old = ", ".join(f"old.{quote(c)}" for c in table.search)
     take_out = f"INSERT INTO {fts} ({fts}, rowid, {columns}) VALUES ('delete', old.{key}, {old}); END"
     changed = " OR ".join(f"old.{quote(c)} IS DISTINCT FROM new.{quote(c)}" for c in table.search)
-    yield (
-        f"CREATE TRIGGER {quote(f'{table.name}_fts_changed')} BEFORE UPDATE OF {columns} ON {quote(table.name)} "
-        f"WHEN ({changed}) AND {entered} BEGIN {take_out}"
-    )
-    yield (
-        f"CREATE TRIGGER {quote(f'{table.name}_fts_erased')} BEFORE DELETE ON {quote(table.name)} "
-        f"WHEN {entered} BEGIN {take_out}"
-    )
+    return {
+        changed_name: f"CREATE TRIGGER {quote(changed_name)} BEFORE UPDATE OF {columns} ON {quote(table.name)} "
+        f"WHEN ({changed}) AND {entered} BEGIN {take_out}",
+        erased_name: f"CREATE TRIGGER {quote(erased_name)} BEFORE DELETE ON {quote(table.name)} "
+        f"WHEN {entered} BEGIN {take_out}",
+    }

@@ -1,4 +1,4 @@
-"""The first snapshot of a table: staged in the mirror's own form, taken over as a whole.
+"""The first file of a table: staged in the mirror's own form, taken over as a whole.
 
 Owns the short way for a table that is still empty. The staging file gets the very table and, off the writer, the very
 indexes of the mirror, so that SQLite can copy both record by record without looking into them. The copy is one
@@ -7,99 +7,178 @@ like any others, through a view that shows them as ``rows``.
 """
 
 import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from promptsync.merge.bulk_sql import ChangeSetStatements
 from promptsync.merge.layout import Layout
-from promptsync.merge.sql import names, quote
+from promptsync.merge.sql import quote
 from promptsync.merge.version import PER_MICRO
-from promptsync.store import changes
+from promptsync.model import Table
+from promptsync.store import changes, ddl
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging
-from promptsync.store.writer import Lane
+from promptsync.store.writer import Lane, Preempted, Writer
 
-PAGE = 16_384  # read from end to end by whoever indexes and copies it: a quarter less time than with 4,096
+_PAGE = 16_384  # read from end to end by whoever indexes and copies it: a quarter less time than with 4,096
+_AT, _NUMBER = "_at", "_n"
 
 
 class Disordered(Exception):
     """The file is not sorted by its key, so a key may stand twice: stage it like any other."""
 
 
-class WholeStaging(Staging):
-    """Stages rows as the mirror will have them. Raises Disordered."""
+class Form(ABC):
+    """How a staged row looks in the mirror's table, and how it is read back from there."""
 
-    def __init__(self, path: Path, layout: Layout, org: int, mirror: Mirror) -> None:
-        self._layout = layout
-        self._org = org
+    numbered: bool
+
+    @abstractmethod
+    def marks(self, rows: pa.RecordBatch) -> dict[str, "pa.Array[Any]"]:
+        """The columns that the mirror's rows have beside key and values."""
+
+    @abstractmethod
+    def staged(self) -> dict[str, str]:
+        """The columns that staged rows have beside key and values, as SQL over the mirror's."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotForm(Form):
+    """Of a snapshot that will be the newest of its organization, sorted by its one integer key."""
+
+    layout: Layout
+    org: int
+    numbered = True
+
+    def marks(self, rows: pa.RecordBatch) -> dict[str, "pa.Array[Any]"]:
+        """As Form has it: what a merge of the same rows would write."""
+        count, versions = rows.num_rows, pc.multiply(rows.column(_AT), PER_MICRO)
+        split = [unit for unit in self.layout.units if unit.split]
+        found = {unit.at: versions if unit.name in rows.schema.names else pa.repeat(0, count) for unit in split}
+        found |= {name: pa.repeat(self.org, count) for name in self.layout.owner}
+        return found | {"_snap_at": versions, "_in_snapshot": pa.repeat(1, count)}
+
+    def staged(self) -> dict[str, str]:
+        """As Form has it."""
+        return {_NUMBER: quote(self.layout.key[0]), _AT: f"_snap_at / {PER_MICRO}"}
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSetForm(Form):
+    """Of a change set, sorted by its key, each key once."""
+
+    statements: ChangeSetStatements
+    numbered = False
+
+    def marks(self, rows: pa.RecordBatch) -> dict[str, "pa.Array[Any]"]:
+        """As Form has it: what a merge of the same rows would write."""
+        none = pa.repeat(pa.scalar(b""), rows.num_rows)
+        return {name: rows.column(_AT) if mark else none for name, mark in self.statements.marks_of_new.items()}
+
+    def staged(self) -> dict[str, str]:
+        """As Form has it."""
+        return {_AT: quote(self.statements.row_at)}
+
+
+class InitialStaging(Staging):
+    """Stages rows as the mirror will have them. Raises Disordered if a snapshot is not sorted by its key."""
+
+    def __init__(self, path: Path, layout: Layout, mirror: Mirror, form: Form) -> None:
+        self._table, self._form = layout.table.name, form
         with mirror.reading() as connection:
             self._table_sql = connection.execute(
-                "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (layout.table.name,)
+                "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (self._table,)
             ).fetchone()[0]
         self._revision = mirror.writer.run(mirror.next_revision, Lane.BULK, durable=False)
-        super().__init__(path, layout.key)
-        self._cursor.execute(f"PRAGMA page_size = {PAGE}")
+        super().__init__(path, layout.key, numbered=form.numbered)
+        self._cursor.execute(f"PRAGMA page_size = {_PAGE}")
 
     def create(self, schema: pa.Schema) -> None:
-        """Make the mirror's table, and a view of it that looks like any staged rows."""
+        """Make the mirror's table, its columns in the mirror's order, and a view of it that looks like staged rows."""
         self._cursor.execute(self._table_sql)
-        columns = [name for name in schema.names if name not in ("_n", "_at")]
-        self._cursor.execute(
-            f"CREATE VIEW rows AS SELECT {quote(self._layout.key[0])} AS _n, {names(columns)}, "
-            f"_snap_at / {PER_MICRO} AS _at FROM {quote(self._layout.table.name)}"
-        )
+        columns = {name: quote(name) for name in schema.names} | self._form.staged()
+        shown = ", ".join(f"{value} AS {quote(name)}" for name, value in columns.items())
+        self._cursor.execute(f"CREATE VIEW rows AS SELECT {shown} FROM {quote(self._table)}")
 
     def _ingest(self, rows: pa.RecordBatch) -> None:
         if not self.ascending:
             raise Disordered
-        count = rows.num_rows
-        versions = pc.multiply(rows.column("_at"), PER_MICRO)
-        columns = {name: rows.column(name) for name in rows.schema.names if name not in ("_n", "_at")}
-        for unit in self._layout.units:
-            if unit.split:
-                columns[unit.at] = versions if unit.name in columns else pa.repeat(0, count)
-        columns |= {name: pa.repeat(self._org, count) for name in self._layout.owner}
-        columns |= {"_snap_at": versions, "_in_snapshot": pa.repeat(1, count), "_rev": pa.repeat(self._revision, count)}
+        columns = {name: rows.column(name) for name in rows.schema.names if name not in (_AT, _NUMBER)}
+        columns |= self._form.marks(rows) | {"_rev": pa.repeat(self._revision, rows.num_rows)}
         batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
-        self._cursor.adbc_ingest(self._layout.table.name, batch, mode="append")
+        self._cursor.adbc_ingest(self._table, batch, mode="append")
 
 
-def may_take_over(mirror: Mirror, layout: Layout, org: int) -> bool:
-    """Whether a snapshot would be the first thing ever in its table, and nobody wants to be told of each row."""
-    table = layout.table
-    if not table.blockwise or mirror.snapshots.newest(table.name, org) is not None:
-        return False
+def is_untouched(mirror: Mirror, table: str) -> bool:
+    """Whether a table has no rows, and nobody wants to be told of each that comes."""
     with mirror.reading() as connection:
-        if changes.is_watched(connection, table.name):
-            return False
-        return not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(table.name)})").fetchone()[0]
+        return not changes.is_watched(connection, table) and is_empty(connection, table)
 
 
-def build_indexes(connection: sqlite3.Connection, table: str) -> None:
-    """Give the staged table the indexes that the mirror's has. The staging file is attached writable."""
+def is_empty(connection: sqlite3.Connection, table: str) -> bool:
+    """Whether a table of the mirror has no rows."""
+    return not connection.execute(f"SELECT EXISTS (SELECT 1 FROM main.{quote(table)})").fetchone()[0]
+
+
+def build_indexes(connection: sqlite3.Connection, table: Table) -> None:
+    """Give the staged table the indexes that are declared for the mirror's. The staging file is attached writable."""
     connection.execute("PRAGMA temp_store = FILE")
     connection.execute("PRAGMA threads = 2")
-    indexes = connection.execute(
-        "SELECT sql FROM main.sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql IS NOT NULL", (table,)
-    )
-    for (sql,) in indexes.fetchall():
-        connection.execute("CREATE INDEX staging." + sql.removeprefix("CREATE INDEX "))
+    for index in ddl.indexes(table):
+        connection.execute(f"CREATE INDEX staging.{quote(index.name)} ON {quote(table.name)} {index.target}")
     connection.execute("PRAGMA threads = 0")
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def take_over(connection: sqlite3.Connection, table: str) -> None:
-    """Copy the staged table into the mirror's empty one, inside the caller's transaction.
+def take_over(
+    writer: Writer,
+    table: Table,
+    finish: Callable[[sqlite3.Connection], None],
+    committed: Callable[[None], None] = lambda _: None,
+) -> bool:
+    """Copy the staged table, attached to the connection that writes, into the mirror's empty one, and ``finish`` in the
+    same transaction. False: it is no longer as it was, or a delivery came in between; nothing was done."""
 
-    Triggers would make SQLite look at each row; they only concern later changes, so they are put back afterwards.
-    Raises sqlite3.IntegrityError if the table is no longer empty and has some of the keys.
-    """
-    triggers = connection.execute(
-        "SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table,)
-    ).fetchall()
-    for name, _ in triggers:
-        connection.execute(f"DROP TRIGGER {quote(name)}")
-    connection.execute(f"INSERT INTO main.{quote(table)} SELECT * FROM staging.{quote(table)}")
-    for _, sql in triggers:
+    def copy(connection: sqlite3.Connection) -> None:
+        _copy(connection, table)
+        finish(connection)
+
+    try:
+        writer.run(copy, preemptible=True, committed=committed)
+    except (Preempted, _Changed, sqlite3.IntegrityError):  # the last: it has rows by now, with some of the keys
+        return False
+    return True
+
+
+class _Changed(Exception):
+    """The mirror's table is not as it was when the staged one was made."""
+
+
+def _copy(connection: sqlite3.Connection, table: Table) -> None:
+    """SQLite copies record by record if both tables have the same columns in the same order and the same indexes, and
+    the mirror's has no triggers: those of the search, which only concern later changes, are made again afterwards."""
+    triggers = ddl.triggers(table)
+    if _columns(connection, "main", table) != _columns(connection, "staging", table):
+        raise _Changed
+    if not _triggers(connection, table) <= triggers.keys():
+        raise _Changed  # somebody wants to be told of each row
+    for name in triggers:
+        connection.execute(f"DROP TRIGGER IF EXISTS {quote(name)}")
+    connection.execute(f"INSERT INTO main.{quote(table.name)} SELECT * FROM staging.{quote(table.name)}")
+    for sql in triggers.values():
         connection.execute(sql)
+
+
+def _columns(connection: sqlite3.Connection, database: str, table: Table) -> Sequence[tuple[str, str]]:
+    return connection.execute("SELECT name, type FROM pragma_table_info(?, ?)", (table.name, database)).fetchall()
+
+
+def _triggers(connection: sqlite3.Connection, table: Table) -> set[str]:
+    sql = "SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
+    return {name for (name,) in connection.execute(sql, (table.name,))}

@@ -1,8 +1,9 @@
-"""The staging file: a snapshot's rows in a SQLite file of their own, before any of them is merged.
+"""The staging file: the rows of one file in a SQLite file of their own, before any of them is merged.
 
 Owns how batches get there (Arrow straight into SQLite by ADBC, no Python object per cell) and that every key stands
-there once. ADBC carries a SQLite library of its own, so it only ever touches the staging file and has closed it before
-anything else opens it.
+there once. A snapshot's rows are numbered as the file has them; a change set's come in the order of their key. ADBC
+carries a SQLite library of its own, so it only ever touches the staging file and has closed it before anything else
+opens it.
 
 Giving memory back to the machine once a large piece of work is done.
 
@@ -49,9 +50,9 @@ _SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL", pa.binary(): "BLOB"}
 class Staging:
     """Writes one staging file. Use as a context manager; closed when it ends. Raises MirrorFull if there is no room."""
 
-    def __init__(self, path: Path, key: Sequence[str]) -> None:
+    def __init__(self, path: Path, key: Sequence[str], *, numbered: bool = True) -> None:
         self.path = path
-        self._key = key
+        self._key, self._numbered = key, numbered
         self._last: tuple[object, ...] | None = None
         self.rows = 0
         self.last_number = 0
@@ -78,17 +79,22 @@ class Staging:
             raise MirrorFull(f"The staging file {self.path} cannot be written: {error}") from error
 
     def create(self, schema: pa.Schema) -> None:
-        """Make the table, before the first batch and even if none comes: ``_n``, key, values, ``_at``."""
-        self._cursor.execute(create_rows(schema))
+        """Make the table, before the first batch and even if none comes: ``_n`` if numbered, key, values, ``_at``."""
+        if self._numbered:
+            self._cursor.execute(create_rows(schema))
+        else:
+            columns = ", ".join([*definitions(schema), f"PRIMARY KEY ({names(self._key)})"])
+            self._cursor.execute(f"CREATE TABLE rows ({columns}) WITHOUT ROWID")
 
     def add(self, rows: pa.RecordBatch) -> None:
-        """Append a batch (formats/csv/reader.py)."""
+        """Append a batch (formats/csv/reader.py), or one in the order of its key (store/key_order.py)."""
         if rows.num_rows == 0:
             return
-        self.ascending = self.ascending and self._grows(rows)
+        if self._numbered:
+            self.ascending = self.ascending and self._grows(rows)
+            self.last_number = rows.column("_n")[-1].as_py()
         self._ingest(rows)
         self.rows += rows.num_rows
-        self.last_number = rows.column("_n")[-1].as_py()
 
     def _ingest(self, rows: pa.RecordBatch) -> None:
         self._cursor.adbc_ingest("rows", rows, mode="append")
@@ -104,12 +110,15 @@ class Staging:
 
 
 @contextmanager
-def attached(connection: sqlite3.Connection, path: Path, *, writable: bool) -> Iterator[None]:
+def attached(connection: sqlite3.Connection, path: Path, *, writable: bool, undo: bool = True) -> Iterator[None]:
     """Attach a closed staging file as ``staging`` and detach it again; what is not committed by then is undone.
 
-    Raises MirrorFull, within, if there is no room for what is written to it.
+    ``undo``: False if it need not be, since the file is of no use then. Raises MirrorFull, within, if there is no room
+    for what is written to it.
     """
     attach(connection, path, writable=writable)
+    if not undo:
+        connection.execute("PRAGMA staging.journal_mode = OFF").fetchone()
     try:
         yield
     except sqlite3.Error as error:
@@ -124,9 +133,14 @@ def attached(connection: sqlite3.Connection, path: Path, *, writable: bool) -> I
 
 
 def attach(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
-    """Attach a closed staging file as ``staging``, in place of one that an interrupted merge left."""
+    """Attach a closed staging file as ``staging``, in place of one that an interrupted merge left.
+
+    What is written to it need not outlive the machine's power: a file whose merge was interrupted is staged again.
+    """
     mode = "rw" if writable else "ro"
     _attach(connection, f"{path.absolute().as_uri()}?mode={mode}")
+    if writable:
+        connection.execute("PRAGMA staging.synchronous = OFF")
 
 
 def attach_memory(connection: sqlite3.Connection) -> None:
@@ -150,6 +164,14 @@ def let_go(connection: sqlite3.Connection, rows: int) -> None:
 def index_keys(connection: sqlite3.Connection, key: Sequence[str]) -> None:
     """Make staged rows findable by key. The staging file is attached writable."""
     connection.execute(f"CREATE INDEX IF NOT EXISTS staging.rows_key ON rows ({names(key)})")
+
+
+def next_numbers(connection: sqlite3.Connection, first: int, most: int) -> tuple[int, int, int]:
+    """The lowest and the highest number, and how many there are, of the next ``most`` staged rows from ``first`` on:
+    numbers may have gaps. (0, 0, 0) if there are none."""
+    some = "SELECT _n FROM staging.rows WHERE _n >= ? ORDER BY _n LIMIT ?"
+    found = connection.execute(f"SELECT min(_n), max(_n), count(*) FROM ({some})", (first, most)).fetchone()
+    return found if found[2] else (0, 0, 0)
 
 
 def fold_doubles(

@@ -1,37 +1,40 @@
 """Driving a real mirror through a world of claims: any order, batches, repetitions, interruptions and restarts.
 
-Files are real gzipped files loaded by the real loader; deliveries are applied by the real applier. What happens while
-a file merges is hung onto the writer: after every piece of work of the loader, other work can go first, or all can end.
+Files are real ones, loaded by the real loaders; deliveries are applied by the real applier. What happens while a file
+merges is hung onto the writer: after every piece of work of the loader, other work can go first, or all can end.
 """
 
-import csv
-import gzip
-import io
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from promptsync.events.apply import EventApplier
+from promptsync.loading.decoded import DecodedLoader
+from promptsync.loading.export import ExportLoader, ExportSource
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.merge.guards import Guards
 from promptsync.model import Schema
 from promptsync.model.delivery import Delivery
+from promptsync.plugins.calls import Calls
+from promptsync.plugins.declared import Declared
+from promptsync.plugins.extensions import Extensions
+from promptsync.plugins.loading import Plugin
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.events import HANDLERS
 
-from .model import BAD, File
+from .files import DECODED, exported
 from .model_events import Event
-from .world import FLAGS
 
-SETTINGS = LoadSettings(ZoneInfo("UTC"), Guards(0.0, 1.0))
+UTC = ZoneInfo("UTC")
+_TRUSTING = Guards(0.0, 1.0)
+_NOW = 1_800_000_000_000_000
 
 
 class Killed(BaseException):
@@ -56,6 +59,8 @@ class Driver:
 
     def __init__(self, folder: Path, empty: Path, schema: Schema | None = None) -> None:
         self.folder = folder
+        self.settings = LoadSettings(UTC, _TRUSTING)
+        self.accept = True
         self.schema = schema or declared_schema()
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(empty, folder / "mirror.db")
@@ -64,12 +69,17 @@ class Driver:
     def open(self) -> None:
         """Open the mirror, as a new process does."""
         self.mirror = Mirror(self.folder / "mirror.db", self.schema)
-        self.loader = FileLoader(self.mirror, SETTINGS, lambda: 1_800_000_000_000_000)
+        self.loader = FileLoader(self.mirror, self.settings, lambda: _NOW)
+        self.exports = ExportLoader(self.mirror, UTC, _TRUSTING, lambda: _NOW)
+        self.plugin = Plugin("telling", "test", Calls("telling"), declared=Declared(file_kinds=[DECODED]))
+        extended = Extensions(self.schema, HANDLERS, (self.plugin,))
+        self.decoded = DecodedLoader(self.mirror, extended, lambda: _NOW, self.loader.touched)
         self.applier = EventApplier(self.mirror, HANDLERS, touched=self.loader.touched)
         self._submit = self.mirror.writer.submit
 
     def close(self) -> None:
         """Close it."""
+        self.plugin.calls.close()
         self.mirror.close()
 
     def restart(self) -> None:
@@ -96,10 +106,23 @@ class Driver:
         while self.apply(size):
             pass
 
-    def load(self, path: Path, *, again: bool = False, dry_run: bool = False, corrects: bool = False) -> FileReport:
-        """Load a file."""
-        request = LoadRequest(path, "test", accept=True, again=again, dry_run=dry_run, corrects=corrects)
-        return self.loader.load(request)
+    def load(
+        self, path: Path, *, again: bool = False, dry_run: bool = False, corrects: bool = False, accept: bool = False
+    ) -> FileReport:
+        """Load a file of any kind."""
+        accept = accept or self.accept
+        request = LoadRequest(path, "test", accept=accept, again=again, dry_run=dry_run, corrects=corrects)
+        if self.decoded.kind(path.name):
+            return self.decoded.load(request)
+        return self._load_export(request) if path.suffix == ".csv" else self.loader.load(request)
+
+    def _load_export(self, request: LoadRequest) -> FileReport:
+        columns, requested_at = exported(request.path, self.schema)
+        if not request.dry_run:
+            name = request.path.name
+            source = ExportSource(request.path, name, "test", columns, requested_at, vouched=True, accepted=True)
+            self.exports.load(source, lambda *_: None)
+        return FileReport(request.path.name, state="merged")
 
     def load_amid(
         self, path: Path, load: Load, events: Sequence[Event], *, corrects: bool = False
@@ -117,6 +140,13 @@ class Driver:
         """All rows of a table."""
         with self.mirror.reading() as connection:
             return connection.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
+
+    def dicts(self, table: str) -> list[dict[str, Any]]:
+        """The same, by column; their names in lower case."""
+        with self.mirror.reading() as connection:
+            cursor = connection.execute(f'SELECT * FROM "{table}"')
+            names = [column[0].lower() for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
 
     def dump(self) -> dict[str, list[tuple[Any, ...]]]:
         """Every row of every table, hidden columns included."""
@@ -147,28 +177,3 @@ class _Interrupted:
             self.dead = True
             raise Killed
         return future
-
-
-def write_file(folder: Path, file: File) -> Path:
-    """Write a snapshot as the vendor names and packs it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    stamp = datetime.fromtimestamp(file.as_of // 1_000_000, UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    name = f"{file.table}_{stamp}" if file.table == "org" else f"{file.table}_{file.org}_{stamp}"
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(file.columns)
-    for row in file.rows:
-        writer.writerow([_cell(file.table, *cell) for cell in zip(file.columns, row, strict=True)])
-    path = folder / f"{name}.csv.gz"
-    path.write_bytes(gzip.compress(text.getvalue().encode(), 1, mtime=0))
-    return path
-
-
-def _cell(table: str, column: str, value: Any) -> str:
-    if value is BAD:
-        return "neither"
-    if value is None:
-        return ""
-    if column in FLAGS[table]:
-        return "true" if value else "false"
-    return str(value)

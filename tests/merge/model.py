@@ -1,39 +1,36 @@
-"""What the mirror must hold, computed from the whole SET of accepted claims at once.
+"""What the mirror must hold: the claims of snapshots, change sets, exports and plugins' files, and what the rule
+(promptsync/merge/spec.py) makes of them.
 
-Owns a second, plain reading of the merge rule, written from its description and not from the code: collect every
-claim, sort, take the greatest. Knows nothing of SQL, slices, batches, hidden columns or the order of arrival.
+Owns a second, plain reading of what each kind of file claims, written from its description and not from the code.
+What deliveries claim is in model_events.py.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-WEBHOOK, SNAPSHOT = 2, 0
-STAGES = ("NA", "QUEUED", "SENT", "RECEIVED", "DELIVERED", "READ", "FAILED", "UNDELIVERED", "OPTED_OUT", "ABORTED")
+from promptsync.merge.spec import SNAPSHOT, ClaimSet, Key, observed_at, version
+
 BAD = object()
 """A cell that cannot be read."""
-
-_LATEST = 6 * 3_600_000_000
-Key = tuple[Any, ...]
-Version = tuple[int, int, int, int]
-"""(terminal, microseconds, rank, stage)"""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A table. ``observed``: the column that says when a row of a snapshot last changed."""
+    """A table. ``observed``: the column that says when a snapshot's row last changed. ``owned``: by organizations."""
 
     key: tuple[str, ...]
     columns: tuple[str, ...] = ()
     observed: str = ""
     snapshots: bool = False
     full_list: str = ""
+    owned: bool = True
 
 
 KINDS = {
-    "org": Kind(("id",), ("created_timestamp", "subdomain", "name"), snapshots=True),
+    "org": Kind(("id",), ("created_timestamp", "subdomain", "name"), snapshots=True, owned=False),
     "contact": Kind(
         ("id",),
         (
@@ -160,40 +157,16 @@ class File:
 
 
 @dataclass
-class Claimed:
-    """Everything that was ever said."""
+class Claimed(ClaimSet):
+    """Everything that was ever said, and the rows of what happened, by table."""
 
-    claims: dict[tuple[str, Key], list[tuple[Version, dict[str, Any]]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    seen: dict[tuple[str, Key], list[int]] = field(default_factory=lambda: defaultdict(list))
-    owner: dict[tuple[str, Key], int] = field(default_factory=dict)
-    snapshots: dict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
-    unknown: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
-    full_lists: set[tuple[int, str, int]] = field(default_factory=set)
     happened: dict[str, set[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(set))
 
-    def mention(self, table: str, key: Key, org: int) -> None:
-        """There is such a row; nothing more."""
-        self.owner[table, key] = org
 
-    def see(self, table: str, key: Key, org: int, at: int) -> None:
-        """The row was there."""
-        self.mention(table, key, org)
-        self.seen[table, key].append(at)
-
-    def say(self, table: str, key: Key, version: Version, values: Mapping[str, Any]) -> None:
-        """These columns had these values."""
-        self.claims[table, key].append((version, dict(values)))
-
-
-def add_file(claimed: Claimed, file: File) -> None:
-    """A snapshot's rows, each observed at its instant or, for contacts and what hangs on them, at its last change; that
-    can be hours after the instant, but not days. A correction counts as made a microsecond later."""
+def add_file(claimed: ClaimSet, file: File) -> None:
+    """A snapshot's rows. One that cannot be read was there all the same."""
     kind = KINDS[file.table]
-    claimed.snapshots[file.table, file.org].add(file.as_of + file.correction)
-    columns = {*file.columns, *(["deleted"] if "value" in file.columns else [])}
-    claimed.unknown[file.table] |= columns - {*kind.columns, *kind.key}
+    claimed.apply_snapshot(file.table, file.org, file.as_of + file.correction)
     for cells in file.rows:
         row = dict(zip(file.columns, cells, strict=True))
         key = tuple(row.pop(column) for column in kind.key)
@@ -202,50 +175,43 @@ def add_file(claimed: Claimed, file: File) -> None:
             continue
         if "value" in row and file.table == "contact_data":
             row["deleted"] = int(row["value"] is None)
-        changed = micros(row.get(kind.observed)) if row.get(kind.observed) else 0
-        at = min(max(file.as_of, changed), file.as_of + _LATEST) + file.correction
+        changed = row.get(kind.observed)
+        at = observed_at(file.as_of, micros(changed) if changed else 0, file.correction)
         claimed.see(file.table, key, file.org, at)
-        claimed.say(file.table, key, (0, at, SNAPSHOT, 0), row)
+        claimed.say(file.table, key, version(at, SNAPSHOT), row)
 
 
-def expected(claimed: Claimed) -> dict[str, dict[Key, dict[str, Any]]]:
-    """The rows of every table: key to columns, ``_absent_since`` and ``removed_at`` included."""
-    tables: dict[str, dict[Key, dict[str, Any]]] = {name: {} for name in KINDS}
-    for (table, key), org in claimed.owner.items():
-        kind = KINDS[table]
-        row: dict[str, Any] = {} if table == "org" else {"org_id": org}
-        for column in (*kind.columns, *claimed.unknown[table]):
-            row[column] = _greatest(claimed.claims[table, key], column)
-        seen = claimed.seen[table, key]
+def expected(claimed: ClaimSet, kinds: Mapping[str, Kind]) -> dict[str, dict[Key, dict[str, Any]]]:
+    """The rows of every table of some kinds: key to columns, ``_absent_since`` and ``removed_at`` included. Names are
+    in lower case: SQLite does not tell the cases apart."""
+    columns = {name: dict.fromkeys(kind.columns) for name, kind in kinds.items()}
+    for (table, _), row in claimed.rows.items():
+        for _, values in row.claims if table in kinds else ():
+            columns[table] |= dict.fromkeys(values)
+    tables: dict[str, dict[Key, dict[str, Any]]] = {name: {} for name in kinds}
+    for (table, key), row in claimed.rows.items():
+        if table not in kinds:
+            continue
+        kind, cells = kinds[table], {column.lower(): row.value(column) for column in columns[table]}
+        if kind.owned:
+            cells["org_id"] = row.org
         if kind.snapshots:
-            row["_absent_since"] = _absent_since(seen, claimed.snapshots[table, org if table != "org" else 0])
+            cells["_absent_since"] = iso(claimed.absent_since(table, key, row.org))
         if kind.full_list:
-            row["removed_at"] = _removed_at(max(seen), claimed.full_lists, (key[0], kind.full_list))
-        tables[table][key] = row
+            cells["removed_at"] = iso(claimed.removed_at(table, key, kind.full_list))
+        tables[table][key] = cells
     return tables
 
 
-def _greatest(claims: Iterable[tuple[Version, Mapping[str, Any]]], column: str) -> Any:
-    about = [(version, values[column]) for version, values in claims if column in values]
-    return max(about, key=lambda claim: (claim[0], _sqlite_order(claim[1])))[1] if about else None
+def of_lower_case(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same, of columns whose names vary in case from file to file."""
+    return {name.lower(): value for name, value in values.items()}
 
 
-def _sqlite_order(value: Any) -> tuple[int, Any]:
-    return (0, 0) if value is None else (1, value) if isinstance(value, int) else (2, value.encode())
-
-
-def _absent_since(seen: Sequence[int], snapshots: Iterable[int]) -> str | None:
-    later = [at for at in snapshots if seen and at > max(seen)]
-    return iso(min(later)) if later else None
-
-
-def _removed_at(seen: int, full_lists: Iterable[tuple[int, str, int]], wanted: tuple[int, str]) -> str | None:
-    later = [at for contact, name, at in full_lists if (contact, name) == wanted and at > seen]
-    return iso(min(later)) if later else None
-
-
-def iso(when: int) -> str:
+def iso(when: int | None) -> str | None:
     """Microseconds as the mirror writes them."""
+    if when is None:
+        return None
     text = datetime.fromtimestamp(when // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return f"{text}.{when // 1000 % 1000:03d}Z"
 

@@ -7,7 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from .model import STAGES, WEBHOOK, Claimed, Version, iso
+from promptsync.merge.spec import WEBHOOK, Version, version
+
+from .model import Claimed, iso
 
 _AHEAD = 5 * 60 * 1_000_000
 _YEAR_2000 = 946_684_800_000
@@ -37,7 +39,7 @@ def believed(millis: int | None, latest: int) -> int | None:
 
 def hook(at: int) -> Version:
     """The version of a webhook's claim."""
-    return 0, at, WEBHOOK, 0
+    return version(at, WEBHOOK)
 
 
 class _Reading:
@@ -73,8 +75,8 @@ class _Reading:
     def see(self, table: str, key: tuple[Any, ...], at: int) -> None:
         self.claimed.see(table, key, self.org, at)
 
-    def say(self, table: str, key: tuple[Any, ...], version: Version, **values: Any) -> None:
-        self.claimed.say(table, key, version, values)
+    def say(self, table: str, key: tuple[Any, ...], stated: Version, **values: Any) -> None:
+        self.claimed.say(table, key, stated, values)
 
     def tell(self, table: str, key: tuple[Any, ...], when: int, **values: Any) -> None:
         self.see(table, key, when)
@@ -103,7 +105,7 @@ class _Reading:
         if whole:
             for name in ("channels", "tags", "identities", "contactLists"):
                 if name in model:
-                    self.claimed.full_lists.add((contact, name, self.at))
+                    self.claimed.state_list(contact, name, self.at)
         return contact
 
     def lists(self, contact: int, model: dict[str, Any]) -> None:
@@ -152,11 +154,10 @@ class _Reading:
         live = {"external_message_id": model["externalMessageId"], "user_type": kind, "user_id": user}
         self.say("message", key, hook(at), **live, has_instant_app=int(model["hasInstantApp"]))
         status = model["status"]
-        stage = STAGES.index(status)
-        version = (int(stage >= STAGES.index("RECEIVED")), at, WEBHOOK, stage)
-        self.say("message", key, version, status=status, status_timestamp=iso(at))
+        stated = version(at, WEBHOOK, status)
+        self.say("message", key, stated, status=status, status_timestamp=iso(at))
         if status in _SUCCESS:
-            self.say("message", key, version, is_successful=_SUCCESS[status])
+            self.say("message", key, stated, is_successful=_SUCCESS[status])
         return int(model["id"])
 
     def added(self, body: dict[str, Any]) -> None:

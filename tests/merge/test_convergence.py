@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,20 @@ from promptsync.events import merge_claims
 from promptsync.loading import snapshot_merge
 from promptsync.store import slices
 
-from .driver import Driver, Load, write_file
-from .model import KINDS, Claimed, add_file, expected
+from .driver import Driver, Load
+from .files import write_file
+from .model import KINDS, Claimed, File, add_file, expected
 from .model_events import add_event
+from .model_files import (
+    CHANGE_KINDS,
+    FILE_KINDS,
+    ChangeSet,
+    Export,
+    add_change_set,
+    add_decoded,
+    add_export,
+    stored_versions,
+)
 from .world import World, worlds
 
 settings.register_profile("ci", max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -53,7 +64,7 @@ def driven(empty: Path, base: Path) -> Iterator[Driver]:
 def plans(draw: st.DrawFn, world: World) -> list[Any]:
     """Everything at least once, some of it more often, in any order, with interruptions. Half the time files come in
     the order of their nights, as they mostly do."""
-    n_files, n_events = len(world.files), len(world.events)
+    n_files, n_events = len(world.inputs), len(world.events)
     which_events = st.lists(st.integers(0, n_events - 1), min_size=1, max_size=2).map(tuple)
     amid = st.dictionaries(st.integers(1, 9), which_events, max_size=3) if n_events else st.just({})
     steps: list[Any] = [("event", n) for n in range(n_events)]
@@ -68,18 +79,26 @@ def plans(draw: st.DrawFn, world: World) -> list[Any]:
     steps += draw(st.lists(st.sampled_from([("apply", 1), ("apply", 3), ("apply", 50), ("restart", 0)]), max_size=5))
     plan = draw(st.permutations(steps))
     if draw(st.booleans()):
-        nightly = iter(sorted((s for s in plan if isinstance(s, Load)), key=lambda load: world.files[load.file].as_of))
-        plan = [next(nightly) if isinstance(step, Load) else step for step in plan]
+        nightly = {n: file.as_of for n, file in enumerate(world.files)}
+        ordered = iter(sorted((s for s in plan if _is_among(s, nightly)), key=lambda load: nightly[load.file]))
+        plan = [next(ordered) if _is_among(step, nightly) else step for step in plan]
     return plan
 
 
+def _is_among(step: Any, files: Mapping[int, int]) -> bool:
+    return isinstance(step, Load) and step.file in files
+
+
 def run(driver: Driver, world: World, plan: list[Any]) -> None:
-    paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(world.files)]
+    paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(world.inputs)]
     for step in plan:
         if isinstance(step, Load):
-            corrects = world.files[step.file].correction > 0
+            file = world.inputs[step.file]
+            corrects = isinstance(file, File) and file.correction > 0
             report = driver.load_amid(paths[step.file], step, world.events, corrects=corrects)
             assert report is None or report.state in ("merged", "unchanged"), report
+            if report is not None and report.state == "merged" and isinstance(file, ChangeSet):
+                assert report.inserted + report.updated + report.unchanged == report.rows
         elif step[0] == "event":
             driver.store([world.events[step[1]]])
         elif step[0] == "apply":
@@ -96,6 +115,13 @@ def all_claims(world: World) -> Claimed:
         add_file(claimed, file)
     for event in world.events:
         add_event(claimed, event)
+    for other in world.others:
+        if isinstance(other, ChangeSet):
+            add_change_set(claimed, other)
+        elif isinstance(other, Export):
+            add_export(claimed, other)
+        else:
+            add_decoded(claimed, other)
     return claimed
 
 
@@ -115,13 +141,20 @@ def happened(driver: Driver, table: str) -> set[Any]:
 
 def found(driver: Driver, table: str, rows: dict[Any, dict[str, Any]]) -> dict[Any, dict[str, Any]]:
     """The mirror's rows, reduced to the columns that the model speaks of."""
-    key = KINDS[table].key
-    with driver.mirror.reading() as connection:
-        cursor = connection.execute(f"SELECT * FROM {table}")
-        names = [column[0] for column in cursor.description]
-        have = [dict(zip(names, row, strict=True)) for row in cursor]
+    key = (KINDS | FILE_KINDS)[table].key
     wanted = next(iter(rows.values()), {})
-    return {tuple(row[c] for c in key): {name: row[name] for name in wanted} for row in have}
+    return {tuple(row[c] for c in key): {name: row[name] for name in wanted} for row in driver.dicts(table)}
+
+
+def check_versions(driver: Driver, claimed: Claimed) -> None:
+    """A change set's row keeps its own version, and that of each column where it is another."""
+    for kind in CHANGE_KINDS:
+        for row in driver.dicts(kind.table):
+            apart = [name[5:-3] for name in row if name.startswith("_col_")]
+            stored = stored_versions(claimed.rows[kind.table, tuple(row[c] for c in kind.key)], [*kind.values, *apart])
+            for column, stated in stored.items():
+                have = row.get(f"_col_{column}_at") if column else None
+                assert (row["_row_at"] if have is None else have) == stated, (kind.table, column)
 
 
 @settings(_PROFILE)
@@ -133,8 +166,9 @@ def test_same_claims_same_mirror(
     with driven(empty, tmp_path_factory.getbasetemp()) as driver:
         run(driver, world, plan)
         claimed = all_claims(world)
-        for table, rows in expected(claimed).items():
+        for table, rows in expected(claimed, KINDS | FILE_KINDS).items():
             assert found(driver, table, rows) == rows, table
+        check_versions(driver, claimed)
         assert not_applied(driver) == []
         for table in ("message_status", "message_error", "opt_out_change", "broadcast_change"):
             assert happened(driver, table) == claimed.happened[table], table

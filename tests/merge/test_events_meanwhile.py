@@ -5,13 +5,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from promptsync.events.claims import Key
 from promptsync.loading.snapshot_merge import take_some
+from promptsync.model import Key
 from promptsync.store.writer import Lane
 
-from .driver import Driver, write_file
+from .driver import Driver
+from .files import write_file
 from .test_rule_cases import load, message, sent
-from .world import HOUR, NIGHTS
+from .world_values import HOUR, NIGHTS
 
 FIRST, SECOND, _ = NIGHTS
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from promptsync.model import Role
 
-from .driver import Driver, write_file
+from .driver import Driver
+from .files import write_file
 from .model import File
 from .model_events import Event
-from .world import NIGHTS, World, worlds
+from .world import World, worlds
+from .world_values import NIGHTS
 
 _SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -25,7 +27,7 @@ def loaded(empty: Path, factory: pytest.TempPathFactory, world: World) -> Iterat
     """A mirror of everything in a world, and its files."""
     driver = Driver(factory.mktemp("again"), empty)
     try:
-        paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(world.files)]
+        paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(world.inputs)]
         driver.store(world.events)
         driver.apply_all()
         for path in paths:
@@ -68,9 +70,9 @@ def test_a_dry_run_writes_nothing(
     world: World, data: st.DataObject, empty: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     some = data.draw(st.integers(0, len(world.files)))
-    with loaded(empty, tmp_path_factory, World(world.files[:some], world.events)) as (driver, _):
+    with loaded(empty, tmp_path_factory, World(world.files[:some], world.events, world.others[:some])) as (driver, _):
         before = driver.dump()
-        for n, file in enumerate(world.files):
+        for n, file in enumerate(world.inputs):
             driver.load(write_file(driver.folder / f"dry{n}", file), dry_run=True)
         assert driver.dump() == before
         assert not any((driver.folder / "staging").glob("*"))
@@ -128,3 +130,11 @@ def test_a_reject_is_kept_once_however_often_its_file_is_loaded(driver: Driver) 
     for again in (False, False, True, True):
         driver.load(path, again=again)
     assert driver.rows("sync_reject", "class, line") == [("duplicate_key", 3)]
+
+
+def test_a_dry_run_counts_what_a_file_that_lacks_a_column_would_change(driver: Driver) -> None:
+    first = File("contact", 1, NIGHTS[0], ("id", "region", "timezone"), ((10, "CA", "x"), (11, "CA", "y")))
+    driver.load(write_file(driver.folder / "first", first))
+    second = write_file(driver.folder / "second", File("contact", 1, NIGHTS[1], ("id", "region"), ((10, "NY"),)))
+    dry, loaded = driver.load(second, dry_run=True), driver.load(second)
+    assert (dry.updated, dry.unchanged, dry.absent) == (loaded.updated, loaded.unchanged, loaded.absent) == (1, 0, 1)

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from .driver import Driver, Load, write_file
+from .driver import Driver, Load
+from .files import write_file
 from .model import BAD, File
 from .model_events import Event
-from .world import HOUR, NIGHTS
+from .world_values import HOUR, NIGHTS
 
 FIRST, SECOND, THIRD = NIGHTS
 Drivers = Callable[[], Driver]

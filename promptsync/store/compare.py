@@ -1,4 +1,4 @@
-"""Comparing one staged snapshot with the mirror, on a read-only connection.
+"""Comparing a staged snapshot or change set with the mirror, on a read-only connection.
 
 Owns what is known of a staged file, the parameters that its statements share, and the lists of what differs, which it
 leaves in the staging file. Writes nothing to the mirror.
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.clock import iso_millis
-from promptsync.events.claims import Key
 from promptsync.merge.block_index import BlockIndex
+from promptsync.merge.bulk_sql import ChangeSetStatements, Delta, snapshot_statements
 from promptsync.merge.layout import Layout
-from promptsync.merge.snapshot_sql import Delta, statements_for
-from promptsync.merge.sql import names, quote
+from promptsync.merge.sql import names
 from promptsync.merge.version import Rank, version
-from promptsync.store.initial_load import build_indexes
+from promptsync.model import Key
+from promptsync.store.initial_load import build_indexes, is_empty
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import attached, fold_doubles, index_keys
 
@@ -27,7 +27,7 @@ class Staged:
     rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
     organization. ``rows``: in the file; ``gaps``: the ranges
     of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's
-    form (whole.py); ``blocks``: the index for the next night."""
+    form (initial_load.py); ``blocks``: the index for the next night."""
 
     path: Path
     file_id: int
@@ -50,7 +50,7 @@ class Staged:
 class Difference:
     """What the comparison found. ``whole``: the table is still empty, every row is new.
 
-    ``delta``: rows to write, of which ``heavy`` concern an index or the search (merge/snapshot_sql.py).
+    ``delta``: rows to write, of which ``heavy`` concern an index or the search (merge/bulk_sql.py).
     ``gone``: rows to look at that the file lacks; of them ``absent`` become absent, and ``lost`` are held by the newest
     applied snapshot. ``differing``: rows in which the file and another of the same instant, merged before, differ.
     """
@@ -81,7 +81,7 @@ class Comparison:
         self._mirror = mirror
         self._staged = staged
         self._table = staged.layout.table
-        self._sql = statements_for(staged.layout, staged.present)
+        self._sql = snapshot_statements(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
 
     def run(self) -> Difference:
@@ -89,14 +89,11 @@ class Comparison:
         found = Difference()
         staged = self._staged
         with self._mirror.reading() as connection, attached(connection, staged.path, writable=True):
-            connection.execute("PRAGMA staging.synchronous = OFF")
             if staged.whole:
-                build_indexes(connection, self._table.name)  # sets what cannot be set within a transaction
+                build_indexes(connection, self._table)  # sets what cannot be set within a transaction
             connection.execute("BEGIN")
             self._make_lists(connection)
-            found.whole = not connection.execute(f"SELECT EXISTS (SELECT 1 FROM {quote(self._table.name)})").fetchone()[
-                0
-            ]
+            found.whole = is_empty(connection, self._table.name)
             if not staged.whole and not (found.whole and staged.ascending):
                 index_keys(connection, staged.layout.key)
             if not staged.ascending and not staged.whole:
@@ -117,16 +114,16 @@ class Comparison:
 
     def _make_lists(self, connection: sqlite3.Connection) -> None:
         columns = names(self._staged.layout.key)
-        connection.execute("CREATE TABLE IF NOT EXISTS staging.delta (_n INTEGER, kind INTEGER)")
-        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.gone ({columns}, held INTEGER, absent INTEGER)")
-        connection.execute(f"CREATE TABLE IF NOT EXISTS staging.settle ({columns})")
+        connection.execute(self._sql.make_delta)
+        connection.execute(f"CREATE TABLE staging.gone ({columns}, held INTEGER, absent INTEGER)")
+        connection.execute(f"CREATE TABLE staging.settle ({columns})")
         if self._staged.gaps is not None:
             connection.execute("CREATE TABLE staging.gaps (low INTEGER, high INTEGER)")
             connection.executemany("INSERT INTO staging.gaps VALUES (?, ?)", self._staged.gaps)
 
     def _find(self, connection: sqlite3.Connection, found: Difference) -> None:
         connection.execute(self._sql.compare, self._parameters)
-        counts = dict(connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind").fetchall())
+        counts = _kinds(connection)
         found.delta = sum(counts.values())
         found.new = counts.get(Delta.NEW, 0)
         found.changed = counts.get(Delta.CHANGED, 0) + counts.get(Delta.LIGHT, 0)
@@ -142,18 +139,18 @@ class Comparison:
         if found.foreign and self._staged.gaps is not None:
             raise Overtaken
         if self._staged.gaps is None:
-            connection.execute(self._sql.gone, self._parameters)
+            connection.execute(self._sql.absence.gone, self._parameters)
         else:
             connection.execute("PRAGMA automatic_index = OFF")  # a join over ranges of keys wants none
-            connection.execute(self._sql.gone_in_gaps, self._parameters)
+            connection.execute(self._sql.absence.gone_in_gaps, self._parameters)
             connection.execute("PRAGMA automatic_index = ON")
-        connection.executemany(self._sql.spare, self._staged.spared)
+        connection.executemany(self._sql.absence.spare, self._staged.spared)
         found.gone, found.lost, found.absent = connection.execute(
             "SELECT count(*), ifnull(sum(held), 0), ifnull(sum(absent), 0) FROM staging.gone"
         ).fetchone()
         found.differing = self._differing(connection)
         if newly_dropped(self._mirror, self._staged):
-            connection.execute(self._sql.settle, self._parameters)
+            connection.execute(self._sql.coverage.settle(self._sql.dropped), self._parameters)
             found.settle = connection.execute("SELECT count(*) FROM staging.settle").fetchone()[0]
 
     def _differing(self, connection: sqlite3.Connection) -> int:
@@ -162,8 +159,49 @@ class Comparison:
             return 0
         differing = int(connection.execute(self._sql.contradicted, self._parameters).fetchone()[0])
         if staged.at == snapshots.newest(self._table.name, staged.org):
-            differing += int(connection.execute(self._sql.lacked, self._parameters).fetchone()[0])
+            differing += int(connection.execute(self._sql.absence.lacked, self._parameters).fetchone()[0])
         return differing
+
+
+@dataclass(frozen=True, slots=True)
+class StagedChanges:
+    """A complete staged change set. ``rows``: staged, one per key; ``whole``: staged in the mirror's form."""
+
+    path: Path
+    statements: ChangeSetStatements
+    rows: int
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the comparison found. ``writes``: rows to write, those that only confirm included; None: not compared."""
+
+    new: int
+    changed: int = 0
+    writes: int | None = None
+
+
+def compare_changes(mirror: Mirror, staged: StagedChanges) -> Found:
+    """Find which rows of a change set are new or win; again if it has been compared before."""
+    with mirror.reading() as connection, attached(connection, staged.path, writable=True, undo=False):
+        connection.execute("BEGIN")
+        connection.execute("DROP TABLE IF EXISTS staging.delta")
+        connection.execute(staged.statements.make_delta)
+        found = find_changes(connection, staged.statements)
+        connection.execute("COMMIT")
+    return found
+
+
+def find_changes(connection: sqlite3.Connection, statements: ChangeSetStatements) -> Found:
+    """The same of rows that are staged beside an empty list of what differs."""
+    connection.execute(statements.compare)
+    counts = _kinds(connection)
+    return Found(counts.get(Delta.NEW, 0), counts.get(Delta.CHANGED, 0), sum(counts.values()))
+
+
+def _kinds(connection: sqlite3.Connection) -> dict[int, int]:
+    return dict(connection.execute("SELECT kind, count(*) FROM staging.delta GROUP BY kind").fetchall())
 
 
 def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:
@@ -172,12 +210,12 @@ def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:
     if newest is not None and staged.at < newest:
         return []
     known = mirror.snapshots.lacks_at_newest(table, staged.org)
-    dropped = statements_for(staged.layout, staged.present).dropped
+    dropped = snapshot_statements(staged.layout, staged.present).dropped
     return [unit.name for unit in dropped if unit.name not in known]
 
 
 def parameters(mirror: Mirror, staged: Staged) -> dict[str, Any]:
-    """What the snapshot's statements take (merge/snapshot_sql.py), but for the bounds of a slice."""
+    """What the snapshot's statements take (merge/bulk_sql.py), but for the bounds of a slice."""
     table, snapshots = staged.layout.table.name, mirror.snapshots
     newest = snapshots.newest(table, staged.org)
     is_newest = newest is None or staged.at >= newest

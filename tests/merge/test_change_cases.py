@@ -19,7 +19,16 @@ from promptsync.loading.files import LoadSettings
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.staging import attached
 
-from .change_driver import Driver
+from .driver import UTC, Driver
+
+
+@pytest.fixture
+def driver(driver: Driver) -> Driver:
+    """One that holds what should be held."""
+    driver.settings, driver.accept = LoadSettings(UTC), False
+    driver.restart()
+    return driver
+
 
 _NAME = "subjects_v5_7_{:018d}.parquet"
 
@@ -35,14 +44,14 @@ def subjects(folder: Path, sequence: int = 1, rows: int = 200, **columns: Any) -
 
 def test_history_sent_again_is_no_change(driver: Driver, tmp_path: Path) -> None:
     assert driver.load(subjects(tmp_path, 1)).inserted == 200
-    before = driver.dump("cio_subjects")
+    before = driver.dicts("cio_subjects")
     report = driver.load(subjects(tmp_path, 2))
     assert (report.inserted, report.updated, report.unchanged) == (0, 0, 200)
-    after = driver.dump("cio_subjects")
+    after = driver.dicts("cio_subjects")
     assert [row["_rev"] for row in after] == [row["_rev"] for row in before]
     assert all(new["_row_at"] > old["_row_at"] for new, old in zip(after, before, strict=True))
     assert driver.load(subjects(tmp_path, 3, seq_num=[500] * 200)).updated == 200
-    assert {row["_rev"] for row in driver.dump("cio_subjects")}.isdisjoint(row["_rev"] for row in before)
+    assert {row["_rev"] for row in driver.dicts("cio_subjects")}.isdisjoint(row["_rev"] for row in before)
 
 
 def test_bad_rows(driver: Driver, tmp_path: Path) -> None:
@@ -51,15 +60,15 @@ def test_bad_rows(driver: Driver, tmp_path: Path) -> None:
     held = driver.load(path)
     assert (held.state, held.rows, held.rejected) == ("held", 197, 3)
     assert "3 of its 200 rows have no readable key" in str(held.error) and "--accept" in str(held.error)
-    assert driver.dump("cio_subjects") == [] == driver.dump("sync_reject")
+    assert driver.dicts("cio_subjects") == [] == driver.dicts("sync_reject")
     merged = driver.load(path, accept=True)
     assert (merged.state, merged.inserted, merged.rejected) == ("merged", 197, 3)
-    rejects = driver.dump("sync_reject")
+    rejects = driver.dicts("sync_reject")
     assert [(row["class"], row["line"], row["table"]) for row in rejects] == [
         ("bad_key", n, "cio_subjects") for n in (1, 2, 3)
     ]
     driver.load(path, accept=True, again=True)
-    assert driver.dump("sync_reject") == rejects
+    assert driver.dicts("sync_reject") == rejects
 
 
 def person(folder: Path, sequence: int, **cells: Any) -> Path:
@@ -73,7 +82,7 @@ def test_a_row_that_cannot_be_ordered_is_no_row_but_a_reject(driver: Driver, tmp
     numbers = [0, None, -1, *range(3, 200)]
     report = driver.load(subjects(tmp_path, seq_num=numbers))
     assert (report.state, report.inserted, report.rejected) == ("merged", 197, 3)
-    rejects = driver.dump("sync_reject")
+    rejects = driver.dicts("sync_reject")
     assert [(row["class"], row["line"]) for row in rejects] == [("no_order", n) for n in (1, 2, 3)]
     assert json.loads(rejects[1]["original"]) == {"workspace_id": 7, "subject_name": "s002", "seq_num": None}
     assert all("seq_num" in row["reason"] for row in rejects)
@@ -85,7 +94,7 @@ def test_a_deletion_without_its_time_is_not_lost_in_silence(driver: Driver, tmp_
     held = driver.load(gone)
     assert held.state == "held" and "updated_at" in str(held.error) and "row 1" in str(held.error)
     assert driver.load(gone, accept=True).rejected == 1
-    assert [row["class"] for row in driver.dump("sync_reject")] == ["no_order"]
+    assert [row["class"] for row in driver.dicts("sync_reject")] == ["no_order"]
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -97,11 +106,11 @@ def test_a_file_without_the_column_that_orders_it_is_held(driver: Driver, tmp_pa
         driver.load(ordered)
     held = driver.load(without)
     assert (held.state, held.rejected) == ("held", 0) and "lacks the column updated_at" in str(held.error)
-    assert "--accept" in str(held.error) and len(driver.dump("cio_people")) == int(late)
+    assert "--accept" in str(held.error) and len(driver.dicts("cio_people")) == int(late)
     assert driver.load(without, accept=True).state == "merged"
     if not late:
         driver.load(ordered)
-    assert [(row["email_addr"], row["customer_id"]) for row in driver.dump("cio_people")] == [("ordered", "ana")]
+    assert [(row["email_addr"], row["customer_id"]) for row in driver.dicts("cio_people")] == [("ordered", "ana")]
 
 
 def test_a_table_without_such_a_column_goes_by_the_files(driver: Driver, tmp_path: Path) -> None:
@@ -109,16 +118,16 @@ def test_a_table_without_such_a_column_goes_by_the_files(driver: Driver, tmp_pat
         path = tmp_path / f"delivery_content_v5_7_{sequence:018d}.parquet"
         pq.write_table(pa.table({"delivery_id": ["d"], "subject": [str(sequence)]}), path)
         assert driver.load(path).state == "merged"
-    assert [row["subject"] for row in driver.dump("cio_delivery_content")] == ["2"]
+    assert [row["subject"] for row in driver.dicts("cio_delivery_content")] == ["2"]
 
 
 def test_a_dry_run_writes_nothing(driver: Driver, tmp_path: Path) -> None:
     tables = ("cio_subjects", "sync_file", "sync_drift", "sync_state")
-    before = [driver.dump(table) for table in tables]
+    before = [driver.dicts(table) for table in tables]
     more = pa.array(["x"] * 200)
     report = driver.load(subjects(tmp_path, unheard_of=more), dry_run=True)
     assert (report.state, report.inserted) == ("would merge", 200)
-    assert [driver.dump(table) for table in tables] == before
+    assert [driver.dicts(table) for table in tables] == before
     driver.load(subjects(tmp_path, 5))
     report = driver.load(
         subjects(tmp_path, 6, seq_num=[*range(1, 101), *range(300, 400)], trigger_id=[1] * 200), dry_run=True
@@ -143,7 +152,7 @@ def test_other_files_are_refused_in_words(driver: Driver, tmp_path: Path, name: 
 def test_the_ledger(driver: Driver, tmp_path: Path) -> None:
     path = subjects(tmp_path, 42)
     driver.load(path)
-    (row,) = driver.dump("sync_file")
+    (row,) = driver.dicts("sync_file")
     assert {name: row[name] for name in ("table", "workspace_id", "sequence", "as_of", "org_id", "state", "rows")} == {
         "table": "cio_subjects",
         "workspace_id": 7,
@@ -165,7 +174,7 @@ def test_stems_and_columns_left_out(driver: Driver, tmp_path: Path) -> None:
     driver.restart()
     path = subjects(tmp_path, event_id=["e"] * 200).rename(tmp_path / "journeys_v5_7_1.parquet")
     assert driver.load(path).inserted == 200
-    assert {(row["event_id"], row["_col_event_id_at"]) for row in driver.dump("cio_subjects")} == {(None, b"")}
+    assert {(row["event_id"], row["_col_event_id_at"]) for row in driver.dicts("cio_subjects")} == {(None, b"")}
     driver.settings = LoadSettings(driver.settings.zone)
     driver.restart()
     assert driver.load(subjects(tmp_path, event_id=["e"] * 200), again=True).updated == 200
@@ -178,7 +187,7 @@ def test_a_table_that_is_watched_or_taken_meanwhile_is_merged_in_slices(driver: 
         )
     )
     assert driver.load(subjects(tmp_path, rows=5000)).inserted == 5000
-    assert len({row["_rev"] for row in driver.dump("cio_subjects")}) > 1
+    assert len({row["_rev"] for row in driver.dicts("cio_subjects")}) > 1
 
 
 @settings(max_examples=50, deadline=None)
@@ -222,7 +231,7 @@ def test_of_equal_versions_each_column_takes_its_greater_value(
     ]
     for n in order:
         driver.load(files[n])
-    assert [(row["campaign_id"], row["trigger_id"]) for row in driver.dump("cio_subjects")] == [(2, 9)]
+    assert [(row["campaign_id"], row["trigger_id"]) for row in driver.dicts("cio_subjects")] == [(2, 9)]
 
 
 @pytest.mark.parametrize("order", [*permutations(range(3))])
@@ -236,14 +245,14 @@ def test_an_unknown_column_may_be_called_as_the_group_is(
     ]
     for n in order:
         driver.load(files[n])
-    (found,) = driver.dump("cio_subjects")
+    (found,) = driver.dicts("cio_subjects")
     assert (found["campaign_id"], found["row"], found["_col_row_at"][8:16]) == (3, "new", (2).to_bytes(8))
 
 
 def test_the_same_bytes_of_two_workspaces_are_two_files(driver: Driver, tmp_path: Path) -> None:
     reports = [driver.load(subject(tmp_path, 1, workspace)) for workspace in (7, 8, 8)]
     assert [report.state for report in reports] == ["merged", "merged", "unchanged"]
-    assert [row["workspace_id"] for row in driver.dump("cio_subjects")] == [7, 8]
+    assert [row["workspace_id"] for row in driver.dicts("cio_subjects")] == [7, 8]
 
 
 @pytest.mark.parametrize(("count", "states"), [(900, ["merged", "merged"]), (960, ["held", "held"])])

@@ -1,0 +1,317 @@
+"""The statements that merge one file set-wise, from a staging file attached as ``staging``.
+
+Owns their text: which staged rows have something to say (``compare`` fills ``staging.delta`` on a read-only connection)
+and how these are merged, a slice at a time. ``staging.rows`` holds the file, one row per key: key, values, ``_at``.
+What a snapshot makes absent is said in absence.py, what it leaves unwritten in coverage.py.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from functools import cached_property, lru_cache
+
+from promptsync.merge.absence import NEXT_SNAPSHOT, Absence
+from promptsync.merge.coverage import Coverage
+from promptsync.merge.layout import Layout, Unit
+from promptsync.merge.rule import Rule
+from promptsync.merge.sql import assigned, keys_listed, later, names, names_of, quote, same_key
+from promptsync.merge.version import PER_MICRO
+
+
+class Delta(IntEnum):
+    """What the comparison found out about a staged row that is not as the mirror has it."""
+
+    NEW = 1
+    CHANGED = 2
+    CONFIRMED = 3  # same values, but the row must learn that a newer claim has them, or that a snapshot holds it
+    FOREIGN = 4  # the key belongs to another organization
+    LIGHT = 5  # changed, but in no column that an index or the search looks at
+
+
+@dataclass(frozen=True)
+class BulkStatements(ABC):
+    """Statements for one layout and the columns that the file has (``present``: value columns, derived ones too)."""
+
+    layout: Layout
+    present: frozenset[str]
+
+    @cached_property
+    def compare(self) -> str:
+        """Fills ``staging.delta`` with the rows that must be written, in the order of the file or of its key."""
+        row = names_of("s", self._row)
+        return (
+            f"INSERT INTO staging.delta (kind, {names(self._row)}) SELECT * FROM (SELECT CASE WHEN {self._is_new} "
+            f"THEN {Delta.NEW:d} {self._kinds} END AS kind, {row} "
+            f"FROM staging.rows s LEFT JOIN {self.old} ON {self._on_staged} ORDER BY {row}) WHERE kind IS NOT NULL"
+        )
+
+    @property
+    def make_delta(self) -> str:
+        """The empty list of rows to write, numbered from 1."""
+        row = "_n INTEGER" if self._row == ("_n",) else names(self._row)
+        return f"CREATE TABLE staging.delta (n INTEGER PRIMARY KEY, kind INTEGER, {row})"
+
+    @property
+    def old(self) -> str:
+        """The mirror's table, quoted."""
+        return self.rule.old
+
+    @property
+    @abstractmethod
+    def rule(self) -> Rule:
+        """Which claim a column takes."""
+
+    @property
+    @abstractmethod
+    def _row(self) -> tuple[str, ...]:
+        """The columns by which the delta names a staged row."""
+
+    @property
+    @abstractmethod
+    def _kinds(self) -> str:
+        """The kind of a row that is there, as cases; of one that is not to be written none."""
+
+    def _upsert(self, source: str, picked: Mapping[str, str], sets: Mapping[str, str], worth: str) -> str:
+        """Inserts ``picked`` (column to value) of the rows ``s`` of ``source``; one that is there is changed by
+        ``sets`` where it is ``worth`` writing."""
+        return (
+            f"INSERT INTO {self.old} ({names(picked)}) SELECT {', '.join(picked.values())} FROM {source} "
+            f"ON CONFLICT ({names(self.layout.key)}) DO UPDATE SET {assigned(sets)} WHERE {worth}"
+        )
+
+    @cached_property
+    def _claimed(self) -> Sequence[Unit]:
+        """The units that the file speaks of, each with the columns that it has: all, but in a dry run."""
+        table = self.layout.table
+        ours = [unit for unit in self.layout.units if unit.exported == table.exported]
+        have = [replace(unit, columns=tuple(c for c in unit.columns if c in self.present)) for unit in ours]
+        return [unit for unit in have if unit.columns]
+
+    @cached_property
+    def _claimed_versions(self) -> frozenset[str]:
+        """The claimed units by their version columns: a vendor's column may be called as a group is."""
+        return frozenset(unit.at for unit in self._claimed)
+
+    @property
+    def _values(self) -> dict[str, str]:
+        return {column: f"s.{quote(column)}" for unit in self._claimed for column in unit.columns}
+
+    @property
+    def _key(self) -> dict[str, str]:
+        return {column: f"s.{quote(column)}" for column in self.layout.key}
+
+    @property
+    def _is_new(self) -> str:
+        return f"{self.old}.{quote(self.layout.key[0])} IS NULL"
+
+    @property
+    def _on_staged(self) -> str:
+        return same_key(self.old, "s", self.layout.key)
+
+    def _changes(self, units: Sequence[Unit], new: str, version: str) -> str:
+        """Whether a claim changes a value of some units."""
+        return " OR ".join(self.rule.changes(unit, new, version) for unit in units) or "1 = 0"
+
+
+@dataclass(frozen=True)
+class SnapshotStatements(BulkStatements):
+    """Of a snapshot, numbered by ``_n`` in the order of the file, with the microsecond in ``_at``.
+
+    Named parameters: those of absence.py; ``table``, ``implied`` (the version that this file's rows have without being
+    written, or -1), and for the n-th split column ``asserted_n`` and ``implied_n``.
+    """
+
+    @cached_property
+    def merge_heavy(self) -> str:
+        """Merges the ``first`` to the ``last`` row of the delta, the new ones and those changed anywhere."""
+        return self._merge(f"s._n IN ({_SLICE.format(Delta.NEW, Delta.CHANGED)}) ORDER BY s._n")
+
+    @cached_property
+    def merge_light(self) -> str:
+        """Merges the others of these.
+
+        Of rows that are there it leaves the columns alone that an index or the search looks at. SQLite enters a row
+        again into every index that a statement might concern, so naming fewer columns touches far fewer pages. A row of
+        which such a column would change after all, because a delivery came since the comparison, is passed over: its
+        marks would then speak for values that were not taken. ``merge_keys`` merges it.
+        """
+        apart = "".join(f" AND NOT {self.rule.changes(u, 'excluded', _CLAIMED)}" for u in self._heavy)
+        which = f"s._n IN ({_SLICE.format(Delta.LIGHT, Delta.CONFIRMED)}) ORDER BY s._n"
+        return self._merge(which, self._light, apart)
+
+    @cached_property
+    def merge_range(self) -> str:
+        """Merges the staged rows numbered ``first`` to ``last`` without a comparison: for a table still empty."""
+        return self._merge("s._n BETWEEN :first AND :last ORDER BY s._n")
+
+    def merge_keys(self, count: int) -> str:
+        """Merges the staged rows with these keys again. Parameters ``k0``, ``k1`` ...: the keys, one by one."""
+        return self._merge(f"({names_of('s', self.layout.key)}) IN ({keys_listed(self.layout.key, count)})")
+
+    @cached_property
+    def contradicted(self) -> str:
+        """How many staged rows say something else than a claim of the very same version, or are not there."""
+        ties = " OR ".join(self.rule.ties(unit, "s", _STAGED) for unit in self._claimed) or "FALSE"
+        return (
+            f"SELECT count(*) FROM staging.rows s LEFT JOIN {self.old} ON {self._on_staged} "
+            f"WHERE {self._is_new} OR ({self.coverage.owned} AND ({ties}))"
+        )
+
+    @cached_property
+    def coverage(self) -> Coverage:
+        """What the newest applied snapshot asserts, and what this one leaves unwritten."""
+        split = [unit for unit in self.layout.units if unit.split]
+        return Coverage(self.layout, ":asserted", {unit.name: f":asserted_{n}" for n, unit in enumerate(split)})
+
+    @cached_property
+    def absence(self) -> Absence:
+        """What this snapshot makes absent."""
+        return Absence(self.coverage)
+
+    @property
+    def rule(self) -> Rule:
+        """Which claim a column takes."""
+        return Rule(self.coverage)
+
+    @cached_property
+    def dropped(self) -> Sequence[Unit]:
+        """The split columns that the file does not have."""
+        return [unit for unit in self.coverage.split if unit.name not in self.present]
+
+    def _merge(self, which: str, units: Sequence[Unit] | None = None, apart: str = "") -> str:
+        """Merges the staged rows that the condition ``which`` names. ``units``: those to be taken, if not all claimed;
+        ``apart``: a condition on the row that is there."""
+        taken, new = self._claimed if units is None else units, _CLAIMED
+        picked = self._key | dict.fromkeys(self.layout.owner, ":org") | self._values
+        picked |= {u.at: _STAGED if u.at in self._claimed_versions else "0" for u in self.coverage.split}
+        picked |= {"_snap_at": _STAGED, "_in_snapshot": ":newest", "_absent_since": NEXT_SNAPSHOT, "_rev": ":rev"}
+        values = [self.rule.changes(unit, "excluded", new) for unit in taken]
+        sets: dict[str, str] = {}
+        for unit in taken:
+            sets |= self.rule.taken(unit, "excluded", new)
+        sets |= self.coverage.marked("excluded")
+        sets["_absent_since"] = self.absence.after("excluded._absent_since")
+        real = " OR ".join([*values, self.absence.changed_by("excluded._absent_since")])
+        sets["_rev"] = f"CASE WHEN {real} THEN :rev ELSE {self.old}._rev END"
+        worth = " OR ".join([*values, self.coverage.unmarked(self._claimed, new)])
+        return self._upsert(
+            f"staging.rows s WHERE {which}", picked, sets, f"{self.rule.ours('excluded')} AND ({worth}){apart}"
+        )
+
+    @property
+    def _row(self) -> tuple[str, ...]:
+        return ("_n",)
+
+    @property
+    def _kinds(self) -> str:
+        foreign = f"WHEN {self.old}.org_id <> :org THEN {Delta.FOREIGN:d} " if self.layout.owner else ""
+        return (
+            f"{foreign}WHEN {self._changes(self._heavy, 's', _STAGED)} THEN {Delta.CHANGED:d} "
+            f"WHEN {self._changes(self._light, 's', _STAGED)} THEN {Delta.LIGHT:d} "
+            f"WHEN {self.coverage.unmarked(self._claimed, _STAGED)} THEN {Delta.CONFIRMED:d}"
+        )
+
+    @cached_property
+    def _heavy(self) -> Sequence[Unit]:
+        """Claimed units with a column that an index or the search looks at."""
+        table = self.layout.table
+        watched = {*table.search, *(column for index in table.indexes for column in index)}
+        watched |= {column for column, _ in table.partial_indexes}
+        return [unit for unit in self._claimed if watched & set(unit.columns)]
+
+    @cached_property
+    def _light(self) -> Sequence[Unit]:
+        """The other claimed units."""
+        return [unit for unit in self._claimed if unit not in self._heavy]
+
+
+@dataclass(frozen=True)
+class ChangeSetStatements(BulkStatements):
+    """Of a change set, in the order of its key, of each key the newest row, with its version in ``_at``.
+
+    A change set implies nothing about rows that it does not have. A claim that wins without changing a value is written
+    all the same: were its version forgotten, the result would depend on the order of files. Versions are bytes
+    (layout.py); that of a split column is NULL while it is the row's own.
+    """
+
+    @cached_property
+    def merge_slice(self) -> str:
+        """Merges the ``first`` to the ``last`` row of the delta. ``rev``: its revision."""
+        marks = {name: "s._at" if claimed else self.layout.no_version for name, claimed in self.marks_of_new.items()}
+        version = f"excluded.{quote(self.row_at)}"
+        newer = f"{version} > {self.old}.{quote(self.row_at)}"
+        return self._upsert(
+            f"staging.delta d CROSS JOIN staging.rows s WHERE {same_key('d', 's', self.layout.key)} "
+            "AND d.n BETWEEN :first AND :last ORDER BY d.n",
+            self._key | self._values | marks | {"_rev": ":rev"},
+            self._sets(version),
+            " OR ".join([newer, *(self.rule.takes(unit, "excluded", version) for unit in self._claimed)]),
+        )
+
+    @property
+    def row_at(self) -> str:
+        """The column of a row's own version."""
+        (group,) = self.layout.table.groups
+        return f"_{group}_at"
+
+    @cached_property
+    def marks_of_new(self) -> dict[str, bool]:
+        """The version columns to be set of a row that was not there, its own first: to its version, or to the weakest.
+
+        Those not named stay as the table has them: NULL, for the row's own, or the weakest.
+        """
+        marks = {self.row_at: True}
+        for unit in self.layout.units:
+            claimed = unit.at in self._claimed_versions
+            if unit.split and claimed != bool(unit.group):
+                marks[unit.at] = claimed
+        return marks
+
+    @property
+    def rule(self) -> Rule:
+        """Which claim a column takes."""
+        return Rule(Coverage(self.layout, self.layout.no_version, {}))
+
+    def _sets(self, version: str) -> dict[str, str]:
+        coverage, sets = self.rule.coverage, dict[str, str]()
+        for unit in self._claimed:
+            sets |= self.rule.taken(unit, "excluded", version)
+        newest = later(version, f"{self.old}.{quote(self.row_at)}")
+        for unit in coverage.split:
+            have = coverage.effective(unit)
+            stated = later(version, have) if unit.at in self._claimed_versions else have
+            sets[unit.at] = f"NULLIF({stated}, {newest})" if unit.group else stated
+        sets[self.row_at] = newest
+        changes = self._changes(self._claimed, "excluded", version)
+        sets["_rev"] = f"CASE WHEN {changes} THEN :rev ELSE {self.old}._rev END"
+        return sets
+
+    @property
+    def _row(self) -> tuple[str, ...]:
+        return self.layout.key
+
+    @property
+    def _kinds(self) -> str:
+        older = f"s._at <= {self.old}.{quote(self.row_at)}"  # a row of which all values are lacking has a version too
+        lost = " AND ".join([older, *(f"NOT {self.rule.takes(unit, 's', 's._at')}" for unit in self._claimed)])
+        changed = self._changes(self._claimed, "s", "s._at")
+        return f"WHEN {lost} THEN NULL WHEN {changed} THEN {Delta.CHANGED:d} ELSE {Delta.CONFIRMED:d}"
+
+
+@lru_cache(maxsize=64)
+def snapshot_statements(layout: Layout, present: frozenset[str]) -> SnapshotStatements:
+    """The statements of one layout and set of columns: the same files come every night, and often many of them."""
+    return SnapshotStatements(layout, present)
+
+
+@lru_cache(maxsize=64)
+def change_set_statements(layout: Layout, present: frozenset[str]) -> ChangeSetStatements:
+    """The same of a change set: files of one table come by the hundred."""
+    return ChangeSetStatements(layout, present)
+
+
+_STAGED = f"s._at * {PER_MICRO}"
+_CLAIMED = "excluded._snap_at"
+"""The version of a snapshot's row, staged and in the conflict clause."""
+_SLICE = "SELECT _n FROM staging.delta WHERE rowid BETWEEN :first AND :last AND kind IN ({:d}, {:d})"
