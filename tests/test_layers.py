@@ -228,3 +228,23 @@ def test_functions_stay_short_and_take_few_parameters() -> None:
                 assert (node.end_lineno or 0) - node.lineno < 60, where
                 arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
                 assert len([one for one in arguments if one.arg not in ("self", "cls")]) <= 6, where
+
+
+OPENS = {
+    "sqlite3.connect": {"store.connect", "browse.mirror", "vendors.prompt.webhook.body"},
+    "adbc_driver_sqlite": {"store.staging"},
+}
+"""Who opens databases: of the mirror, one connection that writes and others that read; a page's own that reads; one in
+memory. And who has a second SQLite library, for staging files only."""
+
+
+def test_nothing_else_opens_a_database() -> None:
+    found: dict[str, set[str]] = {name: set() for name in OPENS}
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) == "sqlite3.connect":
+                found["sqlite3.connect"].add(name)
+            if isinstance(node, ast.ImportFrom) and node.module == "adbc_driver_sqlite":
+                found["adbc_driver_sqlite"].add(name)
+            assert not (isinstance(node, ast.Import) and "adbc_driver_sqlite" in ast.unparse(node)), name
+    assert found == OPENS

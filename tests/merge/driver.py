@@ -5,7 +5,7 @@ merges is hung onto the writer: after every piece of work of the loader, other w
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.loading import Plugin
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
+from promptsync.store.snapshots import AppliedSnapshots
 from promptsync.store.writer import Lane
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.events import HANDLERS
@@ -43,7 +44,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Load:
-    """Load a file. ``amid``: after how many pieces of the loader's work which deliveries arrive and are applied.
+    """Load a file. ``amid``: after how many pieces of the loader's work which deliveries or plugins' files arrive.
 
     ``killed_after``: after so many pieces the loading ends; -1: never.
     """
@@ -101,6 +102,27 @@ class Driver:
         self.applier._size = size
         return self._submit(self.applier.apply_some, Lane.APPLY, durable=False).result()
 
+    def arrive(self, arrived: Sequence[Event | Path]) -> None:
+        """Take in deliveries, and files for which no other has to wait."""
+        self.store([one for one in arrived if isinstance(one, Event)])
+        self.apply_all()
+        for path in arrived:
+            if isinstance(path, Path):
+                self.load(path)
+
+    def check_memory(self) -> None:
+        """What is remembered of applied snapshots is what has been committed."""
+        known = AppliedSnapshots()
+        with self.mirror.reading() as connection:
+            known.load(connection)
+        assert vars(known) == vars(self.mirror.snapshots)
+
+    def check_layouts(self, tables: Iterable[str]) -> None:
+        """The layout of each of these tables is the one that its columns make."""
+        with self.mirror.reading() as connection:
+            for name in tables:
+                assert self.mirror.relayout(connection, name) == self.mirror.layout(name)
+
     def apply_all(self, size: int = 50) -> None:
         """Apply whatever is pending."""
         while self.apply(size):
@@ -125,12 +147,14 @@ class Driver:
         return FileReport(request.path.name, state="merged")
 
     def load_amid(
-        self, path: Path, load: Load, events: Sequence[Event], *, corrects: bool = False
+        self, path: Path, load: Load, arriving: Sequence[Event | Path], *, corrects: bool = False
     ) -> FileReport | None:
-        """Load a file while other things happen; None if it was killed."""
-        self.mirror.writer.submit = _Interrupted(self, load, events)  # type: ignore[method-assign]
+        """Load a file while other things happen; None if it was killed. What is merged is on the disk by then."""
+        watching = self.mirror.writer.submit = _Interrupted(self, load, arriving)  # type: ignore[method-assign]
         try:
-            return self.load(path, again=load.again, corrects=corrects)
+            report = self.load(path, again=load.again, corrects=corrects)
+            assert watching.durable or report.state != "merged"
+            return report
         except Killed:
             return None
         finally:
@@ -158,21 +182,24 @@ class Driver:
 class _Interrupted:
     """Stands in for ``Writer.submit`` while a file is loaded."""
 
-    def __init__(self, driver: Driver, load: Load, events: Sequence[Event]) -> None:
-        self.driver, self.load, self.events = driver, load, events
+    def __init__(self, driver: Driver, load: Load, arriving: Sequence[Event | Path]) -> None:
+        self.driver, self.load, self.arriving = driver, load, arriving
         self.done = 0
-        self.dead = False
+        self.dead = self.durable = False
 
-    def __call__(self, work: Callable[..., Any], *args: Any, **kwargs: Any) -> "Future[Any]":
-        future = self.driver._submit(work, *args, **kwargs)
+    def __call__(self, work: Callable[..., Any], lane: Lane = Lane.BULK, **kwargs: Any) -> "Future[Any]":
+        future = self.driver._submit(work, lane, **kwargs)
+        if not kwargs.get("bare") and lane is not Lane.IDLE:
+            self.durable = kwargs.get("durable", True)
         if self.dead:
             return future
         future.exception()
         self.done += 1
-        arrived = self.load.amid.get(self.done, ())
-        if arrived:
-            self.driver.store([self.events[n] for n in arrived])
-            self.driver.apply_all()
+        self.driver.check_memory()
+        if arrived := [self.arriving[n] for n in self.load.amid.get(self.done, ()) if n < len(self.arriving)]:
+            self.driver.mirror.writer.submit = self.driver._submit  # type: ignore[method-assign]
+            self.driver.arrive(arrived)
+            self.driver.mirror.writer.submit = self  # type: ignore[method-assign]
         if self.done == self.load.killed_after:
             self.dead = True
             raise Killed

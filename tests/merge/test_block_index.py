@@ -1,11 +1,15 @@
 """The block index saves work and changes nothing: with it deleted before every night the rows are the same."""
 
+import ast
 import gzip
+import hashlib
+import inspect
 import json
 import random
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -17,7 +21,7 @@ from hypothesis import strategies as st
 
 from promptsync.clock import MICROS, iso_millis
 from promptsync.events.apply import EventApplier
-from promptsync.loading import snapshot
+from promptsync.loading import content_blocks, snapshot
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.known_blocks import Survey
 from promptsync.merge.block_index import BlockIndex
@@ -176,3 +180,34 @@ def test_an_index_survives_being_stored() -> None:
     assert BlockIndex.read(BytesIO(b"something else").read, 14) is None
     assert BlockIndex.read(BytesIO(blob + b"x").read, len(blob) + 1) is None
     assert BlockIndex.read(BytesIO(b"x" + blob[1:]).read, len(blob)) is None
+
+
+READS_CELLS = (
+    *("formats.cells", "formats.times", "formats.csv.block", "formats.csv.dialect", "formats.csv.encoding"),
+    *("formats.csv.header", "formats.csv.quote_places", "formats.csv.quoting", "formats.csv.reader"),
+    *("formats.csv.records", "formats.csv.row_typing", "formats.csv.time_spelling"),
+)
+"""What decides which values the bytes of a snapshot mean."""
+READ_AS = (b"3", "9d504316b9395cfc")
+"""The version of the block index, and a digest of these modules as they were when it was last looked at."""
+
+
+def test_the_version_of_the_index_changes_with_how_cells_are_read() -> None:
+    trees = [ast.parse(inspect.getsource(import_module(f"promptsync.{name}"))) for name in READS_CELLS]
+    digest = hashlib.sha256("".join(map(_meaning, trees)).encode()).hexdigest()[:16]
+    assert (content_blocks._VERSION, digest) == READ_AS, (
+        f"The modules that read cells have changed: their digest is {digest} now. If a cell of any file may be read "
+        "differently, raise _VERSION in loading/content_blocks.py: else blocks that were read in the old way are taken "
+        "for known. Then state both in READ_AS."
+    )
+
+
+def _meaning(node: object) -> str:
+    """A syntax tree as text, the same whatever comments, docstrings and spacing it has and whichever Python it is."""
+    if isinstance(node, list):
+        kept = [one for one in node if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+        return "[" + ",".join(map(_meaning, kept)) + "]"
+    if isinstance(node, ast.AST):
+        fields = ((name, value) for name, value in ast.iter_fields(node) if value not in (None, []))
+        return type(node).__name__ + "(" + ",".join(f"{name}={_meaning(value)}" for name, value in fields) + ")"
+    return repr(node)

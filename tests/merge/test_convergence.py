@@ -24,6 +24,7 @@ from .model_files import (
     CHANGE_KINDS,
     FILE_KINDS,
     ChangeSet,
+    Decoded,
     Export,
     add_change_set,
     add_decoded,
@@ -65,8 +66,9 @@ def plans(draw: st.DrawFn, world: World) -> list[Any]:
     """Everything at least once, some of it more often, in any order, with interruptions. Half the time files come in
     the order of their nights, as they mostly do."""
     n_files, n_events = len(world.inputs), len(world.events)
-    which_events = st.lists(st.integers(0, n_events - 1), min_size=1, max_size=2).map(tuple)
-    amid = st.dictionaries(st.integers(1, 9), which_events, max_size=3) if n_events else st.just({})
+    n_arriving = n_events + len([one for one in world.others if isinstance(one, Decoded)])
+    which_arrive = st.lists(st.integers(0, n_arriving - 1), min_size=1, max_size=2).map(tuple)
+    amid = st.dictionaries(st.integers(1, 9), which_arrive, max_size=3) if n_arriving else st.just({})
     steps: list[Any] = [("event", n) for n in range(n_events)]
     steps += [Load(n, draw(amid)) for n in range(n_files)]
     if n_files:
@@ -91,11 +93,13 @@ def _is_among(step: Any, files: Mapping[int, int]) -> bool:
 
 def run(driver: Driver, world: World, plan: list[Any]) -> None:
     paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(world.inputs)]
+    decoded = [path for path, file in zip(paths, world.inputs, strict=True) if isinstance(file, Decoded)]
     for step in plan:
         if isinstance(step, Load):
             file = world.inputs[step.file]
             corrects = isinstance(file, File) and file.correction > 0
-            report = driver.load_amid(paths[step.file], step, world.events, corrects=corrects)
+            arriving = world.events if isinstance(file, Decoded) else (*world.events, *decoded)
+            report = driver.load_amid(paths[step.file], step, arriving, corrects=corrects)
             assert report is None or report.state in ("merged", "unchanged"), report
             if report is not None and report.state == "merged" and isinstance(file, ChangeSet):
                 assert report.inserted + report.updated + report.unchanged == report.rows
@@ -169,6 +173,7 @@ def test_same_claims_same_mirror(
         for table, rows in expected(claimed, KINDS | FILE_KINDS).items():
             assert found(driver, table, rows) == rows, table
         check_versions(driver, claimed)
+        driver.check_layouts({table for table, _ in claimed.rows if table in {"contact", "message", *FILE_KINDS}})
         assert not_applied(driver) == []
         for table in ("message_status", "message_error", "opt_out_change", "broadcast_change"):
             assert happened(driver, table) == claimed.happened[table], table

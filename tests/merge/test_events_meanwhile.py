@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from promptsync.loading.report import LoadRequest
 from promptsync.loading.snapshot_merge import take_some
 from promptsync.model import Key
 from promptsync.store.writer import Lane
@@ -61,3 +62,20 @@ def test_no_claim_is_lost_that_is_noted_while_rows_are_taken() -> None:
     touched = Noting({(n,): 100 for n in range(30)})
     taken = take_some(touched, 20)
     assert {min(taken.get(key, 100), touched.get(key, 100)) for key in taken} == {1}
+
+
+def test_files_are_staged_one_by_one_whoever_asks(driver: Driver) -> None:
+    """While the first is checked the second does not begin; then both are merged."""
+    paths = [write_file(driver.folder / f"{n}", message(night, [(10, "a", n)])) for n, night in enumerate(NIGHTS[:2])]
+    began, second = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> None:
+        began.set()
+        assert not second.wait(0.3)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(driver.loader.load, LoadRequest(paths[0], "test", accept=True), hold)
+        assert began.wait(60)
+        other = pool.submit(driver.loader.load, LoadRequest(paths[1], "test"), lambda *_: second.set())
+        assert [first.result().state, other.result().state] == ["merged", "merged"]
+    assert second.is_set()

@@ -159,4 +159,5 @@ def _others(draw: st.DrawFn, tables: tuple[str, ...]) -> list[ChangeSet | Export
     return found
 
 
-_KINDS: list[tuple[str, ...]] = [(), (), (), ("changes",), ("decoded",), ("changes", "exports", "decoded")]
+_ALL = ("changes", "exports", "decoded")
+_KINDS: list[tuple[str, ...]] = [(), (), (), (), ("changes",), ("decoded",), ("exports", "decoded"), _ALL]

@@ -54,7 +54,7 @@ def histories(draw: st.DrawFn) -> list[ChangeSet]:
 
     A sequence may stand twice, with other content: no order is right then, but it must not matter.
     """
-    files = [draw(change_sets(100 + draw(st.sampled_from([0, n, n])))) for n in range(draw(st.integers(1, 4)))]
+    files = [draw(change_sets(100 + draw(st.sampled_from([0, n, n])))) for n in range(draw(st.integers(1, 3)))]
     again = draw(st.lists(st.sampled_from(files), max_size=2))
     return files + [replace(file, sequence=200 + n) for n, file in enumerate(again)]
 
