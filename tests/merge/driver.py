@@ -74,7 +74,7 @@ class Driver:
         self.exports = ExportLoader(self.mirror, UTC, _TRUSTING, lambda: _NOW)
         self.plugin = Plugin("telling", "test", Calls("telling"), declared=Declared(file_kinds=[DECODED]))
         extended = Extensions(self.schema, HANDLERS, (self.plugin,))
-        self.decoded = DecodedLoader(self.mirror, extended, lambda: _NOW, self.loader.touched)
+        self.decoded = DecodedLoader(self.mirror, extended, (lambda: _NOW, Guards()), self.loader.touched)
         self.applier = EventApplier(self.mirror, HANDLERS, touched=self.loader.touched)
         self._submit = self.mirror.writer.submit
 
