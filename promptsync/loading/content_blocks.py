@@ -177,12 +177,11 @@ def _boundaries(data: Bytes, step: int, delimiter: int) -> Ints:
 
 
 def _boundaries_within(data: Bytes, step: int, delimiter: int) -> Ints:
-    left = np.flatnonzero((data[:-1] == _LF) & (data[1:] - np.uint8(_ZERO) < 10))
+    left = np.flatnonzero(data == _LF)
     found = []
     for width in range(1, _DIGITS + 1):
         left = left[: np.searchsorted(left, len(data) - width - 1)]
-        if width > 1:
-            left = left[data[left + width] - np.uint8(_ZERO) < 10]
+        left = left[data[left + width] - np.uint8(_ZERO) < 10]
         ended = data[left + (width + 1)] == delimiter
         some, left = left[ended] + 1, left[~ended]
         found.append(some[_are_multiples(data, some, width, step)])

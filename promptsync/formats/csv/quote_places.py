@@ -16,6 +16,7 @@ import numpy.typing as npt
 Positions = npt.NDArray[np.int64]
 _LF, _CR, _QUOTE = b'\n\r"'
 _SLICE = 1 << 19
+_MOST_KEPT = 1 << 19
 _MOST_LETTERS = 1_000_000
 
 
@@ -46,7 +47,8 @@ class Quotes:
 
     ``opened``: 1 if the text begins within quotes. ``strict``: there are no others. ``odd``: where the last of an odd
     number of quotes ends that stand inside an unquoted cell, each a letter to us, but an opening quote to another
-    reader. ``first``, ``last``: from where to where quotes are such letters.
+    reader. ``first``, ``last``: from where to where quotes are such letters. ``found``: the slices, if the quotes in
+    them are few enough to be kept.
     """
 
     data: bytes = field(repr=False)
@@ -55,9 +57,13 @@ class Quotes:
     odd: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
     first: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
     last: Positions = field(default_factory=lambda: np.zeros(0, np.int64))
+    found: tuple[Portion, ...] = field(default=(), repr=False)
 
     def portions(self) -> Iterator[Portion]:
         """The text, slice by slice."""
+        if self.found:
+            yield from self.found
+            return
         whole, opened = np.frombuffer(self.data, np.uint8), self.opened
         for start in range(0, len(whole), _SLICE):
             part = whole[start : start + _SLICE]
@@ -89,8 +95,7 @@ class Quotes:
             at = self.data.rfind(sign, start, min(start + _SLICE, limit))
             if at < 0:
                 continue
-            whole = np.frombuffer(self.data, np.uint8)[start : start + _SLICE]
-            part = Portion(start, whole, self._quotes(whole, start), opened[number])
+            part = self.found[number] if self.found else self._portion(start, opened[number])
             if int(np.searchsorted(part.quotes, at - start)) % 2 == part.opened:
                 return at
             outside = part.outside(byte)
@@ -104,6 +109,10 @@ class Quotes:
         if b'"' not in self.data:
             return [self.opened] * -(-len(self.data) // _SLICE)
         return [part.opened for part in self.portions()]
+
+    def _portion(self, start: int, opened: int) -> Portion:
+        part = np.frombuffer(self.data, np.uint8)[start : start + _SLICE]
+        return Portion(start, part, self._quotes(part, start), opened)
 
     def _quotes(self, part: npt.NDArray[np.uint8], start: int) -> Positions:
         quotes: Positions = np.flatnonzero(part == _QUOTE)
@@ -129,14 +138,18 @@ def well_placed(data: bytes, delimiter: bytes) -> Quotes | None:
         return Quotes(data)
     border = np.zeros(256, bool)
     border[[delimiter[0], _LF, _CR, _QUOTE]] = True
-    whole = np.frombuffer(data, np.uint8)
+    whole, found, count = np.frombuffer(data, np.uint8), [], 0
     for part in Quotes(data).portions():
+        found.append(part)
+        count += len(part.quotes)
+        if count > _MOST_KEPT:
+            found = []
         at = part.quotes + part.start
         before = whole.take(at[part.opened :: 2] - 1, mode="clip")  # at either end of the text that is the quote itself
         after = whole.take(at[1 - part.opened :: 2] + 1, mode="clip")
         if not (border.take(before).all() and border.take(after).all()):
             return None
-    return Quotes(data)
+    return Quotes(data, found=tuple(found) if count <= _MOST_KEPT else ())
 
 
 def _without_letters(data: bytes, delimiter: bytes) -> Quotes | None:
@@ -156,4 +169,5 @@ def _without_letters(data: bytes, delimiter: bytes) -> Quotes | None:
                 raise TooManyLetters
         elif match.lastgroup:
             return None
-    return Quotes(data, 0, False, *(np.array(found, np.int64) for found in (odd, first, last)))
+    ends, starts, stops = (np.array(found, np.int64) for found in (odd, first, last))
+    return Quotes(data, strict=False, odd=ends, first=starts, last=stops)
