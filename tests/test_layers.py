@@ -231,10 +231,10 @@ def test_functions_stay_short_and_take_few_parameters() -> None:
 
 
 OPENS = {
-    "sqlite3.connect": {"store.connect", "browse.mirror", "vendors.prompt.webhook.body"},
+    "sqlite3.connect": {"store.connect", "store.reading", "browse.mirror", "demo.truth.compare"},
     "adbc_driver_sqlite": {"store.staging"},
 }
-"""Who opens databases: of the mirror, one connection that writes and others that read; a page's own that reads; one in
+"""Who opens databases: of the mirror, one connection that writes and others that read; a page's own and the demo's that read; one in
 memory. And who has a second SQLite library, for staging files only."""
 
 

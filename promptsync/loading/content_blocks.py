@@ -31,7 +31,7 @@ _DIGITS = 18  # so many fit in 64 bits whatever they are
 _STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
 _LAST_STEP = 10_000
-_VERSION = b"3"  # of how cells are read: another one makes every known block unknown
+_VERSION = b"4"  # of how cells are read: another one makes every known block unknown
 _LF, _ZERO = b"\n0"
 
 
