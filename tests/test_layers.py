@@ -234,8 +234,8 @@ OPENS = {
     "sqlite3.connect": {"store.connect", "store.reading", "browse.mirror", "demo.truth.compare"},
     "adbc_driver_sqlite": {"store.staging"},
 }
-"""Who opens databases: of the mirror, one connection that writes and others that read; a page's own and the demo's that read; one in
-memory. And who has a second SQLite library, for staging files only."""
+"""Who opens databases: of the mirror, one connection that writes and others that read; a page's own and the demo's that
+read; one in memory. And who has a second SQLite library, for staging files only."""
 
 
 def test_nothing_else_opens_a_database() -> None:
