@@ -94,7 +94,7 @@ def _decode(path: Path) -> Iterator[Claims]:
     for text in path.read_text().splitlines():
         line = json.loads(text)
         claims = Claims(0, line["org"], line["at"], [])
-        row = claims.row(line["table"], *line["key"], seen=line["seen"])
+        row = claims.row(line["table"], *line["key"], seen=line["seen"] or line["at"])
         for name, values in line["groups"].items():
             row.group(name, version(line["at"], Rank(line["rank"])), *values)
         yield claims
