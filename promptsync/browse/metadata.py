@@ -11,7 +11,7 @@ from typing import Any
 
 from promptsync.browse.cells import ABSENT
 from promptsync.browse.settings import DATABASE
-from promptsync.model import Column, Kind, Role, Schema, Table, View
+from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table, View
 
 PAGE_SIZE = 50
 _INTERNAL = ("sync_state", "sync_full_list", "sync_change", "sync_touched", "_sqlite_migrations")
@@ -78,10 +78,8 @@ def _groups(schema: Schema) -> list[dict[str, Any]]:
 
 
 def _group(table: Table) -> str:
-    if table.name.startswith("qlara_"):
-        return "Qlara"
-    if table.name.startswith("cio_"):
-        return "Customer.io"
+    if table.filled_by in (FilledBy.CHANGE_SET, FilledBy.EXPORT):
+        return table.vendor
     if table.role is Role.OWN:
         return "How this copy is kept"
     if table.role is Role.HAPPENED:

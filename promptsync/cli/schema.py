@@ -10,7 +10,7 @@ import click
 from promptsync.cli.context import print_json
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
-from promptsync.model import Column, Role, Schema, Table, View
+from promptsync.model import Column, FilledBy, Role, Schema, Table, View
 from promptsync.vendors import declared_schema
 
 _HEADINGS = ("column", "type", "unit", "description", "group", "references", "from")
@@ -55,10 +55,10 @@ def filled_from(table: Table, column: Column) -> list[str]:
     """``export``, ``webhook``, ``Qlara``, ``change set`` or ``promptsync``; ``org_id`` may be from the first two."""
     if table.role is Role.OWN:
         return ["promptsync"]
-    if table.change_sets:
+    if table.filled_by is FilledBy.CHANGE_SET:
         return ["change set"]
-    if table.name.startswith("qlara_"):
-        return ["Qlara"]
+    if table.filled_by is FilledBy.EXPORT:
+        return [table.vendor]
     if column.exported:
         return ["export"]
     return ["export", "webhook"] if table.exported and column.name == "org_id" else ["webhook"]

@@ -16,6 +16,7 @@ from promptsync.errors import ConfigError
 from promptsync.fetch.run import fetch_source, record_run
 from promptsync.fetch.sources import choose, night_of, sources_of
 from promptsync.loading.files import LoadRequest
+from promptsync.model import FilledBy
 from promptsync.model.delivery import Delivery
 from promptsync.model.file_name import ExportName, FileName
 from promptsync.places.patience import AT_A_TERMINAL, Patience
@@ -66,7 +67,7 @@ def _stated(engine: Engine, params: Params) -> FileName | ExportName:
         if params.get("corrects"):
             raise ConfigError(f"--corrects is for nightly exports; {table} has none.")
         return ExportName(table, as_of)
-    if table not in {one.name for one in engine.mirror.schema.nightly}:
+    if table not in {one.name for one in engine.mirror.schema.filled_by(FilledBy.SNAPSHOT)}:
         raise ConfigError(f"There is no export table {table}; 'promptsync schema' lists them.")
     if as_of is None:
         raise ConfigError("Give --as-of too: the instant that the file states.")
@@ -78,7 +79,7 @@ def _stated(engine: Engine, params: Params) -> FileName | ExportName:
 def reset(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Empty ``tables`` that change sets fill, so that their files can be loaded again. Emits ``progress``."""
     schema = engine.mirror.schema
-    may = [table.name for table in schema if table.change_sets]
+    may = [table.name for table in schema.filled_by(FilledBy.CHANGE_SET)]
     wrong = [name for name in params["tables"] if name not in may]
     if wrong:
         raise ConfigError(

@@ -28,6 +28,7 @@ from promptsync.loading.report import OWN_MARK
 from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.loading.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
+from promptsync.model import FilledBy
 from promptsync.places.given_paths import look_through
 from promptsync.places.odd_entries import printable
 from promptsync.plugins.extensions import Extensions
@@ -212,7 +213,7 @@ class Engine:
     def age(self, path: Path) -> tuple[int, int, int, str]:
         """What orders files: their kind, the instant or the two sequences that a name states, then the name."""
         try:
-            name = parse_name(path.name, self.mirror.schema.nightly, self.config.mirror.timezone)
+            name = parse_name(path.name, self.mirror.schema.filled_by(FilledBy.SNAPSHOT), self.config.mirror.timezone)
             return 0, name.as_of, 0, path.name
         except InputRefused:
             pass
@@ -244,7 +245,7 @@ def load_settings(config: Config, extensions: Extensions) -> LoadSettings:
     """How files are judged, from the configuration, and filtered, by plugins."""
     guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
     limits = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
-    tables = [table.name for table in extensions.schema if table.change_sets]
+    tables = [table.name for table in extensions.schema.filled_by(FilledBy.CHANGE_SET)]
     stems, leave_out = stems_of(config.customerio, tables), left_out(config.customerio, tables)
     return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins), stems, leave_out)
 

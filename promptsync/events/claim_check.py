@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from promptsync.clock import MAX_MICROS
 from promptsync.events.claims import Claims, RowClaim
-from promptsync.model import Column, Key, Kind, Role, Schema, Table
+from promptsync.model import Column, FilledBy, Key, Kind, Role, Schema, Table
 from promptsync.plugins.declared import PluginError
 
 _MAX_INT = 2**63 - 1
@@ -54,7 +54,12 @@ def _check_rows(schema: Schema, rows: Iterable[RowClaim]) -> None:
 
 
 def _table(schema: Schema, name: object, role: Role) -> Table:
-    if not isinstance(name, str) or name not in schema or schema[name].role is not role or schema[name].change_sets:
+    if (
+        not isinstance(name, str)
+        or name not in schema
+        or schema[name].role is not role
+        or schema[name].filled_by is FilledBy.CHANGE_SET
+    ):
         raise PluginError(f"there is no table {name} that can be claimed so")
     return schema[name]
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from promptsync.clock import local_date
 from promptsync.errors import ConfigError
-from promptsync.model import Schema
+from promptsync.model import FilledBy, Schema
 from promptsync.places.place import Expected, public_name
 from promptsync.places.web import is_pattern
 from promptsync.store.place_state import Series
@@ -67,7 +67,7 @@ def expected_files(
 
 def _of_night(night: date, location: str, schema: Schema, orgs: Sequence[int], zone: ZoneInfo) -> Iterator[Expected]:
     stamp = datetime(night.year, night.month, night.day, tzinfo=zone).strftime("%Y-%m-%dT%H-%M-%S%z") + "Z"
-    for table in schema.nightly:
+    for table in schema.filled_by(FilledBy.SNAPSHOT):
         if table.org_scoped and "{org}" in location:
             for org in orgs:
                 name = f"{table.name}_{org}_{stamp}.csv.gz"

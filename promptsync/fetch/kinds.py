@@ -12,6 +12,7 @@ from promptsync.clock import iso_millis
 from promptsync.config.sections import CustomerioConfig
 from promptsync.engine.engine import Engine
 from promptsync.fetch.sources import Source
+from promptsync.model import FilledBy
 from promptsync.model.file_name import ChangeSetName, FileName
 from promptsync.vendors.customerio.files import is_ignored, left_out, own_mark, parse_change_set, stems_of, table_named
 from promptsync.vendors.prompt.files import parse_name
@@ -70,7 +71,7 @@ def kind_of(engine: Engine, source: Source) -> Kind:
 
 
 def _nightly(engine: Engine) -> Kind:
-    tables, zone = engine.mirror.schema.nightly, engine.config.mirror.timezone
+    tables, zone = engine.mirror.schema.filled_by(FilledBy.SNAPSHOT), engine.config.mirror.timezone
 
     def parse(file_name: str) -> Stated:
         name = parse_name(file_name, tables, zone)
@@ -81,7 +82,7 @@ def _nightly(engine: Engine) -> Kind:
 
 
 def _change_sets(engine: Engine, config: CustomerioConfig) -> Kind:
-    tables = {table.name for table in engine.mirror.schema if table.change_sets}
+    tables = {table.name for table in engine.mirror.schema.filled_by(FilledBy.CHANGE_SET)}
     stems = stems_of([config], tables)
 
     def parse(file_name: str) -> Stated | None:

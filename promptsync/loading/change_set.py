@@ -28,7 +28,7 @@ from promptsync.loading.snapshot_merge import Progress
 from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
-from promptsync.model import Table
+from promptsync.model import FilledBy, Table
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns, spelling
@@ -99,7 +99,7 @@ class ChangeSetLoad:
         if not isinstance(name, ChangeSetName):
             name = parse_change_set(self._request.path.name, self._settings.stems)
         schema = self._mirror.schema
-        if name.table not in schema or not schema[name.table].change_sets:
+        if name.table not in schema or schema[name.table].filled_by is not FilledBy.CHANGE_SET:
             raise InputRefused("unknown_name", f"{self._request.path.name} would be of {name.table}: no such table.")
         return name
 

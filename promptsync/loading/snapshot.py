@@ -28,7 +28,7 @@ from promptsync.loading.spellings import note_dialect
 from promptsync.merge.block_index import BlockCount
 from promptsync.merge.guards import LATEST_AHEAD, Content, reason_in_rows_lost, reason_to_hold
 from promptsync.merge.layout import Layout
-from promptsync.model import Key, Table
+from promptsync.model import FilledBy, Key, Table
 from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns, spelling
@@ -104,7 +104,9 @@ class FileLoad:
         self._now = iso_millis(self._clock)
         name = self._request.name
         if not isinstance(name, FileName):
-            name = parse_name(self._request.path.name, self._mirror.schema.nightly, self._settings.zone)
+            name = parse_name(
+                self._request.path.name, self._mirror.schema.filled_by(FilledBy.SNAPSHOT), self._settings.zone
+            )
         self._report.table, self._report.org_id = name.table, name.org_id or 0
         self._report.as_of = iso_millis(name.as_of)
         return name

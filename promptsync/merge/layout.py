@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from promptsync.model import Table
+from promptsync.model import FilledBy, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,12 @@ class Layout:
     @property
     def version_type(self) -> str:
         """SQL type of a version."""
-        return "BLOB" if self.table.change_sets else "INTEGER"
+        return "BLOB" if self.table.filled_by is FilledBy.CHANGE_SET else "INTEGER"
 
     @property
     def no_version(self) -> str:
         """The version, as SQL, of what no claim has spoken of: weaker than any other."""
-        return "x''" if self.table.change_sets else "0"
+        return "x''" if self.table.filled_by is FilledBy.CHANGE_SET else "0"
 
     @property
     def version_column(self) -> str:

@@ -43,6 +43,15 @@ class Role(Enum):
     OWN = "own"  # promptsync's book-keeping
 
 
+class FilledBy(Enum):
+    """What brings a table its rows. Of promptsync's own book-keeping it says nothing."""
+
+    SNAPSHOT = "snapshot"  # files that each state all rows of an organization; deliveries may state them too
+    CHANGE_SET = "change set"  # files of rows that have changed, which are upserted
+    EXPORT = "export"  # files that an API makes when it is asked; what they lack may still be there
+    EVENT = "event"  # deliveries, and files that a plugin decodes into claims
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
     """One column. ``exported``: every nightly snapshot of the table states it. ``group``: see merge/layout.py.
@@ -77,12 +86,12 @@ class View:
 
 @dataclass(frozen=True)
 class Table:
-    """One table, whole. ``key`` names the primary key columns, in order.
+    """One table, whole. ``key`` names the primary key columns, in order. ``vendor``: whose it is, as people say it.
 
     ``org_scoped``: carries ``org_id``. ``full_list``: rows of one parent (the first key column) that a full list of
     that name restates; what such a list lacks gets ``removed_at``. ``label``: the column that names a row to people.
-    ``change_sets``: filled by Customer.io's change sets; ``order`` is then the column by which the vendor orders the
-    rows of one key, "" if it has none.
+    ``order``: of a table that change sets fill, the column by which the vendor orders the rows of one key, "" if it has
+    none.
     """
 
     name: str
@@ -99,7 +108,8 @@ class Table:
     full_list: str = ""
     observed_column: str = ""  # exported time column that can be later than the snapshot's own as_of
     org_scoped: bool = field(default=True)
-    change_sets: bool = False
+    vendor: str = ""
+    filled_by: FilledBy = FilledBy.EVENT
     order: str = ""
     views: tuple[View, ...] = ()
 
@@ -110,8 +120,8 @@ class Table:
 
     @cached_property
     def exported(self) -> bool:
-        """Whether nightly snapshots of this table exist."""
-        return any(column.exported for column in self.columns)
+        """Whether snapshots of this table exist."""
+        return self.filled_by is FilledBy.SNAPSHOT
 
     @cached_property
     def values(self) -> tuple[Column, ...]:
@@ -191,7 +201,6 @@ class Schema:
                 return Target(view.name, view.per, whole=False)
         return Target(table.name, table.key, whole=True)
 
-    @property
-    def nightly(self) -> tuple[Table, ...]:
-        """The tables that nightly snapshots fill."""
-        return tuple(table for table in self if table.exported)
+    def filled_by(self, *filled: FilledBy) -> tuple[Table, ...]:
+        """The tables that files or deliveries of one of these sorts fill, promptsync's own apart."""
+        return tuple(table for table in self if table.filled_by in filled and table.role is not Role.OWN)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from promptsync.errors import ConfigError
-from promptsync.model import Column, Kind, Role, Schema, Table
+from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
@@ -38,9 +38,13 @@ def extended(
     for plugin, (new, columns) in added.items():
         for table in new:
             _check_table(plugin, table, tables)
-            tables[table.name] = table
+            tables[table.name] = table if table.vendor else replace(table, vendor=plugin)
         for name, more in columns.items():
-            if name not in tables or tables[name].role is not Role.MIRROR or tables[name].change_sets:
+            if (
+                name not in tables
+                or tables[name].role is not Role.MIRROR
+                or tables[name].filled_by is FilledBy.CHANGE_SET
+            ):
                 raise ConfigError(f"plugin {plugin}: columns are added to {name}, and no such table can have them")
             tables[name] = _widened(plugin, tables[name], more)
     return Schema((*tables.values(), *((CHANGES,) if observed else ())))
@@ -59,8 +63,14 @@ def _check_table(plugin: str, table: Table, there: Mapping[str, Table]) -> None:
         (not table.key or not set(table.key) <= set(names), "its key must be columns of it"),
         (mirror and ("org_id" not in names or "org_id" in table.key), "it needs a column org_id outside its key"),
         (mirror and bool(value_columns), "each column outside the key needs a group"),
-        (table.exported or bool(table.full_list), "only the vendor's tables can be exported or full lists"),
-        (table.change_sets or bool(table.views), "only the vendor's tables can have change sets or views"),
+        (
+            table.exported or any(c.exported for c in table.columns) or bool(table.full_list),
+            "only the vendor's tables can be exported or full lists",
+        ),
+        (
+            table.filled_by is FilledBy.CHANGE_SET or bool(table.views),
+            "only the vendor's tables can have change sets or views",
+        ),
         (bool(table.search) and len(table.key) != 1, "search needs a key of one column"),
         (happened and names[:3] != ["event_id", "item", "org_id"], "its columns must begin event_id, item, org_id"),
         (happened and table.key != ("event_id", "item"), "its key must be event_id, item"),

@@ -11,7 +11,7 @@ from typing import Final
 
 from promptsync.clock import hours_since, iso_millis
 from promptsync.merge.sql import quote
-from promptsync.model import Kind, Schema
+from promptsync.model import FilledBy, Kind, Schema
 
 _LOADED: Final = (
     'SELECT "table", workspace_id, max(sequence), seen_at FROM sync_file '
@@ -65,8 +65,8 @@ def _later_than(
     connection: sqlite3.Connection, schema: Schema, now: int
 ) -> Iterator[tuple[tuple[str, int], tuple[int, str]]]:
     """(Table, workspace) to how many rows are ordered by a time later than now, and the last of these times."""
-    for table in schema:
-        if table.change_sets and table.order and table.by_name[table.order].kind is Kind.TIME:
+    for table in schema.filled_by(FilledBy.CHANGE_SET):
+        if table.order and table.by_name[table.order].kind is Kind.TIME:
             order = quote(table.order)
             sql = (
                 f"SELECT workspace_id, count(*), max({order}) FROM {quote(table.name)} WHERE {order} > ? "

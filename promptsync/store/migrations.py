@@ -25,7 +25,7 @@ from sqlite_utils.migrations import Migrations
 
 from promptsync.errors import SchemaMismatch
 from promptsync.merge.layout import Layout
-from promptsync.model import Kind, Role, Schema, Table
+from promptsync.model import FilledBy, Kind, Role, Schema, Table
 from promptsync.store.ddl import indexes, statements
 from promptsync.store.reading import path_of
 
@@ -40,7 +40,9 @@ def fingerprint(table: Table) -> Fingerprint:
     facts = {"role": table.role.value, "key": ", ".join(table.key)}
     if table.role is Role.MIRROR:
         facts["owner"] = "an organization" if table.org_scoped else "none"
-        facts["version"] = f"{table.order or 'sequence'} of a change set" if table.change_sets else "time"
+        facts["version"] = (
+            f"{table.order or 'sequence'} of a change set" if table.filled_by is FilledBy.CHANGE_SET else "time"
+        )
     if table.search:
         facts["search"] = ", ".join(table.search)
     group_of: dict[str, str] = {}

@@ -15,7 +15,7 @@ from promptsync.clock import CLOCKS_DIFFER, iso_micros, iso_millis, parse_iso
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import PER_MICRO, TERMINAL
-from promptsync.model import Role, Schema
+from promptsync.model import FilledBy, Role, Schema
 from promptsync.store.future import date_records_anew
 from promptsync.store.mirror import Mirror
 
@@ -82,7 +82,7 @@ def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaire
 def _versioned(mirror: Mirror) -> Iterator[Layout]:
     """Tables whose versions are times."""
     for table in mirror.schema:
-        if table.role is Role.MIRROR and not table.change_sets:
+        if table.role is Role.MIRROR and table.filled_by is not FilledBy.CHANGE_SET:
             yield mirror.layout(table.name)
 
 

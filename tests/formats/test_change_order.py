@@ -13,7 +13,7 @@ import pytest
 from promptsync.clock import iso_millis, micros_of
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.reader import Batch, ChangeSetReader
-from promptsync.model import Column, Kind, Table
+from promptsync.model import Column, FilledBy, Kind, Table
 from promptsync.model.file_name import ChangeSetName
 
 NAME = ChangeSetName("cio_thing", 7, 5, 241600000000311123, 3)
@@ -29,7 +29,7 @@ TABLE = Table(
         Column("part", Kind.INTEGER, ""),
     ),
     org_scoped=False,
-    change_sets=True,
+    filled_by=FilledBy.CHANGE_SET,
     order="seq_num",
 )
 MOMENT = datetime(2026, 2, 4, 8, 0, 0, 123456, UTC)

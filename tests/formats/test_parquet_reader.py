@@ -20,7 +20,7 @@ from promptsync.formats.limits import Limits
 from promptsync.formats.parquet import reader as parquet_rows
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.formats.rejects import BadRow
-from promptsync.model import Column, Kind, Table
+from promptsync.model import Column, FilledBy, Kind, Table
 from promptsync.model.file_name import ChangeSetName
 
 NAME = ChangeSetName("cio_thing", 7, 5, 241600000000311123, 3)
@@ -40,7 +40,7 @@ TABLE = Table(
         Column("seq_num", Kind.INTEGER, "", "row"),
     ),
     org_scoped=False,
-    change_sets=True,
+    filled_by=FilledBy.CHANGE_SET,
     order="seq_num",
 )
 MOMENT = datetime(2026, 2, 4, 8, 0, 0, 123456, UTC)

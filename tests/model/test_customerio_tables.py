@@ -5,7 +5,7 @@ A line: table, order, key within the workspace; below it its columns as the spec
 
 import pytest
 
-from promptsync.model import Role, Schema, Table
+from promptsync.model import FilledBy, Role, Schema, Table
 from promptsync.vendors import declared_schema
 
 _STATED = """
@@ -117,7 +117,7 @@ SCHEMA = declared_schema()
 
 
 def test_the_fifteen_tables_are_there_and_no_others() -> None:
-    assert {table.name for table in SCHEMA if table.change_sets} == STATED.keys()
+    assert {table.name for table in SCHEMA if table.filled_by is FilledBy.CHANGE_SET} == STATED.keys()
     assert {table.name for table in SCHEMA if table.name.startswith("cio_")} == STATED.keys()
     assert len(STATED) == 15
 
@@ -135,11 +135,19 @@ def test_a_table_is_as_the_vendor_says(name: str) -> None:
 def test_what_refers_to_what() -> None:
     words = _LINKS.split()
     stated = {f"cio_{column}": f"cio_{table}" for column, table in zip(words[::2], words[1::2], strict=True)}
-    declared = {f"{t.name}.{c.name}": c.references for t in SCHEMA if t.change_sets for c in t.columns if c.references}
+    declared = {
+        f"{t.name}.{c.name}": c.references
+        for t in SCHEMA
+        if t.filled_by is FilledBy.CHANGE_SET
+        for c in t.columns
+        if c.references
+    }
     assert declared == stated
 
 
-@pytest.mark.parametrize("table", [table for table in SCHEMA if table.change_sets], ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [table for table in SCHEMA if table.filled_by is FilledBy.CHANGE_SET], ids=lambda table: table.name
+)
 def test_what_a_table_names_it_has(table: Table) -> None:
     named = {*table.facets, *table.key, *(column for index in table.indexes for column in index)}
     assert (named | {table.label, table.sort, table.order}) - {""} <= table.by_name.keys()
@@ -151,7 +159,7 @@ def test_what_a_table_names_it_has(table: Table) -> None:
 
 def test_every_reference_within_the_workspace_has_a_target() -> None:
     for table in SCHEMA:
-        for column in table.columns if table.change_sets else ():
+        for column in table.columns if table.filled_by is FilledBy.CHANGE_SET else ():
             target = SCHEMA.target(column)
             assert (target is not None) == bool(column.references)
             assert target is None or target.columns[0] == "workspace_id"

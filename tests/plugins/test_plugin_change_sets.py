@@ -8,7 +8,7 @@ from promptsync import Column, Kind, Table
 from promptsync.errors import ConfigError
 from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import Claims
-from promptsync.model import View
+from promptsync.model import FilledBy, View
 from promptsync.plugins.declared import PluginError
 from promptsync.plugins.schema import extended
 from promptsync.vendors import declared_schema
@@ -37,7 +37,9 @@ def test_they_cannot_be_widened() -> None:
         extended(declared_schema(), {"p": ([], {"cio_people": [column]})}, observed=False)
 
 
-@pytest.mark.parametrize("wrong", [{"change_sets": True}, {"views": (View("cio_people_gone", "x", "mine"),)}])
+@pytest.mark.parametrize(
+    "wrong", [{"filled_by": FilledBy.CHANGE_SET}, {"views": (View("cio_people_gone", "x", "mine"),)}]
+)
 def test_none_can_be_declared_nor_views(wrong: dict[str, object]) -> None:
     assert "mine" in extended(declared_schema(), {"p": ([FINE], {})}, observed=False)
     with pytest.raises(ConfigError, match="change sets or views"):

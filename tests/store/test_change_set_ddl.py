@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
-from promptsync.model import Schema, Table, View
+from promptsync.model import FilledBy, Schema, Table, View
 from promptsync.store.connect import open_reader
 from promptsync.store.ddl import create_table, create_view
 from promptsync.store.mirror import Mirror, add_column, split_column
 from promptsync.vendors import declared_schema
 
 SCHEMA = declared_schema()
-TABLES = [table for table in SCHEMA if table.change_sets]
+TABLES = [table for table in SCHEMA if table.filled_by is FilledBy.CHANGE_SET]
 
 
 def _objects(path: Path) -> dict[str, str]:
@@ -39,7 +39,7 @@ def test_a_mirror_from_before_these_tables_gets_them_whole(tmp_path: Path) -> No
     fresh = _made(tmp_path / "fresh.db", SCHEMA)
     assert {table.name for table in TABLES} | {view.name for view in SCHEMA.views} <= fresh.keys()
     old = tmp_path / "old.db"
-    assert _made(old, Schema(table for table in SCHEMA if not table.change_sets)) == {}
+    assert _made(old, Schema(table for table in SCHEMA if table.filled_by is not FilledBy.CHANGE_SET)) == {}
     assert _made(old, SCHEMA) == fresh
 
 

@@ -5,8 +5,11 @@ lies within a workspace, a column of it, the view of the newest row of each thin
 """
 
 from collections.abc import Iterable
+from functools import partial
 
-from promptsync.model.table import Column, Kind, Table, View
+from promptsync.model.table import Column, FilledBy, Kind, Table, View
+
+_Table = partial(Table, vendor="Customer.io", filled_by=FilledBy.CHANGE_SET, org_scoped=False)
 
 WORKSPACE = "workspace_id"
 TEXT, TIME, INT, BOOL, JSON = Kind.TEXT, Kind.TIME, Kind.INTEGER, Kind.BOOLEAN, Kind.JSON
@@ -21,7 +24,7 @@ def change_set_table(
     """A table that change sets fill. ``key``: within the workspace. Every column outside it is of the group ``row``."""
     whole = (WORKSPACE, *key)
     made = tuple(Column(c, kind, what, "" if c in whole else "row", "".join(to)) for c, kind, what, *to in columns)
-    return Table(name, about, whole, made, org_scoped=False, change_sets=True, order=order, **more)  # type: ignore[arg-type]
+    return _Table(name, about, whole, made, order=order, **more)  # type: ignore[arg-type]
 
 
 def workspace(of: str) -> Described:

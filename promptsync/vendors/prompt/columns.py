@@ -1,10 +1,17 @@
-"""The few kinds of column that tables filled by webhooks are made of.
+"""The few kinds of column and table that Prompt's tables are made of.
 
-Owns their shapes only: a key, a fact of some group, the end of a link, what a model says beyond its description.
+Owns their shapes only: whose a table is and what fills it, a key, a fact of some group, the end of a link, what a
+model says beyond its description.
 """
 
-from promptsync.model.table import Column, Kind
+from functools import partial
 
+from promptsync.model.table import Column, FilledBy, Kind, Table
+
+exported_table = partial(Table, vendor="Prompt", filled_by=FilledBy.SNAPSHOT)
+"""A table of the nightly data exports; deliveries may state its rows too."""
+event_table = partial(Table, vendor="Prompt")
+"""A table that deliveries alone fill."""
 ORG_ID = Column("org_id", Kind.INTEGER, "Organization the row belongs to", references="org")
 
 

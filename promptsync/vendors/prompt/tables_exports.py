@@ -8,6 +8,7 @@ every exported column at once, so the groups are cut by what the webhooks' model
 """
 
 from promptsync.model.table import Column, Kind, Table
+from promptsync.vendors.prompt.columns import exported_table
 
 _INT, _TEXT, _BOOL, _TIME = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME
 
@@ -24,7 +25,7 @@ def _org_id() -> Column:
     return Column("org_id", _INT, "Organization the row belongs to", references="org")
 
 
-ORG = Table(
+ORG = exported_table(
     "org",
     "The organizations in the export subscription.",
     ("id",),
@@ -39,7 +40,7 @@ ORG = Table(
     org_scoped=False,
 )
 
-CONTACT = Table(
+CONTACT = exported_table(
     "contact",
     "People who are texted: their names, numbers and whether they have opted out.",
     ("id",),
@@ -66,7 +67,7 @@ CONTACT = Table(
     observed_column="updated_timestamp",
 )
 
-CONTACT_DATA = Table(
+CONTACT_DATA = exported_table(
     "contact_data",
     "Custom data fields of contacts, the organization's own and the system's.",
     ("id", "managed"),
@@ -88,7 +89,7 @@ CONTACT_DATA = Table(
     observed_column="updated_timestamp",
 )
 
-CONTACT_TAG = Table(
+CONTACT_TAG = exported_table(
     "contact_tag",
     "Tags put on contacts over time, removed ones included.",
     ("id",),
@@ -110,7 +111,7 @@ CONTACT_TAG = Table(
 
 
 def _consent_table(name: str, word: str, phone_about: str) -> Table:
-    return Table(
+    return exported_table(
         name,
         f"Every {word} on record, by the contact or made for them (by API, automation or the like).",
         ("id",),
@@ -131,7 +132,7 @@ def _consent_table(name: str, word: str, phone_about: str) -> Table:
 OPT_OUT = _consent_table("opt_out", "opt-out", "The organization's number that the STOP keyword was sent to")
 OPT_IN = _consent_table("opt_in", "opt-in", "The organization's number associated with the opt-in, if any")
 
-MESSAGE = Table(
+MESSAGE = exported_table(
     "message",
     "Every message in and out, with its delivery.",
     ("id",),
@@ -172,7 +173,7 @@ MESSAGE = Table(
     indexes=(("contact_id", "created_timestamp"), ("broadcast_id",), ("created_timestamp",)),
 )
 
-BROADCAST = Table(
+BROADCAST = exported_table(
     "broadcast",
     "Broadcasts, with who was targeted and what came of it.",
     ("id",),

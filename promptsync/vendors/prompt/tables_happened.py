@@ -5,6 +5,7 @@ item's place in it, from 0; a row is written once and never changed.
 """
 
 from promptsync.model.table import Column, Kind, Role, Table
+from promptsync.vendors.prompt.columns import event_table
 
 _INT, _TEXT, _BOOL, _TIME, _JSON = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME, Kind.JSON
 
@@ -16,7 +17,7 @@ def _happened(name: str, about: str, *columns: Column, facets: tuple[str, ...] =
         Column("org_id", _INT, "Organization it belongs to", references="org"),
     )
     indexes = tuple((column.name,) for column in columns if column.references or column.name in ("at", *facets))
-    return Table(
+    return event_table(
         name, about, ("event_id", "item"), fixed + columns, Role.HAPPENED, sort="at", facets=facets, indexes=indexes
     )
 

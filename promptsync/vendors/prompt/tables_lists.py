@@ -3,12 +3,12 @@
 Source: Event Endpoint specification, Common models. CustomerModel, and customer/optOut.
 """
 
-from promptsync.model.table import Kind, Table
-from promptsync.vendors.prompt.columns import ORG_ID, fact, key, removed
+from promptsync.model.table import Kind
+from promptsync.vendors.prompt.columns import ORG_ID, event_table, fact, key, removed
 
 _TEXT, _BOOL, _TIME = Kind.TEXT, Kind.BOOLEAN, Kind.TIME
 
-CONTACT_CHANNEL = Table(
+CONTACT_CHANNEL = event_table(
     "contact_channel",
     "Numbers and accounts at which a contact can be reached.",
     ("contact_id", "identity_type", "key"),
@@ -26,7 +26,7 @@ CONTACT_CHANNEL = Table(
 )
 
 
-CONTACT_IDENTITY = Table(
+CONTACT_IDENTITY = event_table(
     "contact_identity",
     "What identifies a contact: numbers, accounts and IDs in other systems.",
     ("contact_id", "type", "key"),
@@ -43,7 +43,7 @@ CONTACT_IDENTITY = Table(
 )
 
 
-TAG = Table(
+TAG = event_table(
     "tag",
     "Tags as they are defined (contact_tag and contact_current_tag say who has them).",
     ("id",),
@@ -59,7 +59,7 @@ TAG = Table(
 )
 
 
-CONTACT_CURRENT_TAG = Table(
+CONTACT_CURRENT_TAG = event_table(
     "contact_current_tag",
     "Tags on contacts as webhooks last told them.",
     ("contact_id", "tag_id"),
@@ -77,7 +77,7 @@ CONTACT_CURRENT_TAG = Table(
 )
 
 
-CONTACT_LIST = Table(
+CONTACT_LIST = event_table(
     "contact_list",
     "Contact lists by name; contact_list_member says who is on them.",
     ("id",),
@@ -98,7 +98,7 @@ CONTACT_LIST = Table(
 )
 
 
-CONTACT_LIST_MEMBER = Table(
+CONTACT_LIST_MEMBER = event_table(
     "contact_list_member",
     "Who is on which contact list.",
     ("contact_id", "contact_list_id"),
@@ -115,7 +115,7 @@ CONTACT_LIST_MEMBER = Table(
 )
 
 
-CHANNEL_OPT_OUT = Table(
+CHANNEL_OPT_OUT = event_table(
     "channel_opt_out",
     "Opt-outs from one channel by its phone provider (the contact's global consent is in contact).",
     ("contact_id", "channel_id"),

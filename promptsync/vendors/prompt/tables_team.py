@@ -3,12 +3,12 @@
 Source: Event Endpoint specification, Common models. TeamMemberModel and OrgChannelModel.
 """
 
-from promptsync.model.table import Kind, Table
-from promptsync.vendors.prompt.columns import ORG_ID, extra, fact, key
+from promptsync.model.table import Kind
+from promptsync.vendors.prompt.columns import ORG_ID, event_table, extra, fact, key
 
 _INT, _TEXT, _BOOL, _TIME, _JSON = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME, Kind.JSON
 
-TEAM_MEMBER = Table(
+TEAM_MEMBER = event_table(
     "team_member",
     "The organization's people who use Prompt (webhooks call them agents).",
     ("id",),
@@ -30,7 +30,7 @@ TEAM_MEMBER = Table(
 )
 
 
-TEAM_MEMBER_IDENTITY = Table(
+TEAM_MEMBER_IDENTITY = event_table(
     "team_member_identity",
     "Identities of team members in other systems.",
     ("team_member_id", "type", "key"),
@@ -44,7 +44,7 @@ TEAM_MEMBER_IDENTITY = Table(
 )
 
 
-CHANNEL = Table(
+CHANNEL = event_table(
     "channel",
     "The organization's channels: numbers and accounts it sends from.",
     ("id",),

@@ -4,13 +4,13 @@ Source: Event Endpoint specification, Common models. One table for each thing a 
 model carries. A vendor field in camelCase is a column in snake_case; provider-specific sub-models are JSON.
 """
 
-from promptsync.model.table import Kind, Table
+from promptsync.model.table import Kind
 from promptsync.vendors.prompt import tables_lists, tables_team
-from promptsync.vendors.prompt.columns import ORG_ID, extra, fact, key
+from promptsync.vendors.prompt.columns import ORG_ID, event_table, extra, fact, key
 
 _INT, _TEXT, _BOOL, _TIME, _JSON = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME, Kind.JSON
 
-CONVERSATION = Table(
+CONVERSATION = event_table(
     "conversation",
     "Conversations between a contact and the organization on one channel (webhooks call it interaction).",
     ("id",),
@@ -33,7 +33,7 @@ CONVERSATION = Table(
 )
 
 
-CONVERSATION_MEMBER = Table(
+CONVERSATION_MEMBER = event_table(
     "conversation_member",
     "Team members in conversations.",
     ("conversation_id", "team_member_id"),
@@ -47,7 +47,7 @@ CONVERSATION_MEMBER = Table(
 )
 
 
-CONVERSATION_BOT = Table(
+CONVERSATION_BOT = event_table(
     "conversation_bot",
     "Bots in conversations.",
     ("conversation_id", "bot_id"),
@@ -55,7 +55,7 @@ CONVERSATION_BOT = Table(
 )
 
 
-CONVERSATION_CONFIG = Table(
+CONVERSATION_CONFIG = event_table(
     "conversation_config",
     "Configuration of conversations (webhooks call it interactionConfig).",
     ("id",),
@@ -72,7 +72,7 @@ CONVERSATION_CONFIG = Table(
 )
 
 
-SCHEDULED_MESSAGE = Table(
+SCHEDULED_MESSAGE = event_table(
     "scheduled_message",
     "Messages to be sent later (webhooks call them scheduledAction).",
     ("id",),
@@ -101,7 +101,7 @@ SCHEDULED_MESSAGE = Table(
 )
 
 
-INSTANT_APP = Table(
+INSTANT_APP = event_table(
     "instant_app",
     "Instant apps: small pages made for a contact, most of them sent in a message.",
     ("id",),
@@ -124,7 +124,7 @@ INSTANT_APP = Table(
 )
 
 
-UPLOAD = Table(
+UPLOAD = event_table(
     "upload",
     "Files sent with messages.",
     ("id",),

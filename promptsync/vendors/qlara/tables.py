@@ -5,8 +5,11 @@ columns of its files, and a file may lack any of them: so every column is a grou
 Columns that are not declared here are added as they come, under the vendor's names.
 """
 
-from promptsync.model.table import Column, Kind, Table
+from functools import partial
 
+from promptsync.model.table import Column, FilledBy, Kind, Table
+
+_export_table = partial(Table, vendor="Qlara", filled_by=FilledBy.EXPORT, org_scoped=False)
 _TEXT, _TIME, _REAL, _INT = Kind.TEXT, Kind.TIME, Kind.REAL, Kind.INTEGER
 
 
@@ -15,7 +18,7 @@ def _columns(*described: tuple[str, Kind, str], own_id: str) -> tuple[Column, ..
     return (key, *(Column(name, kind, about, group=name) for name, kind, about in described))
 
 
-QLARA_CONTACT = Table(
+QLARA_CONTACT = _export_table(
     "qlara_contact",
     "Contacts of the Qlara account, from its exports. Contacts that are in no export any more stay.",
     ("id",),
@@ -34,10 +37,9 @@ QLARA_CONTACT = Table(
     label="name",
     sort="updated_at",
     indexes=(("phone",), ("updated_at",)),
-    org_scoped=False,
 )
 
-QLARA_DELIVERY_REPORT = Table(
+QLARA_DELIVERY_REPORT = _export_table(
     "qlara_delivery_report",
     "What became of messages sent by Qlara campaigns, from its exports.",
     ("id",),
@@ -61,10 +63,9 @@ QLARA_DELIVERY_REPORT = Table(
     sort="sent_at",
     facets=("status", "channel"),
     indexes=(("message_id",), ("campaign_id",), ("destination",), ("sent_at",), ("status",), ("channel",)),
-    org_scoped=False,
 )
 
-QLARA_MESSAGE = Table(
+QLARA_MESSAGE = _export_table(
     "qlara_message",
     "Messages sent through Qlara's API, from its message history. It holds no others.",
     ("id",),
@@ -87,7 +88,6 @@ QLARA_MESSAGE = Table(
     sort="sent_at",
     facets=("status", "channel"),
     indexes=(("destination",), ("sent_at",), ("status",), ("channel",)),
-    org_scoped=False,
 )
 
 TABLES = (QLARA_CONTACT, QLARA_DELIVERY_REPORT, QLARA_MESSAGE)
