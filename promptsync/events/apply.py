@@ -28,7 +28,7 @@ from promptsync.events.fields import Fields
 from promptsync.events.large_delivery import merge_in_parts
 from promptsync.events.merge_claims import ClaimMerger, Collision, Merged
 from promptsync.plugins.declared import EventHandler
-from promptsync.store.connect import translate
+from promptsync.store.connect import attempt
 from promptsync.store.inbox import StoredEvent, mark, next_is_large, pending
 from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
@@ -224,7 +224,7 @@ class EventApplier:
 
         def merge(connection: sqlite3.Connection, part: Claims, last: bool) -> list[Collision] | None:
             merged: list[Collision] = []
-            error = _attempt(connection, lambda: merged.extend(self._merge_part(connection, reading, part, collisions)))
+            error = attempt(connection, lambda: merged.extend(self._merge_part(connection, reading, part, collisions)))
             if error is not None:
                 _mark_failed(connection, reading, error)
                 return None
@@ -252,7 +252,7 @@ class EventApplier:
 
     def _apply(self, connection: sqlite3.Connection, events: list[StoredEvent]) -> None:
         readings = [self._read(event) for event in events]
-        error = _attempt(connection, lambda: self._merge(connection, readings))
+        error = attempt(connection, lambda: self._merge(connection, readings))
         if error is not None and len(events) == 1:
             _mark_failed(connection, readings[0], error)
         elif error is not None:
@@ -280,23 +280,6 @@ class EventApplier:
         _note_unknown(connection, readings)
         mark(connection, [_outcome(reading, collided.get(reading.event.id, ())) for reading in readings])
         self._touched(merged)
-
-
-def _attempt(connection: sqlite3.Connection, work: Callable[[], None]) -> Exception | None:
-    """Do it; or undo it and return why. Raises what is about the mirror, not about what was sent."""
-    connection.execute("SAVEPOINT batch")
-    try:
-        work()
-    except Exception as error:
-        storage = isinstance(error, sqlite3.Error) and translate(error) is not None
-        if storage or not connection.in_transaction:
-            raise
-        connection.execute("ROLLBACK TO batch")
-        return error
-    finally:
-        if connection.in_transaction:
-            connection.execute("RELEASE batch")
-    return None
 
 
 def _mark_failed(connection: sqlite3.Connection, reading: Reading, error: Exception) -> None:

@@ -10,14 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from promptsync.clock import iso_millis
 from promptsync.events.claims import Claims, RowClaim
-from promptsync.merge.absence import removed_at
-from promptsync.merge.event_sql import EventStatements
-from promptsync.merge.layout import Layout
-from promptsync.merge.sql import names, quote
-from promptsync.model import Key, Schema, Value
-from promptsync.store import ledger
+from promptsync.merge.event_sql import EventStatements, happened_sql
+from promptsync.model import Key, Value
+from promptsync.store import full_lists, ledger
 from promptsync.store.mirror import Mirror
 
 _CHUNK = 200
@@ -111,7 +107,7 @@ class ClaimMerger:
             for table, cells in claims.happened:
                 rows[table].append(cells)
         for table, cells_of in rows.items():
-            connection.executemany(happened_sql(self._mirror.schema, table), cells_of)
+            connection.executemany(happened_sql(self._mirror.schema[table]), cells_of)
 
     def _full_lists(
         self,
@@ -123,14 +119,14 @@ class ClaimMerger:
     ) -> None:
         foreign = {(one.event_id, one.key[0]) for one in collisions if one.table == "contact"}
         stated = [row for claims in batch for row in claims.full_lists if (claims.event_id, row[0]) not in foreign]
-        connection.executemany("INSERT INTO sync_full_list VALUES (?, ?, ?) ON CONFLICT DO NOTHING", stated)
+        full_lists.add(connection, stated)
         contacts = {contact for contact, _, _ in stated}
         linked = {table for table, _ in grouped}
         for claims in batch:
             contacts.update(int(row.key[0] or 0) for row in claims.rows if self._mirror.schema[row.table].full_list)
         for table in self._mirror.schema:
             if table.full_list and contacts and (stated or table.name in linked):
-                _settle_links(connection, self._mirror.layout(table.name), contacts, revision)
+                full_lists.settle_links(connection, self._mirror.layout(table.name), contacts, revision)
 
 
 def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
@@ -188,33 +184,3 @@ class _Plan:
                 yield (*cells, row.seen)
             else:
                 yield cells
-
-
-def happened_sql(schema: Schema, table: str) -> str:
-    """Writes one row of what happened, once."""
-    columns = [column.name for column in schema[table].columns]
-    slots = ", ".join("?" * len(columns))
-    return f"INSERT INTO {quote(table)} ({names(columns)}) VALUES ({slots}) ON CONFLICT DO NOTHING"
-
-
-def _settle_links(connection: sqlite3.Connection, layout: Layout, contacts: set[int], revision: int) -> None:
-    """Set ``removed_at`` of these contacts' links to what the full lists known so far say."""
-    table, key = quote(layout.table.name), names(layout.key)
-    same_key = " AND ".join(f"{quote(column)} = ?" for column in layout.key)
-    for contact in contacts:
-        links = connection.execute(f"SELECT {key}, _seen_at, removed_at FROM {table} WHERE contact_id = ?", (contact,))
-        found = links.fetchall()
-        if not found:
-            continue
-        stated = connection.execute(
-            "SELECT at FROM sync_full_list WHERE contact_id = ? AND list = ? ORDER BY at",
-            (contact, layout.table.full_list),
-        )
-        full_lists = [at for (at,) in stated]
-        for *link, seen, removed in found:
-            gone = removed_at(seen, full_lists)
-            text = None if gone is None else iso_millis(gone)
-            if text != removed:
-                connection.execute(
-                    f"UPDATE {table} SET removed_at = ?, _rev = ? WHERE {same_key}", (text, revision, *link)
-                )

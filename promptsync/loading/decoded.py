@@ -195,8 +195,7 @@ class DecodedLoader:
 
     def _merged_before(self, sha256: str, kind: FileKind) -> bool:
         with self._mirror.reading() as connection:
-            sql = "SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND state = 'merged' AND source LIKE ?)"
-            return bool(connection.execute(sql, (sha256, f"%:{kind.name}")).fetchone()[0])
+            return ledger.decoded_before(connection, sha256, kind.name)
 
     def _row(self, request: LoadRequest, report: FileReport, sha256: str | None) -> dict[str, Any]:
         row = report.as_row() | {"source": request.source, "path": str(request.path), "sha256": sha256}

@@ -22,11 +22,11 @@ from promptsync.loading.spellings import note_dialect
 from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.guards import Content, Guards, reason_in_bad_rows
 from promptsync.merge.layout import Layout
-from promptsync.merge.sql import quote
 from promptsync.merge.version import Rank, version
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns
 from promptsync.store.mirror import Mirror
+from promptsync.store.reading import count_since
 from promptsync.store.writer import Lane
 from promptsync.vendors.qlara.csv import ExportFile, ExportProof
 from promptsync.vendors.qlara.rows import (
@@ -231,9 +231,7 @@ class _Merge:
     def _count(self, connection: sqlite3.Connection, keys: list[str], revision: int = 0) -> int:
         """How many of the keys there are, with at least that revision. Of few lengths: each statement is kept."""
         length = next(most for most in (_SLICE, _QUIET_SLICE, len(keys)) if len(keys) <= most)
-        marks = ", ".join("?" * length)
-        sql = f"SELECT count(*) FROM {quote(self._table)} WHERE id IN ({marks}) AND _rev >= ?"
-        return int(connection.execute(sql, (*keys, *[None] * (length - len(keys)), revision)).fetchone()[0])
+        return count_since(connection, self._table, (*keys, *[None] * (length - len(keys))), revision)
 
     def _reject(self, connection: sqlite3.Connection, bad: BadRow, file_id: int | None) -> None:
         row = {"class": bad.reason_class, "table": self._table, "file_id": file_id, "line": bad.line}

@@ -2,18 +2,13 @@
 
 Owns the turn of each file, what events touch while one is being merged, and leftovers.
 Blocking, for a worker thread.
-
-Emptying a table that change sets fill, so that its history can come again.
-
-Owns the order of it. That files of the table were merged is forgotten first, so that a reset which is killed can be
-done again and never leaves a file counted as merged whose rows are gone. What a place has given is not fetched again.
 """
 
 import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -31,39 +26,13 @@ from promptsync.loading.snapshot import FileLoad
 from promptsync.loading.snapshot_merge import Progress
 from promptsync.loading.spellings import spellings
 from promptsync.merge.guards import LATEST_AHEAD
-from promptsync.merge.sql import names, quote
 from promptsync.model import Key
-from promptsync.store import ledger, observed
+from promptsync.store import observed
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Repaired, repair
-from promptsync.store.slices import Slices
+from promptsync.store.reset import Reset, reset_table
 from promptsync.store.staging import WORTH, give_back
 from promptsync.store.writer import Lane
-
-
-@dataclass(frozen=True, slots=True)
-class Reset:
-    """What came of it. ``rows``: deleted; ``files``: whose merging was forgotten."""
-
-    table: str
-    rows: int
-    files: int
-
-
-def reset_table(mirror: Mirror, table: str, progress: Progress) -> Reset:
-    """Delete its rows, a slice at a time. Blocking: not for the event loop's thread."""
-    files = mirror.writer.run(lambda connection: ledger.forget_merged(connection, table))
-    with mirror.reading() as connection:
-        total: int = connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()[0]
-    key = names(mirror.schema[table].key)
-    some = f"SELECT {key} FROM {quote(table)} ORDER BY {key} LIMIT ?"
-
-    def work(connection: sqlite3.Connection, first: int, last: int) -> None:
-        connection.execute(f"DELETE FROM {quote(table)} WHERE ({key}) IN ({some})", (last - first + 1,))
-
-    Slices(mirror.writer).run(work, total, lambda done, of: progress("deleting", done, of))
-    return Reset(table, total, files)
-
 
 __all__ = ["FileLoader", "FileReport", "LoadRequest", "LoadSettings"]
 

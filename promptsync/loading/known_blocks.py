@@ -4,8 +4,6 @@ Owns what of the mirror the pass needs to know (the block index of the newest ap
 sources have claimed since) and when that may be used. Decompresses once; nothing is believed before its end.
 """
 
-import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -22,8 +20,7 @@ from promptsync.merge.block_index import NOTHING_KNOWN, BlockCount, BlockIndex, 
 from promptsync.model import Table
 from promptsync.model.file_name import FileName
 from promptsync.store import ledger
-from promptsync.store.mirror import Mirror
-from promptsync.store.writer import Lane
+from promptsync.store.mirror import Mirror, block_seed
 
 
 @dataclass(slots=True)
@@ -98,23 +95,10 @@ def cutter_for(
     """What cuts a file of the table, its digests salted with all that the meaning of its bytes depends on. ``known``:
     with where the others are set aside."""
     salt = f"{table.name} {settings.zone.key} {settings.limits.max_cell}".encode()
-    return ContentCutter(*known, _seed(mirror), salt, step_for(size_of(path)), known_names(table))
+    return ContentCutter(*known, block_seed(mirror), salt, step_for(size_of(path)), known_names(table))
 
 
 def orderly(cutter: ContentCutter, key: str) -> Cut | None:
     """The blocks of a file that was cut to its end, if it is sorted by its first column and that is the key."""
     cut = cutter.finish()
     return cut if cut is not None and cut.orderly and cutter.key_name() == key else None
-
-
-def _seed(mirror: Mirror) -> int:
-    """Makes digests this mirror's own; chosen once."""
-
-    def choose(connection: sqlite3.Connection) -> int:
-        chosen = (str(secrets.randbits(63)),)
-        connection.execute("INSERT INTO sync_state VALUES ('block_seed', ?) ON CONFLICT DO NOTHING", chosen)
-        return int(connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()[0])
-
-    with mirror.reading() as connection:
-        row = connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()
-    return int(row[0]) if row else mirror.writer.run(choose, Lane.BULK)

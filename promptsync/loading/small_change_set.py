@@ -16,13 +16,12 @@ from promptsync.loading.report import FileReport, ledger_row
 from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
 from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.layout import Layout
-from promptsync.merge.sql import names
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
 from promptsync.store.compare import find_changes
 from promptsync.store.key_order import KeyOrder
-from promptsync.store.staging import definitions
+from promptsync.store.memory_staging import shape_in_order
 
 
 class SmallChangeSet(ChangeSetLoad, SmallFile):
@@ -70,12 +69,8 @@ class SmallChangeSet(ChangeSetLoad, SmallFile):
         self.rows = [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
         self._statements = change_set_statements(layout, frozenset(layout.values) & frozenset(columns))
         fields = zip(reader.schema, columns, strict=True)
-        staged = definitions(field.with_name(column) for field, column in fields if column != NUMBER)
-        self.shape = (
-            f"CREATE TABLE staging.rows ({', '.join(staged)}, PRIMARY KEY ({names(layout.key)})) WITHOUT ROWID",
-            self._statements.make_delta,
-            "CREATE TABLE staging.gone (key)",
-        )
+        staged = [field.with_name(column) for field, column in fields if column != NUMBER]
+        self.shape = shape_in_order(staged, layout.key, self._statements.make_delta)
 
     def merge(self, connection: sqlite3.Connection) -> None:
         """As SmallFile has it."""

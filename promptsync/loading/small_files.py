@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from promptsync.errors import PromptsyncError
 from promptsync.loading.report import FileReport
+from promptsync.store.memory_staging import MemoryTables, Shape
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import attach_memory, let_go
 from promptsync.store.writer import Preempted
@@ -26,9 +27,6 @@ SMALL_ROWS: Final = 2_000
 """Of a file, and of a table that a snapshot is compared with: what is compared within a transaction."""
 _SECONDS: Final = 0.012
 """How long one transaction goes on taking files."""
-
-Shape = tuple[str, ...]
-"""The statements that make the tables of the staging."""
 
 
 class LoadAlone(Exception):
@@ -59,7 +57,7 @@ class SmallRun:
 
     def __init__(self, mirror: Mirror, alone: Callable[[SmallFile], None]) -> None:
         self._mirror, self._alone = mirror, alone
-        self._shape: Shape = ()
+        self._tables = MemoryTables()
         self._most = 0
 
     def merge(self, files: Sequence[SmallFile]) -> None:
@@ -71,7 +69,7 @@ class SmallRun:
         waiting = deque(sorted(files, key=lambda file: file.report.table or ""))  # within a table as they were given
         self._most = len(waiting)
         while waiting:
-            self._shape = ()
+            self._tables.forget()
             writer.run(attach_memory, bare=True)
             try:
                 odd = self._some(waiting)
@@ -92,14 +90,16 @@ class SmallRun:
                     committed=lambda _: self._mirror.snapshots.committed(),
                 )
             except Preempted:
-                self._shape, self._most = (), 1
+                self._tables.forget()
+                self._most = 1
                 continue
             except PromptsyncError:
                 raise
             except Exception:  # noqa: BLE001  not foreseen: going on one by one finds the file, ``alone`` tells it
                 if self._most == 1:
                     return waiting.popleft()  # whatever it is, it is said of this file
-                self._shape, self._most = (), 1
+                self._tables.forget()
+                self._most = 1
                 continue
             for _ in range(done):
                 waiting.popleft()
@@ -115,24 +115,8 @@ class SmallRun:
             if done >= self._most or (done and time.perf_counter() > until):
                 return done, False
             try:
-                self._stage(connection, file)
+                self._tables.fill(connection, file.shape, file.rows)
                 file.merge(connection)
             except LoadAlone:
                 return done, True
         return len(waiting), False
-
-    def _stage(self, connection: sqlite3.Connection, file: SmallFile) -> None:
-        if file.shape != self._shape:
-            for (table,) in connection.execute(
-                "SELECT name FROM staging.sqlite_master WHERE type = 'table'"
-            ).fetchall():
-                connection.execute(f"DROP TABLE staging.{table}")
-            for statement in file.shape:
-                connection.execute(statement)
-            self._shape = file.shape
-        else:
-            for table in ("rows", "delta", "gone"):
-                connection.execute(f"DELETE FROM staging.{table}")
-        if file.rows:
-            slots = ", ".join("?" * len(file.rows[0]))
-            connection.executemany(f"INSERT INTO staging.rows VALUES ({slots})", file.rows)

@@ -21,11 +21,11 @@ from promptsync.loading.snapshot import FileLoad
 from promptsync.loading.snapshot_merge import SnapshotMerge
 from promptsync.loading.spellings import add_dialect, spellings_in
 from promptsync.merge.guards import reason_in_rows_lost
-from promptsync.merge.sql import quote
 from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
 from promptsync.store.compare import Comparison, Staged, newly_dropped
+from promptsync.store.initial_load import has_more_rows
 from promptsync.store.memory_staging import MemoryStaging
 
 
@@ -56,9 +56,8 @@ class SmallSnapshot(FileLoad, SmallFile):
         self._read_seconds = self._spent()
 
     def _refuse_large(self, table: str) -> None:
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {quote(table)} LIMIT {SMALL_ROWS + 1})"
         with self._mirror.reading() as connection:
-            if connection.execute(sql).fetchone()[0] > SMALL_ROWS:
+            if has_more_rows(connection, table, SMALL_ROWS):
                 raise LoadAlone
 
     def _read(self, name: FileName, pieces: list[bytes]) -> None:

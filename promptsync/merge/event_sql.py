@@ -12,6 +12,7 @@ from promptsync.merge.layout import Layout
 from promptsync.merge.rule import Rule
 from promptsync.merge.sql import assigned, later, names, quote
 from promptsync.merge.version import PER_MICRO
+from promptsync.model import Table
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,10 @@ class EventStatements:
                 fresh += f" AND {self._coverage.beyond(f'(excluded._seen_at * {PER_MICRO})')}"
             tests.append(f"({fresh})")
         return " OR ".join(tests)
+
+
+def happened_sql(table: Table) -> str:
+    """Writes one row of what happened, once. Parameters: its columns, in order."""
+    columns = [column.name for column in table.columns]
+    slots = ", ".join("?" * len(columns))
+    return f"INSERT INTO {quote(table.name)} ({names(columns)}) VALUES ({slots}) ON CONFLICT DO NOTHING"

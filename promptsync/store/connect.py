@@ -9,7 +9,7 @@ a descriptor would drop SQLite's locks.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO
@@ -153,3 +153,20 @@ def leave_for_readers(database: Path) -> None:
         if not path.exists():
             path.touch(mode=mode)
             path.chmod(mode)
+
+
+def attempt(connection: sqlite3.Connection, work: Callable[[], None]) -> Exception | None:
+    """Do it within a transaction; or undo it and return why. Raises what is about the mirror, not what was sent."""
+    connection.execute("SAVEPOINT batch")
+    try:
+        work()
+    except Exception as error:
+        storage = isinstance(error, sqlite3.Error) and translate(error) is not None
+        if storage or not connection.in_transaction:
+            raise
+        connection.execute("ROLLBACK TO batch")
+        return error
+    finally:
+        if connection.in_transaction:
+            connection.execute("RELEASE batch")
+    return None

@@ -126,6 +126,12 @@ def is_empty(connection: sqlite3.Connection, table: str) -> bool:
     return not connection.execute(f"SELECT EXISTS (SELECT 1 FROM main.{quote(table)})").fetchone()[0]
 
 
+def has_more_rows(connection: sqlite3.Connection, table: str, rows: int) -> bool:
+    """Whether a table of the mirror has more than this number of rows."""
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM main.{quote(table)} LIMIT ?)"
+    return int(connection.execute(sql, (rows + 1,)).fetchone()[0]) > rows
+
+
 def build_indexes(connection: sqlite3.Connection, table: Table) -> None:
     """Give the staged table the indexes that are declared for the mirror's. The staging file is attached writable."""
     connection.execute("PRAGMA temp_store = FILE")

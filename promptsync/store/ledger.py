@@ -85,6 +85,12 @@ def changes_merged_before(
     return bool(connection.execute(sql, (sha256, table, workspace, sequence)).fetchone()[0])
 
 
+def decoded_before(connection: sqlite3.Connection, sha256: str, kind: str) -> bool:
+    """Whether a file of the same content has been merged as one of a plugin's kind."""
+    sql = "SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND state = 'merged' AND source LIKE ?)"
+    return bool(connection.execute(sql, (sha256, f"%:{kind}")).fetchone()[0])
+
+
 def forget_merged(connection: sqlite3.Connection, table: str) -> int:
     """Forget that files of a table were merged, so that they can be loaded again; returns how many there were."""
     sql = "UPDATE sync_file SET state = 'reset' WHERE \"table\" = ? AND state IN ('merged', 'unchanged')"

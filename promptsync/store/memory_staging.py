@@ -1,9 +1,10 @@
-"""The rows of a small snapshot, kept in memory until the connection that writes stages them.
+"""The rows of small files, kept in memory until the connection that writes stages them.
 
 Owns their form there: as in a staging file (staging.py), with the lists that the comparison fills.
 """
 
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,14 +12,48 @@ from typing import Any
 import pyarrow as pa
 
 from promptsync.merge.sql import names
-from promptsync.store.staging import Staging, create_rows
+from promptsync.store.staging import Staging, create_rows, definitions
+
+Shape = tuple[str, ...]
+"""The statements that make the tables of the staging."""
+
+
+class MemoryTables:
+    """The tables of a ``staging`` in memory, for one file after the other. ``shape``: what they are now."""
+
+    def __init__(self) -> None:
+        self._shape: Shape = ()
+
+    def forget(self) -> None:
+        """They are gone, or were undone."""
+        self._shape = ()
+
+    def fill(self, connection: sqlite3.Connection, shape: Shape, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Give them this shape, empty but for the first, which gets these rows."""
+        if shape != self._shape:
+            tables = connection.execute("SELECT name FROM staging.sqlite_master WHERE type = 'table'").fetchall()
+            for statement in (*(f"DROP TABLE staging.{table}" for (table,) in tables), *shape):
+                connection.execute(statement)
+            self._shape = shape
+        else:
+            for table in ("rows", "delta", "gone"):
+                connection.execute(f"DELETE FROM staging.{table}")
+        if rows:
+            slots = ", ".join("?" * len(rows[0]))
+            connection.executemany(f"INSERT INTO staging.rows VALUES ({slots})", rows)
+
+
+def shape_in_order(fields: Iterable["pa.Field[Any]"], key: Sequence[str], make_delta: str) -> Shape:
+    """Of rows that come in the order of their key, each key once."""
+    columns = ", ".join([*definitions(fields), f"PRIMARY KEY ({names(key)})"])
+    return f"CREATE TABLE staging.rows ({columns}) WITHOUT ROWID", make_delta, "CREATE TABLE staging.gone (key)"
 
 
 class MemoryStaging(Staging):
     """Takes batches as any staging does. ``shape``: the statements that make its tables; ``tuples``: all rows."""
 
     def __init__(self, key: Sequence[str]) -> None:
-        self.shape: tuple[str, ...] = ()
+        self.shape: Shape = ()
         self.tuples: list[tuple[Any, ...]] = []
         self._columns: list[str] = []
         super().__init__(Path(), key)

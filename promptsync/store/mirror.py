@@ -5,6 +5,7 @@ written, and by which rule, is decided elsewhere and handed to the writer as fun
 """
 
 import os
+import secrets
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from promptsync.model import Role, Schema
 from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
 from promptsync.store.migrations import migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
-from promptsync.store.writer import Writer
+from promptsync.store.writer import Lane, Writer
 
 _READERS = 2
 """Idle connections kept."""
@@ -141,3 +142,16 @@ def add_column(connection: sqlite3.Connection, layout: Layout, column: str) -> N
     table, version = quote(layout.table.name), quote(f"_col_{column}_at")
     connection.execute(f"ALTER TABLE {table} ADD COLUMN {quote(column)} TEXT")
     connection.execute(f"ALTER TABLE {table} ADD COLUMN {version} {layout.version_column}")
+
+
+def block_seed(mirror: Mirror) -> int:
+    """The seed that makes the digests of known blocks this mirror's own; chosen once."""
+
+    def choose(connection: sqlite3.Connection) -> int:
+        chosen = (str(secrets.randbits(63)),)
+        connection.execute("INSERT INTO sync_state VALUES ('block_seed', ?) ON CONFLICT DO NOTHING", chosen)
+        return int(connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()[0])
+
+    with mirror.reading() as connection:
+        row = connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()
+    return int(row[0]) if row else mirror.writer.run(choose, Lane.BULK)

@@ -90,3 +90,9 @@ def is_json(text: str) -> bool:
     """Whether SQLite takes a text for JSON (RFC 8259). Blocking, but holds the interpreter for no more than a copy."""
     with closing(sqlite3.connect(":memory:")) as connection:
         return bool(connection.execute("SELECT json_valid(?)", (text,)).fetchone()[0])
+
+
+def count_since(connection: sqlite3.Connection, table: str, ids: Sequence[str | None], revision: int) -> int:
+    """How many of the rows with these ids there are, changed at this revision or later."""
+    sql = f"SELECT count(*) FROM {quote(table)} WHERE id IN ({', '.join('?' * len(ids))}) AND _rev >= ?"
+    return int(connection.execute(sql, (*ids, revision)).fetchone()[0])
