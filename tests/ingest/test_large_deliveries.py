@@ -132,9 +132,9 @@ def test_killed_in_the_middle_it_is_applied_after_the_restart(mirror: Mirror, tm
     with again.reading() as connection:
         assert connection.execute("SELECT state FROM sync_event").fetchall() == [("pending",)]
         assert (connection.execute("SELECT count(*) FROM contact").fetchone()[0] > 0) == (parts > 0)
-    assert EventApplier(again).apply_next() == 1
+    assert EventApplier(again, HANDLERS).apply_next() == 1
     _store(whole, ("customer/modified", {"orgId": 1, "customers": customers}))
-    whole.writer.run(EventApplier(whole).apply_some)
+    whole.writer.run(EventApplier(whole, HANDLERS).apply_some)
     assert _dump(again) == _dump(whole)
     again.close()
     whole.close()
