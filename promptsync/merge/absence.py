@@ -72,8 +72,8 @@ class Absence:
 
     @property
     def gone(self) -> str:
-        """Fills ``staging.gone`` with the keys of rows that the snapshot, if applied, makes absent or lets go; whether
-        the newest applied one held them, and whether they become absent."""
+        """Fills ``staging.gone`` with the keys of rows that the snapshot, if applied, makes absent or no longer
+        holds; whether the newest applied one held them, and whether they become absent."""
         return self._gone(self.old, "")
 
     @property
@@ -117,7 +117,7 @@ class Absence:
 
     @property
     def _lost(self) -> str:
-        """Rows last seen before this snapshot that it, lacking them, makes absent or, held by an older one, lets go."""
+        """Rows that a snapshot without them makes absent, or that, claimed since, the newest one no longer holds."""
         old, asserted = self.old, self.coverage.asserted
         held = f"({old}._in_snapshot = 1 AND :newest = 1 AND {asserted} < :at * {PER_MICRO})"
         loose = (

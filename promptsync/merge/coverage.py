@@ -15,12 +15,15 @@ snapshot's version, kept in memory (store/snapshots.py), counts for all of these
                     written since the column was split, which wrote to no row either; it shares its group's version.
 
 So the version that a claim has to beat is the greatest of three (``versions``): the unit's own, the row's ``_snap_at``,
-and ``asserted`` where ``_in_snapshot`` is 1. What changes ``asserted`` under rows that rely on it writes it down first:
+and ``asserted`` where ``_in_snapshot`` is 1. Of a split column that has its own it is the greater of two: ``_snap_at``
+does not count, and ``asserted`` is 0 if the newest snapshot's file lacked the column. What is asserted of a row has to
+be written down before it ceases to be:
 
-    a row leaves the newest snapshot    ``written_down``, when it becomes absent (absence.py) or is let go
-    the newest snapshot lacks a column  ``settle``, before the first row of that snapshot is merged, for the rows that
-                                        the one before asserted the column of
-    a row dated later than its file     is written with that version of its own (``unmarked``: not ``implied``)
+    a row leaves the newest snapshot    ``written_down``, when it becomes absent or is no longer held (absence.py)
+    the newest snapshot lacks a column  ``settle``, before the first row of that snapshot is merged, for the rows of
+                                        which the one before asserted the column
+
+Nor may more be asserted than was claimed: a row dated later than its file is written with that version (``unmarked``).
 
 Owns every expression on these columns, for bulk statements and deliveries alike. Merges nothing.
 """

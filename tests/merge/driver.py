@@ -72,7 +72,7 @@ class Driver:
         self.mirror = Mirror(self.folder / "mirror.db", self.schema)
         self.loader = FileLoader(self.mirror, self.settings, lambda: _NOW)
         self.exports = ExportLoader(self.mirror, UTC, _TRUSTING, lambda: _NOW)
-        self.plugin = Plugin("telling", "test", Calls("telling"), declared=Declared(file_kinds=[DECODED]))
+        self.plugin = Plugin("rows", "test", Calls("rows"), declared=Declared(file_kinds=[DECODED]))
         extended = Extensions(self.schema, HANDLERS, (self.plugin,))
         self.decoded = DecodedLoader(self.mirror, extended, (lambda: _NOW, Guards()), self.loader.touched)
         self.applier = EventApplier(self.mirror, HANDLERS, touched=self.loader.touched)

@@ -85,7 +85,7 @@ def exported(path: Path, schema: Schema) -> tuple[ColumnMap, int]:
 
 
 def _decoded(folder: Path, file: Decoded) -> Path:
-    path = folder / f"{file.number}.told"
+    path = folder / f"{file.number}.rows"
     path.write_text("".join(json.dumps(asdict(line)) + "\n" for line in file.lines))
     return path
 
@@ -100,4 +100,4 @@ def _decode(path: Path) -> Iterator[Claims]:
         yield claims
 
 
-DECODED = FileKind("told", "*.told", _decode)
+DECODED = FileKind("rows", "*.rows", _decode)

@@ -96,7 +96,7 @@ class Export:
 
 
 @dataclass(frozen=True)
-class Told:
+class DecodedRow:
     """What a plugin reads out of one line: groups of a row's columns, as of an instant, by a rank. ``seen``: when the
     row was there, if not then."""
 
@@ -114,7 +114,7 @@ class Decoded:
     """A file of a kind that a plugin decodes."""
 
     number: int
-    lines: tuple[Told, ...]
+    lines: tuple[DecodedRow, ...]
 
 
 FILE_KINDS = {

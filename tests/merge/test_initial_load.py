@@ -25,12 +25,12 @@ def _load(driver: Driver, path: Path, meanwhile: str = "", at: str = "taking ove
     """The steps that loading took. ``meanwhile``: a statement run just before one of them."""
     steps: list[str] = []
 
-    def told(step: str, *_: int) -> None:
+    def progress(step: str, *_: int) -> None:
         if meanwhile and step == at and step not in steps:
             driver.mirror.writer.run(lambda connection: connection.execute(meanwhile) and None)
         steps.append(step)
 
-    report = driver.loader.load(LoadRequest(path, "test", accept=True), told)
+    report = driver.loader.load(LoadRequest(path, "test", accept=True), progress)
     assert (report.state, report.inserted) == ("merged", 300)
     return list(dict.fromkeys(steps))
 
@@ -44,14 +44,14 @@ def test_the_first_file_makes_the_same_mirror_whichever_way_it_goes(
     for meanwhile in (
         "",
         f"CREATE TRIGGER watching AFTER INSERT ON {table} BEGIN "
-        "INSERT INTO sync_state VALUES ('told', '1') ON CONFLICT DO UPDATE SET value = value + 1; END",
+        "INSERT INTO sync_state VALUES ('seen', '1') ON CONFLICT DO UPDATE SET value = value + 1; END",
         f"ALTER TABLE {table} ADD COLUMN late TEXT",
     ):
         driver = drivers()
         steps.append(_load(driver, write_file(driver.folder / "in", file), meanwhile))
         found.append([{k: v for k, v in row.items() if k not in ("_rev", "late")} for row in driver.dicts(table)])
-        told = driver.rows("sync_state", "value, name")
-        assert [value for value, name in told if name == "told"] == (["300"] if "TRIGGER" in meanwhile else [])
+        counted = driver.rows("sync_state", "value, name")
+        assert [value for value, name in counted if name == "seen"] == (["300"] if "TRIGGER" in meanwhile else [])
     assert found[0] == found[1] == found[2] != []
     assert ["merging" in taken for taken in steps] == [False, True, True]
 

@@ -13,7 +13,7 @@ from .driver import Driver, Load
 from .files import write_file
 from .model import BAD, File
 from .model_events import Event
-from .model_files import Decoded, Told
+from .model_files import Decoded, DecodedRow
 from .world_values import HOUR, NIGHTS
 
 FIRST, SECOND, THIRD = NIGHTS
@@ -228,12 +228,13 @@ def test_an_older_claim_amid_a_light_change_loses(drivers: Drivers) -> None:
 
 def test_an_older_row_of_a_plugin_amid_a_light_change_loses(drivers: Drivers) -> None:
     columns = ("content", "error_code")
-    told = Decoded(1, tuple(Told("message", (n,), 1, FIRST + HOUR, WEBHOOK, {"body": ("told",)}) for n in (9, 10)))
+    body = {"body": ("told",)}
+    older = Decoded(1, tuple(DecodedRow("message", (n,), 1, FIRST + HOUR, WEBHOOK, body) for n in (9, 10)))
     for amid in range(1, 12):
         driver = drivers()
         load(driver, message(FIRST, [(n, "a", "1") for n in (9, 10)], *columns))
         second = write_file(driver.folder / "2", message(SECOND, [(n, "a", "2") for n in (9, 10)], *columns))
-        driver.load_amid(second, Load(0, {amid: (0,)}), [write_file(driver.folder, told)])
+        driver.load_amid(second, Load(0, {amid: (0,)}), [write_file(driver.folder, older)])
         assert driver.rows("message", "id, content, error_code") == [(9, "a", "2"), (10, "a", "2")], amid
 
 

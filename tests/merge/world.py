@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from .model import BAD, File
 from .model_events import Event
 from .model_files import GROUPS, ChangeSet, Decoded, Export
-from .world_events import told
+from .world_events import deliveries
 from .world_files import decoded, exports, histories
 from .world_values import NIGHTS, ORGS, SHAPES, TEXTS
 
@@ -139,7 +139,7 @@ def worlds(draw: st.DrawFn) -> World:
     types = tuple(type_ for table in tables for type_ in _EVENTS.get(table, ())) or ("customer/added",)
     taken: set[int] = set()
     events = []
-    for type_, body, at in draw(st.lists(told(types), max_size=6)):
+    for type_, body, at in draw(st.lists(deliveries(types), max_size=6)):
         while at in taken:
             at += 1
         taken.add(at)

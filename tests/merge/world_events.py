@@ -164,7 +164,7 @@ _BODIES = {org: _bodies(org) for org in (1, 2)}
 
 
 @st.composite
-def told(draw: st.DrawFn, types: tuple[str, ...]) -> tuple[str, str, int]:
+def deliveries(draw: st.DrawFn, types: tuple[str, ...]) -> tuple[str, str, int]:
     """One delivery: type, body, time of receipt."""
     org = draw(ORGS)
     type_ = draw(st.sampled_from(types))

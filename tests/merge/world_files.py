@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from promptsync.merge.spec import EXPORT, WEBHOOK
 
-from .model_files import CHANGE_KINDS, GROUPS, ChangeKind, ChangeSet, Decoded, Export, Told
+from .model_files import CHANGE_KINDS, GROUPS, ChangeKind, ChangeSet, Decoded, DecodedRow, Export
 from .world_values import HOUR, MOMENTS, NIGHTS, ORGS, SHAPES, TIMES
 
 _UNKNOWN = ("plan", "Plan", "score", "row")
@@ -81,15 +81,15 @@ def decoded(draw: st.DrawFn, number: int, tables: tuple[str, ...]) -> Decoded:
 
 
 @st.composite
-def _lines(draw: st.DrawFn, table: str) -> Told:
+def _lines(draw: st.DrawFn, table: str) -> DecodedRow:
     shape, org, at = SHAPES[table], draw(ORGS), draw(st.sampled_from(MOMENTS))
     groups = draw(st.lists(st.sampled_from(list(GROUPS[table])), unique=True, max_size=2))
-    told = {
+    stated = {
         name: tuple(draw(shape.varied[column]) if column in shape.varied else None for column in GROUPS[table][name])
         for name in groups
     }
     seen = at if draw(st.booleans()) else draw(st.sampled_from([*NIGHTS, at + HOUR]))
-    return Told(table, shape.key(org, draw(st.integers(0, 2))), org, at, draw(_RANKS), told, seen)
+    return DecodedRow(table, shape.key(org, draw(st.integers(0, 2))), org, at, draw(_RANKS), stated, seen)
 
 
 _RANKS = st.sampled_from([EXPORT, WEBHOOK])
