@@ -11,25 +11,37 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from promptsync.clock import iso_millis, parse_iso
-    from promptsync.errors import ConfigError
+    from promptsync.errors import ConfigError, InputRefused
     from promptsync.events.claims import Claims, RowClaim
     from promptsync.events.fields import MISSING, Fields, known
     from promptsync.hookspecs import hookimpl
-    from promptsync.model import Column, Kind, Role, Table
-    from promptsync.plugins.declared import Change, FileKind, Filter, Observer, Page, PluginError, ReadOnly, Source
+    from promptsync.model import Column, FilledBy, Kind, Role, Table
+    from promptsync.model.file_name import ChangeSetName, FileName
+    from promptsync.plugins.declared import (
+        Change,
+        FileKind,
+        Filter,
+        Observer,
+        Page,
+        PluginError,
+        ReadOnly,
+        Source,
+        TableFiles,
+    )
     from promptsync.plugins.finding import note, ok, problem
     from promptsync.plugins.settings import Settings
 
 _HOMES = {
     "promptsync.plugins.finding": ("note", "ok", "problem"),
     "promptsync.clock": ("iso_millis", "parse_iso"),
-    "promptsync.errors": ("ConfigError",),
+    "promptsync.errors": ("ConfigError", "InputRefused"),
     "promptsync.hookspecs": ("hookimpl",),
     "promptsync.events.claims": ("Claims", "RowClaim"),
     "promptsync.events.fields": ("MISSING", "Fields", "known"),
-    "promptsync.model": ("Column", "Kind", "Role", "Table"),
+    "promptsync.model": ("Column", "FilledBy", "Kind", "Role", "Table"),
+    "promptsync.model.file_name": ("ChangeSetName", "FileName"),
     "promptsync.plugins.declared": (
-        *("Change", "FileKind", "Filter", "Observer", "Page", "PluginError", "ReadOnly", "Source"),
+        *("Change", "FileKind", "Filter", "Observer", "Page", "PluginError", "ReadOnly", "Source", "TableFiles"),
     ),
     "promptsync.plugins.settings": ("Settings",),
 }
@@ -37,12 +49,16 @@ _HOMES = {
 __all__ = [
     "MISSING",
     "Change",
+    "ChangeSetName",
     "Claims",
     "Column",
     "ConfigError",
     "Fields",
     "FileKind",
+    "FileName",
+    "FilledBy",
     "Filter",
+    "InputRefused",
     "Kind",
     "Observer",
     "Page",
@@ -53,6 +69,7 @@ __all__ = [
     "Settings",
     "Source",
     "Table",
+    "TableFiles",
     "__version__",
     "hookimpl",
     "iso_millis",

@@ -10,7 +10,7 @@ from typing import Any
 import pluggy
 
 from promptsync.model import Column, Table
-from promptsync.plugins.declared import Check, EventHandler, FileKind, Filter, Observer, Page, Source
+from promptsync.plugins.declared import Check, EventHandler, FileKind, Filter, Observer, Page, Source, TableFiles
 from promptsync.plugins.settings import Settings
 
 PROJECT = "promptsync"
@@ -35,8 +35,9 @@ def event_handlers(settings: Settings) -> Mapping[str, EventHandler]:  # type: i
 
 
 @hookspec
-def file_kinds(settings: Settings) -> Iterable[FileKind]:  # type: ignore[empty-body]
-    """Kinds of files that can be dropped or loaded beside the nightly exports."""
+def file_kinds(settings: Settings) -> Iterable[FileKind | TableFiles]:  # type: ignore[empty-body]
+    """Kinds of files that can be dropped, loaded or fetched: those that a function decodes row by row, and those whose
+    name states the one table that they are merged into as a whole."""
 
 
 @hookspec

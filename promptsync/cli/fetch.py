@@ -7,7 +7,6 @@ import click
 from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, about_file, print_json, print_table
 from promptsync.errors import ConfigError
 from promptsync.fetch.sources import choose, night_of, sources_of
-from promptsync.vendors.customerio.files import CHECK, own_mark
 
 _FOR_A_PERSON = ("held", "still_held", "failed", "passed_over")
 _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seconds"]
@@ -61,7 +60,7 @@ def _show(app: App, reports: list[dict[str, Any]]) -> None:
         if report["error"]:
             click.echo(f"{report['source']}: {report['error']}", err=True)
         if report["own_marks"]:
-            app.say(f"{report['source']}: {own_mark(CHECK)}")
+            app.say(f"{report['source']}: {report['own_mark']}")
         if report["strangers"]:
             app.say(f"{report['source']}: {report['strangers']:,} left alone, named like no export.")
 

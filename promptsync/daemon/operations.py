@@ -42,15 +42,16 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
             path,
             "load",
             stated,
+            None if stated else found,
             accept=bool(params.get("accept")),
             dry_run=bool(params.get("dry_run")),
             corrects=bool(params.get("corrects")),
         )
-        for path in files
+        for path, found in files.items()
     ]
     if params.get("corrects"):
         for request in requests:
-            if stated is None and engine.age(request.path)[0] != 0:
+            if not isinstance(request.stated, FileName):
                 raise ConfigError(f"--corrects is for nightly exports; {request.path.name} is none by its name.")
     reports = []
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731

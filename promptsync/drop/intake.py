@@ -18,7 +18,6 @@ from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import DROP, after_move
 from promptsync.store import ledger
 from promptsync.store.writer import Lane
-from promptsync.vendors.customerio.files import is_ignored, own_mark
 
 _log = structlog.get_logger()
 
@@ -34,17 +33,17 @@ class DropIntake:
 
     async def __call__(self, path: Path) -> Outcome:
         """Load one file. Raises Unavailable."""
-        if await asyncio.to_thread(_says_nothing, path):
-            return _silent(path)
+        if await asyncio.to_thread(self._says_nothing, path):
+            return self._silent(path)
         return self._outcome(path, await asyncio.to_thread(self._engine.load_single, LoadRequest(path, DROP)))
 
     async def together(self, paths: Sequence[Path]) -> Sequence[Outcome | Exception]:
         """Load small files together. Raises Unavailable."""
-        silent = await asyncio.to_thread(lambda: {path for path in paths if _says_nothing(path)})
+        silent = await asyncio.to_thread(lambda: {path for path in paths if self._says_nothing(path)})
         loaded = [path for path in paths if path not in silent]
         requests = [LoadRequest(path, DROP) for path in loaded]
         reports = dict(zip(loaded, await asyncio.to_thread(self._engine.load_several, requests), strict=True))
-        return [_silent(path) if path in silent else self._outcome_or(path, reports[path]) for path in paths]
+        return [self._silent(path) if path in silent else self._outcome_or(path, reports[path]) for path in paths]
 
     def _outcome_or(self, path: Path, report: FileReport | Exception) -> Outcome | Exception:
         return report if isinstance(report, Exception) else self._outcome(path, report)
@@ -58,7 +57,7 @@ class DropIntake:
 
     async def missing_end(self, path: Path) -> str | None:
         """Why a file at rest is not whole yet; None if it may be. Raises Unavailable."""
-        return await asyncio.to_thread(lambda: None if _says_nothing(path) else missing_end(path, self._limits))
+        return await asyncio.to_thread(lambda: None if self._says_nothing(path) else missing_end(path, self._limits))
 
     async def moved(self, before: Path, now: Path) -> None:
         """Write down where a file is that somebody will look for. Raises Unavailable."""
@@ -72,12 +71,11 @@ class DropIntake:
         work = self._engine.mirror.writer.submit(follow, Lane.IDLE, durable=False)
         await asyncio.wrap_future(work)
 
+    def _silent(self, path: Path) -> Outcome:
+        mark = self._engine.kinds.mark(path.name) or ""
+        _log.info("file", name=path.name, state="ignored", error=mark or "It is empty.")
+        return Outcome("ignored", mark)
 
-def _silent(path: Path) -> Outcome:
-    mark = own_mark(path.name) or ""
-    _log.info("file", name=path.name, state="ignored", error=mark or "It is empty.")
-    return Outcome("ignored", mark)
-
-
-def _says_nothing(path: Path) -> bool:
-    return is_ignored(path.name, size_of(path) if path.name.lower().endswith(".parquet") else None)
+    def _says_nothing(self, path: Path) -> bool:
+        kinds = self._engine.kinds
+        return kinds.mark(path.name) is not None or kinds.is_empty(path.name, lambda: size_of(path))

@@ -1,6 +1,6 @@
-"""promptsync's own tables and event handlers, given through the same hooks that plugins use.
+"""promptsync as its vendors and the enabled plugins make it.
 
-Owns nothing but the registration, and the putting together of what promptsync and the enabled plugins declare.
+Owns the putting together of what they declare, and the checks that need to see all of it.
 """
 
 from collections.abc import Mapping
@@ -10,29 +10,13 @@ from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.config.secret import named_secret
 from promptsync.errors import ConfigError
-from promptsync.hookspecs import hookimpl
-from promptsync.model import Role, Table
-from promptsync.plugins.declared import EventHandler, Schedule
+from promptsync.model import Role, bookkeeping
+from promptsync.plugins.declared import Schedule
 from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.loading import Wanted, load_plugins
 from promptsync.plugins.schema import extended
 from promptsync.plugins.settings import Settings
-from promptsync.vendors import declared_schema
-from promptsync.vendors.prompt.events import HANDLERS
-
-
-class BuiltIn:
-    """promptsync as a plugin of itself."""
-
-    @hookimpl
-    def tables(self) -> list[Table]:
-        """Every declared table."""
-        return list(declared_schema())
-
-    @hookimpl
-    def event_handlers(self) -> Mapping[str, EventHandler]:
-        """What each of the vendor's event types claims."""
-        return HANDLERS
+from promptsync.vendors import vendors
 
 
 def load_extensions(config: Config, given: Mapping[str, object] | None = None) -> Extensions:
@@ -46,11 +30,12 @@ def load_extensions(config: Config, given: Mapping[str, object] | None = None) -
 
     limit = settings.limit.total_seconds()
     wanted = Wanted(settings.folder, settings.enabled, limit, settings_of, given or {})
-    ours, plugins = load_plugins(wanted, BuiltIn())
+    ours, plugins = load_plugins(wanted, vendors(config))
     try:
         added = {plugin.name: (plugin.declared.tables, plugin.declared.columns) for plugin in plugins}
         observed = any(plugin.declared.observers for plugin in plugins)
-        extensions = Extensions(extended(ours.tables, added, observed=observed), ours.event_handlers, tuple(plugins))
+        schema = extended((*ours.tables, *bookkeeping.TABLES), added, observed=observed)
+        extensions = Extensions(schema, ours.event_handlers, tuple(plugins), ours)
         _check_observers(extensions)
     except ConfigError:
         for plugin in plugins:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -24,18 +25,16 @@ from promptsync.events.merge_claims import Merged
 from promptsync.formats.limits import Limits, size_of
 from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
-from promptsync.loading.report import OWN_MARK
+from promptsync.loading.kinds import FileKinds
+from promptsync.loading.report import OWN_MARK, Recognised
 from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.loading.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
-from promptsync.model import FilledBy
 from promptsync.places.given_paths import look_through
 from promptsync.places.odd_entries import printable
 from promptsync.plugins.extensions import Extensions
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
-from promptsync.vendors.customerio.files import is_ignored, left_out, own_mark, parse_change_set, stems_of
-from promptsync.vendors.prompt.files import parse_name
 from promptsync.vendors.qlara.exports import Exports
 
 _log = structlog.get_logger()
@@ -64,7 +63,8 @@ class Engine:
         with ExitStack() as undo:
             extensions = load_extensions(config, given)
             undo.callback(extensions.close)
-            self._settings = settings = load_settings(config, extensions)
+            self.kinds = FileKinds.of(extensions)
+            settings = load_settings(config, extensions, self.kinds)
             self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal)
             undo.callback(self.mirror.close)
             self.loader = FileLoader(self.mirror, settings, clock)
@@ -94,11 +94,12 @@ class Engine:
 
         Raises FileUnavailable if it cannot be read, Unavailable if none can be loaded now.
         """
-        if request.name is None and (mark := own_mark(request.path.name)):
-            return FileReport(request.path.name, "ignored", error=mark, reason=OWN_MARK)
+        request = self.kinds.at_door(request)
+        if request.found is not None and request.found.mark is not None:
+            return FileReport(request.path.name, "ignored", error=request.found.mark, reason=OWN_MARK)
         if self.exports.files.knows(request):
             return self.exports.files.load(request, progress)
-        if request.name is None and self.plugins.decoded.kind(request.path.name):
+        if request.decoder is not None:
             return self.plugins.decoded.load(request, progress)
         return self.loader.load(request, progress)
 
@@ -114,6 +115,7 @@ class Engine:
 
         Raises Unavailable and MirrorBroken for what concerns them all.
         """
+        requests = [self.kinds.at_door(request) for request in requests]
         raised: dict[int, Exception] = {}
 
         def alone(request: LoadRequest) -> FileReport:
@@ -141,7 +143,7 @@ class Engine:
         ConfigError for what concerns them all.
         """
         tables = set()
-        for run in self._runs(requests):
+        for run in self._runs(map(self.kinds.at_door, requests)):
             for report in self._load_run(run, progress):
                 tables.add(report.table if report.state == "merged" else None)
                 yield report
@@ -170,9 +172,7 @@ class Engine:
 
     def _is_small(self, request: LoadRequest) -> bool:
         """Whether it may be loaded together with others: a snapshot or change set that is merged, and not large."""
-        if request.dry_run or request.corrects or self.exports.files.knows(request):
-            return False
-        if request.name is None and self.plugins.decoded.kind(request.path.name):
+        if request.dry_run or request.corrects or request.decoder is not None or self.exports.files.knows(request):
             return False
         try:
             return size_of(request.path) <= SMALL_BYTES
@@ -198,29 +198,26 @@ class Engine:
             paths = [Path(path) for path in ledger.unfinished(connection)]
         return [LoadRequest(path, "load", accept=True) for path in paths if os.path.isfile(path)]  # noqa: PTH113  never raises
 
-    def look_through(self, paths: Iterable[Path]) -> tuple[list[Path], list[FileReport]]:
-        """Files, and those in folders that say something: snapshots, oldest first, then change sets in the vendor's
-        order; names that say nothing last. And a report on each entry that is passed over, with its path as name."""
+    def look_through(self, paths: Iterable[Path]) -> tuple[dict[Path, Recognised], list[FileReport]]:
+        """Files, and those in folders that say something, with what their names say: kind by kind, each in its order;
+        names that say nothing last. And a report on each entry that is passed over, with its path as name."""
         given = look_through(paths)
-        found = given.named + [path for path, size in given.files.items() if not _is_mark(path, size)]
+        found = given.named + [path for path, size in given.files.items() if not self._is_passed_over(path, size)]
         passed = [
             FileReport(printable(str(path)), state, error=why)
             for state, entries in (("ignored", given.odd), ("failed", given.unreadable))
             for path, why in sorted(entries.items())
         ]
-        return sorted(found, key=self.age), passed
+        recognised = {path: self.kinds.recognise(path.name) for path in found}
+        return dict(sorted(recognised.items(), key=lambda one: (one[1].order, one[0].name))), passed
 
-    def age(self, path: Path) -> tuple[int, int, int, str]:
-        """What orders files: their kind, the instant or the two sequences that a name states, then the name."""
-        try:
-            name = parse_name(path.name, self.mirror.schema.filled_by(FilledBy.SNAPSHOT), self.config.mirror.timezone)
-            return 0, name.as_of, 0, path.name
-        except InputRefused:
-            pass
-        try:
-            return 1, *parse_change_set(path.name, self._settings.stems).order, path.name
-        except InputRefused:
-            return 2, 0, 0, path.name
+    def age(self, path: Path) -> tuple[Any, ...]:
+        """What orders files: their kind, what a name states of an order, then the name."""
+        return self.kinds.recognise(path.name).order, path.name
+
+    def _is_passed_over(self, path: Path, size: int) -> bool:
+        """Whether a file in a folder is empty where such a file says nothing, of which nothing need be said."""
+        return self.kinds.is_empty(path.name, lambda: size)
 
     def _touched(self, merged: Merged) -> None:
         """Events or a plugin's files claimed these rows."""
@@ -241,17 +238,9 @@ class Engine:
         self.close()
 
 
-def load_settings(config: Config, extensions: Extensions) -> LoadSettings:
+def load_settings(config: Config, extensions: Extensions, kinds: FileKinds) -> LoadSettings:
     """How files are judged, from the configuration, and filtered, by plugins."""
     guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
     limits = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
-    tables = [table.name for table in extensions.schema.filled_by(FilledBy.CHANGE_SET)]
-    stems, leave_out = stems_of(config.customerio, tables), left_out(config.customerio, tables)
-    return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins), stems, leave_out)
-
-
-def _is_mark(path: Path, size: int) -> bool:
-    """Whether a file in a folder is one of the vendor's empty marks, of which nothing need be said."""
-    if own_mark(path.name) is not None:
-        return False
-    return is_ignored(path.name, size if path.name.lower().endswith(".parquet") else None)
+    leave_out = {table: columns for kind in kinds for table, columns in kind.leave_out.items()}
+    return LoadSettings(config.mirror.timezone, guards, limits, row_filter(extensions.plugins), leave_out)

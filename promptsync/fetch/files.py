@@ -21,12 +21,13 @@ from promptsync.errors import (
     Unavailable,
     size_in_words,
 )
-from promptsync.fetch.kinds import Kind, Stated
+from promptsync.fetch.kinds import PlaceKind
 from promptsync.fetch.report import FetchReport
 from promptsync.formats.parquet.proof import selected_bytes
 from promptsync.formats.proof import DAMAGE
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import after_move
+from promptsync.model.file_name import TableFileName
 from promptsync.places.download import Bounds, download, with_retries
 from promptsync.places.incoming import Incoming
 from promptsync.places.place import Item, Place
@@ -46,7 +47,7 @@ class Job:
 
     engine: Engine
     source: str
-    kind: Kind
+    kind: PlaceKind
     bounds: Bounds
     incoming: Incoming
     report: FetchReport
@@ -64,7 +65,7 @@ class Files:
         self.down: PromptsyncError | None = None
         self.loaded: list[Item] = []
 
-    async def fetch(self, item: Item, stated: Stated) -> bool:
+    async def fetch(self, item: Item, stated: TableFileName) -> bool:
         """Whether a file is here now. What concerns the whole place is left in ``down``."""
         job = self._job
         if self._exceeds(item, stated, None):
@@ -88,12 +89,12 @@ class Files:
             return True
         return False
 
-    async def load(self, item: Item, stated: Stated) -> None:
+    async def load(self, item: Item, stated: TableFileName) -> None:
         """Load a file that is here. Raises Unavailable if the machine, not the file, stands in the way."""
         job = self._job
         target = job.incoming.target((job.source, item.key), item)
-        if stated.table in job.kind.budgets:
-            size = await asyncio.to_thread(selected_bytes, target, job.kind.leave_out.get(stated.table, frozenset()))
+        if stated.table in job.kind.at.budgets:
+            size = await asyncio.to_thread(selected_bytes, target, job.kind.at.leave_out.get(stated.table, frozenset()))
             self._write(place_ledger.note_content, job.source, item.key, size)
             if self._exceeds(item, stated, size):
                 job.incoming.drop([target])
@@ -120,9 +121,9 @@ class Files:
 
     async def put_away(self, items: Sequence[Item]) -> None:
         """Delete or move what is loaded, if that is wanted. What fails is a note; the next run tries it again."""
-        if self._job.kind.putting_away is None:
+        if self._job.kind.at.putting_away is None:
             return
-        turns, refused = asyncio.Semaphore(self._job.kind.downloads), list[PromptsyncError]()
+        turns, refused = asyncio.Semaphore(self._job.kind.at.downloads), list[PromptsyncError]()
 
         async def one(item: Item) -> None:
             async with turns:
@@ -135,7 +136,7 @@ class Files:
             self._job.report.add_note(f"Loaded files were left where they are: {refused[0]}")
 
     async def _put_away(self, item: Item) -> list[PromptsyncError]:
-        job, folder = self._job, self._job.kind.putting_away
+        job, folder = self._job, self._job.kind.at.putting_away
 
         async def step() -> None:
             await (self._place.move(item, folder) if folder else self._place.remove(item))
@@ -151,10 +152,10 @@ class Files:
         job.report.put_away += 1
         return []
 
-    def _exceeds(self, item: Item, stated: Stated, size: int | None) -> bool:
+    def _exceeds(self, item: Item, stated: TableFileName, size: int | None) -> bool:
         """Whether a file must wait because its table has taken, with it, more than its budget. ``size``: what it would
         bring; None if that is known from an earlier run at the best. Nothing passes one that waits."""
-        job, budget = self._job, self._job.kind.budgets.get(stated.table)
+        job, budget = self._job, self._job.kind.at.budgets.get(stated.table)
         if budget is None:
             return False
         with job.engine.mirror.reading() as connection:
@@ -171,11 +172,11 @@ class Files:
         job.report.over_budget += 1
         return True
 
-    def _load(self, target: Path, stated: Stated) -> FileReport:
+    def _load(self, target: Path, stated: TableFileName) -> FileReport:
         def told(step: str, done: int, total: int) -> None:
             self._job.emit({"progress": [step, done, total]})
 
-        (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated.name)], told)
+        (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated)], told)
         return report
 
     def _finish(self, item: Item, target: Path, loaded: FileReport) -> None:
@@ -185,7 +186,7 @@ class Files:
         lies = target if good and not loaded.rejected else job.incoming.hold(target)
         error = None if good else f"{after_move(loaded.error or '', target, lies)} Its copy is {lies}."
         attempt = Attempt(job.source, item.key, "loaded" if good else "held", iso_millis(job.engine.clock()), error)
-        self._write(place_ledger.note_loaded, attempt, target, lies)
+        self._write(place_ledger.note_loaded, attempt, loaded.file_id, None if lies == target else lies)
         if lies == target:
             job.incoming.drop([target])
         if good:
@@ -208,7 +209,7 @@ class Files:
         return self._job.engine.mirror.writer.run(lambda connection: statement(connection, *args))
 
 
-def is_damaged(engine: Engine, kind: Kind, copy: Path) -> bool:
+def is_damaged(engine: Engine, kind: PlaceKind, copy: Path) -> bool:
     """Whether what is wrong with a copy that is held is the copy, or there is none any more; nothing is merged."""
     if not copy.is_file():
         return True
@@ -218,5 +219,5 @@ def is_damaged(engine: Engine, kind: Kind, copy: Path) -> bool:
         return False
     if stated is None:
         return False
-    (report,) = engine.load([LoadRequest(copy, "fetch", stated.name, dry_run=True)])
+    (report,) = engine.load([LoadRequest(copy, "fetch", stated, dry_run=True)])
     return report.reason in DAMAGE

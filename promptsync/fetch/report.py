@@ -19,8 +19,8 @@ class FetchReport:
     wait because of content_budget; ``put_away``: deleted or moved after they were loaded; ``passed_over``: entries that
     could not be listed; ``still_held``: files that an earlier run held.
 
-    ``own_marks``: files that the vendor writes for itself. ``error``: why the source as a whole ended early, with the
-    error's type as ``error_type``; None if it did not.
+    ``own_marks``: files that the vendor writes for itself, ``own_mark``: what such a file is, a sentence.
+    ``error``: why the source as a whole ended early, with the error's type as ``error_type``; None if it did not.
     """
 
     source: str
@@ -36,6 +36,7 @@ class FetchReport:
     passed_over: int = 0
     still_held: int = 0
     own_marks: int = 0
+    own_mark: str | None = None
     rejected: int = 0
     seconds: float = 0.0
     error: str | None = None

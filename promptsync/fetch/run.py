@@ -9,7 +9,7 @@ that neither a slow server nor a slow disk holds up the daemon's.
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -23,9 +23,10 @@ from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
 from promptsync.fetch.ahead import Reach, in_order
 from promptsync.fetch.expected import expected_files
 from promptsync.fetch.files import Emit, Files, Job, is_damaged
-from promptsync.fetch.kinds import Kind, Stated, kind_of
+from promptsync.fetch.kinds import PlaceKind, kind_of
 from promptsync.fetch.report import FetchReport
 from promptsync.fetch.sources import Source, place_settings
+from promptsync.model.file_name import TableFileName
 from promptsync.places.download import Bounds, with_retries
 from promptsync.places.incoming import Incoming
 from promptsync.places.odd_entries import printable
@@ -37,7 +38,6 @@ from promptsync.places.web import is_pattern
 from promptsync.store import ledger, place_ledger
 from promptsync.store.place_listing import Listing
 from promptsync.store.place_state import organizations
-from promptsync.vendors.customerio.files import own_mark
 
 __all__ = ["FetchReport", "FetchSettings", "fetch_source", "record_run", "settings_of"]
 
@@ -126,7 +126,7 @@ class _Run:
             plan = await self._survey(place, kind)
             job = Job(self._engine, self._source.name, kind, self._bounds, self._incoming, self._report, self._emit)
             files = Files(job, place)
-            await self._all(files, plan, Reach(kind.downloads, self._settings.most_bytes))
+            await self._all(files, plan, Reach(kind.at.downloads, self._settings.most_bytes))
             await files.put_away([*plan.done, *files.loaded])
             self._tell_still_held()
             if files.down is not None:
@@ -137,7 +137,7 @@ class _Run:
             copies = place_ledger.held_copies(connection, self._source.name)
         self._report.add_still_held(copy.error for copy in copies)
 
-    async def _all(self, files: Files, plan: Plan[Stated], reach: Reach) -> None:
+    async def _all(self, files: Files, plan: Plan[TableFileName], reach: Reach) -> None:
         """Everything planned, to its end: downloaded ahead, loaded one at a time."""
         planned = (((item, stated), stated.line, item.size or 0) for item, stated in plan.fetch)
         here = in_order(planned, lambda pair: files.fetch(*pair), reach, lambda: files.down is None)
@@ -148,7 +148,7 @@ class _Run:
                 done = self._report.loaded + self._report.held
                 self._emit({"progress": ["fetching files", done, len(plan.fetch)]})
 
-    def _tidy_up(self, kind: Kind) -> None:
+    def _tidy_up(self, kind: PlaceKind) -> None:
         """What has changed since the last run other than at the place: copies, held files, tables skipped."""
         self._incoming.sweep(self._engine.clock())
         self._write(place_ledger.settle_held, self._source.name)
@@ -156,11 +156,11 @@ class _Run:
             self._want_damaged_anew(kind)
         with self._engine.mirror.reading() as connection:
             self._incoming.drop(place_ledger.done_with(connection, self._incoming.held()))
-            changed = place_ledger.skips_differ(connection, self._source.name, kind.skip)
+            changed = place_ledger.skips_differ(connection, self._source.name, kind.at.skip)
         if changed:
-            self._write(place_ledger.note_skips, self._source.name, kind.skip)
+            self._write(place_ledger.note_skips, self._source.name, kind.at.skip)
 
-    def _want_damaged_anew(self, kind: Kind) -> None:
+    def _want_damaged_anew(self, kind: PlaceKind) -> None:
         """Have files fetched again whose held copies are damaged, or gone."""
         with self._engine.mirror.reading() as connection:
             copies = place_ledger.held_copies(connection, self._source.name)
@@ -169,7 +169,7 @@ class _Run:
         ]
         self._write(place_ledger.note_wanted, self._source.name, wanted)
 
-    async def _survey(self, place: Place, kind: Kind) -> Plan[Stated]:
+    async def _survey(self, place: Place, kind: PlaceKind) -> Plan[TableFileName]:
         """List, compare, and write down what was seen before anything is fetched."""
         plan, vanished, passed = await self._look(place, kind)
         now = self._engine.clock()
@@ -195,7 +195,7 @@ class _Run:
         names = [printable(entry.key) for entry in passed]
         self._write(place_ledger.note_passed_over, self._source.name, names, now)
 
-    async def _look(self, place: Place, kind: Kind) -> tuple[Plan[Stated], list[str], list[PassedOver]]:
+    async def _look(self, place: Place, kind: PlaceKind) -> tuple[Plan[TableFileName], list[str], list[PassedOver]]:
         """The plan, the keys that are not there any more, and what could not be listed."""
         with self._engine.mirror.reading() as connection:
 
@@ -204,20 +204,25 @@ class _Run:
                 self._report.own_marks = 0
                 async with aclosing(place.pages(passed.append)) as pages:  # type: ignore[type-var]
                     async for page in pages:
-                        self._report.own_marks += sum(own_mark(item.key) is not None for item in page)
+                        self._note_marks(kind, page)
                         listing.add(item for item in page if kind.counts(item.key, item.size))
                 return listing, passed
 
             listing, passed = await with_retries(once, self._bounds)
             self._report.listed = len(listing)
-            found = listing.differences(loaded=kind.putting_away is not None)
+            found = listing.differences(loaded=kind.at.putting_away is not None)
             differences = ((Item(*entry), known) for entry, known in found)
-            plan = make_plan(differences, kind.parse, self._wish, kind.skip)
+            plan: Plan[TableFileName] = make_plan(differences, kind.parse, self._wish, kind.at.skip)
             complete = not is_pattern(self._source.config.location)
             vanished = listing.vanished() if complete else []
             listing.close()
             hidden = tuple(entry.hides for entry in passed)
             return plan, [key for key in vanished if not any(hides(key) for hides in hidden)], passed
+
+    def _note_marks(self, kind: PlaceKind, page: Iterable[Item]) -> None:
+        for mark in filter(None, (kind.kinds.mark(item.key) for item in page)):
+            self._report.own_marks += 1
+            self._report.own_mark = mark
 
     def _note(self, statement: Callable[..., None], entries: Sequence[Any], *rest: Any) -> None:
         """Write many lines down, in slices between which deliveries get in."""
@@ -234,11 +239,11 @@ class _Run:
         return self._engine.mirror.writer.run(lambda connection: statement(connection, *args))
 
 
-def _seen(item: Item, stated: Stated, kind: Kind) -> dict[str, Any]:
+def _seen(item: Item, stated: TableFileName, kind: PlaceKind) -> dict[str, Any]:
     """The line of a new version in the ledger."""
     modified = None if item.modified is None else iso_millis(item.modified)
     line = {"key": item.key, "tag": item.tag, "size": item.size, "modified_at": modified}
-    return line | {"state": "skipped" if stated.table in kind.skip else "waiting"} | dict(stated.row)
+    return line | {"state": "skipped" if stated.table in kind.at.skip else "waiting"} | stated.as_row()
 
 
 async def _unless_stopped(work: Coroutine[Any, Any, FetchReport], stopping: threading.Event) -> FetchReport:

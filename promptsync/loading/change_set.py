@@ -6,7 +6,6 @@ ignored, with a sentence; loading never raises for a file's content. A change se
 
 import sqlite3
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +36,11 @@ from promptsync.store.initial_load import ChangeSetForm, InitialStaging, is_unto
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging, discard, give_back
-from promptsync.vendors.customerio.files import parse_change_set
 
 _log = structlog.get_logger()
 NUMBER = "_n"
 _SMALL = 10_000
 """Rows of a file that is read sooner than a thread for it has begun."""
-
-
-def is_change_set(request: LoadRequest, stems: Mapping[str, str]) -> bool:
-    """Whether a file is to be loaded as a change set, or refused as what lies beside them at the vendor's."""
-    if request.name is not None:
-        return isinstance(request.name, ChangeSetName)
-    try:
-        parse_change_set(request.path.name, stems)
-    except InputRefused as refused:
-        return refused.reason != "unknown_name" or request.path.name.lower().endswith(".parquet")
-    return True
 
 
 def sequence_of(name: ChangeSetName) -> str:
@@ -95,9 +82,7 @@ class ChangeSetLoad:
         return report
 
     def _name(self) -> ChangeSetName:
-        name = self._request.name
-        if not isinstance(name, ChangeSetName):
-            name = parse_change_set(self._request.path.name, self._settings.stems)
+        name = self._request.stated_as(ChangeSetName)
         schema = self._mirror.schema
         if name.table not in schema or schema[name.table].filled_by is not FilledBy.CHANGE_SET:
             raise InputRefused("unknown_name", f"{self._request.path.name} would be of {name.table}: no such table.")
@@ -223,7 +208,9 @@ class ChangeSetLoad:
             return 0
         row = ledger_row(self._report, self._request, proof, self._now)
         durable = self._report.state != "staged"  # what follows is
-        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
+        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
+        self._report.file_id = file_id
+        return file_id
 
     def _spent(self) -> float:
         return round(time.perf_counter() - self._started, 3)

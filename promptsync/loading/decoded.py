@@ -14,7 +14,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -92,20 +91,11 @@ class DecodedLoader:
         self._merger = ClaimMerger(mirror)
         self._one_at_a_time = threading.Lock()
 
-    def kind(self, name: str) -> tuple[Plugin, FileKind] | None:
-        """The kind that a file's name says, of the first plugin that knows it."""
-        for plugin in self._extensions.plugins:
-            for kind in plugin.declared.file_kinds:
-                if fnmatchcase(name, kind.pattern):
-                    return plugin, kind
-        return None
-
     def load(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
         """Load one file whose kind is known. Raises FileUnavailable if it can only be done later."""
-        known = self.kind(request.path.name)
-        if known is None:
+        if request.decoder is None:
             raise ValueError(request.path.name)
-        plugin, kind = known
+        plugin, kind = request.decoder
         report, started = FileReport(request.path.name), time.perf_counter()
         with self._one_at_a_time:
             try:
@@ -116,7 +106,7 @@ class DecodedLoader:
                 report.state, report.error = "held" if isinstance(error, Held) else "failed", str(error)
                 if not request.dry_run:
                     row = self._row(request, report, None)
-                    self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+                    report.file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
         report.seconds = round(time.perf_counter() - started, 3)
         return report
 
@@ -142,7 +132,7 @@ class DecodedLoader:
             return
         report.state = "staged"
         row = self._row(request, report, sha256) | {"source": f"{request.source}:{kind.name}"}
-        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
+        report.file_id = file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
         done = 0
         for chunk in self._chunks(plugin, kind, request):
             merge = partial(self._merge, some=chunk, first=done + 1, file_id=file_id)

@@ -17,7 +17,7 @@ from promptsync.clock import Clock
 from promptsync.errors import Unavailable
 from promptsync.events.merge_claims import Merged
 from promptsync.formats.limits import size_of
-from promptsync.loading.change_set import ChangeSetLoad, is_change_set
+from promptsync.loading.change_set import ChangeSetLoad
 from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.small_change_set import SmallChangeSet
 from promptsync.loading.small_files import LoadAlone, SmallFile, SmallRun
@@ -27,6 +27,7 @@ from promptsync.loading.snapshot_merge import Progress
 from promptsync.loading.spellings import spellings
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Key
+from promptsync.model.file_name import ChangeSetName
 from promptsync.store import observed
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Repaired, repair
@@ -64,7 +65,8 @@ class FileLoader:
                 self._touched[row.key] = min(*row.times(), self._touched.get(row.key, row.seen))
 
     def load(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
-        """Load one file. Raises Unavailable if the machine, not the file, stands in the way."""
+        """Load one file whose name has been recognised. Raises Unavailable if the machine, not the file, stands in the
+        way."""
 
         def told(step: str, done: int, total: int) -> None:
             self._refuse_stopped(request)
@@ -72,7 +74,7 @@ class FileLoader:
 
         settings = self._settings_for(request)
         with self._one_at_a_time:
-            if is_change_set(request, settings.stems):
+            if isinstance(request.stated, ChangeSetName):
                 return ChangeSetLoad(self._mirror, settings, request, told).run(self._clock)
             report = FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
             give_back(report.rows if report.state == "merged" and not _is_large(request.path) else WORTH)
@@ -132,7 +134,7 @@ class FileLoader:
         """A small file, read. Raises LoadAlone."""
         self._refuse_stopped(request)
         settings = self._settings_for(request)
-        if is_change_set(request, settings.stems):
+        if isinstance(request.stated, ChangeSetName):
             changes = SmallChangeSet(self._mirror, settings, request, lambda *_: None)
             changes.prepare(self._clock)
             return changes

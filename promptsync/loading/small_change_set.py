@@ -87,4 +87,4 @@ class SmallChangeSet(ChangeSetLoad, SmallFile):
             bounds = {"rev": self._mirror.next_revision(connection), "first": 1, "last": found.writes}
             connection.execute(statements.merge_slice, bounds)
         ledger.close_file(connection, file_id, self._counts(found))
-        report.state, report.seconds = "merged", self._spent()
+        report.state, report.seconds, report.file_id = "merged", self._spent(), file_id

@@ -96,7 +96,7 @@ class SmallSnapshot(FileLoad, SmallFile):
         counts = report.as_row() | {"state": "merged", "seen_at": now, "seconds": self._spent()}
         merge = SnapshotMerge(self._mirror, replace(staged, file_id=file_id), {}, self._progress)
         merge.within(connection, found, counts)
-        report.state, report.seconds = "merged", self._spent()
+        report.state, report.seconds, report.file_id = "merged", self._spent(), file_id
 
     def _refuse_changed(self, connection: sqlite3.Connection) -> None:
         """What was so when the file was read may not be so any more: another one was merged since."""

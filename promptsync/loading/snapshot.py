@@ -28,7 +28,7 @@ from promptsync.loading.spellings import note_dialect
 from promptsync.merge.block_index import BlockCount
 from promptsync.merge.guards import LATEST_AHEAD, Content, reason_in_rows_lost, reason_to_hold
 from promptsync.merge.layout import Layout
-from promptsync.model import FilledBy, Key, Table
+from promptsync.model import Key, Table
 from promptsync.model.file_name import FileName
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns, spelling
@@ -36,7 +36,6 @@ from promptsync.store.compare import Comparison, Difference, Overtaken, Staged
 from promptsync.store.initial_load import Disordered, InitialStaging, SnapshotForm, is_untouched
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging, discard
-from promptsync.vendors.prompt.files import parse_name
 
 _log = structlog.get_logger()
 _LARGE = 1 << 20
@@ -102,11 +101,7 @@ class FileLoad:
         """What the file states. Raises InputRefused."""
         self._clock = clock()
         self._now = iso_millis(self._clock)
-        name = self._request.name
-        if not isinstance(name, FileName):
-            name = parse_name(
-                self._request.path.name, self._mirror.schema.filled_by(FilledBy.SNAPSHOT), self._settings.zone
-            )
+        name = self._request.stated_as(FileName)
         self._report.table, self._report.org_id = name.table, name.org_id or 0
         self._report.as_of = iso_millis(name.as_of)
         return name
@@ -301,4 +296,6 @@ class FileLoad:
             return 0
         row = ledger_row(self._report, self._request, proof, self._now)
         durable = self._report.state != "staged"  # what follows is
-        return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
+        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
+        self._report.file_id = file_id
+        return file_id

@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from promptsync.model.file_name import TableFileName
+
 Schedule = str | timedelta
 """When: five cron fields in the configuration's time zone (``"30 2 * * *"``), or how often."""
 
@@ -78,6 +80,44 @@ class FileKind:
 
 
 @dataclass(frozen=True, slots=True)
+class AtPlace:
+    """How files of one configured place are dealt with. ``recognise``: as there, in the place of the kind's own.
+
+    ``skip``: tables to note and not to fetch. ``downloads``: how many at once. ``putting_away``: what becomes of a file
+    there once it is loaded: None to leave it, "" to delete it, else the folder to move it to. ``leave_out``: table to
+    columns that are not wanted. ``budgets``: table to bytes that its files may bring.
+    """
+
+    recognise: Callable[[str], TableFileName | None]
+    skip: frozenset[str] = frozenset()
+    downloads: int = 1
+    putting_away: str | None = None
+    leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    budgets: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TableFiles:
+    """A kind of file that holds rows of one table and is merged as the table is filled: ``ChangeSetName`` stands for
+    parquet change sets, ``FileName`` for CSV snapshots. ``endings``: of its names, for a sentence.
+
+    ``recognise(file_name)`` gives what a name states, None for one that is of another kind; it raises ``InputRefused``
+    with a reason and a sentence for one that is of this kind and cannot be taken. ``mark(file_name)``: what a file is
+    that the vendor writes for itself, a sentence; None for every other. ``empty``: whether a file of no bytes counts;
+    if not, it is passed over in silence. ``leave_out``: table to columns that are not even decoded. ``at_place``: takes
+    the configuration section of a place, whose name is the kind's; None if no section has its places.
+    """
+
+    name: str
+    recognise: Callable[[str], TableFileName | None]
+    endings: tuple[str, ...]
+    mark: Callable[[str], str | None] = lambda _: None
+    empty: bool = True
+    leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    at_place: Callable[[Any], AtPlace] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """A place that files come from. ``fetch(folder)`` puts them into an empty folder; what it leaves there is loaded.
 
@@ -126,7 +166,7 @@ class Declared:
     tables: list[Any] = field(default_factory=list)
     columns: dict[str, list[Any]] = field(default_factory=dict)
     event_handlers: dict[str, EventHandler] = field(default_factory=dict)
-    file_kinds: list[FileKind] = field(default_factory=list)
+    file_kinds: list[FileKind | TableFiles] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     filters: list[Filter] = field(default_factory=list)
     observers: list[Observer] = field(default_factory=list)

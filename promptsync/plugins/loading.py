@@ -22,7 +22,7 @@ from promptsync import hookspecs
 from promptsync.errors import ConfigError
 from promptsync.model import Table
 from promptsync.plugins.calls import Calls, PluginFailed
-from promptsync.plugins.declared import Declared, FileKind, Filter, Observer, Page, Source
+from promptsync.plugins.declared import Declared, FileKind, Filter, Observer, Page, Source, TableFiles
 from promptsync.plugins.settings import Settings
 
 GROUP = "promptsync"
@@ -30,7 +30,7 @@ OWN = "promptsync"
 _START_SECONDS = 20.0
 _ITEMS: dict[str, Any] = {
     "tables": Table,
-    "file_kinds": FileKind,
+    "file_kinds": (FileKind, TableFiles),
     "sources": Source,
     "filters": Filter,
     "observers": Observer,
@@ -38,7 +38,7 @@ _ITEMS: dict[str, Any] = {
     "commands": click.Command,
     "pages": Page,
 }
-_FUNCTIONS = ("decode", "fetch", "claims", "rows", "told", "html")
+_FUNCTIONS = ("decode", "recognise", "mark", "fetch", "claims", "rows", "told", "html")
 
 
 @dataclass(slots=True)
@@ -78,11 +78,12 @@ class Wanted:
     given: Mapping[str, object] = field(default_factory=dict)
 
 
-def load_plugins(wanted: Wanted, own: object) -> tuple[Declared, list[Plugin]]:
-    """What promptsync itself declares (``own``), and the enabled plugins. Raises ConfigError."""
+def load_plugins(wanted: Wanted, own: Iterable[object]) -> tuple[Declared, list[Plugin]]:
+    """What the plugins that ship with promptsync declare (``own``), and the enabled ones. Raises ConfigError."""
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
-    manager.register(own, OWN)
+    for vendor in own:
+        manager.register(vendor, f"{OWN}.{type(vendor).__name__}")
     ours = Declared()
     nothing = Settings(OWN, {}, Path(), lambda _: b"")
     for hook in _hooks():
@@ -186,7 +187,7 @@ def _take(declared: Declared, hook: str, plugin: str, result: Any) -> None:
         place.update(values)
         return
     if not isinstance(result, list) or isinstance(result, str) or not all(isinstance(r, _ITEMS[hook]) for r in result):
-        kind = "functions" if hook == "checks" else f"{_ITEMS[hook].__name__} objects"
+        kind = "functions" if hook == "checks" else f"{_named(_ITEMS[hook])} objects"
         raise ConfigError(f"plugin {plugin}: {hook} must return a list of {kind}")
     for item in result:
         functions = [item] if hook == "checks" else [getattr(item, name, None) for name in _FUNCTIONS]
@@ -194,6 +195,10 @@ def _take(declared: Declared, hook: str, plugin: str, result: Any) -> None:
             if function is not None:
                 _check_function(function, f"plugin {plugin}: a function of {hook}")
     place.extend(result)
+
+
+def _named(shapes: Any) -> str:
+    return " or ".join(shape.__name__ for shape in (shapes if isinstance(shapes, tuple) else (shapes,)))
 
 
 def _check_function(function: Any, what: str) -> None:

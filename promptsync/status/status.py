@@ -25,7 +25,7 @@ from promptsync.store.changes import troubles
 from promptsync.store.deliveries import InboxState, inbox_state
 from promptsync.store.future import Future, dated_in_future
 from promptsync.store.oversized import Oversized, oversized
-from promptsync.vendors.customerio.files import own_mark
+from promptsync.vendors import own_mark
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,16 +120,15 @@ def note_tried(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
 
 
-def note_loaded(connection: sqlite3.Connection, attempt: Attempt, lay: Path, lies: Path) -> None:
-    """A file was loaded or held. ``lay``: where, while it was loaded; ``lies``: where its copy is now."""
-    file_id = connection.execute("SELECT max(id) FROM sync_file WHERE path = ?", (str(lay),)).fetchone()[0]
+def note_loaded(connection: sqlite3.Connection, attempt: Attempt, file_id: int | None, lies: Path | None) -> None:
+    """A file was loaded or held. ``file_id``: of its row in the ledger; ``lies``: where its copy has been moved."""
     if file_id is not None:
         _retire_held(connection, attempt.place, attempt.key, but=file_id)
     note_tried(connection, attempt)
     connection.execute(
         "UPDATE sync_object SET file_id = ? WHERE place = ? AND key = ?", (file_id, attempt.place, attempt.key)
     )
-    if lies != lay and file_id is not None:
+    if lies is not None and file_id is not None:
         changes = {"path": str(lies), "error": attempt.error}
         ledger.update(connection, "sync_file", file_id, changes)
 

@@ -1,23 +1,31 @@
-"""The vendors that promptsync knows, a room each, with the same file names in each."""
+"""The vendors that promptsync knows, a room each, with the same file names in each: the only place that lists them.
 
+Each is a plugin that ships with promptsync, and brings what it has by the hooks that every plugin uses.
+"""
+
+from typing import Final
+
+from promptsync.config import Config
 from promptsync.model import Schema, bookkeeping
-from promptsync.vendors.customerio import tables_people, tables_sent
-from promptsync.vendors.prompt import tables_exports, tables_happened, tables_webhooks
-from promptsync.vendors.qlara import tables
+from promptsync.vendors.customerio.vendor import Customerio
+from promptsync.vendors.prompt.vendor import Prompt
+from promptsync.vendors.qlara.vendor import Qlara
 
-__all__ = ["declared_schema"]
+__all__ = ["BUILT_IN", "declared_schema", "own_mark", "vendors"]
+
+BUILT_IN: Final = (Prompt, Qlara, Customerio)
+
+
+def vendors(config: Config) -> list[object]:
+    """All of them, under a configuration."""
+    return [vendor(config) for vendor in BUILT_IN]
+
+
+def own_mark(file_name: str) -> str | None:
+    """What a file is that one of them writes for itself, a sentence; None if it is none."""
+    return next((mark for vendor in BUILT_IN if (mark := vendor.own_mark(file_name)) is not None), None)
 
 
 def declared_schema() -> Schema:
     """Every table that promptsync itself declares."""
-    return Schema(
-        (
-            *tables_exports.TABLES,
-            *tables_webhooks.TABLES,
-            *tables_happened.TABLES,
-            *tables.TABLES,
-            *tables_sent.TABLES,
-            *tables_people.TABLES,
-            *bookkeeping.TABLES,
-        )
-    )
+    return Schema((*(table for vendor in BUILT_IN for table in vendor.TABLES), *bookkeeping.TABLES))

@@ -24,6 +24,7 @@ from promptsync.loading.files import FileLoader, LoadRequest, LoadSettings
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from tests.bench.bulk import write_message_file
+from tests.kinds import file_kinds
 
 _NAME = "message_1287_2026-02-0{}T00-00-00-0800Z.csv.gz"
 
@@ -42,7 +43,7 @@ def sqlite_import(file: Path, folder: Path) -> float:
 def load(loader: FileLoader, file: Path) -> float:
     """Seconds until a file is merged and recorded."""
     started = time.perf_counter()
-    report = loader.load(LoadRequest(file, "bench"))
+    report = loader.load(file_kinds().at_door(LoadRequest(file, "bench")))
     if report.state != "merged":
         sys.exit(f"{file.name}: {report.state}: {report.error}")
     return time.perf_counter() - started

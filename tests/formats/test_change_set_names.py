@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from promptsync.errors import Held, InputRefused
 from promptsync.model.file_name import ChangeSetName
-from promptsync.vendors.customerio.files import STEMS, is_ignored, parse_change_set
+from promptsync.vendors.customerio.files import STEMS, parse_change_set
 
 NUMBER = st.integers(0, (1 << 63) - 1)
 
@@ -95,11 +95,3 @@ def test_any_text_is_read_or_refused(name: str) -> None:
         return
     assert read.version >= 4
     assert max(read.workspace, read.sequence, read.part) < 1 << 63
-
-
-def test_what_is_passed_over() -> None:
-    assert is_ignored("some/folder/cio-validate")
-    assert is_ignored("some/folder/")
-    assert is_ignored("people_v5_1_2.parquet", 0)
-    assert not is_ignored("people_v5_1_2.parquet", 1)
-    assert not is_ignored("cio-validated")

@@ -11,6 +11,7 @@ from promptsync.clock import MICROS
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
+from tests.kinds import file_kinds
 
 HEADER = "id,created_timestamp,content,contact_id"
 NOW = 1_770_300_000 * MICROS
@@ -24,6 +25,7 @@ class Nights:
         self.folder = folder
         self.mirror = Mirror(folder / "mirror.db", declared_schema())
         self.loader = FileLoader(self.mirror, LoadSettings(ZoneInfo("UTC")), lambda: NOW)
+        self.kinds = file_kinds()
         self._day = 1
 
     def load(self, text: str, *, accept: bool = False, packed: bool = True) -> FileReport:
@@ -31,7 +33,7 @@ class Nights:
         name = f"message_1044_2026-01-{self._day:02d}T00-00-00Z.csv{'.gz' if packed else ''}"
         path = self.folder / name
         path.write_bytes(gzip.compress(text.encode(), mtime=0) if packed else text.encode())
-        return self.loader.load(LoadRequest(path, "test", accept=accept))
+        return self.loader.load(self.kinds.at_door(LoadRequest(path, "test", accept=accept)))
 
     def rows(self, sql: str) -> list[tuple[object, ...]]:
         with self.mirror.reading() as connection:
@@ -119,7 +121,7 @@ def test_another_dialect_is_read_and_said(
     for night, count in ((20, 50), (21, 60), (22, 61)):  # the first, and two that need no whole reading
         path = nights.folder / f"message_1044_2026-01-{night}T00-00-00Z.csv.gz"
         path.write_bytes(gzip.compress(change(text(count=count)), mtime=0))
-        report = nights.loader.load(LoadRequest(path, "test"))
+        report = nights.loader.load(nights.kinds.at_door(LoadRequest(path, "test")))
         assert (report.state, report.rows, report.error) == ("merged", count, None)
     assert nights.rows('SELECT kind, "table", name FROM sync_drift') == drift
     assert nights.rows("SELECT count(*), max(content) FROM message") == [(61, "text 9")]

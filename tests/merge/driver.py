@@ -29,6 +29,7 @@ from promptsync.store.snapshots import AppliedSnapshots
 from promptsync.store.writer import Lane
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.events import HANDLERS
+from tests.kinds import file_kinds
 
 from .files import DECODED, exported
 from .model_events import Event
@@ -62,6 +63,7 @@ class Driver:
         self.folder = folder
         self.settings = LoadSettings(UTC, _TRUSTING)
         self.accept = True
+        self.config: dict[str, object] = {}
         self.schema = schema or declared_schema()
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(empty, folder / "mirror.db")
@@ -76,6 +78,7 @@ class Driver:
         extended = Extensions(self.schema, HANDLERS, (self.plugin,))
         self.decoded = DecodedLoader(self.mirror, extended, (lambda: _NOW, Guards()), self.loader.touched)
         self.applier = EventApplier(self.mirror, HANDLERS, touched=self.loader.touched)
+        self.kinds = file_kinds(self.config, (self.plugin,))
         self._submit = self.mirror.writer.submit
 
     def close(self) -> None:
@@ -134,7 +137,8 @@ class Driver:
         """Load a file of any kind."""
         accept = accept or self.accept
         request = LoadRequest(path, "test", accept=accept, again=again, dry_run=dry_run, corrects=corrects)
-        if self.decoded.kind(path.name):
+        request = self.kinds.at_door(request)
+        if request.decoder is not None:
             return self.decoded.load(request)
         return self._load_export(request) if path.suffix == ".csv" else self.loader.load(request)
 

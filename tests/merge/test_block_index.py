@@ -31,6 +31,7 @@ from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.events import HANDLERS
+from tests.kinds import file_kinds
 
 _DAY = 86_400 * MICROS
 _START = 1_770_192_000 * MICROS  # 2026-02-04T08:00:00Z
@@ -97,11 +98,12 @@ def _rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
 def _live(folder: Path, nights: list[Night], before: Callable[[Mirror], None]) -> tuple[list[object], list[FileReport]]:
     folder.mkdir()
     mirror, loader, applier = _loader(folder)
+    kinds = file_kinds()
     reports = []
     try:
         for number, night in enumerate(nights):
             before(mirror)
-            reports.append(loader.load(LoadRequest(_file(folder, number, night), "test")))
+            reports.append(loader.load(kinds.at_door(LoadRequest(_file(folder, number, night), "test"))))
             _deliver(mirror, applier, number, night)
         with mirror.reading() as connection:
             return list(_rows(connection)), reports

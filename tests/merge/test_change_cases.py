@@ -168,9 +168,8 @@ def test_the_ledger(driver: Driver, tmp_path: Path) -> None:
 
 
 def test_stems_and_columns_left_out(driver: Driver, tmp_path: Path) -> None:
-    driver.settings = LoadSettings(
-        driver.settings.zone, stems={"journeys": "cio_subjects"}, leave_out={"cio_subjects": frozenset({"event_id"})}
-    )
+    driver.settings = LoadSettings(driver.settings.zone, leave_out={"cio_subjects": frozenset({"event_id"})})
+    driver.config = {"customerio": [{"location": "/none", "stems": {"journeys": "subjects"}}]}
     driver.restart()
     path = subjects(tmp_path, event_id=["e"] * 200).rename(tmp_path / "journeys_v5_7_1.parquet")
     assert driver.load(path).inserted == 200

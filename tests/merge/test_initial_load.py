@@ -30,7 +30,7 @@ def _load(driver: Driver, path: Path, meanwhile: str = "", at: str = "taking ove
             driver.mirror.writer.run(lambda connection: connection.execute(meanwhile) and None)
         steps.append(step)
 
-    report = driver.loader.load(LoadRequest(path, "test", accept=True), progress)
+    report = driver.loader.load(driver.kinds.at_door(LoadRequest(path, "test", accept=True)), progress)
     assert (report.state, report.inserted) == ("merged", 300)
     return list(dict.fromkeys(steps))
 

@@ -9,13 +9,11 @@ Owns the step from the sections ``[[customerio]]`` to tables of the schema. What
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from promptsync.config.sections import CustomerioConfig
-from promptsync.config.values import suggest
-from promptsync.errors import ConfigError, InputRefused
+from promptsync.errors import InputRefused
 from promptsync.model.file_name import ChangeSetName
 
 STEMS: Mapping[str, str] = MappingProxyType(
@@ -45,7 +43,7 @@ STEMS: Mapping[str, str] = MappingProxyType(
 _OLDEST = 4
 _MOST = (1 << 63) - 1
 _CHANGES = "_chngs"
-_SUFFIX = ".parquet"
+SUFFIX = ".parquet"
 _NAME = re.compile(
     r"(?P<stem>.+)_v(?P<version>0|[1-9][0-9]{0,8})(?P<changes>_chngs)?"
     r"_(?P<workspace>[0-9]{1,19})_(?P<sequence>[0-9]{1,19})(?:_(?P<part>[0-9]{1,19}))?"
@@ -54,15 +52,6 @@ _WITHOUT_VERSION = re.compile(r"(?P<stem>.+?)(?:_[0-9]{1,19}){1,3}")
 _PIPELINES = re.compile(r"[0-9]+(\.[0-9]+)+\.[a-z_]+\.(json|csv|parquet)(\.gz)?")
 CHECK: Final = "cio-validate"
 """What the vendor writes before each sync, to see whether it may."""
-
-
-def is_ignored(file_name: str, size: int | None = None) -> bool:
-    """Whether an object says nothing and is passed over in silence: ``cio-validate``, a folder's mark, zero bytes.
-
-    >>> is_ignored("exports/cio-validate"), is_ignored("people_v5_1_2.parquet", 0), is_ignored("people_v5_1_2.parquet")
-    (True, True, False)
-    """
-    return size == 0 or _last(file_name) in (CHECK, "")
 
 
 def own_mark(file_name: str) -> str | None:
@@ -93,9 +82,9 @@ def parse_change_set(file_name: str, stems: Mapping[str, str] = STEMS) -> Change
             f"{name} comes from Customer.io's Data Pipelines (track, identify and other calls), not from its data "
             "warehouse sync, whose files end in .parquet: give the two a folder each.",
         )
-    if not name.lower().endswith(_SUFFIX):
+    if not name.lower().endswith(SUFFIX):
         raise _unknown(name, "it does not end in .parquet")
-    bare = name[: -len(_SUFFIX)]
+    bare = name[: -len(SUFFIX)]
     match = _NAME.fullmatch(bare)
     if match is None:
         raise _unversioned(name, bare, stems)
@@ -108,6 +97,17 @@ def parse_change_set(file_name: str, stems: Mapping[str, str] = STEMS) -> Change
     if max(numbers) > _MOST:
         raise _unknown(name, "a number in it does not fit into 64 bits")
     return ChangeSetName(stems[stem], numbers[0], int(match["version"]), numbers[1], numbers[2], changes)
+
+
+def recognise(file_name: str, stems: Mapping[str, str] = STEMS) -> ChangeSetName | None:
+    """What a name states; None if it is not of this vendor's. Raises InputRefused for one of its that says nothing, is
+    of an old version or of another product of the vendor's."""
+    try:
+        return parse_change_set(file_name, stems)
+    except InputRefused as refused:
+        if refused.reason == "unknown_name" and not file_name.lower().endswith(SUFFIX):
+            return None
+        raise
 
 
 def _stem(match: re.Match[str], stems: Mapping[str, str]) -> tuple[str, bool]:
@@ -139,35 +139,3 @@ def _last(file_name: str) -> str:
 
 def _unknown(name: str, why: str) -> InputRefused:
     return InputRefused("unknown_name", f"The file name {name!r} says nothing promptsync knows: {why}.")
-
-
-_PREFIX = "cio_"
-
-
-def stems_of(sections: Iterable[CustomerioConfig], tables: Iterable[str]) -> dict[str, str]:
-    """What names begin with, to the table meant: the known ones and those configured. Raises ConfigError."""
-    known = set(tables)
-    given = {stem: table_named(name, known) for section in sections for stem, name in section.stems.items()}
-    return dict(STEMS) | given
-
-
-def left_out(sections: Iterable[CustomerioConfig], tables: Iterable[str]) -> dict[str, frozenset[str]]:
-    """Table to the columns that some section does not want. Raises ConfigError."""
-    known, found = set(tables), dict[str, frozenset[str]]()
-    for section in sections:
-        for name, columns in section.leave_out.items():
-            table = table_named(name, known)
-            found[table] = found.get(table, frozenset()) | frozenset(columns)
-    return found
-
-
-def table_named(name: str, tables: Iterable[str]) -> str:
-    """The table that a configuration names, with or without ``cio_``. Raises ConfigError."""
-    known = set(tables)
-    found = next((one for one in (name, f"{_PREFIX}{name}") if one in known), None)
-    if found is None:
-        near = suggest(name, [one.removeprefix(_PREFIX) for one in known])
-        raise ConfigError(
-            f"[[customerio]] names a table {name} that there is not{near}; 'promptsync schema' lists all."
-        )
-    return found

@@ -5,7 +5,7 @@ at a file's content, nor at a folder.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -13,12 +13,25 @@ from promptsync.clock import micros_of
 from promptsync.errors import InputRefused
 from promptsync.model import Table
 from promptsync.model.file_name import FileName
+from promptsync.plugins.declared import AtPlace, TableFiles
 
 _MAX_ORG = (1 << 63) - 1
 _STAMP = re.compile(
     r"(?P<local>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})"
     r"(?:(?P<sign>[+-])(?P<hours>[0-9]{2})-?(?P<minutes>[0-9]{2}))?(?P<z>Z)?"
 )
+
+
+ENDINGS = (".csv", ".csv.gz")
+
+
+def nightly_files(tables: Sequence[Table], zone: ZoneInfo) -> TableFiles:
+    """The exports as a kind of file. ``tables``: those that are exported; ``zone``: of stamps that name none."""
+
+    def recognise(file_name: str) -> FileName | None:
+        return parse_name(file_name, tables, zone) if file_name.endswith(ENDINGS) else None
+
+    return TableFiles("nightly", recognise, ENDINGS, at_place=lambda _section: AtPlace(recognise))
 
 
 def parse_name(name: str, tables: Iterable[Table], zone: ZoneInfo) -> FileName:
@@ -32,7 +45,7 @@ def parse_name(name: str, tables: Iterable[Table], zone: ZoneInfo) -> FileName:
     FileName(table='message', org_id=1044, as_of=1770192000000000)
     """
     stem = name.removesuffix(".gz").removesuffix(".csv")
-    if not name.endswith((".csv", ".csv.gz")):
+    if not name.endswith(ENDINGS):
         raise _unknown(name, "it does not end in .csv or .csv.gz")
     for table in sorted(tables, key=lambda table: len(table.name), reverse=True):
         if not stem.startswith(f"{table.name}_"):

@@ -1,0 +1,27 @@
+"""Agile Telecom's Qlara as promptsync knows it: what its Partner Gateway exports.
+
+Owns what the vendor brings, each by the hook that a plugin would use. Its files are never told by their names: they are
+asked for, job by job, by ``Exports``.
+"""
+
+from typing import ClassVar
+
+from promptsync.config import Config
+from promptsync.hookspecs import hookimpl
+from promptsync.model import Table
+from promptsync.vendors.qlara import tables as declared
+from promptsync.vendors.vendor import Vendor
+
+
+class Qlara(Vendor):
+    """The vendor under one configuration."""
+
+    TABLES: ClassVar[tuple[Table, ...]] = declared.TABLES
+
+    def __init__(self, _config: Config) -> None:
+        """It has nothing to be configured but what ``Exports`` reads."""
+
+    @hookimpl
+    def tables(self) -> list[Table]:
+        """Of contacts, delivery reports and messages."""
+        return list(self.TABLES)
