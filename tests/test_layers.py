@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "browse": WORDS | {"", "store"},
     "demo": WORDS | {"store", "daemon", "vendors"},
-    "cli": DATA | {"", "config", "vendors", "engine", "places", "fetch", "drop", "status", "daemon", "browse", "demo"},
+    "cli": DATA
+    | {"", "loading", "config", "vendors", "engine", "places", "fetch", "drop", "status", "daemon", "browse", "demo"},
     "__main__": frozenset({"cli"}),
 }
 """Every room, from the ground up, and the rooms that it may import. ``""`` is the package itself: its version."""
@@ -45,14 +46,6 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 HOLD_SQL = frozenset({"store", "merge", "browse.queries", "demo.truth.compare"})
 """Where statements are written: two rooms, one module of the pages, and the demo, which reads as any program would."""
 
-UP = frozenset(
-    {
-        "cli.load -> loading.report",
-        "loading.export -> vendors.qlara.csv",
-        "loading.export -> vendors.qlara.rows",
-    }
-)
-"""Imports that still point up; this list may only shrink."""
 
 _STATEMENT = re.compile(
     r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTER|PRAGMA|ATTACH|DETACH|BEGIN|COMMIT|ROLLBACK|VACUUM)\b(?!:)"
@@ -128,7 +121,7 @@ def test_every_room_is_listed_from_the_ground_up() -> None:
 
 def test_imports_point_down() -> None:
     up = {f"{name} -> {target}" for name, target in crossings() if part(target) not in MAY_IMPORT[part(name)]}
-    assert up == UP
+    assert not up
 
 
 def test_sql_is_written_in_its_rooms() -> None:

@@ -20,7 +20,7 @@ from promptsync.formats.parquet.proof import prove_parquet
 from promptsync.formats.parquet.reader import Batch, ChangeSetReader
 from promptsync.formats.proof import Proof
 from promptsync.formats.rejects import BadRow
-from promptsync.loading.change_set_merge import ChangeSetMerge
+from promptsync.loading.claim_merge import ClaimMerge
 from promptsync.loading.file_rejects import keep_bad_rows
 from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, ledger_row
 from promptsync.loading.snapshot_merge import Progress
@@ -31,7 +31,7 @@ from promptsync.model import FilledBy, Table
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns, spelling
-from promptsync.store.compare import Found, StagedChanges
+from promptsync.store.compare import Found, StagedClaims
 from promptsync.store.initial_load import ChangeSetForm, InitialStaging, is_untouched
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
@@ -132,7 +132,7 @@ class ChangeSetLoad:
         unknown = tuple(spelling(layout, reader.unknown).values())
         return prepare_columns(self._mirror, layout, unknown, reader.lacks, (self._now, self._report.name))
 
-    def _stage(self, reader: ChangeSetReader, layout: Layout, path: Path) -> StagedChanges:
+    def _stage(self, reader: ChangeSetReader, layout: Layout, path: Path) -> StagedClaims:
         """Into the staging file by key, of each key the newest row; bad rows are set apart."""
         spelled = spelling(layout, reader.unknown)
         columns = [spelled.get(column, column) for column in reader.schema.names]
@@ -149,7 +149,7 @@ class ChangeSetLoad:
                 staging.add(rows)
                 self._progress("staging", staging.rows, self._report.rows)
         give_back(staging.rows)  # the merge has caches of its own
-        return StagedChanges(path, statements, staging.rows, isinstance(staging, InitialStaging))
+        return StagedClaims(path, statements, staging.rows, isinstance(staging, InitialStaging))
 
     def _take(self, batch: Batch, table: str, columns: list[str], ordered: KeyOrder) -> None:
         rows, report = batch.rows.rename_columns(columns), self._report
@@ -183,8 +183,8 @@ class ChangeSetLoad:
         if why and not request.accept:
             raise Held("guard", f"{so_far}{why} If it is right all the same: {request.accepting()}")
 
-    def _merge(self, staged: StagedChanges, proof: Proof) -> None:
-        merge, report = ChangeSetMerge(self._mirror, staged, self._progress), self._report
+    def _merge(self, staged: StagedClaims, proof: Proof) -> None:
+        merge, report = ClaimMerge(self._mirror, staged, self._progress), self._report
         found = merge.compare()
         if self._request.dry_run:
             self._counts(found)
@@ -193,7 +193,7 @@ class ChangeSetLoad:
         report.state = "staged"
         file_id = self._record(proof)
         keep_bad_rows(self._mirror, report.table or "", file_id, self._bad, self._now)
-        merge.apply(found, file_id, self._counts)
+        merge.apply(found, lambda c, merged: ledger.close_file(c, file_id, self._counts(merged)))
         report.state = "merged"
 
     def _counts(self, found: Found) -> dict[str, Any]:

@@ -1,48 +1,47 @@
-"""Merging the rows of an asynchronous export: claims row by row, in small transactions, by the one rule.
+"""Merging the rows of an asynchronous export: read once, staged in the order of their key, merged as change sets are.
 
-Owns the step from typed rows to executed statements, the columns that a vendor adds, and the file's row in the ledger.
-An export never implies absence. Doing it again changes nothing. Blocking: not for the event loop's thread.
+Owns the life of such a file, the columns that a vendor adds, and the file's row in the ledger; and a page of an API's
+objects, whose few rows are merged one by one. An export never implies absence. Doing it again changes nothing.
+Blocking: not for the event loop's thread.
 """
 
 import hashlib
-import json
 import shlex
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from promptsync.clock import MICROS, Clock, iso_millis
 from promptsync.errors import Held
 from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow
+from promptsync.loading.claim_merge import ClaimMerge
+from promptsync.loading.rows import RowFile, RowHeader, RowProof, RowSource
 from promptsync.loading.spellings import note_dialect
+from promptsync.merge.bulk_sql import export_statements
 from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.guards import Content, Guards, reason_in_bad_rows
-from promptsync.merge.layout import Layout
-from promptsync.merge.version import Rank, version
+from promptsync.model import Kind
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns
+from promptsync.store.compare import Found, StagedClaims
+from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.reading import count_since
+from promptsync.store.staging import Staging, discard, give_back
 from promptsync.store.writer import Lane
-from promptsync.vendors.qlara.csv import ExportFile, ExportProof
-from promptsync.vendors.qlara.rows import (
-    Batch,
-    ColumnMap,
-    ExportHeader,
-    ExportRow,
-    RowReader,
-    columns_of,
-    map_header,
-    object_cells,
-)
 
 _SLICE = 300
-_QUIET_SLICE = 1_200
-"""Rows in one transaction: the write lock is held for some milliseconds, a little longer while no delivery comes."""
+"""Bad rows that are written down in one transaction."""
+_RUN = 4 << 20
+"""Bytes of rows that are sorted at once."""
+_TYPES: dict[Kind, pa.DataType] = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.int64(), Kind.REAL: pa.float64()}
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 _AHEAD = 24 * 3600 * MICROS
@@ -57,7 +56,7 @@ class ExportSource:
     path: Path
     name: str
     source: str
-    columns: ColumnMap
+    rows: RowSource
     requested_at: int
     vouched: bool
     accepted: bool = False
@@ -98,42 +97,68 @@ class ExportLoader:
 
         Raises Held, with nothing merged, and FileUnavailable.
         """
-        file = ExportFile(
-            source.path,
-            source.columns,
-            (self._zone, source.requested_at),
-            self._limits,
-            vouched=source.vouched,
-            accepted=source.accepted,
-        )
-        now, row = iso_millis(self._clock()), self._row(source)
+        row = self._row(source)
         if source.vouched and not source.path.stat().st_size:
             return self._nothing(row, done)
-        proof = file.prove(lambda rows: progress("reading", rows, 0))
-        if not source.accepted:
-            self._judge(source, proof)
-        row |= {"sha256": proof.file.sha256, "size": proof.file.size, "rows": proof.rows}
-        opened = row | {"state": "staged"}
-        merge = _Merge(self._mirror, source.columns, proof.header, (now, source.name))
-        note_dialect(self._mirror, proof.dialect, proof.file.encoding, (source.columns.table.name, now, source.name))
-        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, opened))
-        report = ExportReport(proof.rows)
-        for batch in file:
-            for part in _parts(batch, lambda: _QUIET_SLICE if self._mirror.writer.quiet else _SLICE):
-                self._mirror.writer.run(
-                    lambda connection, part=part: merge.apply(connection, part, report, file_id),  # type: ignore[misc]
-                    Lane.BULK,
-                    durable=False,
-                )
-            progress("merging", report.inserted + report.updated + report.unchanged + report.rejected, proof.rows)
+        path = self._mirror.folder / "staging" / f"export-{threading.get_ident()}.db"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        times = self._zone, source.requested_at
+        file = source.rows.open(source.path, times, self._limits, vouched=source.vouched, accepted=source.accepted)
+        try:
+            with KeyOrder(path, source.rows.table.key, _RUN) as ordered:
+                proof = file.prove(lambda rows: progress("reading", rows, 0), lambda batch: ordered.add(batch.rows))
+                if not source.accepted:
+                    self._judge(source, proof)
+                form = _Form(self._mirror, source.rows.table.name, proof.header, (row["seen_at"], source.name))
+                staged = self._stage(path, form, ordered, lambda rows: progress("staging", rows, proof.rows))
+            return self._merge(source, (file, proof), staged, done, progress)
+        finally:
+            discard(path)
 
-        def finish(connection: sqlite3.Connection) -> None:
+    def _stage(self, path: Path, form: "_Form", ordered: KeyOrder, progress: Callable[[int], None]) -> StagedClaims:
+        with Staging(path, form.layout.key, numbered=False) as staging:
+            staging.create(form.schema)
+            for rows in ordered:
+                staging.add(rows.rename_columns(form.schema.names))
+                progress(staging.rows)
+        give_back(staging.rows)  # the merge has caches of its own
+        return StagedClaims(path, export_statements(form.layout, form.present), staging.rows)
+
+    def _merge(
+        self,
+        source: ExportSource,
+        read: tuple[RowFile, RowProof],
+        staged: StagedClaims,
+        done: Callable[[sqlite3.Connection, int], None],
+        progress: Progress,
+    ) -> ExportReport:
+        file, proof = read
+        table, report = source.rows.table.name, ExportReport(proof.rows, rejected=proof.bad)
+        merge = ClaimMerge(self._mirror, staged, progress)
+        found = merge.compare()
+        row = self._row(source) | {"sha256": proof.file.sha256, "size": proof.file.size, "rows": proof.rows}
+        note_dialect(self._mirror, proof.dialect, proof.file.encoding, (table, row["seen_at"], source.name))
+        opened = row | {"state": "staged"}
+        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, opened))
+        if proof.bad:
+            self._keep_bad_rows(file, {"table": table, "file_id": file_id, "rejected_at": row["seen_at"]})
+
+        def finish(connection: sqlite3.Connection, found: Found) -> None:
+            report.inserted, report.updated = found.new, found.changed
+            report.unchanged = proof.rows - proof.bad - found.new - found.changed
             ledger.update(connection, "sync_file", file_id, asdict(report) | {"state": "merged", "error": None})
             ledger.forget_unfinished(connection, source.name, file_id)
             done(connection, file_id)
 
-        self._mirror.writer.run(finish)
+        merge.apply(found, finish)
         return report
+
+    def _keep_bad_rows(self, file: RowFile, common: Mapping[str, Any]) -> None:
+        """Write down the rows that cannot be merged. They are read anew: there may be very many."""
+        for batch in file:
+            for start in range(0, len(batch.bad), _SLICE):
+                some = batch.bad[start : start + _SLICE]
+                self._mirror.writer.run(lambda c, some=some: _reject(c, some, common), Lane.BULK, durable=False)  # type: ignore[misc]
 
     def hold(self, source: ExportSource, held: Held) -> int:
         """Write down that a file waits for a person, and why; returns its number in the ledger."""
@@ -143,17 +168,18 @@ class ExportLoader:
         return self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
 
     def merge_objects(
-        self, columns: ColumnMap, objects: Sequence[Mapping[str, Any]], at: int, seen_in: str
+        self, rows: RowSource, objects: Sequence[Mapping[str, Any]], at: int, seen_in: str
     ) -> ExportReport:
         """Merge one page of an API's objects, as they were at an instant. What cannot be merged is a reject."""
-        names, cells = object_cells(objects)
-        header = map_header(names, columns)
-        rows, wrong = RowReader(header, columns, self._zone, at).read(columns_of(cells))
-        bad = [one.at(one.row + 1, one.row + 1, _original(objects[one.row])) for one in wrong]
-        batch = Batch(header, rows, bad)
-        report = ExportReport(len(objects))
-        merge = _Merge(self._mirror, columns, header, (iso_millis(at), seen_in))
-        self._mirror.writer.run(lambda connection: merge.apply(connection, batch, report, None))
+        batch, now = rows.batch(objects, (self._zone, at)), iso_millis(at)
+        form = _Form(self._mirror, rows.table.name, batch.header, (now, seen_in))
+        report = ExportReport(len(objects), rejected=len(batch.bad))
+
+        def merge(connection: sqlite3.Connection) -> None:
+            form.merge(connection, self._mirror.next_revision(connection), batch.rows, report)
+            _reject(connection, batch.bad, {"table": rows.table.name, "rejected_at": now})
+
+        self._mirror.writer.run(merge)
         return report
 
     def _nothing(self, row: Mapping[str, Any], done: Callable[[sqlite3.Connection, int], None]) -> ExportReport:
@@ -165,10 +191,10 @@ class ExportLoader:
     def _row(self, source: ExportSource) -> dict[str, Any]:
         """What the ledger says of a file however it ends."""
         now, at = iso_millis(self._clock()), iso_millis(source.requested_at)
-        row = {"source": source.source, "name": source.name, "table": source.columns.table.name}
+        row = {"source": source.source, "name": source.name, "table": source.rows.table.name}
         return row | {"path": str(source.path), "as_of": at, "seen_at": now}
 
-    def _judge(self, source: ExportSource, proof: ExportProof) -> None:
+    def _judge(self, source: ExportSource, proof: RowProof) -> None:
         if source.requested_at > self._clock() + _AHEAD:
             raise Held("future", f"It states {iso_millis(source.requested_at)}, which has not come yet.")
         if proof.header.doubled:
@@ -187,74 +213,40 @@ def advice(held: Held, path: Path) -> str:
     return f"{held} If it is right all the same: promptsync load --accept {shlex.quote(str(path))}"
 
 
-class _Merge:
-    """Rows under one header into one table. ``seen``: (ISO time, where) for what is new."""
+class _Form:
+    """How rows under one header are staged for a table. ``present``: the columns that claims compete for. ``seen``:
+    (ISO time, where) for columns that are new."""
 
-    def __init__(self, mirror: Mirror, columns: ColumnMap, header: ExportHeader, seen: tuple[str, str]) -> None:
-        self._mirror = mirror
-        self._table = columns.table.name
-        self._seen = seen
-        layout = self._with_columns(header)
-        extra = {name.casefold(): name for name in layout.extra}
-        names = [extra.get(name.casefold(), name) for name, _, _ in header.columns if name != "id"]
-        place = {name: n for n, name in enumerate(names)}
-        self._sql = EventStatements(layout).upsert
-        self._values = [place.get(column, len(names)) for column in layout.values]
-        self._units = [int(all(column in place for column in unit.columns)) for unit in layout.units]
+    def __init__(self, mirror: Mirror, table: str, header: RowHeader, seen: tuple[str, str]) -> None:
+        layout = mirror.layout(table)
+        known = {name.casefold() for name in layout.extra}
+        new = [name for name in header.unknown if name.casefold() not in known]
+        self.layout = prepare_columns(mirror, layout, new, (), seen)
+        spelled = {name.casefold(): name for name in self.layout.extra}
+        kinds = {spelled.get(name.casefold(), name): kind for name, kind, _ in header.columns if name != "id"}
+        self.present = frozenset(kinds)
+        types = {"id": pa.string(), **{name: _TYPES.get(kind, pa.string()) for name, kind in kinds.items()}}
+        self.schema = pa.schema(types | {"_at": pa.int64()})
 
-    def apply(self, connection: sqlite3.Connection, batch: Batch, report: ExportReport, file_id: int | None) -> None:
-        """Merge a batch inside the caller's transaction."""
-        revision = self._mirror.next_revision(connection)
-        keys = list({row.key for row in batch.rows})
-        before = self._count(connection, keys)
-        connection.executemany(self._sql, self._parameters(batch.rows, revision))
-        inserted = len(keys) - before
-        changed = self._count(connection, keys, revision)
-        for bad in batch.bad:
-            self._reject(connection, bad, file_id)
-        report.inserted += inserted
-        report.updated += changed - inserted
-        report.unchanged += len(batch.rows) - changed
-        report.rejected += len(batch.bad) + batch.not_shown
-
-    def _parameters(self, rows: Iterable[ExportRow], revision: int) -> Iterator[tuple[Any, ...]]:
-        """The statement's parameters for each row; a column that the file lacks is NULL and has version 0."""
-        observed: int | None = None
-        versions: tuple[int, ...] = ()
-        for row in rows:
-            if row.observed != observed:
-                observed, at = row.observed, version(row.observed, Rank.ASYNC_EXPORT)
-                versions = tuple(at * claimed for claimed in self._units)
-            said = (*row.values, None)
-            yield (row.key, *[said[place] for place in self._values], *versions, revision)
-
-    def _count(self, connection: sqlite3.Connection, keys: list[str], revision: int = 0) -> int:
-        """How many of the keys there are, with at least that revision. Of few lengths: each statement is kept."""
-        length = next(most for most in (_SLICE, _QUIET_SLICE, len(keys)) if len(keys) <= most)
-        return count_since(connection, self._table, (*keys, *[None] * (length - len(keys))), revision)
-
-    def _reject(self, connection: sqlite3.Connection, bad: BadRow, file_id: int | None) -> None:
-        row = {"class": bad.reason_class, "table": self._table, "file_id": file_id, "line": bad.line}
-        ledger.add_reject(
-            connection, row | {"reason": bad.reason, "original": bad.original, "rejected_at": self._seen[0]}
+    def merge(self, connection: sqlite3.Connection, revision: int, rows: pa.RecordBatch, report: ExportReport) -> None:
+        """Merge a few rows inside the caller's transaction, one by one; ``report`` counts them."""
+        statements, table = EventStatements(self.layout), self.layout.table.name
+        said = dict(zip(self.schema.names, (column.to_pylist() for column in rows.columns), strict=True))
+        nothing, unclaimed = [None] * rows.num_rows, [0] * rows.num_rows
+        values = [said.get(column, nothing) for column in self.layout.values]
+        versions = [said["_at"] if self.present >= set(unit.columns) else unclaimed for unit in self.layout.units]
+        keys = list(dict.fromkeys(said["id"]))
+        before = count_since(connection, table, keys, 0)
+        connection.executemany(
+            statements.upsert, zip(said["id"], *values, *versions, [revision] * rows.num_rows, strict=True)
         )
-
-    def _with_columns(self, header: ExportHeader) -> Layout:
-        """The table's layout, with a place for every column of the header."""
-        layout = self._mirror.layout(self._table)
-        have = {name.casefold() for name in layout.extra}
-        new = [name for name in header.unknown if name.casefold() not in have]
-        return prepare_columns(self._mirror, layout, new, (), self._seen)
+        changed = count_since(connection, table, keys, revision)
+        report.inserted = len(keys) - before
+        report.updated = changed - report.inserted
+        report.unchanged = rows.num_rows - changed
 
 
-def _parts(batch: Batch, most: Callable[[], int]) -> Iterator[Batch]:
-    """A batch in pieces for one transaction each. ``most``: rows, and bad ones, that the next one may have."""
-    start, not_shown = 0, batch.not_shown
-    while start < len(batch.rows) or start < len(batch.bad) or not_shown:
-        end = start + most()
-        yield Batch(batch.header, batch.rows[start:end], batch.bad[start:end], not_shown)
-        start, not_shown = end, 0
-
-
-def _original(said: Mapping[str, Any]) -> bytes:
-    return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
+def _reject(connection: sqlite3.Connection, bad: Iterable[BadRow], common: Mapping[str, Any]) -> None:
+    for one in bad:
+        row = {"class": one.reason_class, "line": one.line, "reason": one.reason, "original": one.original}
+        ledger.add_reject(connection, {**row, **common})

@@ -19,7 +19,7 @@ from promptsync.merge.layout import Layout
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
-from promptsync.store.compare import find_changes
+from promptsync.store.compare import find_claims
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.memory_staging import shape_in_order
 
@@ -80,7 +80,7 @@ class SmallChangeSet(ChangeSetLoad, SmallFile):
             not self._request.again and self._known_to(connection, self._proof)
         ):
             raise LoadAlone
-        found = find_changes(connection, statements)
+        found = find_claims(connection, statements)
         report.state = "staged"
         file_id = ledger.open_file(connection, ledger_row(report, self._request, self._proof, self._now))
         if found.writes:

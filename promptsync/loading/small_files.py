@@ -18,7 +18,7 @@ from promptsync.errors import PromptsyncError
 from promptsync.loading.report import FileReport
 from promptsync.store.memory_staging import MemoryTables, Shape
 from promptsync.store.mirror import Mirror
-from promptsync.store.staging import attach_memory, let_go
+from promptsync.store.staging import attached_to_writer
 from promptsync.store.writer import Preempted
 
 SMALL_BYTES: Final = 1 << 16
@@ -70,11 +70,8 @@ class SmallRun:
         self._most = len(waiting)
         while waiting:
             self._tables.forget()
-            writer.run(attach_memory, bare=True)
-            try:
+            with attached_to_writer(writer, None, 0):
                 odd = self._some(waiting)
-            finally:
-                writer.run(lambda connection: let_go(connection, 0), bare=True)
             if odd is not None:
                 self._alone(odd)
         writer.run(self._mirror.next_revision)  # a commit that is on disk, and with it all before

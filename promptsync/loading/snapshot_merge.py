@@ -21,7 +21,7 @@ from promptsync.store.initial_load import take_over
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Slice, Slices
 from promptsync.store.snapshots import record_lacks
-from promptsync.store.staging import attach, attached, index_keys, let_go, next_numbers
+from promptsync.store.staging import attached, attached_to_writer, index_keys, next_numbers
 
 Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
@@ -46,8 +46,7 @@ class SnapshotMerge:
         """Merge it. ``counts``: what the ledger's row of the file says once this has committed. Raises Overtaken."""
         writer, snapshots, staged = self._mirror.writer, self._mirror.snapshots, self._staged
         applied = (self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
-        writer.run(lambda connection: attach(connection, self._staged.path, writable=False), bare=True)
-        try:
+        with attached_to_writer(writer, staged.path, staged.rows):
             writer.run(lambda connection: ledger.void_blocks(connection, self._table.name, staged.org), durable=False)
             self._settle_dropped(found)
             self._spare()
@@ -66,8 +65,6 @@ class SnapshotMerge:
             writer.run(
                 lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
             )
-        finally:
-            writer.submit(lambda connection: let_go(connection, staged.rows), bare=True)
 
     def within(self, connection: sqlite3.Connection, found: Difference, counts: Mapping[str, Any]) -> None:
         """The same within one transaction, of a file that has few rows, none of them bad, and drops no column."""

@@ -227,12 +227,12 @@ class SnapshotStatements(BulkStatements):
 
 
 @dataclass(frozen=True)
-class ChangeSetStatements(BulkStatements):
-    """Of a change set, in the order of its key, of each key the newest row, with its version in ``_at``.
+class ClaimStatements(BulkStatements):
+    """Of rows that imply nothing about others, in the order of their key, of each key the newest, its version in
+    ``_at``.
 
-    A change set implies nothing about rows that it does not have. A claim that wins without changing a value is written
-    all the same: were its version forgotten, the result would depend on the order of files. Versions are bytes
-    (layout.py); that of a split column is NULL while it is the row's own.
+    A claim that wins without changing a value is written all the same: were its version forgotten, the result would
+    depend on the order of files.
     """
 
     @cached_property
@@ -240,14 +240,58 @@ class ChangeSetStatements(BulkStatements):
         """Merges the ``first`` to the ``last`` row of the delta. ``rev``: its revision."""
         marks = {name: "s._at" if claimed else self.layout.no_version for name, claimed in self.marks_of_new.items()}
         version = f"excluded.{quote(self.row_at)}"
-        newer = f"{version} > {self.old}.{quote(self.row_at)}"
+        sets: dict[str, str] = {}
+        for unit in self._claimed:
+            sets |= self.rule.taken(unit, "excluded", version)
+        changes = self._changes(self._claimed, "excluded", version)
+        sets |= self._marks(version) | {"_rev": f"CASE WHEN {changes} THEN :rev ELSE {self.old}._rev END"}
         return self._upsert(
             f"staging.delta d CROSS JOIN staging.rows s WHERE {same_key('d', 's', self.layout.key)} "
             "AND d.n BETWEEN :first AND :last ORDER BY d.n",
             self._key | self._values | marks | {"_rev": ":rev"},
-            self._sets(version),
-            " OR ".join([newer, *(self.rule.takes(unit, "excluded", version) for unit in self._claimed)]),
+            sets,
+            self._wins("excluded", version),
         )
+
+    @property
+    @abstractmethod
+    def row_at(self) -> str:
+        """A column that holds, of a row that was not there, the version of what was staged."""
+
+    @property
+    @abstractmethod
+    def marks_of_new(self) -> dict[str, bool]:
+        """The version columns to be set of a row that was not there: to its version, or to the weakest."""
+
+    @property
+    def rule(self) -> Rule:
+        """Which claim a column takes."""
+        return Rule(Coverage(self.layout, self.layout.no_version, {}))
+
+    @abstractmethod
+    def _marks(self, version: str) -> dict[str, str]:
+        """The version columns of a row that is there, once a claim of that version has been merged."""
+
+    def _wins(self, new: str, version: str) -> str:
+        """Whether anything of the row takes the claim."""
+        return " OR ".join(self.rule.takes(unit, new, version) for unit in self._claimed) or "1 = 0"
+
+    @property
+    def _row(self) -> tuple[str, ...]:
+        return self.layout.key
+
+    @property
+    def _kinds(self) -> str:
+        changed = self._changes(self._claimed, "s", "s._at")
+        return (
+            f"WHEN NOT ({self._wins('s', 's._at')}) THEN NULL "
+            f"WHEN {changed} THEN {Delta.CHANGED:d} ELSE {Delta.CONFIRMED:d}"
+        )
+
+
+@dataclass(frozen=True)
+class ChangeSetStatements(ClaimStatements):
+    """Of a change set: versions are bytes (layout.py); that of a split column is NULL while it is the row's own."""
 
     @property
     def row_at(self) -> str:
@@ -257,10 +301,8 @@ class ChangeSetStatements(BulkStatements):
 
     @cached_property
     def marks_of_new(self) -> dict[str, bool]:
-        """The version columns to be set of a row that was not there, its own first: to its version, or to the weakest.
-
-        Those not named stay as the table has them: NULL, for the row's own, or the weakest.
-        """
+        """The row's own version first. Columns not named stay as the table has them: NULL, for the row's own, or the
+        weakest."""
         marks = {self.row_at: True}
         for unit in self.layout.units:
             claimed = unit.at in self._claimed_versions
@@ -268,35 +310,36 @@ class ChangeSetStatements(BulkStatements):
                 marks[unit.at] = claimed
         return marks
 
-    @property
-    def rule(self) -> Rule:
-        """Which claim a column takes."""
-        return Rule(Coverage(self.layout, self.layout.no_version, {}))
-
-    def _sets(self, version: str) -> dict[str, str]:
+    def _marks(self, version: str) -> dict[str, str]:
         coverage, sets = self.rule.coverage, dict[str, str]()
-        for unit in self._claimed:
-            sets |= self.rule.taken(unit, "excluded", version)
         newest = later(version, f"{self.old}.{quote(self.row_at)}")
         for unit in coverage.split:
             have = coverage.effective(unit)
             stated = later(version, have) if unit.at in self._claimed_versions else have
             sets[unit.at] = f"NULLIF({stated}, {newest})" if unit.group else stated
-        sets[self.row_at] = newest
-        changes = self._changes(self._claimed, "excluded", version)
-        sets["_rev"] = f"CASE WHEN {changes} THEN :rev ELSE {self.old}._rev END"
-        return sets
+        return sets | {self.row_at: newest}
+
+    def _wins(self, new: str, version: str) -> str:
+        newer = f"{version} > {self.old}.{quote(self.row_at)}"  # a row whose values are all lacking has a version too
+        return f"{newer} OR {super()._wins(new, version)}"
+
+
+@dataclass(frozen=True)
+class ExportStatements(ClaimStatements):
+    """Of an export: versions are integers, and every column that the file has is claimed apart from the others."""
 
     @property
-    def _row(self) -> tuple[str, ...]:
-        return self.layout.key
+    def row_at(self) -> str:
+        """The version column of anything claimed; of a file with nothing but keys one that stays at the weakest."""
+        return next(iter(self._claimed or self.layout.units)).at
 
-    @property
-    def _kinds(self) -> str:
-        older = f"s._at <= {self.old}.{quote(self.row_at)}"  # a row of which all values are lacking has a version too
-        lost = " AND ".join([older, *(f"NOT {self.rule.takes(unit, 's', 's._at')}" for unit in self._claimed)])
-        changed = self._changes(self._claimed, "s", "s._at")
-        return f"WHEN {lost} THEN NULL WHEN {changed} THEN {Delta.CHANGED:d} ELSE {Delta.CONFIRMED:d}"
+    @cached_property
+    def marks_of_new(self) -> dict[str, bool]:
+        """Those of what is claimed."""
+        return {unit.at: True for unit in self._claimed}
+
+    def _marks(self, version: str) -> dict[str, str]:
+        return {unit.at: later(version, self.rule.coverage.effective(unit)) for unit in self._claimed}
 
 
 @lru_cache(maxsize=64)
@@ -309,6 +352,12 @@ def snapshot_statements(layout: Layout, present: frozenset[str]) -> SnapshotStat
 def change_set_statements(layout: Layout, present: frozenset[str]) -> ChangeSetStatements:
     """The same of a change set: files of one table come by the hundred."""
     return ChangeSetStatements(layout, present)
+
+
+@lru_cache(maxsize=64)
+def export_statements(layout: Layout, present: frozenset[str]) -> ExportStatements:
+    """The same of an export."""
+    return ExportStatements(layout, present)
 
 
 _STAGED = f"s._at * {PER_MICRO}"

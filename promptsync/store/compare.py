@@ -11,7 +11,7 @@ from typing import Any
 
 from promptsync.clock import iso_millis
 from promptsync.merge.block_index import BlockIndex
-from promptsync.merge.bulk_sql import ChangeSetStatements, Delta, snapshot_statements
+from promptsync.merge.bulk_sql import ClaimStatements, Delta, snapshot_statements
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names
 from promptsync.merge.version import Rank, version
@@ -164,13 +164,13 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class StagedChanges:
-    """A complete staged change set. ``rows``: staged, one per key; ``whole``: staged in the mirror's form."""
+class StagedClaims:
+    """A complete staged change set or export. ``rows``: staged, one per key; ``whole``: staged in the mirror's form."""
 
     path: Path
-    statements: ChangeSetStatements
+    statements: ClaimStatements
     rows: int
-    whole: bool
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +182,18 @@ class Found:
     writes: int | None = None
 
 
-def compare_changes(mirror: Mirror, staged: StagedChanges) -> Found:
-    """Find which rows of a change set are new or win; again if it has been compared before."""
+def compare_claims(mirror: Mirror, staged: StagedClaims) -> Found:
+    """Find which rows of a change set or export are new or win; again if it has been compared before."""
     with mirror.reading() as connection, attached(connection, staged.path, writable=True, undo=False):
         connection.execute("BEGIN")
         connection.execute("DROP TABLE IF EXISTS staging.delta")
         connection.execute(staged.statements.make_delta)
-        found = find_changes(connection, staged.statements)
+        found = find_claims(connection, staged.statements)
         connection.execute("COMMIT")
     return found
 
 
-def find_changes(connection: sqlite3.Connection, statements: ChangeSetStatements) -> Found:
+def find_claims(connection: sqlite3.Connection, statements: ClaimStatements) -> Found:
     """The same of rows that are staged beside an empty list of what differs."""
     connection.execute(statements.compare)
     counts = _kinds(connection)

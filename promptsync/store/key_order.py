@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,6 +22,7 @@ _RUN = 10 << 20  # bytes of rows that are sorted at once
 _PIECE = 256 << 10  # bytes of a run that are read back at once
 _ROWS = 1 << 15  # of a batch given out
 VERSION = "_at"
+_GROUP = "_group"
 
 Key = tuple[Any, ...]
 Cells: TypeAlias = "pa.ChunkedArray[Any]"
@@ -30,7 +32,7 @@ class KeyOrder:
     """Takes batches in any order and gives them back sorted. Use as a context manager; its files go when it ends.
 
     ``beside``: a path to which the names of its files are added. ``key``: columns that are never null; ``_at``: the
-    version, of equal keys the row with the greatest stays. ``run``: bytes sorted at once. Raises MirrorFull if there
+    version, of equal keys what has the greatest stays. ``run``: bytes sorted at once. Raises MirrorFull if there
     is no room for the runs.
     """
 
@@ -164,7 +166,7 @@ class _Run:
 
 
 def newest_in_order(rows: pa.Table, key: Sequence[str]) -> pa.Table:
-    """These rows sorted by key, of equal keys the one with the greatest version."""
+    """These rows sorted by key, of equal keys the one with the greatest version; ties as merge/rule.py has them."""
     keys = [column for column in key if not _is_constant(rows[column])] or [key[0]]
     if len(keys) == 1 and _ascends(rows[keys[0]]):
         return rows
@@ -172,8 +174,20 @@ def newest_in_order(rows: pa.Table, key: Sequence[str]) -> pa.Table:
     if not pc.any(_repeated(rows, keys)).as_py():
         return rows
     rows = rows.take(pc.sort_indices(rows, [*((column, "ascending") for column in keys), (VERSION, "descending")]))
+    if pc.any(_repeated(rows, [*keys, VERSION])).as_py():
+        rows = _ties_folded(rows, keys)
     fresh = pa.chunked_array([pa.array([True]), *pc.invert(_repeated(rows, keys)).chunks])
     return rows.filter(fresh).combine_chunks()
+
+
+def _ties_folded(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """These sorted rows, those of one key and version made one: every column takes its greater value on its own."""
+    same = _repeated(rows, [*keys, VERSION]).to_numpy()
+    number = pa.array(np.concatenate([[0], np.cumsum(~same)]))
+    columns = rows.column_names
+    folded = rows.append_column(_GROUP, number).group_by(_GROUP, use_threads=False)
+    greatest = folded.aggregate([(column, "max") for column in columns])
+    return greatest.select([f"{column}_max" for column in columns]).rename_columns(columns).cast(rows.schema)
 
 
 def _repeated(rows: pa.Table, keys: Sequence[str]) -> Cells:

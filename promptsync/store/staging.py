@@ -26,6 +26,7 @@ from adbc_driver_sqlite import dbapi
 from promptsync.errors import MirrorFull
 from promptsync.merge.sql import names, quote
 from promptsync.store.connect import translate
+from promptsync.store.writer import Writer
 
 WORTH = 10_000
 """Rows from which on merging them has filled memory worth giving back."""
@@ -159,6 +160,23 @@ def let_go(connection: sqlite3.Connection, rows: int) -> None:
     connection.execute("DETACH staging")
     if rows >= WORTH:
         connection.execute("PRAGMA shrink_memory")
+
+
+@contextmanager
+def attached_to_writer(writer: Writer, path: Path | None, rows: int) -> Iterator[None]:
+    """Attach a closed staging file of that many rows, or an empty one in memory, to the connection that writes.
+
+    One at a time, whoever loads: the next one waits. Blocking: not for the event loop's thread.
+    """
+    with writer.staging:
+        if path is None:
+            writer.run(attach_memory, bare=True)
+        else:
+            writer.run(lambda connection: attach(connection, path, writable=False), bare=True)
+        try:
+            yield
+        finally:
+            writer.submit(lambda connection: let_go(connection, rows), bare=True)
 
 
 def index_keys(connection: sqlite3.Connection, key: Sequence[str]) -> None:

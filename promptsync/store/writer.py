@@ -71,6 +71,7 @@ class Writer:
         self._locked_since: float | None = None
         self._looked = time.monotonic()
         self.wal_lost = False  # whether somebody has deleted the -wal: every commit is copied back at once
+        self.staging = threading.Lock()  # held while a staging is attached to the connection
         self._yielding = False  # what runs now may be undone for a delivery
         self._urgent_at = float("-inf")
         self._unsaved = 0  # weight of what was committed since the last checkpoint

@@ -11,7 +11,7 @@ import resource, sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 from promptsync.clock import parse_iso
-from promptsync.vendors.qlara.rows import ColumnMap
+from promptsync.vendors.qlara.csv import ExportRows
 from promptsync.loading.export import ExportLoader, ExportSource
 from promptsync.merge.guards import Guards
 from promptsync.vendors import declared_schema
@@ -24,9 +24,9 @@ with (folder / "messages.csv").open("w") as file:
 kind = QLARA.kind("messages")
 mirror = Mirror(folder / "mirror.db", declared_schema())
 at = parse_iso("2026-02-02T00:00:00Z")
-columns = ColumnMap(mirror.schema[kind.table], kind.columns, kind.changed, kind.identity)
+rows_of = ExportRows(kind, mirror.schema[kind.table])
 loader = ExportLoader(mirror, ZoneInfo("UTC"), Guards(), lambda: at)
-source = ExportSource(folder / "messages.csv", "m.csv", "qlara", columns, at, vouched=True)
+source = ExportSource(folder / "messages.csv", "m.csv", "qlara", rows_of, at, vouched=True)
 report = loader.load(source, lambda *_: None)
 mirror.close()
 print(report.inserted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -54,13 +54,12 @@ import gzip, resource, sys
 from pathlib import Path
 from zoneinfo import ZoneInfo
 from promptsync.errors import Held
-from promptsync.vendors.qlara.csv import ExportFile
-from promptsync.vendors.qlara.rows import ColumnMap
+from promptsync.vendors.qlara.csv import ExportRows
 from promptsync.formats.limits import Limits
 from promptsync.vendors import declared_schema
 from promptsync.vendors.qlara.profile import QLARA
 kind = QLARA.kind("messages")
-columns = ColumnMap(declared_schema()[kind.table], kind.columns, kind.changed, kind.identity)
+rows_of = ExportRows(kind, declared_schema()[kind.table])
 def prove(name, pieces):
     path = Path(sys.argv[1]) / name
     with gzip.open(path, "wb", 1) as file:
@@ -68,7 +67,7 @@ def prove(name, pieces):
         for piece in pieces:
             file.write(piece)
     try:
-        return ExportFile(path, columns, (ZoneInfo("UTC"), 1), Limits(), vouched=True).prove().rows
+        return rows_of.open(path, (ZoneInfo("UTC"), 1), Limits(), vouched=True).prove().rows
     except Held as held:
         return held.reason
 piece = {

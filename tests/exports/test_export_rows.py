@@ -11,18 +11,19 @@ from hypothesis import strategies as st
 from promptsync.clock import MICROS, parse_iso
 from promptsync.errors import Held
 from promptsync.formats.limits import Limits
+from promptsync.merge.version import time_of
 from promptsync.vendors import declared_schema
-from promptsync.vendors.qlara.csv import ExportFile
+from promptsync.vendors.qlara.csv import ExportFile, ExportRows
 from promptsync.vendors.qlara.profile import QLARA
-from promptsync.vendors.qlara.rows import ColumnMap, RowReader, columns_of, map_header, object_cells
+from promptsync.vendors.qlara.rows import map_header
 
 AT = parse_iso("2026-03-01T12:00:00Z")
 SCHEMA = declared_schema()
 
 
-def columns(kind: str = "messages") -> ColumnMap:
+def columns(kind: str = "messages") -> ExportRows:
     profile = QLARA.kind(kind)
-    return ColumnMap(SCHEMA[profile.table], profile.columns, profile.changed, profile.identity)
+    return ExportRows(profile, SCHEMA[profile.table])
 
 
 def file(
@@ -34,11 +35,7 @@ def file(
 
 
 def rows(export: ExportFile) -> list[dict[str, object]]:
-    return [
-        {"id": row.key, "observed": row.observed} | dict(zip(batch.names, row.values, strict=True))
-        for batch in export
-        for row in batch.rows
-    ]
+    return [{"observed": time_of(row.pop("_at"))} | row for batch in export for row in batch.rows.to_pylist()]
 
 
 def test_every_spelling_means_a_declared_column() -> None:
@@ -108,7 +105,7 @@ def test_bad_rows_are_told_with_line_and_bytes(tmp_path: Path) -> None:
         (7, "quoting", b'"5"x,c,1'),
         (8, "bad_key", b",,"),
     ]
-    assert [row.key for batch in batches for row in batch.rows] == ["1", "6"]
+    assert [key for batch in batches for key in batch.rows["id"].to_pylist()] == ["1", "6"]
 
 
 @pytest.mark.parametrize(
@@ -145,19 +142,17 @@ VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | s
 
 @given(st.lists(st.dictionaries(NAMES, VALUES, min_size=1), min_size=1, max_size=5))
 def test_whatever_json_holds_becomes_rows_or_rejects(objects: list[dict[str, object]]) -> None:
-    names, cells = object_cells(objects)
     try:
-        header = map_header(names, columns())
+        batch = columns().batch(objects, (ZoneInfo("UTC"), AT))
     except Held:
         return
-    read, wrong = RowReader(header, columns(), ZoneInfo("UTC"), AT).read(columns_of(cells))
-    assert len(read) + len(wrong) == len(objects)
+    assert batch.rows.num_rows + len(batch.bad) == len(objects)
 
 
 @given(st.lists(st.text(max_size=8), max_size=12))
 def test_columns_of_any_header_have_names_of_their_own(names: list[str]) -> None:
     try:
-        header = map_header(names, columns())
+        header = map_header(names, QLARA.kind("messages"), SCHEMA["qlara_message"])
     except Held:
         return
     found = [name.casefold() for name, _, _ in header.columns]

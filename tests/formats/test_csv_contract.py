@@ -20,9 +20,8 @@ from promptsync.formats.rejects import BadRow
 from promptsync.model.file_name import FileName
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.tables_exports import BROADCAST
-from promptsync.vendors.qlara.csv import ExportFile
+from promptsync.vendors.qlara.csv import ExportRows
 from promptsync.vendors.qlara.profile import QLARA
-from promptsync.vendors.qlara.rows import ColumnMap
 
 ZONE, AT = ZoneInfo("America/Los_Angeles"), parse_iso("2026-03-01T12:00:00Z")
 HEADER = "id,{text},{time}\n"
@@ -49,16 +48,14 @@ def nightly(path: Path, limits: Limits) -> tuple[list[tuple[str, str | None, str
 
 def export(path: Path, limits: Limits) -> tuple[list[tuple[str, str | None, str | None]], list[BadRow]]:
     kind = QLARA.kind("messages")
-    columns = ColumnMap(declared_schema()[kind.table], kind.columns, kind.changed, kind.identity)
-    file = ExportFile(path, columns, (ZONE, AT), limits, vouched=False, accepted=limits.accept)
+    file = ExportRows(kind, declared_schema()[kind.table]).open(
+        path, (ZONE, AT), limits, vouched=False, accepted=limits.accept
+    )
     file.prove()
     rows, bad = [], []
     for batch in file:
         bad += batch.bad
-        names = batch.names
-        for row in batch.rows:
-            said = dict(zip(names, row.values, strict=True))
-            rows.append((row.key, said.get("body"), said.get("sent_at")))
+        rows += [(row["id"], row.get("body"), row.get("sent_at")) for row in batch.rows.to_pylist()]
     return rows, bad
 
 

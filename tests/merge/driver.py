@@ -143,10 +143,10 @@ class Driver:
         return self._load_export(request) if path.suffix == ".csv" else self.loader.load(request)
 
     def _load_export(self, request: LoadRequest) -> FileReport:
-        columns, requested_at = exported(request.path, self.schema)
+        rows, requested_at = exported(request.path, self.schema)
         if not request.dry_run:
             name = request.path.name
-            source = ExportSource(request.path, name, "test", columns, requested_at, vouched=True, accepted=True)
+            source = ExportSource(request.path, name, "test", rows, requested_at, vouched=True, accepted=True)
             self.exports.load(source, lambda *_: None)
         return FileReport(request.path.name, state="merged")
 

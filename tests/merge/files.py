@@ -17,8 +17,8 @@ from promptsync.events.claims import Claims
 from promptsync.merge.version import Rank, version
 from promptsync.model import Schema
 from promptsync.plugins.declared import FileKind
+from promptsync.vendors.qlara.csv import ExportRows
 from promptsync.vendors.qlara.profile import QLARA
-from promptsync.vendors.qlara.rows import ColumnMap
 
 from .model import BAD, File
 from .model_files import ChangeSet, Decoded, Export
@@ -78,10 +78,10 @@ def _export(folder: Path, file: Export) -> Path:
     return path
 
 
-def exported(path: Path, schema: Schema) -> tuple[ColumnMap, int]:
+def exported(path: Path, schema: Schema) -> tuple[ExportRows, int]:
     """What was asked for when an export was made, and when, in microseconds."""
     kind = QLARA.kind("contacts")
-    return ColumnMap(schema[kind.table], kind.columns, kind.changed, kind.identity), int(path.stem.split("-")[-1])
+    return ExportRows(kind, schema[kind.table]), int(path.stem.split("-")[-1])
 
 
 def _decoded(folder: Path, file: Decoded) -> Path:

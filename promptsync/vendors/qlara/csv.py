@@ -4,26 +4,28 @@ Owns the proof that a file is whole, and the cutting into batches of typed rows,
 look like is in csv_text.py, what its cells mean in export_rows.py. Merges nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from promptsync.errors import Held
 from promptsync.formats.csv.block import Parsed
-from promptsync.formats.csv.dialect import Dialect
 from promptsync.formats.csv.header import texts
 from promptsync.formats.csv.records import COMMA, Block, Records, cells_of
 from promptsync.formats.csv.text import CsvText
 from promptsync.formats.limits import Limits
-from promptsync.formats.proof import Proof, Proving
+from promptsync.formats.proof import Proving
 from promptsync.formats.rejects import BadRow, shape_problem
 from promptsync.formats.stream import RawStream
-from promptsync.vendors.qlara.profile import plain
-from promptsync.vendors.qlara.rows import Batch, ColumnMap, ExportHeader, RowReader, map_header, spelled_names
+from promptsync.loading.rows import RowBatch, RowHeader, RowProof
+from promptsync.model import Table
+from promptsync.vendors.qlara.profile import KindProfile, plain
+from promptsync.vendors.qlara.rows import RowReader, columns_of, map_header, object_cells, spelled_names
 
 _BATCH: Final = 2000
 _MOST_BAD: Final = 100_000
@@ -31,17 +33,29 @@ _MOST_BAD: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class ExportProof:
-    """A whole file. ``bad``: rows of ``rows``, of which ``keyless`` have no readable key; ``first_bad``: the first of
-    these, if there are any, else of those. ``dialect``: how it is written."""
+class ExportRows:
+    """What reads the rows of one kind of export into ``table``: as RowSource has it."""
 
-    file: Proof
-    rows: int
-    bad: int
-    keyless: int
-    first_bad: BadRow | None
-    header: ExportHeader
-    dialect: Dialect
+    kind: KindProfile
+    table: Table
+
+    def open(
+        self, path: Path, times: tuple[ZoneInfo, int], limits: Limits, *, vouched: bool, accepted: bool = False
+    ) -> "ExportFile":
+        """A file, as RowSource has it."""
+        return ExportFile(path, self, times, limits, vouched=vouched, accepted=accepted)
+
+    def batch(self, objects: Sequence[Mapping[str, Any]], times: tuple[ZoneInfo, int]) -> RowBatch:
+        """Objects, as RowSource has it."""
+        names, cells = object_cells(objects)
+        header = map_header(names, self.kind, self.table)
+        rows, wrong = RowReader(header, self.kind, *times).read(columns_of(cells))
+        bad = [one.at(one.row + 1, one.row + 1, _original(objects[one.row])) for one in wrong]
+        return RowBatch(header, rows, bad)
+
+
+def _original(said: Mapping[str, Any]) -> bytes:
+    return json.dumps(said, ensure_ascii=False).encode("utf-8", "replace")
 
 
 class ExportFile:
@@ -55,7 +69,7 @@ class ExportFile:
     def __init__(
         self,
         path: Path,
-        columns: ColumnMap,
+        columns: ExportRows,
         times: tuple[ZoneInfo, int],
         limits: Limits,
         *,
@@ -69,9 +83,13 @@ class ExportFile:
             limits, max_columns=500, max_cell=128 << 10, max_record=4 << 20, block=1 << 20, accept=accepted
         )
 
-    def prove(self, progress: Callable[[int], None] = lambda _: None) -> ExportProof:
+    def prove(
+        self,
+        progress: Callable[[int], None] = lambda _: None,
+        take: Callable[[RowBatch], None] = lambda _: None,
+    ) -> RowProof:
         """Read it to its end. Raises Held: the reasons of stream.py and csv_text.py, and ``bad_rows`` once so many are
-        bad that no more are counted; Unavailable if the file cannot be read. ``progress``: gets the rows so far."""
+        bad that no more are counted; Unavailable if the file cannot be read. ``progress``, ``take``: as RowFile."""
         trusted = replace(self._limits, accept=self._limits.accept or self._vouched)
         proving, tally = Proving(self._path, trusted), _Tally()
         records = _Records(proving, self._columns, self._times, self._limits)
@@ -80,13 +98,12 @@ class ExportFile:
             if tally.bad > _MOST_BAD and not self._limits.accept:
                 words = f"Of its first {tally.rows:,} rows {tally.bad:,} cannot be read."
                 raise Held("bad_rows", f"{words} {tally.first_in_words}")
+            take(batch)
             progress(tally.rows)
         proof = proving.verdict()
-        return ExportProof(
-            proof, tally.rows, tally.bad, tally.keyless, tally.first, records.header, records.text.dialect
-        )
+        return RowProof(proof, tally.rows, tally.bad, tally.keyless, tally.first, records.header, records.text.dialect)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[RowBatch]:
         yield from _Records(RawStream(self._path, self._limits), self._columns, self._times, self._limits)
 
 
@@ -97,10 +114,10 @@ class _Tally:
         self.rows = self.bad = self.keyless = 0
         self.first: BadRow | None = None
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: RowBatch) -> None:
         """Count a batch, in the file's order."""
         bad = len(batch.bad) + batch.not_shown
-        self.rows += len(batch.rows) + bad
+        self.rows += batch.rows.num_rows + bad
         self.bad += bad
         nameless = [row for row in batch.bad if row.key is None]
         if nameless and not self.keyless:
@@ -119,42 +136,42 @@ class _Records:
     """The rows of one text, in batches that are small whatever the text is. ``header``, ``text``: what it is."""
 
     def __init__(
-        self, pieces: Iterable[bytes], columns: ColumnMap, times: tuple[ZoneInfo, int], limits: Limits
+        self, pieces: Iterable[bytes], columns: ExportRows, times: tuple[ZoneInfo, int], limits: Limits
     ) -> None:
-        self.text = CsvText(pieces, spelled_names(columns), limits, plain)
+        self.text = CsvText(pieces, spelled_names(columns.kind), limits, plain)
         self._width, self._blank = 0, range(0)
         self._accept = limits.accept
         self.header = self.text.header(lambda cells: self._read_header(cells, columns))
-        self._reader = RowReader(self.header, columns, *times, decimal_comma=self.text.delimiter != COMMA)
+        self._reader = RowReader(self.header, columns.kind, *times, decimal_comma=self.text.delimiter != COMMA)
         self._before = self._bad = 0
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[RowBatch]:
         for block, parsed in self.text.parsed(self._width, self._blank):
             where = _Where(block, parsed, self.text.delimiter)
             for start in range(0, parsed.total, _BATCH):
                 yield self._batch(where, start, min(start + _BATCH, parsed.total))
             self._before += parsed.total
 
-    def _read_header(self, cells: list[bytes], columns: ColumnMap) -> ExportHeader:
+    def _read_header(self, cells: list[bytes], columns: ExportRows) -> RowHeader:
         """Last columns without a name must be blank; a person's word makes columns of them."""
         names = texts(cells)
         self._width = len(names)
         while names and not names[-1] and not self._accept:
             names.pop()
         self._blank = range(len(names), self._width)
-        return map_header(names, columns)
+        return map_header(names, columns.kind, columns.table)
 
-    def _batch(self, where: "_Where", start: int, end: int) -> Batch:
+    def _batch(self, where: "_Where", start: int, end: int) -> RowBatch:
         """The records from ``start`` to ``end`` of a block."""
         index = where.parsed.index
         low, high = (int(at) for at in np.searchsorted(index, (start, end)))
         cells = [column.slice(low, high - low) for column in where.parsed.columns]
         shown = self._bad <= _MOST_BAD
-        rows, wrong = self._reader.read(cells) if high > low else ([], [])
+        rows, wrong = self._reader.read(cells)
         missing = end - start - (high - low)
         self._bad += missing + len(wrong)
         if not (missing or wrong) or not shown:
-            return Batch(self.header, rows, [], missing + len(wrong))
+            return RowBatch(self.header, rows, [], missing + len(wrong))
         found = {int(index[low + one.row]): one for one in wrong}
         places = sorted({*found, *np.setdiff1d(np.arange(start, end), index[low:high]).tolist()})
         bad = []
@@ -166,7 +183,7 @@ class _Records:
                 key = None if where.records.strange[place] else self.header.key(cells_of(original, self.text.delimiter))
                 problem = shape_problem(where.records, place, self._width)
                 bad.append(BadRow(number, line, *problem, original, key))
-        return Batch(self.header, rows, bad)
+        return RowBatch(self.header, rows, bad)
 
 
 class _Where:

@@ -152,7 +152,7 @@ class Exports:
 
     async def _newest(self, settings: RunSettings, query: Mapping[str, Any], progress: Progress) -> dict[str, int]:
         profile = self._profile
-        columns = self.files.columns(profile.kind(profile.browse_kind))
+        source = self.files.rows(profile.kind(profile.browse_kind))
         counts = {"rows": 0, "inserted": 0, "updated": 0, "rejected": 0}
         asked = {name: _with_offset(query[name]) for name in ("from", "to")}
         asked |= {"status": query["status"]} if query.get("status") else {}
@@ -161,7 +161,7 @@ class Exports:
             for channel in (query["channel"],) if query.get("channel") else profile.channels:
                 at = self._clock() // 1000 * 1000
                 async for rows in client.browse({**asked, "channel": channel}):
-                    report = self._loader.merge_objects(columns, rows, at, profile.browse_path)
+                    report = self._loader.merge_objects(source, rows, at, profile.browse_path)
                     counts = {name: count + getattr(report, name) for name, count in counts.items()}
                     progress("merging", counts["rows"], 0)
         return counts

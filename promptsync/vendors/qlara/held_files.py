@@ -18,9 +18,9 @@ from promptsync.loading.report import FileReport, LoadRequest
 from promptsync.model.file_name import ExportName
 from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
+from promptsync.vendors.qlara.csv import ExportRows
 from promptsync.vendors.qlara.jobs import Job, State, job_of, moved, row_of
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
-from promptsync.vendors.qlara.rows import ColumnMap
 
 _OF_A_JOB: Final = re.compile(r"job-([1-9][0-9]{0,17})\.(csv|unproven)")
 
@@ -44,12 +44,11 @@ class ExportFiles:
         """A job's download, to be loaded."""
         kind, whole = self._profile.kind(job.kind), path == self.paths(job)[0]
         name = f"{kind.name}-{job.vendor_id}.csv"
-        columns = self.columns(kind)
-        return ExportSource(path, name, self._profile.name, columns, job.requested_at, whole, accepted)
+        return ExportSource(path, name, self._profile.name, self.rows(kind), job.requested_at, whole, accepted)
 
-    def columns(self, kind: KindProfile) -> ColumnMap:
-        """What the columns of a kind's files mean."""
-        return ColumnMap(self._mirror.schema[kind.table], kind.columns, kind.changed, kind.identity)
+    def rows(self, kind: KindProfile) -> ExportRows:
+        """What reads a kind's files."""
+        return ExportRows(kind, self._mirror.schema[kind.table])
 
     @property
     def tables(self) -> dict[str, KindProfile]:
@@ -71,7 +70,7 @@ class ExportFiles:
         report = FileReport(request.path.name)
         try:
             source = self._source(request, job)
-            report.table, report.as_of = source.columns.table.name, iso_millis(source.requested_at)
+            report.table, report.as_of = source.rows.table.name, iso_millis(source.requested_at)
             self._load(source, job, report, progress)
         except Held as held:
             report.state, report.error = "held", advice(held, request.path)
@@ -123,9 +122,9 @@ class ExportFiles:
             return source if at is None else replace(source, requested_at=at)
         if not isinstance(stated, ExportName) or stated.requested_at is None:
             raise ConfigError(f"Give --as-of too: when the export {path.name} was asked for.")
-        columns = self.columns(self.tables[stated.table])
+        rows = self.rows(self.tables[stated.table])
         return ExportSource(
-            path, path.name, self._profile.name, columns, stated.requested_at, vouched=False, accepted=request.accept
+            path, path.name, self._profile.name, rows, stated.requested_at, vouched=False, accepted=request.accept
         )
 
     def _job(self, path: Path) -> Job | None:

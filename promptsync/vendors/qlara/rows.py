@@ -17,54 +17,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from promptsync.errors import Held
+from promptsync.formats.buffers import Ints
 from promptsync.formats.cells import REASONS, type_cells
 from promptsync.formats.csv.header import missing_header
 from promptsync.formats.csv.row_typing import LATEST
 from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.formats.times import parse_times
+from promptsync.loading.rows import RowHeader
+from promptsync.merge.version import Rank, versions
 from promptsync.model import Kind, Table
-from promptsync.vendors.qlara.profile import plain
+from promptsync.vendors.qlara.profile import KindProfile, plain
 
 Value = str | int | float | None
 _MOST_COLUMNS = 500
 _DIGITS = 32
 _MARK = "~"
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnMap:
-    """``spellings``: column of the table to header names in ``plain`` form, first found wins. ``changed``: the column
-    that says when a row last changed. ``identity``: alternatives of columns that name a row without an id."""
-
-    table: Table
-    spellings: Mapping[str, Sequence[str]]
-    changed: str
-    identity: Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class ExportHeader:
-    """``columns``: (name, kind, position); declared ones first. ``unknown``: the names in it that the table does not
-    declare. ``doubled``: the name of the id, if it stands there more than once."""
-
-    columns: tuple[tuple[str, Kind, int], ...]
-    unknown: tuple[str, ...]
-    doubled: str = ""
-
-    def key(self, record: Sequence[bytes]) -> tuple[bytes, ...] | None:
-        """What names a record with the wrong number of cells: its id, or in a file without ids all that it says."""
-        at = next((position for name, _, position in self.columns if name == "id"), None)
-        said = tuple(cell for cell in (record if at is None else record[at : at + 1]) if cell.strip())
-        return said or None
-
-
-@dataclass(frozen=True, slots=True)
-class ExportRow:
-    """``values``: of the header's columns but ``id``, in order. ``observed``: microseconds."""
-
-    key: str
-    observed: int
-    values: tuple[Value, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +52,12 @@ class Wrong:
         return BadRow(record, line, self.reason_class, self.reason, original, self.key, self.column, shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Some rows of a file, and those that cannot be merged. ``not_shown``: how many more of these there are."""
-
-    header: ExportHeader
-    rows: list[ExportRow]
-    bad: list[BadRow]
-    not_shown: int = 0
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns of ``rows``' values."""
-        return tuple(name for name, _, _ in self.header.columns if name != "id")
-
-
-def spelled_names(columns: ColumnMap) -> frozenset[str]:
+def spelled_names(kind: KindProfile) -> frozenset[str]:
     """The names that a header may have, in ``plain`` form."""
-    return frozenset(name for names in columns.spellings.values() for name in names)
+    return frozenset(name for names in kind.columns.values() for name in names)
 
 
-def map_header(cells: Sequence[str], columns: ColumnMap) -> ExportHeader:
+def map_header(cells: Sequence[str], kind: KindProfile, table: Table) -> RowHeader:
     """What each cell of a header means. Raises Held ``header`` if none is known, or it is no header at all."""
     names = [cell.strip() for cell in cells]
     if len(names) > _MOST_COLUMNS or any(not name.isprintable() or len(name) > 200 for name in names):
@@ -114,24 +66,24 @@ def map_header(cells: Sequence[str], columns: ColumnMap) -> ExportHeader:
     for position, name in enumerate(names):
         at.setdefault(plain(name), position)
     known: dict[str, int] = {}
-    for column, spellings in columns.spellings.items():
+    for column, spellings in kind.columns.items():
         free = (at[name] for name in spellings if name in at and at[name] not in known.values())
         found = next(free, None)
         if found is not None:
             known[column] = found
     if not known:
-        raise missing_header(names, columns.table)
-    unknown = _unknown({n: name for n, name in enumerate(names) if n not in known.values()}, columns)
-    declared = [(name, columns.table.by_name[name].kind, position) for name, position in known.items()]
+        raise missing_header(names, table)
+    unknown = _unknown({n: name for n, name in enumerate(names) if n not in known.values()}, table)
+    declared = [(name, table.by_name[name].kind, position) for name, position in known.items()]
     extra = [(name, Kind.TEXT, position) for name, position in unknown.items()]
     own = plain(names[known["id"]]) if "id" in known else ""
     doubled = names[known["id"]] if [plain(name) for name in names].count(own) > 1 and own else ""
-    return ExportHeader((*declared, *extra), tuple(unknown), doubled)
+    return RowHeader((*declared, *extra), tuple(unknown), doubled)
 
 
-def _unknown(names: Mapping[int, str], columns: ColumnMap) -> dict[str, int]:
+def _unknown(names: Mapping[int, str], table: Table) -> dict[str, int]:
     """A name for each unknown column that clashes with none of the table's, whatever the case, nor with ours."""
-    taken = {column.casefold() for column in columns.table.by_name}
+    taken = {column.casefold() for column in table.by_name}
     found: dict[str, int] = {}
     for position, name in names.items():
         chosen = name or f"column_{position + 1}"
@@ -147,46 +99,64 @@ class RowReader:
 
     def __init__(
         self,
-        header: ExportHeader,
-        columns: ColumnMap,
+        header: RowHeader,
+        kind: KindProfile,
         zone: ZoneInfo,
         requested_at: int,
         *,
         decimal_comma: bool = False,
     ) -> None:
-        self._header, self._columns, self._zone = header, columns, zone
+        self._header, self._kind, self._zone = header, kind, zone
         self._requested_at, self._decimal_comma = requested_at, decimal_comma
         self._names = tuple(name for name, _, _ in header.columns if name != "id")
 
-    def read(self, cells: Sequence[pa.BinaryArray]) -> tuple[list[ExportRow], list[Wrong]]:
-        """``cells``: by position, columns of as many rows; blank ones null."""
+    def read(self, cells: Sequence[pa.BinaryArray]) -> tuple[pa.RecordBatch, list[Wrong]]:
+        """``cells``: by position, columns of as many rows; blank ones null. Returns the rows as RowBatch has them."""
         problems: dict[int, tuple[Kind, str, bytes]] = {}
-        own: list[Any] = []
-        rest: list[list[Any]] = []
-        observed = [self._requested_at] * len(cells[0])
+        own: list[Any] = [None] * len(cells[0])
+        rest: list[pa.Array[Any]] = []
+        observed = np.full(len(cells[0]), self._requested_at)
         for name, kind, position in self._header.columns:
             column = self._with_points(cells[position], kind)
             typed = type_cells(column, kind, self._zone)
             if name == "id":
                 own = typed.values.to_pylist()
             else:
-                rest.append(typed.values.to_pylist())
+                rest.append(typed.values)
             for row in typed.bad.nonzero()[0].tolist():
                 problems.setdefault(row, (kind, name, column[row].as_py()))
-            if name == self._columns.changed:
+            if name == self._kind.changed:
                 observed = self._observed(column)
-        rows, wrong = [], []
-        for row, (at, said) in enumerate(zip(observed, zip(*rest, strict=True) if rest else repeat(()), strict=False)):
-            key = (str(own[row]).strip() if own and own[row] is not None else "") or self._digest_key(said)
-            if row in problems:
-                kind, name, cell = problems[row]
-                reason_class, words = REASONS[kind]
-                wrong.append(Wrong(row, reason_class, f"Column {name} {words}.", (key,) if key else None, name, cell))
-            elif not key:
-                wrong.append(Wrong(row, "bad_key", "The row is blank.", None))
-            else:
-                rows.append(ExportRow(key, at, said))
+        keys = self._keys(own, rest)
+        rows = self._batch(keys, rest, observed)
+        wrong = [self._wrong(row, key, problems.get(row)) for row, key in enumerate(keys) if row in problems or not key]
+        if wrong:
+            good = np.ones(len(keys), bool)
+            good[[one.row for one in wrong]] = False
+            rows = rows.filter(pa.array(good))
         return rows, wrong
+
+    def _keys(self, own: Sequence[object], rest: Sequence["pa.Array[Any]"]) -> list[str]:
+        """The id of each row, or what stands for it; empty if it says nothing."""
+        keys = [str(value).strip() if value is not None else "" for value in own]
+        nameless = [row for row, key in enumerate(keys) if not key]
+        if nameless:
+            said = [values.take(pa.array(nameless)).to_pylist() for values in rest]
+            for row, values in zip(nameless, zip(*said, strict=True) if said else repeat(()), strict=False):
+                keys[row] = self._digest_key(values)
+        return keys
+
+    def _batch(self, keys: list[str], rest: Sequence["pa.Array[Any]"], observed: Ints) -> pa.RecordBatch:
+        columns = [pa.array(keys, pa.string()), *rest, pa.array(versions(observed, Rank.ASYNC_EXPORT))]
+        return pa.RecordBatch.from_arrays(columns, ["id", *self._names, "_at"])
+
+    @staticmethod
+    def _wrong(row: int, key: str, problem: tuple[Kind, str, bytes] | None) -> Wrong:
+        if problem is None:
+            return Wrong(row, "bad_key", "The row is blank.", None)
+        kind, name, cell = problem
+        reason_class, words = REASONS[kind]
+        return Wrong(row, reason_class, f"Column {name} {words}.", (key,) if key else None, name, cell)
 
     def _with_points(self, cells: pa.BinaryArray, kind: Kind) -> pa.BinaryArray:
         """Numbers with a decimal comma as others have them."""
@@ -194,16 +164,16 @@ class RowReader:
             return cells
         return cast("pa.BinaryArray", pc.replace_substring(cast("pa.StringArray", cells), ",", "."))
 
-    def _observed(self, cells: pa.BinaryArray) -> list[int]:
+    def _observed(self, cells: pa.BinaryArray) -> Ints:
         """When rows last changed, as they say, but not long after they were asked for; else when they were."""
         times, latest = parse_times(cells, self._zone), self._requested_at + LATEST
         said = times.dated & (times.micros > 0)
-        return cast("list[int]", np.where(said, np.minimum(times.micros, latest), self._requested_at).tolist())
+        return np.where(said, np.minimum(times.micros, latest), self._requested_at)
 
     def _digest_key(self, values: Sequence[Value]) -> str:
         """For a row without an id: a digest of what identifies it, else of all it says. Empty: it says nothing."""
         said = {name: value for name, value in zip(self._names, values, strict=True) if value is not None}
-        for names in self._columns.identity:
+        for names in self._kind.identity:
             if names[0] in said:
                 return _digest({name: said[name] for name in names if name in said})
         return _digest(said) if said else ""
