@@ -18,11 +18,13 @@ from promptsync.browse.settings import BrowseSettings, PluginPage
 from promptsync.config import Config, find_config, load_config
 from promptsync.engine.built_in import load_extensions
 from promptsync.errors import ConfigError, PromptsyncError
+from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed
 from promptsync.plugins.declared import Check, Page, PluginError, ReadOnly
 from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.finding import Finding, note, ok, problem
 from promptsync.store.connect import open_reader
+from promptsync.vendors import declared_schema
 
 
 def plugin_commands(config_path: Path | None) -> dict[str, click.Command]:
@@ -54,6 +56,19 @@ def plugin_findings(config: Config) -> Iterator[Finding]:
             yield from _checked(extensions, config.mirror.database)
     finally:
         extensions.close()
+
+
+def schema_of(config_path: Path | None) -> Schema:
+    """Every table, those of the enabled plugins too, if the configuration is there and they can be loaded."""
+    try:
+        config = load_config(find_config(config_path, os.environ, Path.cwd()))
+        if not config.plugins.enabled:
+            return declared_schema()
+        extensions = load_extensions(config)
+    except ConfigError:
+        return declared_schema()  # what is wrong is said by the commands that need them
+    extensions.close()
+    return extensions.schema
 
 
 def with_plugins(settings: BrowseSettings, config: Config) -> tuple[BrowseSettings, Callable[[], None]]:

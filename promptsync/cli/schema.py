@@ -1,17 +1,18 @@
 """``promptsync schema``: the declared tables and views, for people (Markdown) and programs (JSON).
 
-Owns the two spellings. Everything that is said comes from the declarations; needs neither configuration nor mirror.
+Owns the two spellings. Everything that is said comes from the declarations; needs no mirror, and a configuration only
+for what plugins declare.
 """
 
 from typing import Any
 
 import click
 
-from promptsync.cli.context import print_json
+from promptsync.cli.context import App, print_json
+from promptsync.cli.extended import schema_of
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
 from promptsync.model import Column, FilledBy, Role, Schema, Table, View
-from promptsync.vendors import declared_schema
 
 _HEADINGS = ("column", "type", "unit", "description", "group", "references", "from")
 _INTRODUCTION = """\
@@ -27,9 +28,10 @@ always claimed together and share a version. Columns that begin with `_` are pro
 @click.command()
 @click.argument("table", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def schema(table: str | None, as_json: bool) -> None:
+@click.pass_obj
+def schema(app: App, table: str | None, as_json: bool) -> None:
     """Describe the tables and views, or one TABLE or view, as Markdown."""
-    declared = declared_schema()
+    declared = schema_of(app.config_path)
     if table is None:
         if as_json:
             print_json([as_data(one) for one in declared])

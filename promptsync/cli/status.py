@@ -7,14 +7,13 @@ import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.cli.daemon_state import daemon_troubles
-from promptsync.cli.extended import plugin_findings
+from promptsync.cli.extended import plugin_findings, schema_of
 from promptsync.clock import system_clock
 from promptsync.daemon.control import daemon_runs
 from promptsync.fetch.sources import source_names
 from promptsync.plugins.finding import Level
 from promptsync.status.status import Expectations, Status, read_status
 from promptsync.store.overview import Drift
-from promptsync.vendors import declared_schema
 
 _MOST_NAMES = 5
 
@@ -28,7 +27,7 @@ def status(app: App, as_json: bool) -> None:
     zone, places = config.mirror.timezone, source_names(config)
     expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body)
     with app.reading() as connection:
-        found = read_status(connection, declared_schema(), expected, system_clock())
+        found = read_status(connection, schema_of(app.config_path), expected, system_clock())
     asked = (finding.says for finding in plugin_findings(config) if finding.level is Level.PROBLEM)
     found = replace(found, problems=(*found.problems, *daemon_troubles(config.mirror.database), *asked))
     runs = daemon_runs(config.mirror.database)

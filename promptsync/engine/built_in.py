@@ -10,8 +10,8 @@ from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.config.secret import named_secret
 from promptsync.errors import ConfigError
-from promptsync.model import Role, bookkeeping
-from promptsync.plugins.declared import Schedule
+from promptsync.model import FilledBy, Role, bookkeeping
+from promptsync.plugins.declared import Schedule, TableFiles
 from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.loading import Wanted, load_plugins
 from promptsync.plugins.schema import extended
@@ -36,12 +36,30 @@ def load_extensions(config: Config, given: Mapping[str, object] | None = None) -
         observed = any(plugin.declared.observers for plugin in plugins)
         schema = extended((*ours.tables, *bookkeeping.TABLES), added, observed=observed)
         extensions = Extensions(schema, ours.event_handlers, tuple(plugins), ours)
+        _check_files(extensions)
         _check_observers(extensions)
     except ConfigError:
         for plugin in plugins:
             plugin.calls.close()
         raise
     return extensions
+
+
+def _check_files(extensions: Extensions) -> None:
+    """Raises ConfigError for a kind whose name is taken, and for a table of change sets that no kind brings."""
+    taken = {kind.name for kind in extensions.own.file_kinds}
+    for plugin in extensions.plugins:
+        kinds = [kind for kind in plugin.declared.file_kinds if isinstance(kind, TableFiles)]
+        for kind in kinds:
+            if kind.name in taken:
+                raise ConfigError(f"plugin {plugin.name}: there is a kind of file {kind.name} already; rename it")
+            taken.add(kind.name)
+        if not kinds:
+            for table in plugin.declared.tables:
+                if table.filled_by is FilledBy.CHANGE_SET:
+                    raise ConfigError(
+                        f"plugin {plugin.name}: change sets fill {table.name}, and none of its file_kinds brings any"
+                    )
 
 
 def _check_observers(extensions: Extensions) -> None:

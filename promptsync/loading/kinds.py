@@ -117,7 +117,7 @@ class FileKinds:
         return wanted is not None and table in self._schema and self._schema[table].filled_by is wanted
 
     def _unknown(self, file_name: str) -> InputRefused:
-        *some, last = [ending for kind in self._kinds for ending in kind.endings] or ["a known ending"]
+        *some, last = dict.fromkeys(ending for kind in self._kinds for ending in kind.endings) or ["a known ending"]
         endings = f"{', '.join(some)} or {last}" if some else last
         return InputRefused(
             _UNKNOWN, f"The file name {file_name!r} says nothing promptsync knows: it does not end in {endings}."

@@ -13,6 +13,10 @@ from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
 
+_CHANGE_SETS = (
+    "a table of change sets has a key that begins with the integer column workspace_id, whose account a row is of; its "
+    "other columns are in one group, order names one of them or none, and org_scoped is False"
+)
 CHANGES = Table(
     "sync_change",
     "Changes that plugins have not been told of yet.",
@@ -54,6 +58,7 @@ def _check_table(plugin: str, table: Table, there: Mapping[str, Table]) -> None:
     names = [column.name for column in table.columns]
     bad = [name for name in names if not _NAME.fullmatch(name)]
     mirror, happened = table.role is Role.MIRROR, table.role is Role.HAPPENED
+    changes = table.filled_by is FilledBy.CHANGE_SET
     value_columns = [column for column in table.values if not column.group]
     for wrong, why in (
         (table.name in there, "it exists already"),
@@ -61,22 +66,30 @@ def _check_table(plugin: str, table: Table, there: Mapping[str, Table]) -> None:
         (table.role is Role.OWN, "its role must be MIRROR or HAPPENED"),
         (bool(bad) or len(set(names)) < len(names), "its columns need different names in small letters"),
         (not table.key or not set(table.key) <= set(names), "its key must be columns of it"),
-        (mirror and ("org_id" not in names or "org_id" in table.key), "it needs a column org_id outside its key"),
+        (
+            mirror and not changes and ("org_id" not in names or "org_id" in table.key),
+            "it needs a column org_id outside its key",
+        ),
         (mirror and bool(value_columns), "each column outside the key needs a group"),
         (
-            table.exported or any(c.exported for c in table.columns) or bool(table.full_list),
-            "only the vendor's tables can be exported or full lists",
+            table.filled_by in (FilledBy.SNAPSHOT, FilledBy.EXPORT) or any(c.exported for c in table.columns),
+            "only the vendors' tables can be exported",
         ),
-        (
-            table.filled_by is FilledBy.CHANGE_SET or bool(table.views),
-            "only the vendor's tables can have change sets or views",
-        ),
+        (bool(table.full_list) or bool(table.views), "only the vendors' tables can have full lists or views"),
+        (changes and not _takes_change_sets(table), _CHANGE_SETS),
         (bool(table.search) and len(table.key) != 1, "search needs a key of one column"),
         (happened and names[:3] != ["event_id", "item", "org_id"], "its columns must begin event_id, item, org_id"),
         (happened and table.key != ("event_id", "item"), "its key must be event_id, item"),
     ):
         if wrong:
             raise ConfigError(f"plugin {plugin}: table {table.name} cannot be made: {why}")
+
+
+def _takes_change_sets(table: Table) -> bool:
+    accounts = table.by_name.get("workspace_id")
+    keyed = accounts is not None and accounts.kind is Kind.INTEGER and table.key[0] == accounts.name
+    ordered = table.order in ("", *(column.name for column in table.values))
+    return table.role is Role.MIRROR and keyed and ordered and not table.org_scoped and len(table.groups) == 1
 
 
 def _widened(plugin: str, table: Table, more: list[Column]) -> Table:
