@@ -26,9 +26,8 @@ from promptsync.formats.limits import Limits, size_of
 from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.kinds import FileKinds
-from promptsync.loading.report import OWN_MARK, Recognised
+from promptsync.loading.report import OWN_MARK, Progress, Recognised
 from promptsync.loading.small_files import SMALL_BYTES
-from promptsync.loading.snapshot_merge import Progress
 from promptsync.merge.guards import Guards
 from promptsync.places.given_paths import look_through
 from promptsync.places.odd_entries import printable

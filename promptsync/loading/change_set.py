@@ -1,18 +1,14 @@
-"""From one change set file (Customer.io) to merged rows: prove, stage in the order of the key, decide, merge, record.
+"""From one change set file (Customer.io) to merged rows: prove, stage in the order of the key, decide, merge.
 
-Owns the life of one such file and what the ledger says of it. Whatever a file holds ends as merged, unchanged, held or
-ignored, with a sentence; loading never raises for a file's content. A change set implies nothing about other rows.
+Owns how each step of a file's life (load.py) is done for a change set, which implies nothing about other rows.
 """
 
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import structlog
 
-from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.ahead import ahead
 from promptsync.formats.limits import size_of
@@ -22,8 +18,8 @@ from promptsync.formats.proof import Proof
 from promptsync.formats.rejects import BadRow
 from promptsync.loading.claim_merge import ClaimMerge
 from promptsync.loading.file_rejects import keep_bad_rows
-from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, ledger_row
-from promptsync.loading.snapshot_merge import Progress
+from promptsync.loading.load import Load
+from promptsync.loading.report import LoadRequest, LoadSettings, Progress
 from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
@@ -37,7 +33,6 @@ from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging, discard, give_back
 
-_log = structlog.get_logger()
 NUMBER = "_n"
 _SMALL = 10_000
 """Rows of a file that is read sooner than a thread for it has begun."""
@@ -48,38 +43,25 @@ def sequence_of(name: ChangeSetName) -> str:
     return f"{name.sequence:018d}_{name.part:018d}" if name.part else f"{name.sequence:018d}"
 
 
-class ChangeSetLoad:
-    """The loading of one file, step by step."""
+class ChangeSetLoad(Load):
+    """The loading of one change set."""
 
     def __init__(self, mirror: Mirror, settings: LoadSettings, request: LoadRequest, progress: Progress) -> None:
-        self._mirror, self._settings, self._request = mirror, settings, request
-        self._progress = progress
-        self._report = FileReport(request.path.name)
+        super().__init__(mirror, settings, request, progress)
         self._bad: list[BadRow] = []
         self._keyless = 0
-        self._now = ""
-        self._started = time.perf_counter()
 
-    def run(self, clock: Clock) -> FileReport:
-        """Do it. Raises Unavailable if the machine, not the file, stands in the way."""
-        self._now, report = iso_millis(clock()), self._report
-        proof: Proof | None = None
-        try:
-            name = self._name()
-            report.table, report.workspace_id, report.sequence = name.table, name.workspace, sequence_of(name)
-            proof = self._prove()
-            if not self._request.again and self._known(proof):
-                report.state = "unchanged"
-            else:
-                self._load(name, proof)
-        except InputRefused as refused:
-            report.state = "held" if isinstance(refused, Held) else "ignored"
-            report.error, report.reason = str(refused), refused.reason
-        report.seconds = self._spent()
-        if report.state not in ("merged", "would merge"):
-            self._record(proof)
-        _log.info("file", **{k: v for k, v in report.as_row().items() if v is not None})
-        return report
+    def _live(self) -> None:
+        name = self._state()
+        self._proof = self._prove()
+        if not self._is_known():
+            self._load(name, self._proof)
+
+    def _state(self) -> ChangeSetName:
+        """What the file states. Raises InputRefused."""
+        name, report = self._name(), self._report
+        report.table, report.workspace_id, report.sequence = name.table, name.workspace, sequence_of(name)
+        return name
 
     def _name(self) -> ChangeSetName:
         name = self._request.stated_as(ChangeSetName)
@@ -93,14 +75,10 @@ class ChangeSetLoad:
         size = size_of(path)
         return prove_parquet(path, self._settings.limits, lambda done: self._progress("checking", done, size))
 
-    def _known(self, proof: Proof) -> bool:
-        with self._mirror.reading() as connection:
-            return self._known_to(connection, proof)
-
-    def _known_to(self, connection: sqlite3.Connection, proof: Proof) -> bool:
-        report = self._report
+    def _merged_before(self, connection: sqlite3.Connection) -> bool:
+        report, sha256 = self._report, self._proof.sha256 if self._proof else ""
         return ledger.changes_merged_before(
-            connection, proof.sha256, report.table or "", report.workspace_id or 0, report.sequence or ""
+            connection, sha256, report.table or "", report.workspace_id or 0, report.sequence or ""
         )
 
     def _load(self, name: ChangeSetName, proof: Proof) -> None:
@@ -113,7 +91,7 @@ class ChangeSetLoad:
                 layout = self._prepare_columns(reader)
                 staged = self._stage(reader, layout, path)
             self._decide(self._report.rows)
-            self._merge(staged, proof)
+            self._merge(staged)
         finally:
             discard(path)
 
@@ -175,42 +153,27 @@ class ChangeSetLoad:
 
     def _decide(self, good: int, so_far: str = "") -> None:
         """``good``: how many rows can be merged, those that are not read yet counted."""
-        request = self._request
         keyless = [row for row in self._bad if row.reason_class == "bad_key"]
         first = (keyless or self._bad)[0].told("row", self._report.table or "") if self._bad else ""
         content = Content(good, self._report.rejected, self._keyless, first)
         why = reason_in_bad_rows(content, self._settings.guards)
-        if why and not request.accept:
-            raise Held("guard", f"{so_far}{why} If it is right all the same: {request.accepting()}")
+        self._judge("guard", why and f"{so_far}{why}")
 
-    def _merge(self, staged: StagedClaims, proof: Proof) -> None:
-        merge, report = ClaimMerge(self._mirror, staged, self._progress), self._report
+    def _merge(self, staged: StagedClaims) -> None:
+        merge = ClaimMerge(self._mirror, staged, self._progress)
         found = merge.compare()
         if self._request.dry_run:
             self._counts(found)
-            report.state = "would merge"
-            return
-        report.state = "staged"
-        file_id = self._record(proof)
-        keep_bad_rows(self._mirror, report.table or "", file_id, self._bad, self._now)
-        merge.apply(found, lambda c, merged: ledger.close_file(c, file_id, self._counts(merged)))
-        report.state = "merged"
+
+        def write(file_id: int) -> None:
+            keep_bad_rows(self._mirror, self._report.table or "", file_id, self._bad, self._now)
+            merge.apply(found, lambda c, merged: ledger.close_file(c, file_id, self._counts(merged)))
+
+        self._open(write)
 
     def _counts(self, found: Found) -> dict[str, Any]:
         """What the ledger says once the merge has committed. ``unchanged``: with those that a newer row overrules."""
         report = self._report
         report.inserted, report.updated = found.new, found.changed
         report.unchanged = report.rows - found.new - found.changed
-        return report.as_row() | {"state": "merged", "seen_at": self._now, "seconds": self._spent()}
-
-    def _record(self, proof: Proof | None) -> int:
-        if self._request.dry_run:
-            return 0
-        row = ledger_row(self._report, self._request, proof, self._now)
-        durable = self._report.state != "staged"  # what follows is
-        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
-        self._report.file_id = file_id
-        return file_id
-
-    def _spent(self) -> float:
-        return round(time.perf_counter() - self._started, 3)
+        return self._merged_row()

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
-from promptsync.loading.snapshot_merge import Progress
+from promptsync.loading.report import Progress
 from promptsync.store.compare import Found, StagedClaims, compare_claims
 from promptsync.store.initial_load import build_indexes, take_over
 from promptsync.store.mirror import Mirror

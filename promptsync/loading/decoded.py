@@ -28,8 +28,7 @@ from promptsync.events.merge_claims import ClaimMerger, Merged
 from promptsync.events.plugin_apply import filtered
 from promptsync.formats.limits import Limits, open_file, size_of, unreadable
 from promptsync.loading.files import FileReport, LoadRequest
-from promptsync.loading.report import DROP
-from promptsync.loading.snapshot_merge import Progress
+from promptsync.loading.report import DROP, Progress
 from promptsync.merge.guards import LATEST_AHEAD, Content, Guards, reason_in_bad_rows
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused

@@ -22,6 +22,7 @@ from promptsync.errors import Held
 from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow
 from promptsync.loading.claim_merge import ClaimMerge
+from promptsync.loading.report import Progress
 from promptsync.loading.rows import RowFile, RowHeader, RowProof, RowSource
 from promptsync.loading.spellings import note_dialect
 from promptsync.merge.bulk_sql import export_statements
@@ -42,8 +43,6 @@ _SLICE = 300
 _RUN = 4 << 20
 """Bytes of rows that are sorted at once."""
 _TYPES: dict[Kind, pa.DataType] = {Kind.INTEGER: pa.int64(), Kind.BOOLEAN: pa.int64(), Kind.REAL: pa.float64()}
-Progress = Callable[[str, int, int], None]
-"""Told of (step, done, total)."""
 _AHEAD = 24 * 3600 * MICROS
 _ACCEPTABLE = frozenset({"bad_rows", "doubled_key", "future", "last_record_cut", "quoting", "unnamed_column"})
 

@@ -11,19 +11,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import structlog
-
 from promptsync.clock import Clock
 from promptsync.errors import Unavailable
 from promptsync.events.merge_claims import Merged
 from promptsync.formats.limits import size_of
 from promptsync.loading.change_set import ChangeSetLoad
-from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
+from promptsync.loading.load import log
+from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings, Progress
 from promptsync.loading.small_change_set import SmallChangeSet
 from promptsync.loading.small_files import LoadAlone, SmallFile, SmallRun
 from promptsync.loading.small_snapshot import SmallSnapshot
 from promptsync.loading.snapshot import FileLoad
-from promptsync.loading.snapshot_merge import Progress
 from promptsync.loading.spellings import spellings
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Key
@@ -37,7 +35,6 @@ from promptsync.store.writer import Lane
 
 __all__ = ["FileLoader", "FileReport", "LoadRequest", "LoadSettings"]
 
-_log = structlog.get_logger()
 _ROWS_AT_ONCE = 20_000
 """Of small files, kept in memory until they are merged."""
 _LARGE = 1 << 20
@@ -145,7 +142,7 @@ class FileLoader:
     def _tell_merged(self, files: Iterable[SmallFile]) -> None:
         spelled: dict[str, Counter[str]] = {}
         for file in files:
-            _log.info("file", **{k: v for k, v in file.report.as_row().items() if v is not None})
+            log(file.report)
             if isinstance(file, SmallSnapshot):
                 for kind, forms in file.spelled.items():
                     spelled.setdefault(kind, Counter()).update(forms)

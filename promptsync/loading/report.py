@@ -15,7 +15,6 @@ import pyarrow as pa
 from promptsync.clock import iso_micros
 from promptsync.errors import InputRefused, PromptsyncError
 from promptsync.formats.limits import Limits
-from promptsync.formats.proof import Proof
 from promptsync.merge.guards import Guards
 from promptsync.model.file_name import ChangeSetName, ExportName, FileName, TableFileName
 from promptsync.plugins.declared import FileKind, TableFiles
@@ -27,6 +26,10 @@ DROP = "drop"
 """The source of what lies in the drop folder."""
 BY_HAND = "load"
 """The source of what a person loads."""
+
+
+Progress = Callable[[str, int, int], None]
+"""Gets (step, done, total)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +146,3 @@ class FileReport:
     def as_row(self) -> dict[str, Any]:
         """Column to value."""
         return {name: getattr(self, name) for name in FileReport.__slots__ if name not in ("reason", "file_id")}
-
-
-def ledger_row(report: FileReport, request: LoadRequest, proof: Proof | None, now: str) -> dict[str, Any]:
-    """All that sync_file says of a file. ``now``: ISO."""
-    row = report.as_row() | {"source": request.source, "path": str(request.path), "seen_at": now}
-    if proof is not None:
-        return row | {"sha256": proof.sha256, "size": proof.size}
-    try:
-        return row | {"sha256": None, "size": request.path.stat().st_size}
-    except OSError:
-        return row | {"sha256": None, "size": None}

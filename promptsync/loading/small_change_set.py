@@ -1,22 +1,16 @@
 """A small change set among others: read as any, merged within a transaction that it shares.
 
 Owns what of it is done on the writer. Whatever is doubtful about it (a bad row, a new column, merged before) is left
-to load_change_set.py.
+to change_set.py.
 """
 
 import sqlite3
-import time
 
-from promptsync.clock import Clock, iso_millis
-from promptsync.errors import InputRefused
 from promptsync.formats.parquet.reader import ChangeSetReader
-from promptsync.formats.proof import Proof
-from promptsync.loading.change_set import NUMBER, ChangeSetLoad, sequence_of
-from promptsync.loading.report import FileReport, ledger_row
+from promptsync.loading.change_set import NUMBER, ChangeSetLoad
 from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
 from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.layout import Layout
-from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
 from promptsync.store.compare import find_claims
@@ -24,32 +18,15 @@ from promptsync.store.key_order import KeyOrder
 from promptsync.store.memory_staging import shape_in_order
 
 
-class SmallChangeSet(ChangeSetLoad, SmallFile):
+class SmallChangeSet(SmallFile, ChangeSetLoad):
     """One of them."""
 
-    _proof: Proof
     _layout: Layout
     _statements: ChangeSetStatements
-    _read_seconds = 0.0
 
-    @property
-    def report(self) -> FileReport:
-        """What came of it."""
-        return self._report
-
-    def prepare(self, clock: Clock) -> None:
-        """Read and prove it. Raises LoadAlone, and Unavailable if the machine stands in the way."""
-        self._now = iso_millis(clock())
-        try:
-            name, report = self._name(), self._report
-            report.table, report.workspace_id, report.sequence = name.table, name.workspace, sequence_of(name)
-            self._proof = self._prove()
-            self._read(name)
-        except InputRefused as refused:
-            raise LoadAlone from refused
-        self._read_seconds = self._spent()
-
-    def _read(self, name: ChangeSetName) -> None:
+    def _read(self) -> None:
+        name = self._state()
+        self._proof = self._prove()
         settings, table = self._settings, self._mirror.schema[name.table]
         layout = self._layout = self._mirror.layout(table.name)
         left_out = settings.leave_out.get(table.name, frozenset())
@@ -72,19 +49,13 @@ class SmallChangeSet(ChangeSetLoad, SmallFile):
         staged = [field.with_name(column) for field, column in fields if column != NUMBER]
         self.shape = shape_in_order(staged, layout.key, self._statements.make_delta)
 
-    def merge(self, connection: sqlite3.Connection) -> None:
-        """As SmallFile has it."""
-        report, statements = self._report, self._statements
-        self._started = time.perf_counter() - self._read_seconds
-        if self._layout != self._mirror.layout(self._layout.table.name) or (
-            not self._request.again and self._known_to(connection, self._proof)
-        ):
+    def _merge_within(self, connection: sqlite3.Connection) -> None:
+        statements = self._statements
+        if self._layout != self._mirror.layout(self._layout.table.name):
             raise LoadAlone
         found = find_claims(connection, statements)
-        report.state = "staged"
-        file_id = ledger.open_file(connection, ledger_row(report, self._request, self._proof, self._now))
+        file_id = self._open_within(connection)
         if found.writes:
             bounds = {"rev": self._mirror.next_revision(connection), "first": 1, "last": found.writes}
             connection.execute(statements.merge_slice, bounds)
         ledger.close_file(connection, file_id, self._counts(found))
-        report.state, report.seconds, report.file_id = "merged", self._spent(), file_id

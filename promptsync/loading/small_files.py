@@ -9,13 +9,15 @@ by those who prepare it; what they cannot decide in one transaction is loaded al
 
 import sqlite3
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from promptsync.errors import PromptsyncError
-from promptsync.loading.report import FileReport
+from promptsync.clock import Clock
+from promptsync.errors import InputRefused, PromptsyncError
+from promptsync.loading.load import Load
+from promptsync.store import ledger
 from promptsync.store.memory_staging import MemoryTables, Shape
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import attached_to_writer
@@ -33,23 +35,50 @@ class LoadAlone(Exception):
     """This file must be loaded by itself: nothing of it has been written."""
 
 
-class SmallFile(ABC):
-    """A file that has been read and proven. ``shape``: of its staging; ``rows``: to go into the first table there."""
+class SmallFile(Load):
+    """A file that is read and proven first. ``shape``: of its staging; ``rows``: to go into the first table there.
+
+    What is doubtful about it (a bad row, a new column, a guard) is left to its loading alone.
+    """
 
     shape: Shape = ()
     rows: Sequence[tuple[Any, ...]] = ()
+    _read_seconds = 0.0
 
-    @property
-    @abstractmethod
-    def report(self) -> FileReport:
-        """What came of it: ``merged`` once it has been."""
+    def prepare(self, clock: Clock) -> None:
+        """Read and prove it. Raises LoadAlone, and Unavailable if the machine stands in the way."""
+        self._begin(clock)
+        try:
+            self._read()
+        except InputRefused as refused:
+            raise LoadAlone from refused
+        self._read_seconds = self._spent()
 
-    @abstractmethod
     def merge(self, connection: sqlite3.Connection) -> None:
         """Compare, judge, merge and record it, on the writer's thread, within a transaction; it has been staged.
 
         Raises LoadAlone before anything is written.
         """
+        self._started = time.perf_counter() - self._read_seconds
+        if not self._request.again and self._merged_before(connection):
+            raise LoadAlone
+        self._merge_within(connection)
+        self._report.state, self._report.seconds = "merged", self._spent()
+
+    @abstractmethod
+    def _read(self) -> None:
+        """Recognise, prove and read the file. Raises InputRefused and LoadAlone."""
+
+    @abstractmethod
+    def _merge_within(self, connection: sqlite3.Connection) -> None:
+        """Compare, judge, merge and record it. Raises LoadAlone before anything is written."""
+
+    def _open_within(self, connection: sqlite3.Connection) -> int:
+        """Open the ledger's row; returns its number."""
+        self._report.state = "staged"
+        file_id = ledger.open_file(connection, self._row())
+        self._report.file_id = file_id
+        return file_id
 
 
 class SmallRun:

@@ -1,21 +1,18 @@
 """A small snapshot among others: read as any, merged within a transaction that it shares.
 
 Owns what of it is done on the writer. Whatever is doubtful about it (a bad row, a doubled key, a new or a dropped
-column, a guard, a correction) is left to load_file.py.
+column, a guard, a correction) is left to snapshot.py.
 """
 
 import sqlite3
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from promptsync.clock import Clock
-from promptsync.errors import Held, InputRefused
+from promptsync.errors import Held
 from promptsync.formats.csv.reader import SnapshotReader
-from promptsync.formats.proof import Proof, prove
+from promptsync.formats.proof import prove
 from promptsync.loading.fill import lacks_of
-from promptsync.loading.report import FileReport, ledger_row
 from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
 from promptsync.loading.snapshot import FileLoad
 from promptsync.loading.snapshot_merge import SnapshotMerge
@@ -29,38 +26,27 @@ from promptsync.store.initial_load import has_more_rows
 from promptsync.store.memory_staging import MemoryStaging
 
 
-class SmallSnapshot(FileLoad, SmallFile):
+class SmallSnapshot(SmallFile, FileLoad):
     """One of them. ``spelled``: how it spells what its vendor does not say."""
 
     spelled: Mapping[str, Counter[str]]
     _staged: Staged
-    _proof: Proof
-    _name: FileName
-    _read_seconds = 0.0
+    _encoding: str
 
-    @property
-    def report(self) -> FileReport:
-        """What came of it."""
-        return self._report
-
-    def prepare(self, clock: Clock) -> None:
-        """Read and prove it. Raises LoadAlone, and Unavailable if the machine stands in the way."""
-        try:
-            self._name = name = self._begin(clock)
-            pieces: list[bytes] = []
-            self._proof = prove(self._request.path, self._settings.limits, raw=pieces.append)
-            self._refuse_large(name.table)
-            self._read(name, pieces)
-        except InputRefused as refused:
-            raise LoadAlone from refused
-        self._read_seconds = self._spent()
+    def _read(self) -> None:
+        name, pieces = self._state(), list[bytes]()
+        self._name = name
+        self._proof = proof = prove(self._request.path, self._settings.limits, raw=pieces.append)
+        self._encoding = proof.encoding
+        self._refuse_large(name.table)
+        self._stage(name, pieces)
 
     def _refuse_large(self, table: str) -> None:
         with self._mirror.reading() as connection:
             if has_more_rows(connection, table, SMALL_ROWS):
                 raise LoadAlone
 
-    def _read(self, name: FileName, pieces: list[bytes]) -> None:
+    def _stage(self, name: FileName, pieces: list[bytes]) -> None:
         settings, table = self._settings, self._mirror.schema[name.table]
         layout = self._mirror.layout(table.name)
         with SnapshotReader(pieces, table, name, settings.zone, settings.limits) as reader:
@@ -75,10 +61,8 @@ class SmallSnapshot(FileLoad, SmallFile):
         self._staged = filled.staged(name, None)
         self.spelled = spellings_in(pieces, table, settings.zone)
 
-    def merge(self, connection: sqlite3.Connection) -> None:
-        """As SmallFile has it."""
-        self._started = time.perf_counter() - self._read_seconds
-        report, staged, now = self._report, self._staged, self._now
+    def _merge_within(self, connection: sqlite3.Connection) -> None:
+        report, staged = self._report, self._staged
         table = staged.layout.table.name
         self._refuse_changed(connection)
         found = Comparison(self._mirror, staged).within(connection)
@@ -90,20 +74,14 @@ class SmallSnapshot(FileLoad, SmallFile):
         except Held as held:
             raise LoadAlone from held
         self._count(staged, found)
-        report.state = "staged"
-        file_id = ledger.open_file(connection, ledger_row(report, self._request, self._proof, now))
-        add_dialect(connection, self._dialect, self._proof.encoding, (table, now, report.name))
-        counts = report.as_row() | {"state": "merged", "seen_at": now, "seconds": self._spent()}
+        file_id = self._open_within(connection)
+        add_dialect(connection, self._dialect, self._encoding, (table, self._now, report.name))
         merge = SnapshotMerge(self._mirror, replace(staged, file_id=file_id), {}, self._progress)
-        merge.within(connection, found, counts)
-        report.state, report.seconds, report.file_id = "merged", self._spent(), file_id
+        merge.within(connection, found, self._merged_row())
 
     def _refuse_changed(self, connection: sqlite3.Connection) -> None:
         """What was so when the file was read may not be so any more: another one was merged since."""
-        stated, digest = self._stated(self._name), self._proof.sha256
         if self._staged.layout != self._mirror.layout(self._staged.layout.table.name):
             raise LoadAlone
-        if ledger.corrections(connection, digest, *stated)[1] > 0:
-            raise LoadAlone
-        if not self._request.again and ledger.merged_before(connection, digest, *stated, self._name.correction):
+        if ledger.corrections(connection, "", *self._stated(self._name))[1] > 0:
             raise LoadAlone

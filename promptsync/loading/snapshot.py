@@ -1,17 +1,15 @@
-"""From one snapshot file to merged rows: survey, stage, decide, merge, record.
+"""From one snapshot file to merged rows: survey, stage, decide, merge.
 
-Owns the life of one file and what the ledger says of it. Whatever a file holds ends as merged, unchanged, held, failed
-or ignored, with a sentence; loading never raises for a file's content.
+Owns how each step of a file's life (load.py) is done for a snapshot, which says of every row that it lacks that it is
+absent.
 """
 
-import time
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import structlog
-
-from promptsync.clock import Clock, iso_millis
+from promptsync.clock import iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.csv.dialect import Dialect
 from promptsync.formats.csv.reader import SnapshotReader
@@ -21,9 +19,10 @@ from promptsync.formats.rejects import BadRow
 from promptsync.loading.file_rejects import keep_rejects
 from promptsync.loading.fill import Filled, Filler, lacks_of
 from promptsync.loading.known_blocks import Survey, survey
+from promptsync.loading.load import Load
 from promptsync.loading.one_pass import one_pass
-from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, ledger_row
-from promptsync.loading.snapshot_merge import Progress, SnapshotMerge
+from promptsync.loading.report import LoadRequest, LoadSettings, Progress
+from promptsync.loading.snapshot_merge import SnapshotMerge
 from promptsync.loading.spellings import note_dialect
 from promptsync.merge.block_index import BlockCount
 from promptsync.merge.guards import LATEST_AHEAD, Content, reason_in_rows_lost, reason_to_hold
@@ -37,7 +36,6 @@ from promptsync.store.initial_load import Disordered, InitialStaging, SnapshotFo
 from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging, discard
 
-_log = structlog.get_logger()
 _LARGE = 1 << 20
 """Bytes of a file from which on a thread of its own reads it sooner."""
 _PASSABLE = frozenset({"quoting", "last_record_cut", "bad_rows"})
@@ -47,8 +45,10 @@ _FINAL = frozenset({"bomb", "too_long", "bad_rows"})
 """Reasons to hold a file that looking at it once more would only find again, at a cost that it was made for."""
 
 
-class FileLoad:
-    """The loading of one file, step by step."""
+class FileLoad(Load):
+    """The loading of one snapshot. ``watch``: notes which rows of a table and organization events claim from now on."""
+
+    _name: FileName
 
     def __init__(
         self,
@@ -58,58 +58,44 @@ class FileLoad:
         watch: Callable[[tuple[str, int] | None], dict[Key, int]],
         progress: Progress,
     ) -> None:
-        self._mirror = mirror
-        self._settings = settings
-        self._request = request
+        super().__init__(mirror, settings, request, progress)
         self._watch = watch
-        self._progress = progress
-        self._report = FileReport(request.path.name)
-        self._clock = 0
-        self._now = ""
         self._whole = True
         self._dialect = Dialect()
-        self._proof: Proof | None = None
-        self._started = time.perf_counter()
 
-    def run(self, clock: Clock) -> FileReport:
-        """Do it. Raises Unavailable if the machine, not the file, stands in the way."""
+    def _live(self) -> None:
         try:
-            name = self._begin(clock)
+            name = self._state()
             self._touched = self._watch((name.table, name.org_id or 0))
             if not self._load_at_once(name):
-                found = self._survey(name)
-                self._proof = found.proof
-                try:
-                    self._load(self._corrected(name, found.proof), found)
-                finally:
-                    found.close()
-        except InputRefused as refused:
-            self._report.state = "held" if isinstance(refused, Held) else "ignored"
-            self._report.error, self._report.reason = str(refused), refused.reason
-            if refused.reason in _PASSABLE and not self._request.accept:
-                self._report.error += f" To merge what can be read all the same: {self._request.accepting()}"
+                self._load_surveyed(name)
         finally:
             self._watch(None)
             discard(self._aside)
-        self._report.seconds = self._spent()
-        if self._report.state not in ("merged", "would merge"):
-            self._record(self._proof)
-        _log.info("file", **{k: v for k, v in self._report.as_row().items() if v is not None})
-        return self._report
 
-    def _begin(self, clock: Clock) -> FileName:
+    def _load_surveyed(self, name: FileName) -> None:
+        found = self._survey(name)
+        self._proof = found.proof
+        try:
+            self._name = self._corrected(name, found.proof)
+            if not self._is_known():
+                self._load(self._name, found)
+        finally:
+            found.close()
+
+    def _sentence(self, refused: InputRefused) -> str:
+        if refused.reason in _PASSABLE and not self._request.accept:
+            return f"{refused} To merge what can be read all the same: {self._request.accepting()}"
+        return str(refused)
+
+    def _state(self) -> FileName:
         """What the file states. Raises InputRefused."""
-        self._clock = clock()
-        self._now = iso_millis(self._clock)
         name = self._request.stated_as(FileName)
         self._report.table, self._report.org_id = name.table, name.org_id or 0
         self._report.as_of = iso_millis(name.as_of)
         return name
 
     def _load(self, name: FileName, found: Survey) -> None:
-        if not self._request.again and self._known(name, found.proof):
-            self._report.state = "unchanged"
-            return
         try:
             if self._merge(name, found):
                 return
@@ -149,7 +135,7 @@ class FileLoad:
             raise
         try:
             self._proof = found.proof
-            self._decide_and_merge(filled, filled.staged(name, counting), found.proof)
+            self._decide_and_merge(filled, filled.staged(name, counting), found.proof.encoding)
         finally:
             discard(path)
         return True
@@ -172,12 +158,9 @@ class FileLoad:
     def _aside(self) -> Path:
         return self._mirror.folder / "staging" / "unknown.csv"
 
-    def _spent(self) -> float:
-        return round(time.perf_counter() - self._started, 3)
-
-    def _known(self, name: FileName, proof: Proof) -> bool:
-        with self._mirror.reading() as connection:
-            return ledger.merged_before(connection, proof.sha256, *self._stated(name), name.correction)
+    def _merged_before(self, connection: sqlite3.Connection) -> bool:
+        sha256 = self._proof.sha256 if self._proof else ""
+        return ledger.merged_before(connection, sha256, *self._stated(self._name), self._name.correction)
 
     def _is_corrected(self, name: FileName) -> bool:
         """Whether files of its instant have an order of their own, so that its content must be looked at first."""
@@ -212,7 +195,7 @@ class FileLoad:
                 return False
             if found.known and filled.bad:
                 return False  # to say which record is bad, all have to be counted
-            self._decide_and_merge(filled, filled.staged(name, counting, known=found.known), found.proof)
+            self._decide_and_merge(filled, filled.staged(name, counting, known=found.known), found.proof.encoding)
         finally:
             discard(path)
         return True
@@ -260,29 +243,22 @@ class FileLoad:
     def _rows_before(self, staged: Staged) -> int | None:
         return self._mirror.snapshots.rows_before(staged.layout.table.name, staged.org, staged.at)
 
-    def _judge(self, reason: str, why: str | None) -> None:
-        if why and not self._request.accept:
-            raise Held(reason, f"{why} If it is right all the same: {self._request.accepting()}")
-
-    def _decide_and_merge(self, filled: Filled, staged: Staged, proof: Proof) -> None:
+    def _decide_and_merge(self, filled: Filled, staged: Staged, encoding: str) -> None:
         self._report.ahead = filled.ahead
         self._decide(staged, filled.bad)
         found = Comparison(self._mirror, staged).run()
         self._judge("guard", reason_in_rows_lost(found.lost, self._rows_before(staged), self._settings.guards))
         self._count(staged, found)
-        if self._request.dry_run:
-            self._report.state = "would merge"
-            return
-        self._report.state, table = "staged", staged.layout.table.name
-        file_id = self._record(proof)
-        note_dialect(self._mirror, self._dialect, proof.encoding, (table, self._now, self._report.name))
-        keep_rejects(self._mirror, self._request.path, file_id, staged, (filled.bad, found), self._now)
-        blocks = None if found.foreign else staged.blocks  # what collides is said of every night
-        staged = replace(staged, file_id=file_id, blocks=blocks)
-        merge = SnapshotMerge(self._mirror, staged, self._touched, self._progress)
-        done = {"state": "merged", "seen_at": self._now}
-        merge.apply(found, lambda: self._report.as_row() | done | {"seconds": self._spent()})
-        self._report.state = "merged"
+
+        def write(file_id: int) -> None:
+            seen = staged.layout.table.name, self._now, self._report.name
+            note_dialect(self._mirror, self._dialect, encoding, seen)
+            keep_rejects(self._mirror, self._request.path, file_id, staged, (filled.bad, found), self._now)
+            blocks = None if found.foreign else staged.blocks  # what collides is said of every night
+            whole = replace(staged, file_id=file_id, blocks=blocks)
+            SnapshotMerge(self._mirror, whole, self._touched, self._progress).apply(found, self._merged_row)
+
+        self._open(write)
 
     def _count(self, staged: Staged, found: Difference) -> None:
         report = self._report
@@ -290,12 +266,3 @@ class FileLoad:
         report.inserted, report.updated, report.absent = found.new, found.changed, found.absent
         report.differing = found.differing
         report.unchanged = staged.rows - len(found.folded) - found.new - found.changed - len(found.foreign)
-
-    def _record(self, proof: Proof | None) -> int:
-        if self._request.dry_run:
-            return 0
-        row = ledger_row(self._report, self._request, proof, self._now)
-        durable = self._report.state != "staged"  # what follows is
-        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row), durable=durable)
-        self._report.file_id = file_id
-        return file_id

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from promptsync.clock import iso_millis
+from promptsync.loading.report import Progress
 from promptsync.merge.bulk_sql import snapshot_statements
 from promptsync.merge.event_sql import EventStatements
 from promptsync.model import Key
@@ -22,9 +23,6 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Slice, Slices
 from promptsync.store.snapshots import record_lacks
 from promptsync.store.staging import attached, attached_to_writer, index_keys, next_numbers
-
-Progress = Callable[[str, int, int], None]
-"""Told of (step, done, total)."""
 
 _CHUNK = 200
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import ConfigError, Held, InputRefused
-from promptsync.loading.export import ExportLoader, ExportSource, Progress, advice
-from promptsync.loading.report import FileReport, LoadRequest
+from promptsync.loading.export import ExportLoader, ExportSource, advice
+from promptsync.loading.report import FileReport, LoadRequest, Progress
 from promptsync.model.file_name import ExportName
 from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
