@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from promptsync.clock import Clock
-from promptsync.errors import InputRefused, PromptsyncError
+from promptsync.errors import FileUnavailable, InputRefused, PromptsyncError
 from promptsync.loading.load import Load
 from promptsync.store import ledger
 from promptsync.store.memory_staging import MemoryTables, Shape
@@ -50,7 +50,7 @@ class SmallFile(Load):
         self._begin(clock)
         try:
             self._read()
-        except InputRefused as refused:
+        except (InputRefused, FileUnavailable) as refused:
             raise LoadAlone from refused
         self._read_seconds = self._spent()
 

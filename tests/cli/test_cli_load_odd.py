@@ -146,11 +146,9 @@ def test_what_is_given_itself_and_cannot_be_loaded(place: Place, tmp_path: Path)
 def test_a_file_that_goes_before_its_turn_ends_nothing(place: Place, tmp_path: Path) -> None:
     requests = [LoadRequest(export(tmp_path, org), "load") for org in (1, 2, 3)]
     with Engine(place.config) as engine:
-        reports = engine.load(requests)
-        assert next(reports).state == "merged"
         requests[1].path.unlink()
-        second, third = reports
-    assert (second.state, third.state) == ("failed", "merged")
+        first, second, third = engine.load(requests)
+    assert (first.state, second.state, third.state) == ("merged", "failed", "merged")
     assert second.error == f"{requests[1].path.name} cannot be read: No such file or directory."
 
 

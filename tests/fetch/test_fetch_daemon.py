@@ -142,6 +142,8 @@ async def test_a_run_on_record_from_a_clock_that_was_ahead_keeps_none_waiting(ho
         home.now += 3650 * 86_400 * MICROS
         await schedule.run_now(Task("fetch x", IntervalTrigger(days=1), run))
         home.now -= 3650 * 86_400 * MICROS
+        assert schedule.missed() == []
+        home.now += 86_401 * MICROS
         assert schedule.missed() == ["fetch x"]
 
 
