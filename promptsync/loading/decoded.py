@@ -12,11 +12,13 @@ Owns the check of what a filter returns: an Arrow batch of the very same columns
 import hashlib
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -26,9 +28,9 @@ from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import Claims
 from promptsync.events.merge_claims import ClaimMerger, Merged
 from promptsync.events.plugin_apply import filtered
-from promptsync.formats.limits import Limits, open_file, size_of, unreadable
-from promptsync.loading.files import FileReport, LoadRequest
-from promptsync.loading.report import DROP, Progress
+from promptsync.formats.limits import Limits, open_file, unreadable
+from promptsync.loading.load import Load
+from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings, Progress
 from promptsync.merge.guards import LATEST_AHEAD, Content, Guards, reason_in_bad_rows
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
@@ -94,101 +96,117 @@ class DecodedLoader:
         """Load one file whose kind is known. Raises FileUnavailable if it can only be done later."""
         if request.decoder is None:
             raise ValueError(request.path.name)
-        plugin, kind = request.decoder
-        report, started = FileReport(request.path.name), time.perf_counter()
+        decoding = _Decoding(*request.decoder, self._extensions, self._guards, self._merge)
         with self._one_at_a_time:
-            try:
-                self._load(request, plugin, kind, report, progress)
-            except PluginPaused as error:
-                raise FileUnavailable(f"{error}; the file waits until it works again.") from error
-            except (PluginFailed, Held) as error:
-                report.state, report.error = "held" if isinstance(error, Held) else "failed", str(error)
-                if not request.dry_run:
-                    row = self._row(request, report, None)
-                    report.file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
-        report.seconds = round(time.perf_counter() - started, 3)
-        return report
+            return _DecodedLoad(self._mirror, decoding, request, progress).run(self._clock)
 
-    def _load(
-        self, request: LoadRequest, plugin: Plugin, kind: FileKind, report: FileReport, progress: Progress
-    ) -> None:
+    def _merge(self, connection: sqlite3.Connection, some: Sequence[Claims]) -> Merged:
+        merged = self._merger.merge(connection, some)
+        self._touched(merged)
+        return merged
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoding:
+    """What decodes a file, filters, judges and merges its claims."""
+
+    plugin: Plugin
+    kind: FileKind
+    extensions: Extensions
+    guards: Guards
+    merge: Callable[[sqlite3.Connection, Sequence[Claims]], Merged]
+
+
+class _DecodedLoad(Load):
+    """The loading of one file of a plugin's kind."""
+
+    def __init__(self, mirror: Mirror, decoding: _Decoding, request: LoadRequest, progress: Progress) -> None:
+        super().__init__(mirror, LoadSettings(ZoneInfo("UTC"), decoding.guards), request, progress)
+        self._decoding = decoding
+        self._digest = ""
+
+    def _live(self) -> None:
         try:
-            with open_file(request.path, Limits(links=request.source != DROP)) as file:
-                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise unreadable(request.path, error) from error
-        if not request.again and self._merged_before(sha256, kind):
-            report.state = "unchanged"
+            self._load()
+        except PluginPaused as error:
+            raise FileUnavailable(f"{error}; the file waits until it works again.") from error
+        except PluginFailed as error:
+            self._report.state, self._report.error = "failed", str(error)
+
+    def _load(self) -> None:
+        self._digest = self._digest_of(self._request.path)
+        if self._is_known():
             return
-        found = _Found()
-        for chunk in self._chunks(plugin, kind, request):
+        found, report = _Found(), self._report
+        for chunk in self._chunks():
             found.add(chunk)
-            progress("checking", found.rows, 0)
+            self._progress("checking", found.rows, 0)
         report.rows, report.rejected = found.rows - found.bad, found.bad
-        self._judge(found, request)
-        if request.dry_run:
-            report.state = "would merge"
-            return
-        report.state = "staged"
-        row = self._row(request, report, sha256) | {"source": f"{request.source}:{kind.name}"}
-        report.file_id = file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, row))
-        done = 0
-        for chunk in self._chunks(plugin, kind, request):
-            merge = partial(self._merge, some=chunk, first=done + 1, file_id=file_id)
-            report.rejected += self._mirror.writer.run(merge, Lane.BULK, durable=False)
-            done += len(chunk)
-            progress("merging", done, found.rows)
-        report.state = "merged"
-        ended = {"state": "merged", "rejected": report.rejected}
-        self._mirror.writer.run(lambda c: ledger.update(c, "sync_file", file_id, ended))
-
-    def _judge(self, found: "_Found", request: LoadRequest) -> None:
-        """As any file is: a time that has not come, or too many rows that cannot be read, wait for a person."""
-        if request.accept:
-            return
-        content = Content(found.rows - found.bad, found.bad, 0, found.first_bad)
-        if found.latest > self._clock() + LATEST_AHEAD:
+        if found.latest > self._clock + LATEST_AHEAD:
             said = f"{found.latest_where} says what is so at {iso_millis(found.latest)}, which has not come yet."
-            raise Held("future", f"{said} If it is right all the same: {request.accepting()}")
-        if why := reason_in_bad_rows(content, self._guards):
-            raise Held("guard", f"{why} If it is right all the same: {request.accepting()}")
+            self._judge("future", said)
+        content = Content(found.rows - found.bad, found.bad, 0, found.first_bad)
+        self._judge("guard", reason_in_bad_rows(content, self._settings.guards))
+        self._open(lambda file_id: self._write(file_id, found.rows))
 
-    def _chunks(self, plugin: Plugin, kind: FileKind, request: LoadRequest) -> Iterator[list[Claims]]:
+    def _digest_of(self, path: Path) -> str:
+        try:
+            with open_file(path, Limits(links=self._request.source != DROP)) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    def _merged_before(self, connection: sqlite3.Connection) -> bool:
+        return ledger.decoded_before(connection, self._digest, self._decoding.kind.name)
+
+    def _write(self, file_id: int, rows: int) -> None:
+        """Merge the file's claims, some at a time."""
+        writer, report, done = self._mirror.writer, self._report, 0
+        for chunk in self._chunks():
+            merge = partial(self._merge_some, some=chunk, first=done + 1, file_id=file_id)
+            report.rejected += writer.run(merge, Lane.BULK, durable=False)
+            done += len(chunk)
+            self._progress("merging", done, rows)
+        ended = {"state": "merged", "rejected": report.rejected}
+        writer.run(lambda connection: ledger.update(connection, "sync_file", file_id, ended))
+
+    def _chunks(self) -> Iterator[list[Claims]]:
         """The file's claims, checked and filtered, some at a time. Raises PluginFailed."""
-        schema = self._extensions.schema
-        claims = plugin.calls.one("file_kinds", lambda: iter(kind.decode(request.path)), limit=kind.limit)
+        plugin, kind, extensions = self._decoding.plugin, self._decoding.kind, self._decoding.extensions
+        schema = extensions.schema
+        claims = plugin.calls.one("file_kinds", lambda: iter(kind.decode(self._request.path)), limit=kind.limit)
         taken = 0
         while some := plugin.calls.one("file_kinds", _take, claims, schema, taken, limit=kind.limit):
             taken += len(some)
-            for each in self._extensions.plugins:
+            for each in extensions.plugins:
                 some = filtered(each, schema, [(f"file:{kind.name}", one) for one in some])
                 for one in some:
                     if isinstance(one, PluginFailed):
                         raise one
             yield some
 
-    def _merge(self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int) -> int:
+    def _merge_some(self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int) -> int:
         """Merge what can be; returns how many rows belong to another organization. ``first``: number of the first."""
-        merged = self._merger.merge(connection, some)
+        merged = self._decoding.merge(connection, some)
+        common = {"file_id": file_id, "rejected_at": iso_millis(self._clock)}
         for number, one in enumerate(some, first):
             if one.problems:
-                reject = {"class": "plugin", "table": _table(one), "file_id": file_id, "line": number}
-                reject |= {"reason": "; ".join(one.problems), "rejected_at": iso_millis(self._clock())}
-                ledger.add_reject(connection, reject)
+                reject = {"class": "plugin", "table": _table(one), "line": number, "reason": "; ".join(one.problems)}
+                ledger.add_reject(connection, reject | common)
         for collision in merged.collisions:
             reason = f"{collision.table} {collision.key} belongs to another organization than {collision.org_id}"
-            row = {"class": "org_collision", "table": collision.table, "file_id": file_id, "reason": reason}
-            ledger.add_reject(connection, row | {"rejected_at": iso_millis(self._clock())})
-        self._touched(merged)
+            row = {"class": "org_collision", "table": collision.table, "reason": reason}
+            ledger.add_reject(connection, row | common)
         return len(merged.collisions)
 
-    def _merged_before(self, sha256: str, kind: FileKind) -> bool:
-        with self._mirror.reading() as connection:
-            return ledger.decoded_before(connection, sha256, kind.name)
+    def _record(self) -> int:
+        return 0 if self._report.state == "unchanged" else super()._record()
 
-    def _row(self, request: LoadRequest, report: FileReport, sha256: str | None) -> dict[str, Any]:
-        row = report.as_row() | {"source": request.source, "path": str(request.path), "sha256": sha256}
-        return row | {"seen_at": iso_millis(self._clock()), "size": size_of(request.path)}
+    def _row(self) -> dict[str, Any]:
+        row = super()._row()
+        if self._report.state == "staged":
+            row |= {"sha256": self._digest, "source": f"{self._request.source}:{self._decoding.kind.name}"}
+        return row
 
 
 def _times(claims: Claims) -> Iterator[int]:

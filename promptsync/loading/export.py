@@ -99,65 +99,20 @@ class ExportLoader:
         row = self._row(source)
         if source.vouched and not source.path.stat().st_size:
             return self._nothing(row, done)
-        path = self._mirror.folder / "staging" / f"export-{threading.get_ident()}.db"
-        path.parent.mkdir(parents=True, exist_ok=True)
         times = self._zone, source.requested_at
         file = source.rows.open(source.path, times, self._limits, vouched=source.vouched, accepted=source.accepted)
+        path = self._mirror.folder / "staging" / f"export-{threading.get_ident()}.db"
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with KeyOrder(path, source.rows.table.key, _RUN) as ordered:
                 proof = file.prove(lambda rows: progress("reading", rows, 0), lambda batch: ordered.add(batch.rows))
                 if not source.accepted:
                     self._judge(source, proof)
-                form = _Form(self._mirror, source.rows.table.name, proof.header, (row["seen_at"], source.name))
-                staged = self._stage(path, form, ordered, lambda rows: progress("staging", rows, proof.rows))
-            return self._merge(source, (file, proof), staged, done, progress)
+                load = _Proven(self._mirror, file, proof, row, progress)
+                staged = load.stage(path, ordered)
+            return load.merge(staged, done)
         finally:
             discard(path)
-
-    def _stage(self, path: Path, form: "_Form", ordered: KeyOrder, progress: Callable[[int], None]) -> StagedClaims:
-        with Staging(path, form.layout.key, numbered=False) as staging:
-            staging.create(form.schema)
-            for rows in ordered:
-                staging.add(rows.rename_columns(form.schema.names))
-                progress(staging.rows)
-        give_back(staging.rows)  # the merge has caches of its own
-        return StagedClaims(path, export_statements(form.layout, form.present), staging.rows)
-
-    def _merge(
-        self,
-        source: ExportSource,
-        read: tuple[RowFile, RowProof],
-        staged: StagedClaims,
-        done: Callable[[sqlite3.Connection, int], None],
-        progress: Progress,
-    ) -> ExportReport:
-        file, proof = read
-        table, report = source.rows.table.name, ExportReport(proof.rows, rejected=proof.bad)
-        merge = ClaimMerge(self._mirror, staged, progress)
-        found = merge.compare()
-        row = self._row(source) | {"sha256": proof.file.sha256, "size": proof.file.size, "rows": proof.rows}
-        note_dialect(self._mirror, proof.dialect, proof.file.encoding, (table, row["seen_at"], source.name))
-        opened = row | {"state": "staged"}
-        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, opened))
-        if proof.bad:
-            self._keep_bad_rows(file, {"table": table, "file_id": file_id, "rejected_at": row["seen_at"]})
-
-        def finish(connection: sqlite3.Connection, found: Found) -> None:
-            report.inserted, report.updated = found.new, found.changed
-            report.unchanged = proof.rows - proof.bad - found.new - found.changed
-            ledger.update(connection, "sync_file", file_id, asdict(report) | {"state": "merged", "error": None})
-            ledger.forget_unfinished(connection, source.name, file_id)
-            done(connection, file_id)
-
-        merge.apply(found, finish)
-        return report
-
-    def _keep_bad_rows(self, file: RowFile, common: Mapping[str, Any]) -> None:
-        """Write down the rows that cannot be merged. They are read anew: there may be very many."""
-        for batch in file:
-            for start in range(0, len(batch.bad), _SLICE):
-                some = batch.bad[start : start + _SLICE]
-                self._mirror.writer.run(lambda c, some=some: _reject(c, some, common), Lane.BULK, durable=False)  # type: ignore[misc]
 
     def hold(self, source: ExportSource, held: Held) -> int:
         """Write down that a file waits for a person, and why; returns its number in the ledger."""
@@ -210,6 +165,57 @@ def advice(held: Held, path: Path) -> str:
     if held.reason not in _ACCEPTABLE:
         return f"{held} The file is {path}."
     return f"{held} If it is right all the same: promptsync load --accept {shlex.quote(str(path))}"
+
+
+class _Proven:
+    """A whole file that may be merged. ``row``: what the ledger says of it."""
+
+    def __init__(
+        self, mirror: Mirror, file: RowFile, proof: RowProof, row: Mapping[str, Any], progress: Progress
+    ) -> None:
+        self._mirror, self._file, self._proof, self._progress = mirror, file, proof, progress
+        self._row = {**row, "sha256": proof.file.sha256, "size": proof.file.size, "rows": proof.rows}
+        self._report = ExportReport(proof.rows, rejected=proof.bad)
+
+    def stage(self, path: Path, ordered: KeyOrder) -> StagedClaims:
+        """Into the staging file by key, each key once, and a place in the mirror for every column."""
+        row = self._row
+        form = _Form(self._mirror, row["table"], self._proof.header, (row["seen_at"], row["name"]))
+        with Staging(path, form.layout.key, numbered=False) as staging:
+            staging.create(form.schema)
+            for rows in ordered:
+                staging.add(rows.rename_columns(form.schema.names))
+                self._progress("staging", staging.rows, self._proof.rows)
+        give_back(staging.rows)  # the merge has caches of its own
+        return StagedClaims(path, export_statements(form.layout, form.present), staging.rows)
+
+    def merge(self, staged: StagedClaims, done: Callable[[sqlite3.Connection, int], None]) -> ExportReport:
+        """Merge it; ``done`` as ExportLoader has it."""
+        proof, row, report = self._proof, self._row, self._report
+        merge = ClaimMerge(self._mirror, staged, self._progress)
+        found, opened = merge.compare(), row | {"state": "staged"}
+        note_dialect(self._mirror, proof.dialect, proof.file.encoding, (row["table"], row["seen_at"], row["name"]))
+        file_id = self._mirror.writer.run(lambda connection: ledger.open_file(connection, opened), durable=False)
+        if proof.bad:
+            self._keep_bad_rows(file_id)
+
+        def finish(connection: sqlite3.Connection, found: Found) -> None:
+            report.inserted, report.updated = found.new, found.changed
+            report.unchanged = proof.rows - proof.bad - found.new - found.changed
+            ledger.update(connection, "sync_file", file_id, asdict(report) | {"state": "merged", "error": None})
+            ledger.forget_unfinished(connection, row["name"], file_id)
+            done(connection, file_id)
+
+        merge.apply(found, finish)
+        return report
+
+    def _keep_bad_rows(self, file_id: int) -> None:
+        """Write down the rows that cannot be merged. They are read anew: there may be very many."""
+        common = {"table": self._row["table"], "file_id": file_id, "rejected_at": self._row["seen_at"]}
+        for batch in self._file:
+            for start in range(0, len(batch.bad), _SLICE):
+                some = batch.bad[start : start + _SLICE]
+                self._mirror.writer.run(lambda c, some=some: _reject(c, some, common), Lane.BULK, durable=False)  # type: ignore[misc]
 
 
 class _Form:
