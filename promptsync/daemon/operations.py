@@ -20,7 +20,7 @@ from promptsync.model import FilledBy
 from promptsync.model.delivery import Delivery
 from promptsync.model.file_name import ExportName, FileName
 from promptsync.places.patience import AT_A_TERMINAL, Patience
-from promptsync.places.plan import Wish
+from promptsync.places.plan import FetchOptions
 from promptsync.store import jobs, rejects
 from promptsync.store.inbox import count_failed, import_event, select_for_replay
 from promptsync.vendors.prompt.event_types import type_of_path
@@ -86,8 +86,8 @@ def reset(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
         raise ConfigError(
             f"{', '.join(wrong)} cannot be reset: only a table of Customer.io's change sets can, such as cio_subjects."
         )
-    told = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
-    return {"tables": [asdict(engine.loader.reset(name, told)) for name in dict.fromkeys(params["tables"])]}
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    return {"tables": [asdict(engine.loader.reset(name, progress)) for name in dict.fromkeys(params["tables"])]}
 
 
 def repair(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
@@ -193,11 +193,11 @@ def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     Emits ``progress``, ``file`` and ``source``.
     """
     sources = choose(sources_of(engine.config), params.get("sources") or ())
-    wish = Wish(since=night_of(params.get("since"), engine.config.mirror.timezone), by_hand=True)
+    options = FetchOptions(since=night_of(params.get("since"), engine.config.mirror.timezone), by_hand=True)
     reports, patience = [], Patience(AT_A_TERMINAL)
     for source in sources:
         started = iso_millis(engine.clock())
-        report = fetch_source(engine, source, wish, emit, patience=patience)
+        report = fetch_source(engine, source, options, emit, patience=patience)
         record_run(engine, source, report, started)
         reports.append(asdict(report))
         emit({"source": reports[-1]})

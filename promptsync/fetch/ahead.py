@@ -16,7 +16,7 @@ _AHEAD: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class PrefetchWindow:
     """``downloads``: how many at once. ``most_bytes``: of files begun and not taken; one file may have more."""
 
     downloads: int = 1
@@ -34,7 +34,7 @@ class _Begun(Generic[F]):
 async def in_order(
     files: Iterable[tuple[F, str, int]],
     fetch: Callable[[F], Awaitable[bool]],
-    reach: Reach,
+    window: PrefetchWindow,
     go_on: Callable[[], bool] = lambda: True,
 ) -> AsyncGenerator[F, None]:
     """Files that ``fetch`` has fetched. ``files``: each with its line and its size in bytes, in order.
@@ -43,8 +43,8 @@ async def in_order(
     for which ``fetch`` returned False none at all. ``go_on``: asked before a file is begun; once it says no, only those
     begun still come. A file counts until the caller asks for the next. Raises what ``fetch`` raises.
     """
-    waiting, window = deque(files), list[_Begun[F]]()
-    turns = asyncio.Semaphore(reach.downloads)
+    waiting, ahead = deque(files), list[_Begun[F]]()
+    turns = asyncio.Semaphore(window.downloads)
 
     async def one(file: F) -> bool:
         async with turns:
@@ -52,35 +52,35 @@ async def in_order(
 
     try:
         while True:
-            while waiting and go_on() and _fits(window, waiting[0][2], reach):
+            while waiting and go_on() and _fits(ahead, waiting[0][2], window):
                 file, line, size = waiting.popleft()
-                window.append(_Begun(file, line, size, asyncio.create_task(one(file))))
-            if not window:
+                ahead.append(_Begun(file, line, size, asyncio.create_task(one(file))))
+            if not ahead:
                 return
-            begun = _next(window)
+            begun = _next(ahead)
             if begun is None:
-                await asyncio.wait({one.task for one in window}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({one.task for one in ahead}, return_when=asyncio.FIRST_COMPLETED)
                 continue
             if begun.task.result():
                 yield begun.file
-            window.remove(begun)
+            ahead.remove(begun)
     finally:
-        for begun in window:
+        for begun in ahead:
             begun.task.cancel()
-        await asyncio.gather(*(begun.task for begun in window), return_exceptions=True)
+        await asyncio.gather(*(begun.task for begun in ahead), return_exceptions=True)
 
 
-def _fits(window: list[_Begun[F]], size: int, reach: Reach) -> bool:
-    if not window:
+def _fits(ahead: list[_Begun[F]], size: int, window: PrefetchWindow) -> bool:
+    if not ahead:
         return True
-    in_use = sum(begun.size for begun in window)
-    return len(window) < _AHEAD * reach.downloads and in_use + size <= reach.most_bytes
+    in_use = sum(begun.size for begun in ahead)
+    return len(ahead) < _AHEAD * window.downloads and in_use + size <= window.most_bytes
 
 
-def _next(window: list[_Begun[F]]) -> _Begun[F] | None:
+def _next(ahead: list[_Begun[F]]) -> _Begun[F] | None:
     """The first that is done and behind none of its line; one that came to nothing at once."""
     held_back = set[str]()
-    for begun in window:
+    for begun in ahead:
         if not begun.task.done():
             held_back.add(begun.line)
         elif begun.line not in held_back or begun.task.exception() is not None or not begun.task.result():

@@ -173,21 +173,21 @@ class Files:
         return True
 
     def _load(self, target: Path, stated: TableFileName) -> FileReport:
-        def told(step: str, done: int, total: int) -> None:
+        def progress(step: str, done: int, total: int) -> None:
             self._job.emit({"progress": [step, done, total]})
 
-        (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated)], told)
+        (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated)], progress)
         return report
 
     def _finish(self, item: Item, target: Path, loaded: FileReport) -> None:
         """Put the copy away and write down what came of it."""
         job = self._job
         good = loaded.state in ("merged", "unchanged")
-        lies = target if good and not loaded.rejected else job.incoming.hold(target)
-        error = None if good else f"{after_move(loaded.error or '', target, lies)} Its copy is {lies}."
+        kept_at = target if good and not loaded.rejected else job.incoming.hold(target)
+        error = None if good else f"{after_move(loaded.error or '', target, kept_at)} Its copy is {kept_at}."
         attempt = Attempt(job.source, item.key, "loaded" if good else "held", iso_millis(job.engine.clock()), error)
-        self._write(place_ledger.note_loaded, attempt, loaded.file_id, None if lies == target else lies)
-        if lies == target:
+        self._write(place_ledger.note_loaded, attempt, loaded.file_id, None if kept_at == target else kept_at)
+        if kept_at == target:
             job.incoming.drop([target])
         if good:
             self.loaded.append(item)

@@ -20,7 +20,7 @@ import structlog
 from promptsync.clock import MICROS, iso_millis
 from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
-from promptsync.fetch.ahead import Reach, in_order
+from promptsync.fetch.ahead import PrefetchWindow, in_order
 from promptsync.fetch.expected import expected_files
 from promptsync.fetch.files import Emit, Files, Job, is_damaged
 from promptsync.fetch.kinds import PlaceKind, kind_of
@@ -33,7 +33,7 @@ from promptsync.places.odd_entries import printable
 from promptsync.places.opening import open_place
 from promptsync.places.patience import Patience
 from promptsync.places.place import Expected, Item, PassedOver, Place
-from promptsync.places.plan import Plan, Wish, make_plan
+from promptsync.places.plan import FetchOptions, Plan, make_plan
 from promptsync.places.web import is_pattern
 from promptsync.store import ledger, place_ledger
 from promptsync.store.place_listing import Listing
@@ -65,7 +65,7 @@ def settings_of(engine: Engine) -> FetchSettings:
 def fetch_source(
     engine: Engine,
     source: Source,
-    wish: Wish = Wish(),  # noqa: B008  immutable
+    options: FetchOptions = FetchOptions(),  # noqa: B008  immutable
     emit: Emit = lambda _: None,
     settings: FetchSettings | None = None,
     patience: Patience | None = None,
@@ -80,7 +80,7 @@ def fetch_source(
     with engine.fetching[source.section]:
         settings = settings or settings_of(engine)
         bounds = replace(settings.bounds, md5=source.config.check_md5, patience=patience or Patience())
-        run = _Run(engine, source, wish, emit, replace(settings, bounds=bounds))
+        run = _Run(engine, source, options, emit, replace(settings, bounds=bounds))
         return asyncio.run(_unless_stopped(run.run(), engine.stopping))
 
 
@@ -95,10 +95,12 @@ def record_run(engine: Engine, source: Source, report: FetchReport, started: str
 class _Run:
     """One run of one source."""
 
-    def __init__(self, engine: Engine, source: Source, wish: Wish, emit: Emit, settings: FetchSettings) -> None:
+    def __init__(
+        self, engine: Engine, source: Source, options: FetchOptions, emit: Emit, settings: FetchSettings
+    ) -> None:
         self._engine = engine
         self._source = source
-        self._wish = wish
+        self._options = options
         self._emit = emit
         self._settings = settings
         self._bounds = settings.bounds
@@ -126,7 +128,7 @@ class _Run:
             plan = await self._survey(place, kind)
             job = Job(self._engine, self._source.name, kind, self._bounds, self._incoming, self._report, self._emit)
             files = Files(job, place)
-            await self._all(files, plan, Reach(kind.at.downloads, self._settings.most_bytes))
+            await self._all(files, plan, PrefetchWindow(kind.at.downloads, self._settings.most_bytes))
             await files.put_away([*plan.done, *files.loaded])
             self._tell_still_held()
             if files.down is not None:
@@ -137,10 +139,10 @@ class _Run:
             copies = place_ledger.held_copies(connection, self._source.name)
         self._report.add_still_held(copy.error for copy in copies)
 
-    async def _all(self, files: Files, plan: Plan[TableFileName], reach: Reach) -> None:
+    async def _all(self, files: Files, plan: Plan[TableFileName], window: PrefetchWindow) -> None:
         """Everything planned, to its end: downloaded ahead, loaded one at a time."""
         planned = (((item, stated), stated.line, item.size or 0) for item, stated in plan.fetch)
-        here = in_order(planned, lambda pair: files.fetch(*pair), reach, lambda: files.down is None)
+        here = in_order(planned, lambda pair: files.fetch(*pair), window, lambda: files.down is None)
         async with aclosing(here):
             self._emit({"progress": ["fetching files", 0, len(plan.fetch)]})
             async for item, stated in here:
@@ -152,7 +154,7 @@ class _Run:
         """What has changed since the last run other than at the place: copies, held files, tables skipped."""
         self._incoming.sweep(self._engine.clock())
         self._write(place_ledger.settle_held, self._source.name)
-        if self._wish.by_hand:
+        if self._options.by_hand:
             self._want_damaged_anew(kind)
         with self._engine.mirror.reading() as connection:
             self._incoming.drop(place_ledger.done_with(connection, self._incoming.held()))
@@ -179,12 +181,12 @@ class _Run:
             await asyncio.sleep(self._settings.settle)
             plan, vanished, passed = await self._look(place, kind)
             plan.leave([item.key for item, _ in plan.new if before.get(item.key) != item.tag])
-        self._report.new, self._report.strangers = len(plan.new), len(plan.strangers)
+        self._report.new, self._report.strangers = len(plan.new), len(plan.unrecognised)
         seen = [_seen(item, stated, kind) for item, stated in plan.new]
         self._note(place_ledger.note_seen, seen, iso_millis(now))
         self._note(place_ledger.note_back, plan.back)
         self._note(place_ledger.note_gone, vanished, iso_millis(now))
-        self._write(place_ledger.note_strangers, self._source.name, plan.strangers, iso_millis(now))
+        self._write(place_ledger.note_unrecognised, self._source.name, plan.unrecognised, iso_millis(now))
         self._tell_passed_over(passed, iso_millis(now))
         return plan
 
@@ -212,7 +214,7 @@ class _Run:
             self._report.listed = len(listing)
             found = listing.differences(loaded=kind.at.putting_away is not None)
             differences = ((Item(*entry), known) for entry, known in found)
-            plan: Plan[TableFileName] = make_plan(differences, kind.parse, self._wish, kind.at.skip)
+            plan: Plan[TableFileName] = make_plan(differences, kind.parse, self._options, kind.at.skip)
             complete = not is_pattern(self._source.config.location)
             vanished = listing.vanished() if complete else []
             listing.close()

@@ -54,7 +54,7 @@ class Plan(Generic[S]):
 
     fetch: list[tuple[Item, S]] = field(default_factory=list)
     new: list[tuple[Item, S]] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
+    unrecognised: list[str] = field(default_factory=list)
     back: list[str] = field(default_factory=list)
     done: list[Item] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ class Plan(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class FetchOptions:
     """``since``: nothing that states an earlier instant. ``by_hand``: what was given up is tried again."""
 
     since: int | None = None
@@ -76,7 +76,7 @@ class Wish:
 def make_plan(
     differences: Iterable[tuple[Item, Seen | None]],
     parse: Callable[[str], S | None],
-    wish: Wish,
+    options: FetchOptions,
     skip: Container[str] = (),
 ) -> Plan[S]:
     """Decide on listed items, each with what is known of its key. ``parse`` gives None for a name to be passed over in
@@ -86,9 +86,9 @@ def make_plan(
         try:
             stated = parse(item.file_name)
         except InputRefused:
-            plan.strangers.append(item.file_name)
+            plan.unrecognised.append(item.file_name)
             continue
-        if stated is None or (wish.since is not None and stated.at is not None and stated.at < wish.since):
+        if stated is None or (options.since is not None and stated.at is not None and stated.at < options.since):
             continue
         new = seen is None or seen.tag != item.tag
         if new:
@@ -97,13 +97,13 @@ def make_plan(
             plan.back.append(item.key)
         if seen is not None and not new and seen.state == "loaded":
             plan.done.append(item)
-        elif (seen is None or new or _open(seen, wish)) and stated.table not in skip:
+        elif (seen is None or new or _open(seen, options)) and stated.table not in skip:
             plan.fetch.append((item, stated))
     plan.fetch.sort(key=lambda pair: (pair[1].order, pair[0].key))
     return plan
 
 
-def _open(seen: Seen, wish: Wish) -> bool:
+def _open(seen: Seen, options: FetchOptions) -> bool:
     if seen.state == "failed":
-        return wish.by_hand or seen.attempts < ENOUGH
+        return options.by_hand or seen.attempts < ENOUGH
     return seen.state in ("waiting", "gone", "skipped", "over_budget")

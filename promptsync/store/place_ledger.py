@@ -13,7 +13,7 @@ from typing import Any
 from promptsync.merge.sql import names
 from promptsync.store import ledger
 
-_MOST_STRANGERS = 200
+_MOST_NAMES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def note_back(connection: sqlite3.Connection, place: str, keys: Iterable[str]) -
     )
 
 
-def note_strangers(connection: sqlite3.Connection, place: str, file_names: Iterable[str], now: str) -> None:
-    """Names that are none of a snapshot: each once in ``sync_drift``, the first two hundred of a listing."""
+def note_unrecognised(connection: sqlite3.Connection, place: str, file_names: Iterable[str], now: str) -> None:
+    """File names that no kind recognises: each once in ``sync_drift``, at most two hundred of a listing."""
     _note_names(connection, "file name", place, file_names, now)
 
 
@@ -95,7 +95,7 @@ def note_passed_over(connection: sqlite3.Connection, place: str, entries: Iterab
 
 
 def _note_names(connection: sqlite3.Connection, kind: str, place: str, found: Iterable[str], now: str) -> None:
-    for name in sorted(set(found))[:_MOST_STRANGERS]:
+    for name in sorted(set(found))[:_MOST_NAMES]:
         plain = name[:200].encode("utf-8", "replace").decode()
         ledger.add_drift(connection, kind, "", plain, now, place)
 
@@ -120,25 +120,25 @@ def note_tried(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
 
 
-def note_loaded(connection: sqlite3.Connection, attempt: Attempt, file_id: int | None, lies: Path | None) -> None:
-    """A file was loaded or held. ``file_id``: of its row in the ledger; ``lies``: where its copy has been moved."""
+def note_loaded(connection: sqlite3.Connection, attempt: Attempt, file_id: int | None, kept_at: Path | None) -> None:
+    """A file was loaded or held. ``file_id``: of its row in the ledger; ``kept_at``: where its copy has been moved."""
     if file_id is not None:
         _retire_held(connection, attempt.place, attempt.key, but=file_id)
     note_tried(connection, attempt)
     connection.execute(
         "UPDATE sync_object SET file_id = ? WHERE place = ? AND key = ?", (file_id, attempt.place, attempt.key)
     )
-    if lies is not None and file_id is not None:
-        changes = {"path": str(lies), "error": attempt.error}
+    if kept_at is not None and file_id is not None:
+        changes = {"path": str(kept_at), "error": attempt.error}
         ledger.update(connection, "sync_file", file_id, changes)
 
 
-def note_replaced(connection: sqlite3.Connection, lay: Path) -> None:
-    """The damaged copy that lay there is none any more: it was fetched once more."""
+def note_replaced(connection: sqlite3.Connection, loaded_from: Path) -> None:
+    """The damaged copy at that path is gone: the file was fetched again."""
     connection.execute(
         "UPDATE sync_file SET state = 'unchanged', path = NULL, error = 'came damaged and was fetched once more' "
         "WHERE path = ? AND state IN ('held', 'failed', 'ignored')",
-        (str(lay),),
+        (str(loaded_from),),
     )
 
 

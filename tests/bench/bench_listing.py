@@ -19,7 +19,7 @@ from obstore.store import MemoryStore
 
 from promptsync.places.objects import ObjectPlace
 from promptsync.places.place import Item
-from promptsync.places.plan import Wish, make_plan
+from promptsync.places.plan import FetchOptions, make_plan
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_ledger import Attempt, Known, note_seen, note_tried
 from promptsync.store.place_listing import Listing
@@ -70,7 +70,7 @@ def in_sqlite(store: MemoryStore, mirror: Mirror) -> int:
 
         asyncio.run(look())
         differences = ((Item(*entry), known) for entry, known in listing.differences())
-        plan = make_plan(differences, lambda _: None, Wish())
+        plan = make_plan(differences, lambda _: None, FetchOptions())
         return len(plan.fetch) + len(listing.vanished())
 
 

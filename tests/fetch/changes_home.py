@@ -13,7 +13,7 @@ from promptsync.config import Config, load_config
 from promptsync.engine.engine import Engine
 from promptsync.fetch.run import FetchReport, FetchSettings, fetch_source
 from promptsync.fetch.sources import sources_of
-from promptsync.places.plan import Wish
+from promptsync.places.plan import FetchOptions
 
 SEQUENCE = 241600000000000000
 
@@ -75,9 +75,14 @@ class ChangesHome:
         """Files of metrics, each of the same events."""
         return [self.put("metrics", one, metrics("d", one)) for one in sequences]
 
-    def fetch(self, engine: Engine, settings: FetchSettings = QUICK, wish: Wish = Wish()) -> FetchReport:  # noqa: B008
+    def fetch(
+        self,
+        engine: Engine,
+        settings: FetchSettings = QUICK,
+        options: FetchOptions = FetchOptions(),  # noqa: B008
+    ) -> FetchReport:
         (source,) = sources_of(engine.config)
-        return fetch_source(engine, source, wish, settings=settings)
+        return fetch_source(engine, source, options, settings=settings)
 
     @property
     def files(self) -> list[str]:

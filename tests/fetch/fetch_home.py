@@ -14,7 +14,7 @@ from promptsync.engine.engine import Engine
 from promptsync.fetch.run import FetchReport, FetchSettings, fetch_source
 from promptsync.fetch.sources import sources_of
 from promptsync.places.download import Bounds
-from promptsync.places.plan import Wish
+from promptsync.places.plan import FetchOptions
 
 QUICK = FetchSettings(Bounds(attempts=3, wait=0.001, stall=5.0, total=20.0), settle=0.0)
 TABLES = ("contact", "opt_out")
@@ -48,9 +48,9 @@ class Home:
         """The exports of a night of February 2026, written to the place."""
         return write_night(self.world, self.place, midnight(date(2026, 2, day)), tables)
 
-    def fetch(self, engine: Engine, wish: Wish = Wish()) -> FetchReport:  # noqa: B008
+    def fetch(self, engine: Engine, options: FetchOptions = FetchOptions()) -> FetchReport:  # noqa: B008
         (source,) = sources_of(engine.config)
-        return fetch_source(engine, source, wish, settings=QUICK)
+        return fetch_source(engine, source, options, settings=QUICK)
 
     @property
     def leftovers(self) -> list[str]:

@@ -5,7 +5,7 @@ import asyncio
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from promptsync.fetch.ahead import Reach, in_order
+from promptsync.fetch.ahead import PrefetchWindow, in_order
 
 FILES = st.lists(
     st.tuples(st.sampled_from("abc"), st.integers(1, 50), st.sampled_from([0, 3, 30]), st.booleans()), max_size=30
@@ -35,7 +35,7 @@ def test_each_line_keeps_its_order_and_every_bound_holds(
             return files[number][3]
 
         planned = [(number, line, size) for number, (line, size, _, _) in enumerate(files)]
-        async for number in in_order(planned, fetch, Reach(downloads, most)):
+        async for number in in_order(planned, fetch, PrefetchWindow(downloads, most)):
             in_use = sum(files[one][1] for one in here)
             assert in_use <= most or len(here) == 1
             await asyncio.sleep(0)

@@ -12,9 +12,9 @@ from fetch_home import QUICK, Home, rows
 from file_server import FileServer, serve
 
 from promptsync.cli import main
-from promptsync.places.plan import Wish
+from promptsync.places.plan import FetchOptions
 
-BY_HAND = Wish(by_hand=True)
+BY_HAND = FetchOptions(by_hand=True)
 FILES = "SELECT state, count(*) FROM sync_file GROUP BY 1 ORDER BY 1"
 FLIPPED: Callable[[bytes], bytes] = lambda good: good[:-8] + bytes([good[-8] ^ 1]) + good[-7:]  # noqa: E731  the CRC
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {

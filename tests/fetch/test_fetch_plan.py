@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from promptsync.errors import InputRefused
 from promptsync.places.place import Item
-from promptsync.places.plan import ENOUGH, Plan, Wish, make_plan
+from promptsync.places.plan import ENOUGH, FetchOptions, Plan, make_plan
 from promptsync.store.ddl import statements
 from promptsync.store.place_ledger import (
     Attempt,
@@ -79,7 +79,7 @@ class Ledger:
         found = Listing(self.connection, "x")
         found.add(listing)
         differences = [(Item(*entry), known) for entry, known in found.differences(loaded=loaded)]
-        plan = make_plan(differences, parse, Wish(), skip)
+        plan = make_plan(differences, parse, FetchOptions(), skip)
         self.seen("x", plan.new)
         note_back(self.connection, "x", plan.back)
         note_gone(self.connection, "x", found.vanished(), NOW)
@@ -120,8 +120,8 @@ def _play(ledger: Ledger, looks: list[tuple[list, frozenset[str], int]]) -> None
         assert {row[0] for row in there} == {one.key for one in listing}
 
 
-def planned(items: list[Item], known: dict[str, Known], wish: Wish = Wish()) -> Plan[Night]:  # noqa: B008
-    return make_plan(((one, known.get(one.key)) for one in items), parse, wish)
+def planned(items: list[Item], known: dict[str, Known], options: FetchOptions = FetchOptions()) -> Plan[Night]:  # noqa: B008
+    return make_plan(((one, known.get(one.key)) for one in items), parse, options)
 
 
 def test_an_old_night_that_appears_late_is_fetched_before_newer_ones() -> None:
@@ -136,11 +136,11 @@ def test_what_is_open_is_tried_again_and_what_failed_often_only_by_hand() -> Non
     known[item(6).key] = Known("a", "failed", ENOUGH, gone=False)
     items = [item(n) for n in range(1, 7)]
     assert keys(planned(items, known).fetch) == [item(n).key for n in (1, 2, 3)]
-    by_hand = planned(items, known, Wish(by_hand=True))
+    by_hand = planned(items, known, FetchOptions(by_hand=True))
     assert keys(by_hand.fetch) == [item(n).key for n in (1, 2, 3, 6)]
 
 
 def test_strangers_and_earlier_nights_are_left_alone() -> None:
     items = [Item("x/readme.txt", "a"), Item("x/ignored", "a"), item(1), item(2)]
-    plan = planned(items, {}, Wish(since=2))
-    assert (keys(plan.fetch), keys(plan.new), plan.strangers) == (["x/night_2"], ["x/night_2"], ["readme.txt"])
+    plan = planned(items, {}, FetchOptions(since=2))
+    assert (keys(plan.fetch), keys(plan.new), plan.unrecognised) == (["x/night_2"], ["x/night_2"], ["readme.txt"])

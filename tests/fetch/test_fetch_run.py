@@ -15,7 +15,7 @@ from promptsync.errors import Unavailable
 from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import sources_of
 from promptsync.loading.files import LoadRequest
-from promptsync.places.plan import ENOUGH, Wish
+from promptsync.places.plan import ENOUGH, FetchOptions
 
 OBJECTS = "SELECT key, state, attempts, gone_at IS NOT NULL FROM sync_object ORDER BY key"
 
@@ -146,7 +146,7 @@ def test_since_leaves_earlier_nights_for_another_time(home: Home) -> None:
     home.night(4)
     home.night(5)
     with home.engine() as engine:
-        assert home.fetch(engine, Wish(since=midnight(date(2026, 2, 5)))).loaded == 2
+        assert home.fetch(engine, FetchOptions(since=midnight(date(2026, 2, 5)))).loaded == 2
         assert home.fetch(engine).loaded == 2
 
 
@@ -181,7 +181,7 @@ def test_a_file_that_cannot_be_taken_is_given_up_after_some_runs(home: Home) -> 
         (source,) = sources_of(engine.config)
         for run in range(ENOUGH + 1):
             assert fetch_source(engine, source, settings=small).failed == (run < ENOUGH)
-        assert fetch_source(engine, source, Wish(by_hand=True), settings=small).failed == 1
+        assert fetch_source(engine, source, FetchOptions(by_hand=True), settings=small).failed == 1
         assert rows(engine, "SELECT state, attempts FROM sync_object") == [("failed", ENOUGH + 1)]
 
 
