@@ -46,8 +46,8 @@ _WORDS = {
 }
 
 
-class Progress:
-    """Use as a context manager; ``told`` takes what an operation emits."""
+class ProgressBar:
+    """Use as a context manager; ``show`` takes what an operation emits."""
 
     def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
         self._console = Console(file=stream)
@@ -58,7 +58,7 @@ class Progress:
         self._spoken = time.monotonic()
         self._began = time.monotonic()
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> "ProgressBar":
         if self._console.is_terminal and not self._quiet:
             words, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}")
             columns = (words, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
@@ -70,7 +70,7 @@ class Progress:
         if self._bars is not None:
             self._bars.stop()
 
-    def told(self, line: dict[str, Any]) -> None:
+    def show(self, line: dict[str, Any]) -> None:
         """Show ``{"progress": [step, done, total]}``; anything else is not for here."""
         if self._quiet or "progress" not in line:
             return
@@ -140,9 +140,9 @@ class App:
         finally:
             connection.close()
 
-    def progress(self) -> Progress:
+    def progress(self) -> ProgressBar:
         """A progress display: a bar on a terminal, plain lines elsewhere, nothing with --quiet."""
-        return Progress(sys.stderr, quiet=self.verbosity < 0)
+        return ProgressBar(sys.stderr, quiet=self.verbosity < 0)
 
 
 def print_json(value: Any) -> None:

@@ -67,7 +67,7 @@ def doctor(app: App, deep: bool, repair: bool, as_json: bool) -> None:
 
 def _repaired(app: App) -> Finding:
     with app.progress() as progress:
-        done = app.operate("repair", {}, progress.told)
+        done = app.operate("repair", {}, progress.show)
     if not (done["rows"] or done["snapshots"] or done["deliveries"] or done["records"]):
         return ok("repair", "Nothing was dated in the future.")
     rows = sum(done["rows"].values())

@@ -41,7 +41,7 @@ def request(app: App, /, kind: str, no_wait: bool, as_json: bool, **asked: Any) 
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()} | times
     params = {"kind": kind, "asked": {name: value for name, value in given.items() if value}, "wait": not no_wait}
     with app.progress() as progress:
-        rows = app.operate("request-exports", params, progress.told)["jobs"]
+        rows = app.operate("request-exports", params, progress.show)["jobs"]
     _show(app, rows, as_json=as_json)
     finish(not no_wait and _needs_person(rows))
 
@@ -57,7 +57,7 @@ def resume(app: App, ids: tuple[int, ...], accept: bool, as_json: bool) -> None:
     Those whose file is held are tried once more.
     """
     with app.progress() as progress:
-        rows = app.operate("resume-exports", {"ids": list(ids), "accept": accept}, progress.told)["jobs"]
+        rows = app.operate("resume-exports", {"ids": list(ids), "accept": accept}, progress.show)["jobs"]
     if not rows and not as_json:
         app.say("There is no unfinished export.")
     else:
@@ -93,7 +93,7 @@ def newest(app: App, /, limit: int, as_json: bool, **asked: Any) -> None:
     )
     query = {"from": start, "to": end, "channel": asked["channel"], "status": asked["status"]}
     with app.progress() as progress:
-        counts = app.operate("newest-exports", {"query": query}, progress.told)
+        counts = app.operate("newest-exports", {"query": query}, progress.show)
     span, equal = ("sent_at", start, end), {"channel": query["channel"], "status": query["status"]}
     with app.reading() as connection:
         found = newest_rows(connection, "qlara_message", _NEWEST, span, equal, limit)

@@ -28,7 +28,7 @@ def fetch(app: App, /, sources: tuple[str, ...], since: str | None, as_json: boo
     params = {"sources": list(sources), "since": since}
     with app.progress() as progress:
         try:
-            result = app.operate("fetch", params, progress.told)
+            result = app.operate("fetch", params, progress.show)
         except ConfigError as error:  # the same was found to be right above, in the file
             raise ConfigError(f"The daemon runs with an earlier configuration: restart it. It says: {error}") from None
     reports = result["sources"]

@@ -36,7 +36,7 @@ def load(app: App, /, paths: tuple[Path, ...], as_json: bool, **stated: Any) -> 
     _check(stated)
     params = {**stated, "paths": [str(path.absolute()) for path in paths]}
     with app.progress() as progress:
-        result = app.operate("load", params, progress.told)
+        result = app.operate("load", params, progress.show)
     files = result["files"]
     if as_json:
         print_json(files)

@@ -59,7 +59,7 @@ def show(app: App, id_: int, as_json: bool) -> None:
 def retry(app: App, ids: tuple[int, ...], as_json: bool) -> None:
     """Try them again (all, or these IDS): deliveries are applied, files loaded once more."""
     with app.progress() as progress:
-        result = app.operate("retry-rejects", {"ids": list(ids) or None}, progress.told)
+        result = app.operate("retry-rejects", {"ids": list(ids) or None}, progress.show)
     if as_json:
         print_json(result)
     else:

@@ -27,7 +27,7 @@ def reset(app: App, tables: tuple[str, ...], yes: bool, as_json: bool) -> None:
             raise ConfigError("With --json nobody is asked: give --yes too.")
         click.confirm(f"Delete every row of {', '.join(tables)}?", abort=True, err=True)
     with app.progress() as progress:
-        result = app.operate("reset", {"tables": list(tables)}, progress.told)
+        result = app.operate("reset", {"tables": list(tables)}, progress.show)
     if as_json:
         print_json(result["tables"])
         return

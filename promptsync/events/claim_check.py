@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from promptsync.clock import MAX_MICROS
 from promptsync.events.claims import Claims, RowClaim
+from promptsync.events.scalars import is_utf8
 from promptsync.model import Column, FilledBy, Key, Kind, Role, Schema, Table
 from promptsync.plugins.declared import PluginError
 
@@ -79,18 +80,10 @@ def _check_value(table: Table, column: Column, value: object) -> None:
     elif column.kind is Kind.REAL:
         fits = isinstance(value, int | float)
     else:
-        fits = isinstance(value, str) and _is_utf8(value)
+        fits = isinstance(value, str) and is_utf8(value)
     if not fits:
         raise PluginError(f"{table.name}.{column.name} takes {column.kind.value}, not {type(value).__name__}")
 
 
 def _whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_utf8(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -54,7 +54,7 @@ _UTC = ZoneInfo("UTC")
 def storable(value: str) -> bool:
     """Whether a text can be stored as it is: UTF-8 has no half of a surrogate pair, and SQLite's own functions and
     tools end a text at a NUL."""
-    return "\0" not in value and (value.isascii() or _is_utf8(value))
+    return "\0" not in value and (value.isascii() or is_utf8(value))
 
 
 def as_text(value: object) -> str | Missing | None:
@@ -148,7 +148,8 @@ def as_document(value: Any, depth: int = _DEPTH) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _is_utf8(value: str) -> bool:
+def is_utf8(value: str) -> bool:
+    """Whether a text can be encoded in UTF-8: it has no half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:

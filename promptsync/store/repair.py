@@ -7,7 +7,7 @@ Done twice, or again after a kill, it ends in the same rows.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,9 +18,9 @@ from promptsync.merge.version import PER_MICRO, TERMINAL
 from promptsync.model import FilledBy, Role, Schema
 from promptsync.store.future import date_records_anew
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 
 _SOME = 500
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(slots=True)

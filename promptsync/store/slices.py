@@ -12,6 +12,8 @@ from promptsync.store.writer import Lane, Preempted, Writer
 
 Slice = Callable[[sqlite3.Connection, int, int], object]
 """Does the work on the ``first`` to the ``last`` of what there is, counted from 1."""
+Progress = Callable[[str, int, int], None]
+"""Reports progress: the name of the step, how many are done, and of how many."""
 
 _LOCK_SECONDS = 0.006  # that a slice takes among deliveries, its commit apart
 _QUIET_SECONDS = 0.12  # more, and what a statement must be able to undo fills the memory
@@ -26,13 +28,13 @@ class Slices:
         self._writer = writer
         self.size = self._quick = _FIRST
 
-    def run(self, work: Slice, total: int, told: Callable[[int, int], None]) -> None:
-        """All of 1 to ``total``. ``told``: how many are done, of how many."""
+    def run(self, work: Slice, total: int, progress: Callable[[int, int], None]) -> None:
+        """All of 1 to ``total``. ``progress``: gets how many are done, and of how many."""
         first = 1
         while first <= total:
             last = min(first + self.size - 1, total)
             if self.done(work, first, last):
-                told(last, total)
+                progress(last, total)
                 first = last + 1
 
     def done(self, work: Slice, first: int, last: int, count: int = 0) -> bool:

@@ -29,8 +29,8 @@ _READ = 1 << 20
 _MOST_FOOTER = 16 << 20
 
 
-def prove_parquet(path: Path, limits: Limits, told: Callable[[int], None] | None = None) -> Proof:
-    """Reads the file to its end and says what is certain about it; ``told`` gets the number of bytes read so far.
+def prove_parquet(path: Path, limits: Limits, progress: Callable[[int], None] | None = None) -> Proof:
+    """Reads the file to its end and says what is certain about it; ``progress`` gets the number of bytes read so far.
 
     ``Proof.raw_bytes``: what the footer says its pages hold, decompressed; ``members``: 0. Raises Held: ``empty``,
     ``not_parquet``, ``truncated``, ``encrypted``, ``damaged`` and ``bomb``; FileUnavailable if it cannot be read.
@@ -38,7 +38,7 @@ def prove_parquet(path: Path, limits: Limits, told: Callable[[int], None] | None
     try:
         with open_file(path, limits) as file:
             size = _refuse_other(path, file)
-            digest = _digest(file, told)
+            digest = _digest(file, progress)
             footer = read_footer(path, file)
     except OSError as error:
         raise unreadable(path, error) from error
@@ -125,13 +125,13 @@ def _refuse_other(path: Path, file: BinaryIO) -> int:
     return size
 
 
-def _digest(file: BinaryIO, told: Callable[[int], None] | None) -> str:
+def _digest(file: BinaryIO, progress: Callable[[int], None] | None) -> str:
     digest, size = hashlib.sha256(), 0
     while piece := file.read(_READ):
         digest.update(piece)
         size += len(piece)
-        if told:
-            told(size)
+        if progress:
+            progress(size)
     return digest.hexdigest()
 
 
