@@ -16,12 +16,12 @@ from promptsync.clock import MICROS, system_clock
 from promptsync.config import Config
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
-from promptsync.vendors.qlara.call import Pace
+from promptsync.vendors.qlara.call import RetryPolicy
 from promptsync.vendors.qlara.exports import Exports
 from promptsync.vendors.qlara.jobs import Limits
 
 KEY = "key-1234567890"
-FAST = Pace(
+FAST = RetryPolicy(
     poll=(0.01, 0.03), tries=3, first_backoff=0.01, longest_backoff=0.03, longest_wait=5.0, answer_seconds=2.0,
     download_seconds=0.4,
 )  # fmt: skip
@@ -83,7 +83,7 @@ class Stage:
     def __init__(self, folder: Path, server: FaultyQlara, world: World, clock: Any = system_clock) -> None:
         self.folder, self.server, self.world, self.clock = folder, server, world, clock
         self.more: dict[str, Any] = {}
-        self.pace, self.limits = FAST, LIMITS
+        self.policy, self.limits = FAST, LIMITS
         self.mirror: Mirror | None = None
         self.open()
 
@@ -94,7 +94,7 @@ class Stage:
         self.stopping = threading.Event()
         config.mirror.database.parent.mkdir(exist_ok=True)
         self.mirror = Mirror(config.mirror.database, declared_schema())
-        self.exports = Exports(config, self.mirror, self.clock, self.stopping, self.pace, self.limits)
+        self.exports = Exports(config, self.mirror, self.clock, self.stopping, self.policy, self.limits)
         return self
 
     @property

@@ -122,7 +122,7 @@ def test_page_that_stays_in_place_of_an_export_ends_the_job_at_the_deadline(stag
 def test_whoever_waits_is_not_kept_waiting_by_errors_alone(stage: Stage, trouble: str) -> None:
     """Many slices of a range: the patience is one for all. What is left is done by whoever has more of it."""
     stage.world.messages = [{"messageId": "1"}]
-    stage.pace = replace(stage.pace, tries=50, first_backoff=0.05, longest_backoff=0.05, poll=(0.01, 0.01))
+    stage.policy = replace(stage.policy, tries=50, first_backoff=0.05, longest_backoff=0.05, poll=(0.01, 0.01))
     stage.limits = Limits(deadline=1 << 50, attempts=50)
     stage.open()
     ids = stage.exports.request("messages", {"from": "2025-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"})

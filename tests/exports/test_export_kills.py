@@ -147,9 +147,9 @@ def _process(stage: Stage, *, hang_in_load: bool) -> "subprocess.Popen[bytes]":
         folder = Path({str(stage.folder)!r})
         config = configure(folder, {stage.server.address!r})
         mirror = Mirror(config.mirror.database, declared_schema())
-        pace = replace(FAST, longest_wait=60.0, download_seconds=60.0)
+        policy = replace(FAST, longest_wait=60.0, download_seconds=60.0)
         limits = replace(LIMITS, deadline=1 << 50)
-        exports = Exports(config, mirror, system_clock, threading.Event(), pace, limits)
+        exports = Exports(config, mirror, system_clock, threading.Event(), policy, limits)
         exports.carry_on(exports.request("contacts", {{}}))
     """
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], env={**os.environ, "PYTHONWARNINGS": ""})

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from promptsync.clock import MICROS
 from promptsync.vendors.qlara import answers
 from promptsync.vendors.qlara.answers import Entry
-from promptsync.vendors.qlara.call import Pace, backoff
+from promptsync.vendors.qlara.call import RetryPolicy, backoff
 from promptsync.vendors.qlara.jobs import (
     CLOSED,
     Condition,
@@ -163,5 +163,5 @@ def test_no_answer_can_break_the_reading(body: bytes) -> None:
 
 
 def test_back_off_doubles_up_to_a_bound() -> None:
-    pace = Pace(first_backoff=1.0, longest_backoff=30.0)
-    assert [backoff(n, pace) for n in (0, 1, 2, 10, 10_000)] == [1.0, 2.0, 4.0, 30.0, 30.0]
+    policy = RetryPolicy(first_backoff=1.0, longest_backoff=30.0)
+    assert [backoff(n, policy) for n in (0, 1, 2, 10, 10_000)] == [1.0, 2.0, 4.0, 30.0, 30.0]

@@ -32,7 +32,7 @@ class AnswerLost(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RetryPolicy:
     """How often and how long. Seconds; ``poll``: first and longest pause between looks; ``longest_wait``: that a 429
     may ask for; ``patience``: of whoever waits for it all."""
 
@@ -67,24 +67,24 @@ class Reply:
     skew: int = 0
 
 
-def backoff(attempt: int, pace: Pace) -> float:
+def backoff(attempt: int, policy: RetryPolicy) -> float:
     """Seconds to wait after a failed attempt, the first being 0: doubling up to a bound."""
-    return min(pace.first_backoff * 2.0 ** min(attempt, 30), pace.longest_backoff)
+    return min(policy.first_backoff * 2.0 ** min(attempt, 30), policy.longest_backoff)
 
 
 class Caller:
     """Use as an async context manager."""
 
-    def __init__(self, access: Access, key_header: str, pace: Pace, clock: Clock, pause: Pause) -> None:
+    def __init__(self, access: Access, key_header: str, policy: RetryPolicy, clock: Clock, pause: Pause) -> None:
         self._access = access
-        self._pace = pace
+        self._policy = policy
         self._clock = clock
         self._pause = pause
-        self._patience = pace.patience.another()
+        self._patience = policy.patience.another()
         self._headers = {key_header: _printable(access.key), "Accept": "application/json"}
 
     async def __aenter__(self) -> "Caller":
-        timeout = aiohttp.ClientTimeout(total=self._pace.answer_seconds)
+        timeout = aiohttp.ClientTimeout(total=self._policy.answer_seconds)
         self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
         return self
 
@@ -118,8 +118,8 @@ class Caller:
     async def _call(self, method: str, path: str, *, once: bool, **more: Any) -> Reply:
         problem = Unavailable("The vendor's API does not answer; try again later.")
         self._patience.begin()
-        for attempt in range(self._pace.tries):
-            wait = backoff(attempt, self._pace)
+        for attempt in range(self._policy.tries):
+            wait = backoff(attempt, self._policy)
             try:
                 reply = await self._once(method, path, more)
             except aiohttp.ClientConnectorError as error:
@@ -136,14 +136,14 @@ class Caller:
                     return reply
                 problem = Unavailable(f"The vendor's API answers with {_said(reply)}; try again later.")
                 wait = max(wait, self._asked(reply)) if reply.status == 429 else wait
-            if attempt + 1 == self._pace.tries or wait > self._patience.left:
+            if attempt + 1 == self._policy.tries or wait > self._patience.left:
                 break
             await self._pause(wait)
         raise problem from None
 
     def _asked(self, reply: Reply) -> float:
         asked = self.wait_of(reply.headers, reply.body) or 0.0
-        if asked > self._pace.longest_wait:
+        if asked > self._policy.longest_wait:
             raise Unavailable(f"The vendor's API asks to wait {asked:,.0f} seconds; try again later.")
         return asked
 

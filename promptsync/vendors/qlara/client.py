@@ -23,7 +23,7 @@ from promptsync.places.safe_http import SafeClient, SafeSettings
 from promptsync.places.web_answers import first_bytes, is_page
 from promptsync.vendors.qlara import answers
 from promptsync.vendors.qlara.answers import Entry
-from promptsync.vendors.qlara.call import Access, Caller, Pace, Pause, Reply, backoff
+from promptsync.vendors.qlara.call import Access, Caller, Pause, Reply, RetryPolicy, backoff
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
 
 
@@ -104,12 +104,12 @@ class Listing:
 class ExportClient:
     """Use as an async context manager."""
 
-    def __init__(self, profile: VendorProfile, access: Access, pace: Pace, clock: Clock, pause: Pause) -> None:
+    def __init__(self, profile: VendorProfile, access: Access, policy: RetryPolicy, clock: Clock, pause: Pause) -> None:
         self.profile = profile
-        self.pace = pace
+        self.policy = policy
         self._pause = pause
-        self._api = Caller(access, profile.key_header, pace, clock, pause)
-        self._patience = pace.patience.another()
+        self._api = Caller(access, profile.key_header, policy, clock, pause)
+        self._patience = policy.patience.another()
         self._files = SafeClient(SafeSettings(access.base_url, access.allowed_hosts, links_only=True))
 
     async def __aenter__(self) -> "ExportClient":
@@ -190,7 +190,7 @@ class ExportClient:
         self._patience.begin()
         while True:
             try:
-                async with asyncio.timeout(self.pace.download_seconds):
+                async with asyncio.timeout(self.policy.download_seconds):
                     return await self._fetch(link, target, told)
             except TimeoutError:
                 problem = Unavailable("The download takes too long; try again later.")
@@ -199,8 +199,8 @@ class ExportClient:
             except Unavailable as error:
                 problem = error
             attempt += 1
-            wait = backoff(attempt - 1, self.pace)
-            if attempt >= self.pace.tries or wait > self._patience.left:
+            wait = backoff(attempt - 1, self.policy)
+            if attempt >= self.policy.tries or wait > self._patience.left:
                 raise problem from None
             await self._pause(wait)
 
@@ -209,7 +209,7 @@ class ExportClient:
             if response.status in _LINK_GONE:
                 raise LinkExpired("The download link is not good any more.")
             if response.status == 429:
-                await self._pause(min(self._api.wait_of(response.headers) or 0.0, self.pace.longest_wait))
+                await self._pause(min(self._api.wait_of(response.headers) or 0.0, self.policy.longest_wait))
             if response.status in _AGAIN:
                 raise Unavailable(f"The download host answers with status {response.status}; try again later.")
             if response.status != 200:
@@ -224,8 +224,8 @@ class ExportClient:
                 async for piece in response.content.iter_chunked(_CHUNK):
                     self._patience.renew()
                     done += len(piece)
-                    if done > self.pace.most_bytes:
-                        raise InputRefused("too_large", f"The download has more than {self.pace.most_bytes:,} bytes.")
+                    if done > self.policy.most_bytes:
+                        raise InputRefused("too_large", f"The download has more than {self.policy.most_bytes:,} bytes.")
                     part.write(piece)
                     told(done, total or 0)
                     await self._pause(0.0)

@@ -21,12 +21,13 @@ from promptsync.merge.guards import Guards
 from promptsync.places.patience import Patience
 from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
-from promptsync.vendors.qlara.call import Access, Pace
+from promptsync.store.slices import Progress
+from promptsync.vendors.qlara.call import Access, RetryPolicy
 from promptsync.vendors.qlara.client import ExportClient
 from promptsync.vendors.qlara.held_files import ExportFiles
 from promptsync.vendors.qlara.jobs import Job, Limits, job_of, row_of, slices
 from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
-from promptsync.vendors.qlara.run import ExportRun, Progress, RunSettings
+from promptsync.vendors.qlara.run import ExportRun, RunSettings
 
 _DAY = 86_400 * MICROS
 _FIRST_DAYS = 30
@@ -42,13 +43,13 @@ class Exports:
         mirror: Mirror,
         clock: Clock,
         stopping: threading.Event,
-        pace: Pace = Pace(),  # noqa: B008  frozen
+        policy: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
         limits: Limits = Limits(),  # noqa: B008  frozen
     ) -> None:
         self._section = config.qlara
         self._mirror = mirror
         self._clock = clock
-        self._pace = pace
+        self._policy = policy
         self._limits = limits
         self._profile: VendorProfile = QLARA
         guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
@@ -157,7 +158,7 @@ class Exports:
         asked = {name: _with_offset(query[name]) for name in ("from", "to")}
         asked |= {"status": query["status"]} if query.get("status") else {}
         run = ExportRun(self._mirror, self._loader, settings, self._stopping, progress)
-        async with ExportClient(profile, settings.access, settings.pace, self._clock, run.pause) as client:
+        async with ExportClient(profile, settings.access, settings.policy, self._clock, run.pause) as client:
             for channel in (query["channel"],) if query.get("channel") else profile.channels:
                 at = self._clock() // 1000 * 1000
                 async for rows in client.browse({**asked, "channel": channel}):
@@ -180,8 +181,8 @@ class Exports:
 
     def _settings(self, section: QlaraConfig, patience: Patience | None) -> RunSettings:
         access = Access(section.base_url, section.api_key.reveal(), frozenset(section.allowed_hosts))
-        pace = replace(self._pace, patience=patience or Patience())
-        return RunSettings(self._profile, access, pace, self._limits, self.files, self._clock)
+        policy = replace(self._policy, patience=patience or Patience())
+        return RunSettings(self._profile, access, policy, self._limits, self.files, self._clock)
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:

@@ -7,7 +7,6 @@ Runs on an event loop of its own, in a worker thread: it waits for the writer.
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
@@ -19,8 +18,9 @@ from promptsync.loading.export import ExportLoader, advice
 from promptsync.store import jobs as store
 from promptsync.store import observed
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 from promptsync.vendors.qlara import jobs as machine
-from promptsync.vendors.qlara.call import Access, AnswerLost, Pace, backoff
+from promptsync.vendors.qlara.call import Access, AnswerLost, RetryPolicy, backoff
 from promptsync.vendors.qlara.client import ExportClient, LinkExpired, Listing, NotReady, PageInstead, Refused
 from promptsync.vendors.qlara.held_files import ExportFiles
 from promptsync.vendors.qlara.jobs import Job, Limits, State, Step, job_of, row_of
@@ -29,7 +29,6 @@ from promptsync.vendors.qlara.profile import VendorProfile
 _log = structlog.get_logger()
 _BEAT_SECONDS = 0.25
 _AGAIN = DAMAGE | {"not_csv"}
-Progress = Callable[[str, int, int], None]
 """Told of (step, done, total)."""
 
 
@@ -39,7 +38,7 @@ class RunSettings:
 
     profile: VendorProfile
     access: Access
-    pace: Pace
+    policy: RetryPolicy
     limits: Limits
     files: ExportFiles
     clock: Clock
@@ -53,7 +52,7 @@ class ExportRun:
     ) -> None:
         self._mirror, self._loader, self._settings = mirror, loader, settings
         self._stopping, self._progress = stopping, progress
-        self._patience = settings.pace.patience.another()
+        self._patience = settings.policy.patience.another()
         self._stuck: dict[int, PromptsyncError] = {}
         self._listing: Listing | None = None
         self._statuses: set[str] = set()  # that the vendor has used in this run
@@ -64,9 +63,11 @@ class ExportRun:
         Raises Unavailable if one of them cannot be carried on now, ConfigError if the vendor refuses the key.
         """
         settings = self._settings
-        first, longest = settings.pace.poll
+        first, longest = settings.policy.poll
         wait = first
-        async with ExportClient(settings.profile, settings.access, settings.pace, settings.clock, self.pause) as client:
+        async with ExportClient(
+            settings.profile, settings.access, settings.policy, settings.clock, self.pause
+        ) as client:
             while True:
                 going = [job for job in self._open() if job.id not in self._stuck]
                 left = sum(1 for job in going if job.id in mine)
@@ -246,7 +247,7 @@ class ExportRun:
     async def _wait(self, job: Job, problem: PromptsyncError) -> None:
         """Wait until a step is tried again. Raises Unavailable if that is longer than somebody has patience."""
         self._patience.begin()
-        seconds = backoff(job.attempts, self._settings.pace)
+        seconds = backoff(job.attempts, self._settings.policy)
         if seconds > self._patience.left:
             raise Unavailable(str(problem))
         await self.pause(seconds)
