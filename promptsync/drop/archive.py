@@ -1,7 +1,7 @@
-"""Moving a finished file onto a shelf, ``done`` or ``held`` with the reason beside it, and back from there.
+"""Moves a finished file into an archive folder (``done``, or ``held`` with the reason beside it) and back out of it.
 
-Owns the names there and that nothing is ever overwritten: a name is reserved with an empty file (O_EXCL) and the
-rename replaces that alone. A file that is not what was handed over goes back. Blocking: for a worker thread.
+Owns the names there and the rule that nothing is ever overwritten: a name is reserved with an empty file (O_EXCL) and
+the rename replaces only that. A file that is not the one handed over goes back. Blocking: for a worker thread.
 """
 
 import errno
@@ -23,37 +23,36 @@ REASON: Final = ".reason.txt"
 _NEW_FILE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def shelve(root: Path, name: str, mark: Mark, shelf: str, reason: str | None = None) -> str | None:
-    """Moves ``root/name`` to the same subfolder of ``root/shelf``; with a reason, ``<name>.reason.txt`` beside it.
+def archive_file(root: Path, name: str, mark: Mark, archive: str, reason: str | None = None) -> str | None:
+    """Moves ``root/name`` to the same subfolder of ``root/archive``; with a reason, ``<name>.reason.txt`` beside it.
 
-    Where the reason names the file by its path, it does so by the one it has there. Returns its name there, below
-    ``root``. None: it is not in the state ``mark`` any more, and stays. Raises
-    Unavailable if it cannot be moved.
+    A path in the reason that names the file is replaced by its new path. Returns the new name, below ``root``; None if
+    the file is no longer in the state ``mark`` and stays where it is. Raises Unavailable if it cannot be moved.
     """
     *parents, last = name.split("/")
     try:
         with (
             top_folder(root) as top,
             open_folder(top, tuple(parents)) as source,
-            _made_folder(top, shelf, parents) as (target, folders),
+            _made_folder(top, archive, parents) as (target, folders),
         ):
             if _mark(source, last) != mark:
                 return None
             named = _Named(reason, root / name, root.joinpath(*folders)) if reason is not None else None
-            shelved = _move(source, target, last, mark, named)
-            return shelved and "/".join((*folders, shelved))
+            archived = _move(source, target, last, mark, named)
+            return archived and "/".join((*folders, archived))
     except OSError as error:
-        raise Unavailable(f"It cannot be moved to {shelf}: {error.strerror}.") from error
+        raise Unavailable(f"It cannot be moved to {archive}: {error.strerror}.") from error
 
 
-def take_back(root: Path, shelved: str, name: str) -> bool:
-    """Moves a file on a shelf back to ``root/name`` and removes the reason beside it; False: that name is taken, or the
-    file has gone.
+def take_back(root: Path, archived: str, name: str) -> bool:
+    """Moves an archived file back to ``root/name`` and removes the reason beside it; False: that name is taken, or the
+    file is gone.
 
-    Whoever is writing to it may go on doing so. Raises Unavailable if it cannot be moved.
+    A program that is writing to it can go on writing. Raises Unavailable if it cannot be moved.
     """
     *origin, last = name.split("/")
-    *folders, held = shelved.split("/")
+    *folders, held = archived.split("/")
     try:
         with (
             top_folder(root) as top,
@@ -71,9 +70,9 @@ def take_back(root: Path, shelved: str, name: str) -> bool:
         raise Unavailable(f"It has changed and cannot be moved back to {name}: {error.strerror}.") from error
 
 
-def discard_reason(root: Path, shelved: str) -> None:
-    """Removes the reason beside a file that somebody has taken off the shelf; nothing if the file is still there."""
-    *folders, held = shelved.split("/")
+def discard_reason(root: Path, archived: str) -> None:
+    """Removes the reason beside a file that somebody has taken out of ``held``; does nothing if the file is there."""
+    *folders, held = archived.split("/")
     with suppress(OSError), top_folder(root) as top, open_folder(top, tuple(folders)) as folder:
         try:
             os.stat(held, dir_fd=folder, follow_symlinks=False)
@@ -88,29 +87,29 @@ def reason_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """Why a file is held. ``path``: by which it is named there; ``shelf``: the folder it will be in."""
+    """Why a file is held. ``path``: the path that the text names it by; ``archive``: the folder it will be in."""
 
     text: str
     path: Path
-    shelf: Path
+    archive: Path
 
-    def of(self, shelved: str) -> str:
-        """The reason once the file has its name on the shelf."""
-        return self.text.replace(shlex.quote(str(self.path)), shlex.quote(str(self.shelf / shelved)))
+    def of(self, archived: str) -> str:
+        """The reason once the file has its name in the archive."""
+        return self.text.replace(shlex.quote(str(self.path)), shlex.quote(str(self.archive / archived)))
 
 
 def _move(source: int, target: int, name: str, mark: Mark, reason: "_Named | None") -> str | None:
-    shelved = _reserve(target, name, reason)
+    archived = _reserve(target, name, reason)
     moved = False
     try:
-        os.rename(name, shelved, src_dir_fd=source, dst_dir_fd=target)
-        moved = _mark(target, shelved) == mark
+        os.rename(name, archived, src_dir_fd=source, dst_dir_fd=target)
+        moved = _mark(target, archived) == mark
         if not moved:  # another file took the name, or it was written to, since the last look
-            _put_back(source, target, name, shelved)
+            _put_back(source, target, name, archived)
     finally:
         if not moved:
-            _unreserve(target, shelved, reason)
-    return shelved if moved else None
+            _unreserve(target, archived, reason)
+    return archived if moved else None
 
 
 def _move_unless_taken(source: int, target: int, name: str, wanted: str) -> bool:
@@ -155,32 +154,32 @@ def _reserve(target: int, name: str, reason: "_Named | None") -> str:
     raise AssertionError  # the numbers do not end
 
 
-def _unreserve(target: int, shelved: str, reason: "_Named | None") -> None:
-    """Takes back what ``_reserve`` made, where the file itself did not stay; never removes content."""
+def _unreserve(target: int, archived: str, reason: "_Named | None") -> None:
+    """Undoes ``_reserve`` where the file did not stay; never removes content."""
     with suppress(FileNotFoundError):
-        if os.stat(shelved, dir_fd=target, follow_symlinks=False).st_size == 0:
-            os.unlink(shelved, dir_fd=target)
+        if os.stat(archived, dir_fd=target, follow_symlinks=False).st_size == 0:
+            os.unlink(archived, dir_fd=target)
     if reason is not None:
         with suppress(FileNotFoundError):
-            os.unlink(reason_name(shelved), dir_fd=target)
+            os.unlink(reason_name(archived), dir_fd=target)
 
 
-def _put_back(source: int, target: int, name: str, shelved: str) -> None:
-    """Back where it came from; if a still newer file has taken its name, under a numbered one."""
+def _put_back(source: int, target: int, name: str, archived: str) -> None:
+    """Moves a file back where it came from, under a numbered name if a newer file has taken its own."""
     for candidate in _numbered(name):
-        if _move_unless_taken(target, source, shelved, candidate):
+        if _move_unless_taken(target, source, archived, candidate):
             return
 
 
 @contextmanager
-def _made_folder(top: int, shelf: str | None, parents: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """A descriptor of ``shelf/parents``, made where missing (0750), and its parts; a parent whose name a file has taken
-    is numbered."""
+def _made_folder(top: int, archive: str | None, parents: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """A descriptor of ``archive/parents``, made where missing (0750), and its parts. A parent whose name is taken by a
+    file gets a number."""
     opened, parts = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=top), list[str]()
     try:
-        if shelf is not None:
-            opened = _step_into_made(opened, shelf)
-            parts.append(shelf)
+        if archive is not None:
+            opened = _step_into_made(opened, archive)
+            parts.append(archive)
         for parent in parents:
             for name in _numbered(parent):
                 if (inner := _step_unless_taken(opened, name)) is not None:

@@ -1,7 +1,7 @@
 """The drop folder: files that people and programs put there are handed, complete and once, to an injected intake.
 
-Owns the order of things: look, wait until a file is stable and has its end, hand it over, move it to ``done`` or
-``held``, and take it up again if it changes there. The rescan is the truth, the watcher only wakes. Knows neither
+Owns the order of the steps: look, wait until a file is stable and complete, hand it over, move it to ``done`` or
+``held``, and take it in again if it changes there. The rescan is the truth, the watcher only wakes it. Knows neither
 formats nor the mirror; never reads content. All file system work is done on worker threads.
 """
 
@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 import structlog
 
 from promptsync.clock import MICROS, Clock
-from promptsync.drop.archive import shelve
-from promptsync.drop.archived import Shelves
+from promptsync.drop.archive import archive_file
+from promptsync.drop.archived import Archive
 from promptsync.drop.stability import Mark, StabilityTracker
 from promptsync.drop.survey import confirm, make_folder, survey
 from promptsync.drop.watch import FolderWatch
@@ -30,7 +30,7 @@ _AT_ONCE: Final = 64  # small files
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a file. ``reason``: a sentence for people; for a held file it is written beside it.
+    """The outcome for a file. ``reason``: a sentence for people; for a held file it is written beside it.
 
     ``done`` and ``held`` are moved; ``ignored`` stays, without a reason in silence, and is not offered again until it
     changes; ``later`` stays and is offered again at the next rescan, ``unfinished`` once it has changed, or has not for
@@ -44,30 +44,30 @@ class Outcome:
 Intake = Callable[[Path], Awaitable[Outcome]]
 """Takes in one file that nobody writes to any more.
 
-It was a regular file inside the folder just before; whoever opens it should still not follow a link (O_NOFOLLOW).
-Raising a retryable PromptsyncError means ``later``; after anything else the file is left and offered again, after a
-delay that grows. MirrorBroken is passed on.
+It was a regular file inside the folder just before; open it without following links (O_NOFOLLOW) all the same.
+Raising a retryable PromptsyncError means ``later``; after any other error the file stays and is offered again, after a
+growing delay. MirrorBroken is passed on.
 """
 
 Together = Callable[[Sequence[Path]], Awaitable[Sequence[Outcome | Exception]]]
-"""Takes in small files at once; of each, what Intake would have returned or raised. Raises what concerns them all."""
+"""Takes in several small files; gives for each what Intake would have returned or raised. Raises what concerns all."""
 
 Ending = Callable[[Path], Awaitable[str | None]]
-"""Why the end of a file at rest is not there yet, a sentence; None: it is there, or waiting would not bring it.
+"""Why a file at rest is still incomplete, a sentence; None: it is complete, or waiting would not complete it.
 
-It is asked once for each state of a file. Raises as Intake does.
+Called once for each state of a file. Raises as Intake does.
 """
 
 
 Moved = Callable[[Path, Path], Awaitable[None]]
-"""Is told where a file that was taken in lay, and where it lies now. Raises as Intake does."""
+"""Called with the old and the new path of a file that was taken in. Raises as Intake does."""
 
 
 async def _no_end_shown(_: Path) -> str | None:
     return None
 
 
-async def _tell_nobody(_before: Path, _now: Path) -> None:
+async def _ignore_move(_before: Path, _now: Path) -> None:
     return
 
 
@@ -76,8 +76,8 @@ class DropSettings:
     """``settle``: seconds a file must stay unchanged. ``rescan``: seconds between two looks at the whole folder.
 
     ``force_polling``: for file systems that report no changes. ``patience``: seconds without a change after which a
-    file whose end is missing is handed over all the same. ``plain``: seconds a file must stay unchanged, at least, if
-    its format does not show its end. ``small``: bytes up to which files may be taken in together.
+    incomplete file is handed over all the same. ``plain``: the least seconds a file must stay unchanged if its format
+    does not show its end. ``small``: bytes up to which files may be taken in together.
     """
 
     folder: Path
@@ -96,8 +96,8 @@ def _by_name(path: Path) -> tuple[Any, ...]:
 class DropFolder:
     """One drop folder. ``order`` sorts the files that are ready at the same time; it must not raise.
 
-    ``ending`` is asked of each file at rest whether its end is there, ``moved`` is told where each was put. ``intake``
-    takes one file; an intake that takes small ones together, too, has a method ``together``.
+    ``ending`` checks each file at rest for its end; ``moved`` is called when a file has been moved. ``intake`` takes
+    one file; one that can also take several small files has a method ``together``.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class DropFolder:
         clock: Clock,
         order: Callable[[Path], tuple[Any, ...]] = _by_name,
         ending: Ending = _no_end_shown,
-        moved: Moved = _tell_nobody,
+        moved: Moved = _ignore_move,
     ) -> None:
         self._settings = settings
         self._intake = intake
@@ -119,8 +119,8 @@ class DropFolder:
         self._rescan = round(settings.rescan * MICROS)
         self._patience = round(settings.patience * MICROS)
         self._tracker = StabilityTracker(round(settings.settle * MICROS), round(settings.plain * MICROS))
-        self._shelves = Shelves(settings.folder)
-        self._shelves_seen: int | None = None
+        self._archive = Archive(settings.folder)
+        self._archive_checked: int | None = None
         self._changed = asyncio.Event()
         self._one_scan = asyncio.Lock()
         self._watch = FolderWatch(settings.folder, self._changed.set, polling=settings.force_polling)
@@ -159,7 +159,7 @@ class DropFolder:
         Raises Unavailable if the folder cannot be read, MirrorBroken when the intake does.
         """
         async with self._one_scan:
-            stuck = await self._look_at_shelves()
+            stuck = await self._check_archive()
             found = await asyncio.to_thread(survey, self._settings.folder)
             if self._identity not in (None, found.folder):
                 self._watch.renew()
@@ -175,24 +175,24 @@ class DropFolder:
         return len(self._tracker.pending() - self._troubles.keys())
 
     def refused(self) -> dict[str, str]:
-        """What was not taken and needs a person: its name below the folder, and why."""
+        """Files that were not taken and need a person: their names below the folder, and why."""
         return self._refused | self._troubles
 
     def ignored(self) -> dict[str, str]:
-        """Files whose names say nothing, with the intake's reason; they stay where they are."""
+        """Files with unrecognised names, and the intake's reason; they stay where they are."""
         return {name: reason for name, reason in self._ignored.items() if name not in self._tracker.pending()}
 
-    async def _look_at_shelves(self) -> dict[str, str]:
-        """Takes back, at each rescan, what has changed on a shelf; returns what cannot be, and why."""
+    async def _check_archive(self) -> dict[str, str]:
+        """Takes back, at each rescan, archived files that have changed; returns those that cannot be, and why."""
         now = self._clock()
-        if self._shelves_seen is not None and 0 <= now - self._shelves_seen < self._rescan:
+        if self._archive_checked is not None and 0 <= now - self._archive_checked < self._rescan:
             return {}
-        self._shelves_seen = now
-        returned = await asyncio.to_thread(self._shelves.take_back, now)
+        self._archive_checked = now
+        returned = await asyncio.to_thread(self._archive.take_back, now)
         for one in returned:
             if one.problem is None:
-                self._log.info("drop_taken_up_again", file=printable(one.name), was=printable(one.shelved))
-        return {printable(one.shelved): one.problem for one in returned if one.problem is not None}
+                self._log.info("drop_taken_up_again", file=printable(one.name), was=printable(one.archived))
+        return {printable(one.archived): one.problem for one in returned if one.problem is not None}
 
     def _note(self, files: dict[str, Mark], refused: dict[str, str]) -> None:
         now = self._clock()
@@ -209,7 +209,7 @@ class DropFolder:
             self._say(name, "drop_refused", reason)
 
     def _runs(self, names: Sequence[str], ready: Mapping[str, Mark]) -> Iterator[list[str]]:
-        """The same in order, small files that follow each other together if the intake takes them so."""
+        """The names in order, in runs: consecutive small files form one if the intake can take them together."""
         run: list[str] = []
         for name in names:
             small = self._together is not None and ready[name].size <= self._settings.small
@@ -224,7 +224,7 @@ class DropFolder:
             yield run
 
     async def _take(self, marks: Mapping[str, Mark]) -> None:
-        """Hands over ready files, unless that was done and only the move failed, and puts them where they belong."""
+        """Hands over ready files, unless only their move had failed, and acts on the outcomes."""
         outcomes: dict[str, Outcome | None] = {}
         offered: list[str] = []
         for name, mark in marks.items():
@@ -238,7 +238,7 @@ class DropFolder:
             await self._settle(name, marks[name], outcomes[name])
 
     async def _settle(self, name: str, mark: Mark, outcome: Outcome | None) -> None:
-        """Puts a file where it belongs."""
+        """Acts on the outcome for one file."""
         self._troubles.pop(name, None)
         if outcome is None:
             self._tracker.fail(name, self._clock(), self._rescan)
@@ -253,7 +253,7 @@ class DropFolder:
                 self._ignored[name] = outcome.reason
             self._tracker.rest(name)
         else:
-            await self._shelve(name, mark, outcome)
+            await self._archive_file(name, mark, outcome)
 
     async def _still(self, name: str, mark: Mark) -> bool:
         """Whether the file can be read and is in the state that was found ready."""
@@ -273,17 +273,17 @@ class DropFolder:
     async def _ask(self, names: Sequence[str]) -> dict[str, Outcome | None]:
         """The intake's answers; None: it failed."""
         unfinished = {name: await self._answer(name, partial(self._missing, name)) for name in names}
-        whole = [name for name in names if unfinished[name] is _WHOLE]
-        paths = {name: self._settings.folder / name for name in whole}
-        if self._together is None or len(whole) < 2:
-            taken = {name: await self._answer(name, partial(self._intake, paths[name])) for name in whole}
+        complete = [name for name in names if unfinished[name] is _COMPLETE]
+        paths = {name: self._settings.folder / name for name in complete}
+        if self._together is None or len(complete) < 2:
+            taken = {name: await self._answer(name, partial(self._intake, paths[name])) for name in complete}
         else:
             took = asyncio.ensure_future(self._together(list(paths.values())))
-            taken = {name: await self._answer(name, partial(_one_of, took, n)) for n, name in enumerate(whole)}
+            taken = {name: await self._answer(name, partial(_one_of, took, n)) for n, name in enumerate(complete)}
         return unfinished | taken
 
     async def _answer(self, name: str, ask: Callable[[], Awaitable[Outcome]]) -> Outcome | None:
-        """What comes of asking; None: it failed."""
+        """The outcome of a call to the intake; None: it failed."""
         try:
             return await ask()
         except MirrorBroken:
@@ -297,7 +297,7 @@ class DropFolder:
             if task is not None and task.cancelling():
                 raise
             return Outcome("later", "The intake gave up.")
-        except Exception as error:  # noqa: BLE001 - no file stops the others; a foreign message could quote its content
+        except Exception as error:  # noqa: BLE001 - one file must not stop the others; a foreign message could quote its content
             self._say(name, "drop_intake_failed", type(error).__name__)
         return None
 
@@ -307,31 +307,31 @@ class DropFolder:
             if missing := await self._ending(self._settings.folder / name):
                 return Outcome("unfinished", missing)
             self._tracker.has_end(name)
-        return _WHOLE
+        return _COMPLETE
 
-    async def _shelve(self, name: str, mark: Mark, outcome: Outcome) -> None:
-        """Moves a finished file; if it changed meanwhile, it is offered again."""
+    async def _archive_file(self, name: str, mark: Mark, outcome: Outcome) -> None:
+        """Moves a finished file into the archive; one that has changed meanwhile is offered again."""
         reason = outcome.reason if outcome.state == "held" else None
         folder, now = self._settings.folder, self._clock
         try:
-            shelved = await asyncio.to_thread(shelve, folder, name, mark, outcome.state, reason)
+            archived = await asyncio.to_thread(archive_file, folder, name, mark, outcome.state, reason)
         except Unavailable as error:
             self._unmoved[name] = (mark, outcome)
             self._troubles[name] = str(error)
             self._say(name, "drop_not_moved", str(error))
             self._tracker.fail(name, now(), self._rescan)
             return
-        if shelved is not None:
-            self._shelves.put(shelved, name, mark, now())
+        if archived is not None:
+            self._archive.put(archived, name, mark, now())
             self._tracker.forget(name)
-            with suppress(Unavailable):  # it stays written down where it lay
-                await self._moved(folder / name, folder / shelved)
+            with suppress(Unavailable):  # its old path stays in the ledger
+                await self._moved(folder / name, folder / archived)
         else:
             self._log.info("drop_changed_while_loading", file=name)
             self._tracker.put_off(name, now(), round(self._settings.settle * MICROS))
 
     async def _pause(self) -> None:
-        """Until something changed, the next file is due, or it is time to rescan."""
+        """Waits until something has changed, the next file is due, or it is time to rescan."""
         seconds, due = self._settings.rescan, self._tracker.due()
         if due is not None:
             seconds = min(seconds, max((due - self._clock()) / MICROS, _SHORTEST_REST))
@@ -340,14 +340,14 @@ class DropFolder:
                 await self._changed.wait()
 
     def _say(self, name: str, event: str, reason: str) -> None:
-        """Logs a reason once, until the file is gone or the reason is another."""
+        """Logs a reason once, until the file is gone or the reason changes."""
         if self._said.get(name) != reason:
             self._said[name] = reason
             self._log.warning(event, file=printable(name), reason=reason)
 
 
-_WHOLE = Outcome("later")
-"""A file whose end is there, not yet taken in."""
+_COMPLETE = Outcome("later")
+"""A complete file that has not been taken in yet."""
 
 
 async def _one_of(took: "asyncio.Future[Sequence[Outcome | Exception]]", place: int) -> Outcome:
@@ -359,7 +359,7 @@ async def _one_of(took: "asyncio.Future[Sequence[Outcome | Exception]]", place: 
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Finishes ``work`` although the caller is cancelled meanwhile; a second cancellation reaches it."""
+    """Finishes ``work`` even if the caller is cancelled meanwhile; a second cancellation reaches it."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

@@ -1,4 +1,4 @@
-"""What becomes of a file in the drop folder: waited for, loaded, passed over or held.
+"""Decides what becomes of a file in the drop folder: waited for, loaded, passed over or held.
 
 Owns the step from the loader's report to the folder's outcome, and asks the formats whether a file has its end.
 """
@@ -56,11 +56,11 @@ class DropIntake:
         return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")
 
     async def missing_end(self, path: Path) -> str | None:
-        """Why a file at rest is not whole yet; None if it may be. Raises Unavailable."""
+        """Why a file at rest is still incomplete; None if it may be complete. Raises Unavailable."""
         return await asyncio.to_thread(lambda: None if self._says_nothing(path) else missing_end(path, self._limits))
 
     async def moved(self, before: Path, now: Path) -> None:
-        """Write down where a file is that somebody will look for. Raises Unavailable."""
+        """Record the new path of a file that somebody will look for. Raises Unavailable."""
         if before not in self._followed:
             return
         self._followed.remove(before)

@@ -1,7 +1,7 @@
-"""When a dropped file may be taken: the decision, apart from every file system.
+"""When a dropped file may be taken: the decision, without any file system.
 
-Owns what a file's mark is, which names mean unfinished, and the tracker. Knows nothing of watchers, opens nothing;
-the present is a parameter, in microseconds since the epoch.
+Owns what a file's mark is, which names mean unfinished, and the tracker. Knows nothing of watchers and opens
+nothing; the present is a parameter, in microseconds since the epoch.
 """
 
 import os
@@ -23,13 +23,13 @@ def is_unfinished(name: str) -> bool:
 
 
 def shows_its_end(name: str) -> bool:
-    """Whether the content of a file of this name proves where it ends; of others only rest tells."""
+    """Whether the content of a file of this name proves where it ends; other files have to stay at rest."""
     return name.lower().endswith(_SHOW_THEIR_END)
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What tells one state of a file from another. ``size``: bytes. ``mtime``: nanoseconds since the epoch."""
+    """What distinguishes one state of a file from another. ``size``: bytes. ``mtime``: nanoseconds since the epoch."""
 
     device: int
     inode: int
@@ -48,24 +48,24 @@ class Mark:
 
 @dataclass(slots=True)
 class _Tracked:
-    """Due ``delay`` microseconds after ``since``; None: not before it changes. ``resting``: the moment from which on it
-    is known not to have changed. ``whole``: its end was seen; ``cut``: how often it was at rest without its end."""
+    """Due ``delay`` microseconds after ``since``; None: not before it changes. ``resting``: since when it is
+    known to be unchanged. ``complete``: its end was seen; ``cut``: how often it was at rest without its end."""
 
     mark: Mark
     resting: int
     since: int
     delay: int | None
     failures: int = 0
-    whole: bool = False
+    complete: bool = False
     cut: int = 0
 
 
 class StabilityTracker:
-    """Which of the files seen are ready. ``settle``: microseconds that a mark must stay the same; ``plain``: at least
-    so many for a file whose name does not show its end.
+    """Which of the files seen are ready. ``settle``: microseconds that a mark must stay the same; ``plain``: the
+    same for a file whose name does not show its end, if that is more.
 
-    A file whose last write was that long ago when its inode is first seen came by a rename, or before anybody looked,
-    and is ready at once. A clock set back delays a file by no more than its delay, counted anew.
+    A file whose last write was that long ago when its inode is first seen was renamed into the folder, or was there before,
+    and is ready at once. If the clock is set back, a file waits its delay once more and no longer.
     """
 
     def __init__(self, settle: int, plain: int = 0) -> None:
@@ -74,7 +74,7 @@ class StabilityTracker:
         self._files: dict[str, _Tracked] = {}
 
     def see(self, name: str, mark: Mark, now: int) -> None:
-        """A file was seen. Any change of its mark ends what was decided about it."""
+        """A file was seen. Any change of its mark voids what was decided about it."""
         tracked = self._files.get(name)
         if tracked is not None and tracked.mark == mark:
             tracked.since, tracked.resting = min(tracked.since, now), min(tracked.resting, now)
@@ -107,7 +107,7 @@ class StabilityTracker:
         return min(moments, default=None)
 
     def pending(self) -> set[str]:
-        """The files that are to be offered at some time without having to change."""
+        """The files that will be offered again even if they do not change."""
         return {name for name, tracked in self._files.items() if tracked.delay is not None}
 
     def put_off(self, name: str, now: int, delay: int) -> None:
@@ -116,20 +116,20 @@ class StabilityTracker:
             tracked.since, tracked.delay = now, delay
 
     def may_lack_end(self, name: str, now: int, patience: int) -> bool:
-        """Whether its end was not seen yet, and it has not been at rest for ``patience``."""
+        """Whether its end has not been seen, and it has been at rest for less than ``patience``."""
         tracked = self._files.get(name)
-        return tracked is not None and not tracked.whole and now - tracked.resting < patience
+        return tracked is not None and not tracked.complete and now - tracked.resting < patience
 
     def has_end(self, name: str) -> None:
-        """Its end was seen, or none is to be seen: this state of the file needs not be looked at for it again."""
+        """Its end was seen, or it has none to see: this state of the file need not be checked again."""
         if (tracked := self._files.get(name)) is not None:
-            tracked.whole = True
+            tracked.complete = True
 
     def await_end(self, name: str, now: int, patience: int) -> None:
         """Its end is missing: offer it again once it has been at rest for ``patience``, or at rest after a change.
 
-        Each time it must then rest for twice as long, up to a minute, so that a slow writer does not have the whole of
-        a large file read at every pause.
+        Each time it must then rest for twice as long, up to a minute, so that a slow writer does not have all
+        of a large file read at every pause.
         """
         if (tracked := self._files.get(name)) is not None:
             tracked.since = tracked.resting if now - tracked.resting < patience else now

@@ -1,6 +1,6 @@
-"""Looking into the drop folder without ever leaving it.
+"""Lists the drop folder without ever leaving it.
 
-Owns the walk and what is refused there, with the words for it. Every folder is opened from its parent's descriptor
+Owns the walk and what is refused on it, with the reason in words. Every folder is opened from its parent's descriptor
 without following links (openat, O_NOFOLLOW), so that a folder swapped for a link leads nowhere. Reads no content and
 changes nothing. Names are relative to the drop folder, parts joined by ``/``. Blocking: for a worker thread.
 """
@@ -18,8 +18,8 @@ from promptsync.drop.stability import Mark, is_unfinished
 from promptsync.errors import InputRefused, Unavailable, in_words
 from promptsync.places.odd_entries import odd_folder, odd_kind, odd_name, printable
 
-SHELVES: Final = ("done", "held")
-"""Folders at the top that hold what is finished; they are not looked into."""
+ARCHIVE_FOLDERS: Final = ("done", "held")
+"""Folders at the top that hold finished files; they are not searched."""
 
 _DEEPEST: Final = 16
 _LONGEST_NAME: Final = 200  # bytes; leaves room for a number and ``.reason.txt`` within 255
@@ -29,7 +29,7 @@ _SWAPPED: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 
 @dataclass(slots=True)
 class Survey:
-    """What lies in the folder. ``folder``: its device and inode. ``refused``: printable name to the reason."""
+    """What is in the folder. ``folder``: its device and inode. ``refused``: printable name to the reason."""
 
     folder: tuple[int, int]
     files: dict[str, Mark] = field(default_factory=dict)
@@ -79,10 +79,10 @@ def confirm(root: Path, name: str) -> Mark | None:
     return Mark.of(found) if stat.S_ISREG(found.st_mode) else None
 
 
-def shelf_files(root: Path, shelf: str) -> dict[str, Mark]:
-    """Every file on a shelf, by its name below ``root``. Raises OSError if ``root`` cannot be opened."""
+def archived_files(root: Path, archive: str) -> dict[str, Mark]:
+    """Every file in one archive folder, by its name below ``root``. Raises OSError if ``root`` cannot be opened."""
     result = Survey((0, 0))
-    pending: list[tuple[str, ...]] = [(shelf,)]
+    pending: list[tuple[str, ...]] = [(archive,)]
     with top_folder(root) as top:
         while pending:
             pending += _look_into(top, pending.pop(), result)
@@ -90,7 +90,7 @@ def shelf_files(root: Path, shelf: str) -> dict[str, Mark]:
 
 
 def marks_of(root: Path, names: Iterable[str]) -> dict[str, Mark]:
-    """The marks of those of some files below ``root`` that are still there. Raises OSError as ``shelf_files``."""
+    """The marks of the files ``names``, below ``root``, that are still there. Raises OSError as ``archived_files``."""
     folders: dict[tuple[str, ...], list[str]] = {}
     for name in names:
         *above, last = name.split("/")
@@ -130,7 +130,7 @@ def open_folder(top: int, parts: tuple[str, ...]) -> Iterator[int]:
 
 
 def step_into(folder: int, part: str) -> int:
-    """Trades the descriptor of a folder for that of ``part`` in it. Raises OSError, and then closes nothing."""
+    """Opens ``part`` in a folder and closes the folder. Raises OSError, and then closes nothing."""
     inner = os.open(part, _FOLDER_FLAGS, dir_fd=folder)
     os.close(folder)
     return inner
@@ -159,12 +159,12 @@ def _enter(entry: os.DirEntry[str], parts: tuple[str, ...], result: Survey) -> b
     except FileNotFoundError:
         return False
     except PermissionError:
-        raise  # it is the folder that lets nobody look
+        raise  # the folder itself cannot be read
     except OSError as error:
         result.refused[printable(name)] = f"It cannot be looked at: {in_words(error)}."
         return False
     is_folder = stat.S_ISDIR(found.st_mode)
-    if not parts and entry.name in SHELVES and is_folder:
+    if not parts and entry.name in ARCHIVE_FOLDERS and is_folder:
         return False
     reason = _why_refused(entry.name, found.st_mode, len(parts))
     if reason:
@@ -175,10 +175,10 @@ def _enter(entry: os.DirEntry[str], parts: tuple[str, ...], result: Survey) -> b
 
 
 def _why_refused(name: str, mode: int, depth: int) -> str | None:
-    """The reason in plain words; None: a file or a folder like any other."""
+    """The reason in plain words; None: an ordinary file or folder."""
     if odd := odd_kind(mode):
         return odd
-    if depth == 0 and name in SHELVES:
+    if depth == 0 and name in ARCHIVE_FOLDERS:
         return f"The name {name!r} is kept for the folder of finished files. Rename it."
     if len(os.fsencode(name)) > _LONGEST_NAME:
         return f"Its name is longer than {_LONGEST_NAME} bytes. Rename it."
@@ -187,5 +187,5 @@ def _why_refused(name: str, mode: int, depth: int) -> str | None:
     if stat.S_ISDIR(mode) and (odd := odd_folder(name)):
         return odd
     if stat.S_ISDIR(mode) and depth + 1 >= _DEEPEST:
-        return f"It lies more than {_DEEPEST} folders deep; what is in it is not read."
+        return f"It is more than {_DEEPEST} folders deep; what is in it is not read."
     return None

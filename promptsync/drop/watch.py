@@ -1,7 +1,7 @@
-"""The wake-up of the drop folder: something changed, look again.
+"""Wakes the drop folder when something in it has changed.
 
 Owns one long-lived watcher, its thread, and its return after a failure. It is never the truth: watchfiles ends at a
-name that is not UTF-8 and says nothing of lost events, so whoever is woken rescans on a schedule all the same.
+name that is not UTF-8 and does not report lost events, so the caller rescans on a schedule too.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from watchfiles import Change, watch
 
-from promptsync.drop.survey import SHELVES
+from promptsync.drop.survey import ARCHIVE_FOLDERS
 
 _LONGEST_GROUPING: Final = 1_000  # milliseconds of unbroken changes that make one wake-up
 _QUIET: Final = 100  # milliseconds without a change that end one
@@ -29,7 +29,7 @@ class FolderWatch:
         self._polling = polling
         self._pause = pause
         self._stop = threading.Event()
-        self._shelves = tuple(f"{self._folder / shelf}/" for shelf in SHELVES)
+        self._archive = tuple(f"{self._folder / name}/" for name in ARCHIVE_FOLDERS)
         self._log = structlog.get_logger("promptsync.drop")
 
     async def run(self) -> None:
@@ -37,7 +37,7 @@ class FolderWatch:
         while True:
             try:
                 await self._watch()
-            except Exception as error:  # noqa: BLE001 - whatever ends a watcher, files are found without it
+            except Exception as error:  # noqa: BLE001 - any failure: files are found without a watcher
                 self._log.warning(
                     "drop_watcher_failed",
                     error=type(error).__name__,
@@ -49,7 +49,7 @@ class FolderWatch:
             self._wake()
 
     def renew(self) -> None:
-        """Another folder stands at the path now: let go of the old one and watch that."""
+        """Another folder is at the path now: stop watching the old one and watch the new one."""
         self._stop.set()
 
     async def _watch(self) -> None:
@@ -78,4 +78,4 @@ class FolderWatch:
             loop.call_soon_threadsafe(self._wake)
 
     def _matters(self, change: Change, path: str) -> bool:
-        return change is not Change.deleted and not f"{path}/".startswith(self._shelves)
+        return change is not Change.deleted and not f"{path}/".startswith(self._archive)

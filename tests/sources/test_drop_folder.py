@@ -150,7 +150,7 @@ async def test_the_order_is_the_injected_one(tmp_path: Path) -> None:
     assert drop.names() == ["b1", "s/c2", "a3"]
 
 
-async def test_nothing_on_a_shelf_is_overwritten(drop: Drop) -> None:
+async def test_nothing_archived_is_overwritten(drop: Drop) -> None:
     for content in ("1", "2", "3"):
         drop.put("x.csv", content)
         await drop.scan()
@@ -166,7 +166,7 @@ async def test_nothing_on_a_shelf_is_overwritten(drop: Drop) -> None:
     assert (drop.folder / "held/x.csv.reason.txt").read_text() == "of another"
 
 
-async def test_a_folder_and_a_file_of_one_name_share_a_shelf(drop: Drop) -> None:
+async def test_a_folder_and_a_file_of_one_name_share_an_archive(drop: Drop) -> None:
     drop.put("sub")
     await drop.scan()
     drop.put("sub/x.csv")

@@ -156,7 +156,7 @@ async def test_the_watcher_comes_back_after_a_name_it_cannot_read(tmp_path: Path
     assert len(woken) > 1
 
 
-async def test_moves_to_the_shelves_wake_nobody(tmp_path: Path) -> None:
+async def test_moves_to_the_archive_wake_nobody(tmp_path: Path) -> None:
     woken: list[int] = []
     (tmp_path / "done").mkdir()
     (tmp_path / "x.csv").write_text("x")

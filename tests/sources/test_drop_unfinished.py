@@ -252,7 +252,7 @@ async def test_one_that_cannot_be_moved_back_is_named_once(drop: Drop, monkeypat
     assert drop.taken[-1] == ("x.csv.gz", b"put right"), "there are file systems without hard links"
 
 
-async def test_only_what_is_on_the_shelves_is_moved_back(drop: Drop, tmp_path: Path) -> None:
+async def test_only_what_is_in_the_archive_is_moved_back(drop: Drop, tmp_path: Path) -> None:
     drop.answer = HELD
     drop.put("x.csv.gz", "half")
     await drop.scan()

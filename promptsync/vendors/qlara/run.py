@@ -29,7 +29,6 @@ from promptsync.vendors.qlara.profile import VendorProfile
 _log = structlog.get_logger()
 _BEAT_SECONDS = 0.25
 _AGAIN = DAMAGE | {"not_csv"}
-"""Told of (step, done, total)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from drop_stage import Drop
 
-from promptsync.drop.archive import shelve
+from promptsync.drop.archive import archive_file
 from promptsync.drop.stability import Mark
 from promptsync.drop.survey import confirm, survey
 from promptsync.errors import Unavailable
@@ -38,7 +38,7 @@ def test_a_file_that_replaces_the_loaded_one_at_the_last_moment_goes_back(
     monkeypatch.setattr("os.rename", late)
     if not linkable:
         monkeypatch.setattr("os.link", refuse)
-    assert shelve(tmp_path, "x.csv", mark, "held", "Why.") is None
+    assert archive_file(tmp_path, "x.csv", mark, "held", "Why.") is None
     found = {str(file.relative_to(tmp_path)): file.read_text() for file in tmp_path.rglob("*") if file.is_file()}
     assert found == ({"x.csv": "newest", "x.csv.1": "newer"} if taken_again else {"x.csv": "newer"})
 
@@ -53,8 +53,8 @@ def test_a_file_or_folder_swapped_for_a_link_is_never_opened(tmp_path: Path) -> 
     (drop.folder / "x.csv").symlink_to(outside / "x.csv")
     assert confirm(drop.folder, "sub/x.csv") is None
     assert confirm(drop.folder, "x.csv") is None
-    assert shelve(drop.folder, "x.csv", mark, "done") is None
+    assert archive_file(drop.folder, "x.csv", mark, "done") is None
     with pytest.raises(Unavailable):
-        shelve(drop.folder, "sub/x.csv", mark, "done")
+        archive_file(drop.folder, "sub/x.csv", mark, "done")
     assert (outside / "x.csv").read_text() == "secret"
     assert survey(drop.folder).files == {}
