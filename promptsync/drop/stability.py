@@ -64,8 +64,8 @@ class StabilityTracker:
     """Which of the files seen are ready. ``settle``: microseconds that a mark must stay the same; ``plain``: the
     same for a file whose name does not show its end, if that is more.
 
-    A file whose last write was that long ago when its inode is first seen was renamed into the folder, or was there before,
-    and is ready at once. If the clock is set back, a file waits its delay once more and no longer.
+    A file whose last write was that long ago when its inode is first seen was renamed into the folder, or was there
+    before, and is ready at once. If the clock is set back, a file waits its delay once more and no longer.
     """
 
     def __init__(self, settle: int, plain: int = 0) -> None:

@@ -1,16 +1,17 @@
 """Sentence 2 of the rule: absence. A row was last seen at the greatest time of any claim on it; it is absent since the
-first applied snapshot of its table and organization after that. The columns that this takes:
+first applied snapshot of its table and organization after that. The columns that this needs:
 
-    _absent_since   ISO instant of that snapshot; NULL if there is none, and the row is there. No row is ever deleted.
+    _absent_since   ISO instant of that snapshot; NULL while the row is present. No row is ever deleted.
     _seen_at        when a delivery or an export last claimed the row, in microseconds. When a snapshot last did is in
-                    ``_snap_at`` and ``_in_snapshot`` (coverage.py); last seen is the greatest of all three. A row of
-                    which none says anything was only mentioned, and is neither present nor absent (``unseen``).
+                    ``_snap_at`` and ``_in_snapshot`` (coverage.py); last seen is the greatest of all three. A row
+                    with none of them was only mentioned, and is neither present nor absent (``unseen``).
 
-A claim brings with it the first applied snapshot after its own time (``new_absent``, NULL if there is none): if it is
-the row's newest, that is since when the row is absent; if it is older, the row is absent since then at the latest
-(``after``). A snapshot makes absent what it lacks and nothing has spoken of since (``gone``, ``absent``).
+A claim brings with it the first applied snapshot after its own time (``new_absent``, NULL if there is none): if the
+claim is the row's newest, the row is absent since then; if it is older, since then at the latest (``after``). A
+snapshot makes absent the rows that it lacks and that nothing has claimed since (``gone``, ``absent_slice``).
 
-Links to a contact go by the same sentence, with full lists for snapshots and ``_seen_at`` alone: ``removed_at``.
+Links to a contact follow the same sentence, with full lists in place of snapshots and only ``_seen_at``:
+``removed_at``.
 
 Owns every expression on these columns, and the statements by which a snapshot, staged and attached as ``staging``,
 makes rows absent: ``staging.gone (key, held, absent)`` lists them, ``held`` if the newest applied snapshot has the row.
@@ -31,13 +32,13 @@ NEXT_SNAPSHOT = (
     'CASE WHEN :newest = 1 THEN NULL ELSE (SELECT x.as_of FROM sync_snapshot x WHERE x."table" = :table '
     "AND x.org_id = :org AND x.at > s._at ORDER BY x.at LIMIT 1) END"
 )
-"""The first applied snapshot after the time of a staged row ``s``, which no newer one follows if ``:newest`` is 1."""
+"""The first applied snapshot after the time of a staged row ``s``; NULL if the file itself is the newest."""
 
 
 def removed_at(last_seen: int, full_lists: Sequence[int]) -> int | None:
     """When a link last mentioned at ``last_seen`` was removed. ``full_lists``: ascending. All in microseconds.
 
-    Every full list's time is kept, so that the answer is the same in whatever order they arrive.
+    The time of every full list is kept, so that the answer does not depend on their order of arrival.
     """
     place = bisect_right(full_lists, last_seen)
     return full_lists[place] if place < len(full_lists) else None
@@ -67,13 +68,13 @@ class Absence:
         return f"({self.after(new_absent)}) IS DISTINCT FROM {self.old}._absent_since"
 
     def unseen(self) -> str:
-        """Whether nothing has claimed the row yet."""
+        """Whether no claim has been made on the row yet."""
         return f"({self.old}._seen_at = 0 AND {self.old}._snap_at = 0 AND {self.old}._in_snapshot = 0)"
 
     @property
     def gone(self) -> str:
         """Fills ``staging.gone`` with the keys of rows that the snapshot, if applied, makes absent or no longer
-        holds; whether the newest applied one held them, and whether they become absent."""
+        covers; whether the newest applied one held them, and whether they become absent."""
         return self._gone(self.old, "")
 
     @property
@@ -84,7 +85,7 @@ class Absence:
 
     @property
     def spare(self) -> str:
-        """Says of a key in ``staging.gone``, given by position, that its row stands in the file and cannot be read."""
+        """Keeps a row of ``staging.gone``, its key given by position: it is in the file but cannot be read."""
         key = self.coverage.layout.key
         slots = ", ".join("?" * len(key))
         return f"UPDATE staging.gone SET held = 0, absent = 0 WHERE ({names(key)}) = ({slots})"
@@ -100,7 +101,7 @@ class Absence:
         return self._make_absent(listed_in("gone", self.coverage.layout.key))
 
     def absent_keys(self, count: int) -> str:
-        """Makes those of these keys that the file lacks absent. Parameters ``k0``, ``k1`` ...: the keys, one by one."""
+        """Makes absent those of these keys that the file lacks. Parameters ``k0``, ``k1`` ...: the keys, one by one."""
         key = self.coverage.layout.key
         return self._make_absent(f"({names(key)}) IN ({keys_listed(key, count)}) AND {self._unstaged}")
 
@@ -117,7 +118,8 @@ class Absence:
 
     @property
     def _lost(self) -> str:
-        """Rows that a snapshot without them makes absent, or that, claimed since, the newest one no longer holds."""
+        """Rows last seen before this snapshot that it, lacking them, makes absent or, if an older one held them, no
+        longer covers."""
         old, asserted = self.old, self.coverage.asserted
         held = f"({old}._in_snapshot = 1 AND :newest = 1 AND {asserted} < :at * {PER_MICRO})"
         loose = (
@@ -128,7 +130,7 @@ class Absence:
 
     @property
     def _unseen_since(self) -> str:
-        """Whether nothing has spoken of the row since this snapshot's instant."""
+        """Whether nothing has claimed the row since this snapshot's instant."""
         return f"({self.old}._seen_at < :at AND {self.old}._snap_at < :at * {PER_MICRO})"
 
     @property

@@ -1,9 +1,9 @@
-"""The block index of a snapshot: which stretches of a file are as they were the night before.
+"""The block index of a snapshot: which parts of a file are unchanged since the night before.
 
-Owns the arrays and what follows from them; pure. A block is a run of whole records from one content-defined boundary
-to the next, in a file sorted by one integer key. It needs no reading if its digest is known from the newest applied
-snapshot and no other source has claimed a row in its range of keys since. Correctness never depends on it: without the
-index everything is read, with the same result.
+Owns the arrays and the comparison of two indexes; pure. A block is a run of whole records from one content-defined
+boundary to the next, in a file sorted by one integer key. It needs no reading if its digest is known from the newest
+applied snapshot and no other source has claimed a row in its range of keys since. Correctness never depends on it:
+without an index everything is read, with the same result.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
 Digests = npt.NDArray[np.uint64]
-"""Shape (n, 2): 128 bits each. Arrays throughout, for a file of ten million rows has half a million blocks."""
+"""Shape (n, 2): 128 bits each. Arrays throughout: a file of ten million rows has half a million blocks."""
 
 DIGEST = 16
 _MAGIC = b"blocks2\0"
@@ -23,9 +23,10 @@ _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 @dataclass(frozen=True)
 class BlockIndex:
-    """Blocks in the file's order. ``identity``: 16 bytes that stand for header, zone and how cells are read.
+    """Blocks in the file's order. ``identity``: a digest, 16 bytes, of the header, the zone and how cells are read.
 
-    ``digests``: of each block's bytes. ``first``, ``last``: its keys. ``rows``: how many records.
+    For each block, ``digests`` has the digest of its bytes, ``first`` and ``last`` its least and greatest key, ``rows``
+    its number of records.
     """
 
     identity: bytes
@@ -35,13 +36,13 @@ class BlockIndex:
     rows: Ints
 
     def parts(self) -> tuple[bytes | memoryview, ...]:
-        """Its bytes, to be stored one part after the other."""
+        """Its bytes as parts, to be stored one after the other."""
         arrays = (self.digests, self.first, self.last, self.rows)
         return _MAGIC, self.identity, *(np.ascontiguousarray(array).data.cast("B") for array in arrays if array.size)
 
     @classmethod
     def read(cls, read: Callable[[int], bytes], size: int) -> "BlockIndex | None":
-        """From ``size`` stored bytes, of which ``read`` gives the next so many; None if they are no index."""
+        """The index in ``size`` stored bytes, None if they are no index. ``read(n)`` returns the next ``n`` of them."""
         count, rest = divmod(size - len(_MAGIC) - DIGEST, DIGEST + 3 * 8)
         if rest or count < 0 or read(len(_MAGIC)) != _MAGIC:
             return None
@@ -50,7 +51,7 @@ class BlockIndex:
         return cls(identity, digests, *(np.frombuffer(read(8 * count), np.int64) for _ in range(3)))
 
     def known(self, claimed: Iterable[int]) -> "KnownBlocks":
-        """The blocks in which nobody else has ``claimed`` a key since."""
+        """The blocks in which no other source has ``claimed`` a key since."""
         keys = np.fromiter(claimed, np.int64)
         place = np.searchsorted(self.first, keys, side="right") - 1
         within = (place >= 0) & (keys <= self.last[place])
@@ -60,7 +61,7 @@ class BlockIndex:
 
 
 class KnownBlocks:
-    """Where blocks stand in an index, by their digest. ``places``: of those of the ``digests`` that count."""
+    """The positions of blocks in an index, by digest. ``places``: positions of the ``digests`` that may be used."""
 
     def __init__(self, digests: Digests, places: Ints) -> None:
         order = np.argsort(digests[places, 0], kind="stable")
@@ -68,7 +69,7 @@ class KnownBlocks:
         self._high, self._low = digests[self._places, 0], digests[self._places, 1]
 
     def find(self, digests: Digests) -> Ints:
-        """The place of each, -1 where it is not known."""
+        """The position of each digest in the index, -1 if it is unknown."""
         found = np.full(len(digests), -1, np.int64)
         if len(self._places):
             at = np.minimum(np.searchsorted(self._high, digests[:, 0]), len(self._places) - 1)
@@ -82,7 +83,7 @@ NOTHING_KNOWN = KnownBlocks(np.zeros((0, 2), np.uint64), np.zeros(0, np.int64))
 
 @dataclass(frozen=True)
 class Cut:
-    """How a new file falls into blocks. ``old``: place in the old index of each block that is as it was, else -1."""
+    """How a new file divides into blocks. ``old``: each block's position in the old index, -1 if it has changed."""
 
     identity: bytes
     digests: Digests
@@ -91,12 +92,12 @@ class Cut:
 
     @property
     def orderly(self) -> bool:
-        """Whether the first keys only grow."""
+        """Whether the first keys are strictly ascending."""
         return bool((np.diff(self.first) > 0).all())
 
 
 class BlockCount:
-    """Learns, batch by batch, which keys of a new file lie in which of its blocks."""
+    """Counts, batch by batch, which keys of a new file are in which of its blocks."""
 
     def __init__(self, cut: Cut, before: BlockIndex | None) -> None:
         self._cut = cut
@@ -122,7 +123,7 @@ class BlockCount:
         self._last[place] = keys
 
     def index(self) -> BlockIndex | None:
-        """The index of the new file; None if its blocks are not what they seemed (then it has to be read whole)."""
+        """The index of the new file; None if its blocks do not fit its rows (then read all of it)."""
         fresh = ~self._same
         if self._read[self._same].any() or not self._read[fresh].all():
             return None
@@ -133,7 +134,7 @@ class BlockCount:
         return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows)
 
     def gaps(self) -> list[tuple[int, int]]:
-        """Ranges of keys, both ends included, that lie in no block that is as it was."""
+        """Ranges of keys, both ends included, that are in no unchanged block."""
         first, last = self._cut.first[self._same], self._last[self._same]
         low = np.concatenate(([_LOWEST], last + 1))
         high = np.concatenate((first - 1, [_HIGHEST]))

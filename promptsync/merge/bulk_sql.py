@@ -1,8 +1,8 @@
 """The statements that merge one file set-wise, from a staging file attached as ``staging``.
 
-Owns their text: which staged rows have something to say (``compare`` fills ``staging.delta`` on a read-only connection)
-and how these are merged, a slice at a time. ``staging.rows`` holds the file, one row per key: key, values, ``_at``.
-What a snapshot makes absent is said in absence.py, what it leaves unwritten in coverage.py.
+Owns their text: which staged rows would change the mirror (``compare`` fills ``staging.delta`` on a read-only
+connection) and how these are merged, a slice at a time. ``staging.rows`` holds the file, one row per key: key, values,
+``_at``. What a snapshot makes absent is in absence.py, what it leaves unwritten in coverage.py.
 """
 
 from abc import ABC, abstractmethod
@@ -20,13 +20,13 @@ from promptsync.merge.version import PER_MICRO
 
 
 class Delta(IntEnum):
-    """What the comparison found out about a staged row that is not as the mirror has it."""
+    """What the comparison found out about a staged row that differs from the mirror's."""
 
     NEW = 1
     CHANGED = 2
     CONFIRMED = 3  # same values, but the row must learn that a newer claim has them, or that a snapshot holds it
     FOREIGN = 4  # the key belongs to another organization
-    LIGHT = 5  # changed, but in no column that an index or the search looks at
+    LIGHT = 5  # changed, but in no column that an index or the search uses
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,10 @@ class BulkStatements(ABC):
     @property
     @abstractmethod
     def _kinds(self) -> str:
-        """The kind of a row that is there, as cases; of one that is not to be written none."""
+        """The kind of a row that exists, as CASE branches; none for a row that need not be written."""
 
     def _upsert(self, source: str, picked: Mapping[str, str], sets: Mapping[str, str], worth: str) -> str:
-        """Inserts ``picked`` (column to value) of the rows ``s`` of ``source``; one that is there is changed by
+        """Inserts ``picked`` (column to value) of the rows ``s`` of ``source``; a row that exists is changed by
         ``sets`` where it is ``worth`` writing."""
         return (
             f"INSERT INTO {self.old} ({names(picked)}) SELECT {', '.join(picked.values())} FROM {source} "
@@ -82,7 +82,7 @@ class BulkStatements(ABC):
 
     @cached_property
     def _claimed(self) -> Sequence[Unit]:
-        """The units that the file speaks of, each with the columns that it has: all, but in a dry run."""
+        """The units that the file claims, each with the columns that the file has: all of them, except in a dry run."""
         table = self.layout.table
         ours = [unit for unit in self.layout.units if unit.exported == table.exported]
         have = [replace(unit, columns=tuple(c for c in unit.columns if c in self.present)) for unit in ours]
@@ -90,7 +90,7 @@ class BulkStatements(ABC):
 
     @cached_property
     def _claimed_versions(self) -> frozenset[str]:
-        """The claimed units by their version columns: a vendor's column may be called as a group is."""
+        """The version columns of the claimed units: by name alone, a vendor's column could be taken for a group."""
         return frozenset(unit.at for unit in self._claimed)
 
     @property
@@ -116,7 +116,7 @@ class BulkStatements(ABC):
 
 @dataclass(frozen=True)
 class SnapshotStatements(BulkStatements):
-    """Of a snapshot, numbered by ``_n`` in the order of the file, with the microsecond in ``_at``.
+    """The statements for a snapshot: rows numbered by ``_n`` in the order of the file, microseconds in ``_at``.
 
     Named parameters: those of absence.py; ``table``, ``implied`` (the version that this file's rows have without being
     written, or -1), and for the n-th split column ``asserted_n`` and ``implied_n``.
@@ -124,17 +124,17 @@ class SnapshotStatements(BulkStatements):
 
     @cached_property
     def merge_heavy(self) -> str:
-        """Merges the ``first`` to the ``last`` row of the delta, the new ones and those changed anywhere."""
+        """Merges the rows of the delta from ``first`` to ``last`` that are new or have any column changed."""
         return self._merge(f"s._n IN ({_SLICE.format(Delta.NEW, Delta.CHANGED)}) ORDER BY s._n")
 
     @cached_property
     def merge_light(self) -> str:
-        """Merges the others of these.
+        """Merges the other rows of that range.
 
-        Of rows that are there it leaves the columns alone that an index or the search looks at. SQLite enters a row
-        again into every index that a statement might concern, so naming fewer columns touches far fewer pages. A row of
-        which such a column would change after all, because a delivery came since the comparison, is passed over: its
-        marks would then speak for values that were not taken. ``merge_keys`` merges it.
+        In existing rows it leaves alone the columns that an index or the search uses: SQLite updates every index that a
+        statement might affect, so naming fewer columns touches far fewer pages. A row in which such a column would
+        change after all, because a delivery came since the comparison, is passed over, or its versions would stand for
+        values that were not taken. ``merge_keys`` merges it.
         """
         apart = "".join(f" AND NOT {self.rule.changes(u, 'excluded', _CLAIMED)}" for u in self._heavy)
         which = f"s._n IN ({_SLICE.format(Delta.LIGHT, Delta.CONFIRMED)}) ORDER BY s._n"
@@ -142,7 +142,8 @@ class SnapshotStatements(BulkStatements):
 
     @cached_property
     def merge_range(self) -> str:
-        """Merges the staged rows numbered ``first`` to ``last`` without a comparison: for a table still empty."""
+        """Merges the staged rows numbered ``first`` to ``last`` without a comparison: for a table that is still
+        empty."""
         return self._merge("s._n BETWEEN :first AND :last ORDER BY s._n")
 
     def merge_keys(self, count: int) -> str:
@@ -151,7 +152,7 @@ class SnapshotStatements(BulkStatements):
 
     @cached_property
     def contradicted(self) -> str:
-        """How many staged rows say something else than a claim of the very same version, or are not there."""
+        """How many staged rows contradict a claim of the very same version, or are missing in the mirror."""
         ties = " OR ".join(self.rule.ties(unit, "s", _STAGED) for unit in self._claimed) or "FALSE"
         return (
             f"SELECT count(*) FROM staging.rows s LEFT JOIN {self.old} ON {self._on_staged} "
@@ -181,7 +182,7 @@ class SnapshotStatements(BulkStatements):
 
     def _merge(self, which: str, units: Sequence[Unit] | None = None, apart: str = "") -> str:
         """Merges the staged rows that the condition ``which`` names. ``units``: those to be taken, if not all claimed;
-        ``apart``: a condition on the row that is there."""
+        ``apart``: a condition on the existing row."""
         taken, new = self._claimed if units is None else units, _CLAIMED
         picked = self._key | dict.fromkeys(self.layout.owner, ":org") | self._values
         picked |= {u.at: _STAGED if u.at in self._claimed_versions else "0" for u in self.coverage.split}
@@ -214,7 +215,7 @@ class SnapshotStatements(BulkStatements):
 
     @cached_property
     def _heavy(self) -> Sequence[Unit]:
-        """Claimed units with a column that an index or the search looks at."""
+        """Claimed units with a column that an index or the search uses."""
         table = self.layout.table
         watched = {*table.search, *(column for index in table.indexes for column in index)}
         watched |= {column for column, _ in table.partial_indexes}
@@ -228,10 +229,10 @@ class SnapshotStatements(BulkStatements):
 
 @dataclass(frozen=True)
 class ClaimStatements(BulkStatements):
-    """Of rows that imply nothing about others, in the order of their key, of each key the newest, its version in
-    ``_at``.
+    """The statements for rows that imply nothing about others: of each key the newest, in the order of the key, its
+    version in ``_at``.
 
-    A claim that wins without changing a value is written all the same: were its version forgotten, the result would
+    A claim that wins without changing a value is written all the same: if its version were forgotten, the result would
     depend on the order of files.
     """
 
@@ -301,8 +302,10 @@ class ChangeSetStatements(ClaimStatements):
 
     @cached_property
     def marks_of_new(self) -> dict[str, bool]:
-        """The row's own version first. Columns not named stay as the table has them: NULL, for the row's own, or the
-        weakest."""
+        """The version columns to set in a new row, its own first: True for the claim's version, False for the weakest.
+
+        The others keep the table's default: NULL, which means the row's own, or the weakest.
+        """
         marks = {self.row_at: True}
         for unit in self.layout.units:
             claimed = unit.at in self._claimed_versions
@@ -344,13 +347,13 @@ class ExportStatements(ClaimStatements):
 
 @lru_cache(maxsize=64)
 def snapshot_statements(layout: Layout, present: frozenset[str]) -> SnapshotStatements:
-    """The statements of one layout and set of columns: the same files come every night, and often many of them."""
+    """The statements of one layout and set of columns: the same kinds of files come every night, often many."""
     return SnapshotStatements(layout, present)
 
 
 @lru_cache(maxsize=64)
 def change_set_statements(layout: Layout, present: frozenset[str]) -> ChangeSetStatements:
-    """The same of a change set: files of one table come by the hundred."""
+    """The same for a change set: files of one table come by the hundred."""
     return ChangeSetStatements(layout, present)
 
 

@@ -1,6 +1,6 @@
 """The statement that merges one row-wise claim (a delivery's, an export row's).
 
-Owns its text and the order of its parameters. Executed once per claim, many times over with ``executemany``.
+Owns its text and the order of its parameters. Executed once per claim, with ``executemany``.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class EventStatements:
 
     @cached_property
     def upsert(self) -> str:
-        """Insert, or let every unit take the claim that wins it; writes nothing when nothing is won."""
+        """Inserts the row, or lets each unit take the claim if it wins there; writes nothing if it wins nowhere."""
         sets = self._sets()
         slots = ", ".join(f"?{n}" for n in range(1, len(self.columns) + 1))
         head = f"INSERT INTO {self._rule.old} ({names(self.columns)}) VALUES ({slots}) ON CONFLICT ({self._key})"
@@ -50,7 +50,7 @@ class EventStatements:
 
     @cached_property
     def mention(self) -> str:
-        """A row with nothing but its key, if there is none. Parameters: key, org_id, ``_rev``."""
+        """Inserts a row with only its key, unless it exists. Parameters: key, org_id, ``_rev``."""
         columns = (*self.layout.key, *self.layout.owner, "_rev")
         slots = ", ".join("?" * len(columns))
         return f"INSERT INTO {self._rule.old} ({names(columns)}) VALUES ({slots}) ON CONFLICT DO NOTHING"

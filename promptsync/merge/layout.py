@@ -1,12 +1,12 @@
 """The units of a table that are versioned, and its hidden columns.
 
-Owns the step from a declaration to what a mirror's table really looks like. A unit is a column group, or a single
+Owns the step from a declaration to the actual columns of a mirror's table. A unit is a column group, or a single
 column that not every file of the table has (added by the vendor over time, dropped, or unknown to us): such a split
-column has a version of its own, so that a file without it leaves it alone whatever the order.
+column has a version of its own, so that a file without it leaves it alone, in any order of files.
 
-Hidden columns of a versioned table: ``_<group>_at``, ``_col_<name>_at``, ``_snap_at`` and ``_in_snapshot``, of which
-coverage.py says why they are there; ``_seen_at`` and ``_absent_since``, of which absence.py does; and ``_rev``, the
-revision of the last real change, by which observers and exports find it.
+Hidden columns of a versioned table: ``_<group>_at``, ``_col_<name>_at``, ``_snap_at`` and ``_in_snapshot``, which
+coverage.py explains; ``_seen_at`` and ``_absent_since``, which absence.py explains; and ``_rev``, the revision of the
+last real change, by which observers and exports find it.
 
 A version is one integer (version.py); in a table filled by change sets it is VERSION_BYTES long (model/file_name.py)
 and compared as such.
@@ -31,7 +31,8 @@ class Unit:
 
     @property
     def at(self) -> str:
-        """The name of its version column. Split columns have a prefix, so that no vendor's name meets a group's."""
+        """The name of its version column. Split columns have a prefix, so that no vendor's name clashes with a
+        group's."""
         return f"_col_{self.name}_at" if self.split else f"_{self.name}_at"
 
 
@@ -44,13 +45,13 @@ class Layout:
     extra: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
-        """By the table's name: every statement is looked up by its layout, and a declaration is long."""
+        """Hashes the table by its name: every statement is looked up by its layout, and a declaration is long."""
         return hash((self.table.name, self.split, self.extra))
 
     @cached_property
     def declared(self) -> "Layout":
-        """The same without unknown columns. No delivery claims those, and each of hundreds would make its statement
-        longer."""
+        """The same without unknown columns: no delivery claims those, and hundreds of them would make its statement
+        long."""
         return replace(self, extra=())
 
     @cached_property
@@ -78,7 +79,7 @@ class Layout:
 
     @property
     def owner(self) -> tuple[str, ...]:
-        """The columns that say whose a row is."""
+        """The columns that name the owner of a row."""
         return ("org_id",) if self.table.org_scoped else ()
 
     @property
@@ -88,7 +89,7 @@ class Layout:
 
     @property
     def no_version(self) -> str:
-        """The version, as SQL, of what no claim has spoken of: weaker than any other."""
+        """The version, as SQL, of a unit that was never claimed: weaker than any other."""
         return "x''" if self.table.filled_by is FilledBy.CHANGE_SET else "0"
 
     @property

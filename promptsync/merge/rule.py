@@ -1,12 +1,12 @@
 """Sentence 1 of the rule: value. A column's value is that of the claim with the greatest (version, value).
 
-Owns the one place where it is said, in SQL over an existing row and a claim on it, which claim a column takes; bulk
-statements and deliveries build on it. ``old`` is the row's table name, ``new`` the alias of the claim.
+Owns the only SQL, over an existing row and a claim on it, that decides which claim a column takes; bulk statements and
+deliveries build on it. ``old`` is the row's table name, ``new`` the alias of the claim.
 
-Of equal versions every column takes its greater value on its own: which columns another file will lack, and so version
-apart, is not known yet; were a unit compared as one row value, the order of the files would show. Columns that are
-always claimed together share a version (layout.py); what version a row has where a snapshot only asserted it is said in
-coverage.py.
+Of equal versions every column takes its greater value on its own: it is not known yet which columns another file will
+lack, and so version separately. If a unit were compared as one row value, the order of the files would matter. Columns
+that are always claimed together share a version (layout.py); coverage.py says what version a row has where a snapshot
+only asserted it.
 """
 
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ class Rule:
         return self.coverage.old
 
     def takes(self, unit: Unit, new: str, version: str) -> str:
-        """Whether any column of the unit takes a claim of that version."""
+        """Whether any column of the unit takes a claim with that version."""
         better = " OR ".join(greater(new, self.old, column) for column in unit.columns)
         return f"({self.coverage.reaches(unit, version)} AND ({self.coverage.above(unit, version)} OR {better}))"
 
     def taken(self, unit: Unit, new: str, version: str, *, given: str = "") -> dict[str, str]:
-        """Each column of the unit, and its value once the claim has been merged. ``given``: a test to make first."""
+        """Each column of the unit and its value after the claim is merged. ``given``: a condition to test first."""
         first = f"{given} AND " if given else ""
         return {
             column: f"CASE WHEN {first}{self.takes(replace(unit, columns=(column,)), new, version)} "
@@ -42,14 +42,14 @@ class Rule:
         }
 
     def changes(self, unit: Unit, new: str, version: str) -> str:
-        """Whether taking the claim changes a value. Cheapest test first: most claims say what is so already."""
+        """Whether taking the claim changes a value. Cheapest test first: most claims repeat what the row has."""
         return f"({differs(self.old, new, unit.columns)} AND {self.takes(unit, new, version)})"
 
     def ties(self, unit: Unit, new: str, version: str) -> str:
-        """Whether the claim says something else than one of the very same version."""
+        """Whether the claim contradicts one of the very same version."""
         above, reaches = self.coverage.above(unit, version), self.coverage.reaches(unit, version)
         return f"({differs(self.old, new, unit.columns)} AND {reaches} AND NOT ({above}))"
 
     def ours(self, new: str) -> str:
-        """Whether the claim is of the row's own organization."""
+        """Whether the claim is from the row's own organization."""
         return " AND ".join(f"{self.old}.{quote(c)} = {new}.{quote(c)}" for c in self.coverage.layout.owner) or "1 = 1"

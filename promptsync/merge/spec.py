@@ -1,4 +1,4 @@
-"""The rule by which claims become rows, as plain Python. It is the reference: all else in this folder says the same in
+"""The rule by which claims become rows, as plain Python. It is the reference: the rest of this folder says the same in
 SQL, and tests/merge compares the two on worlds of snapshots, deliveries, change sets, exports and plugins' rows.
 
 The core in three sentences:
@@ -7,11 +7,11 @@ The core in three sentences:
    takes its greater value on its own.
 2. *Absence.* A row was last seen at the greatest time of any claim on it; it is absent since the first applied snapshot
    of its table and organization after that.
-3. *Coverage*, for speed only. A row whose values a snapshot repeats is not written: that the newest snapshot holds it
-   implies that snapshot's version. Nothing of this is here, so nothing of it may show.
+3. *Coverage*, for speed only. A row whose values a snapshot repeats is not written: being held by the newest snapshot
+   implies that snapshot's version. None of this is here, so none of it may show in the result.
 
-Owns the meaning of a claim. It takes the whole SET of claims at once, so there is no order of arrival in it, no batch,
-no slice and no hidden column; it must import nothing of promptsync and never be made fast.
+Owns the meaning of a claim. It takes the whole SET of claims at once, so it knows no order of arrival, no batch, no
+slice and no hidden column. Must import nothing from promptsync and never be made fast.
 """
 
 from collections import defaultdict
@@ -32,15 +32,15 @@ _HOUR = 3_600_000_000
 
 
 def version(at: int, rank: int, status: str = "NA") -> Version:
-    """The version of a claim observed ``at`` (microseconds since 1970, UTC). ``status``: of a message, if it is what a
-    webhook claims: unknown ones count as the earliest; from RECEIVED on it is terminal, and beats whatever is not."""
+    """The version of a claim observed ``at`` (microseconds since 1970, UTC). ``status``: of a message, if a webhook
+    claims it. Unknown statuses count as the earliest; those from RECEIVED on are terminal and beat all that are not."""
     stage = STAGES.index(status) if status in STAGES else 0
     return int(stage >= _TERMINAL), at, rank, stage
 
 
 def observed_at(as_of: int, changed: int = 0, correction: int = 0) -> int:
-    """When a snapshot's row was so: at its last change, if it says one that is later than the snapshot, but six hours
-    later at most. Each correction of the same instant counts as made a microsecond later."""
+    """When a snapshot's row was observed: at its last change if that is stated and later than the snapshot, at most six
+    hours later. Each correction of the same instant counts as made a microsecond later."""
     return min(max(as_of, changed), as_of + 6 * _HOUR) + correction
 
 
@@ -54,16 +54,16 @@ def order(value: Value) -> tuple[int, int | float | bytes]:
 
 
 def first_after(last_seen: int | None, instants: Iterable[int]) -> int | None:
-    """Since when something is gone: the first of some instants after it was last seen. What was never seen, only
-    mentioned, is not gone. A row is absent since the first snapshot, a link removed at the first full list."""
+    """Since when something is gone: the first of the instants after it was last seen. What was only mentioned, never
+    seen, is not gone. A row is absent since the first snapshot, a link is removed at the first full list."""
     return min((at for at in instants if last_seen is not None and at > last_seen), default=None)
 
 
 @dataclass(slots=True)
 class Row:
-    """Everything that was ever said of one row. ``seen``: the time of each claim that says that it was there.
+    """Everything ever claimed about one row. ``seen``: the time of each claim that the row existed.
 
-    ``org``: whose it is; a claim by another organization is a collision and not merged, so there is one.
+    ``org``: its owner; a claim by another organization is a collision and not merged, so there is only one.
     """
 
     org: int = 0
@@ -71,7 +71,7 @@ class Row:
     seen: list[int] = field(default_factory=list)
 
     def value(self, column: str) -> Value:
-        """Sentence 1. A claim says nothing of a column that it does not have; NULL if none has it."""
+        """Sentence 1. A claim says nothing about a column that it lacks; NULL if no claim has it."""
         return max(self._about(column), key=lambda claim: (claim[0], order(claim[1])), default=((), None))[1]
 
     def version(self, column: str) -> Version:
@@ -80,7 +80,7 @@ class Row:
 
     @property
     def newest(self) -> Version:
-        """The greatest version of any claim, even of one that says nothing but the key."""
+        """The greatest version of any claim, even of one with nothing but the key."""
         return max((stated for stated, _ in self.claims), default=())
 
     @property
@@ -94,7 +94,7 @@ class Row:
 
 @dataclass(slots=True)
 class ClaimSet:
-    """Everything that was ever said. Rows by table and key; snapshots by table and organization; full lists by contact
+    """Everything ever claimed. Rows by table and key; snapshots by table and organization; full lists by contact
     and name of the list. All instants in microseconds."""
 
     rows: dict[tuple[str, Key], Row] = field(default_factory=lambda: defaultdict(Row))
@@ -102,31 +102,31 @@ class ClaimSet:
     full_lists: dict[tuple[Value, str], set[int]] = field(default_factory=lambda: defaultdict(set))
 
     def mention(self, table: str, key: Key, org: int) -> Row:
-        """Its id was named: there is such a row, and nothing more is known."""
+        """Its id was named: the row exists, and nothing more is known."""
         row = self.rows[table, key]
         row.org = org
         return row
 
     def see(self, table: str, key: Key, org: int, at: int) -> None:
-        """The row was there at an instant."""
+        """The row existed at that instant."""
         self.mention(table, key, org).seen.append(at)
 
     def say(self, table: str, key: Key, stated: Version, values: Mapping[str, Value]) -> None:
-        """These columns of the row had these values; of the others nothing is said."""
+        """These columns of the row had these values; nothing is said about the others."""
         self.rows[table, key].claims.append((stated, dict(values)))
 
     def apply_snapshot(self, table: str, org: int, at: int) -> None:
-        """A complete file of the table was so at an instant: what is not in it, and not seen since, is absent."""
+        """A complete file stated the table at an instant: a row not in it, and not seen since, is absent."""
         self.snapshots[table, org].add(at)
 
     def state_list(self, contact: Value, name: str, at: int) -> None:
-        """The whole of one of a contact's lists was stated: a link that is not in it, and not seen since, is gone."""
+        """One of a contact's lists was stated in full: a link not in it, and not seen since, is gone."""
         self.full_lists[contact, name].add(at)
 
     def absent_since(self, table: str, key: Key, org: int) -> int | None:
-        """Sentence 2. ``org``: by which the table's snapshots are named, 0 for the table of organizations."""
+        """Sentence 2. ``org``: the organization of the table's snapshots, 0 for the table of organizations."""
         return first_after(self.rows[table, key].last_seen, self.snapshots[table, org])
 
     def removed_at(self, table: str, key: Key, name: str) -> int | None:
-        """When a link to a contact, its first key column, was removed. ``name``: of the list that states such links."""
+        """When a link to a contact, its first key column, was removed. ``name``: the list that states such links."""
         return first_after(self.rows[table, key].last_seen, self.full_lists[key[0], name])

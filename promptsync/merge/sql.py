@@ -1,13 +1,13 @@
 """The few pieces of SQL that all generated statements share: quoting, lists, comparison.
 
-Owns spelling only. Everything stays within what SQLite and PostgreSQL both understand.
+Owns only how SQL is spelled; uses nothing but what SQLite and PostgreSQL both understand.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 
 def quote(name: str) -> str:
-    """An identifier, safe whatever a vendor calls a column."""
+    """A quoted identifier, safe for any column name of a vendor."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -17,7 +17,7 @@ def names(columns: Iterable[str]) -> str:
 
 
 def differs(old: str, new: str, columns: Sequence[str]) -> str:
-    """Whether any of the columns has another value in ``new`` than in ``old`` (NULL is a value)."""
+    """Whether any of the columns has a different value in ``new`` than in ``old`` (NULL is a value)."""
     return "(" + " OR ".join(f"{old}.{quote(c)} IS DISTINCT FROM {new}.{quote(c)}" for c in columns) + ")"
 
 
@@ -52,13 +52,13 @@ def assigned(sets: Mapping[str, str]) -> str:
 
 
 def listed_in(list_: str, key: Sequence[str]) -> str:
-    """Whether a row's key stands in a list of the staging file, between rowids ``:first`` and ``:last``."""
+    """Whether a row's key is in a list of the staging file, between rowids ``:first`` and ``:last``."""
     keys = f"SELECT {names_of('g', key)} FROM staging.{list_} g WHERE g.rowid BETWEEN :first AND :last"
     return f"({names(key)}) IN ({keys})"
 
 
 def keys_listed(key: Sequence[str], count: int) -> str:
-    """So many keys given as parameters ``k0``, ``k1`` ..., one by one."""
+    """A list of ``count`` keys, their columns given as parameters ``k0``, ``k1`` ..., one by one."""
     width = len(key)
     rows = (", ".join(f":k{row * width + n}" for n in range(width)) for row in range(count))
     return "VALUES " + ", ".join(f"({row})" for row in rows)

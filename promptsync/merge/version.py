@@ -7,7 +7,7 @@ Owns the layout, from the highest bit down, so that a plain integer comparison I
     rank       4 bits   webhook 2, async export 1, snapshot 0
     stage      4 bits   the later delivery stage wins a tie
 
-0 means "never claimed". What is still equal is decided by the greater value (rule.py). spec.py has it as a tuple.
+0 means "never claimed". Between equal versions the greater value wins (rule.py). spec.py has the version as a tuple.
 """
 
 from enum import IntEnum
@@ -32,12 +32,12 @@ class Rank(IntEnum):
 
 
 def time_of(claimed: int) -> int:
-    """The instant a version is of, microseconds."""
+    """The time of a version, microseconds since 1970, UTC."""
     return (claimed & ~TERMINAL) >> _TIME_SHIFT
 
 
 def not_after(claimed: int, latest: int) -> int:
-    """The same version, its time ``latest`` at most: whatever the time it claims, it is believed no further.
+    """The same version with its time limited to ``latest``, microseconds: no claim is believed beyond that.
 
     >>> not_after(version(2_000, Rank.WEBHOOK), 1_500) == version(1_500, Rank.WEBHOOK)
     True
@@ -55,7 +55,7 @@ _SUCCESSFUL = {"SENT": 1, "DELIVERED": 1, "READ": 1, "FAILED": 0, "UNDELIVERED":
 
 
 def version(observed_at: int, rank: Rank) -> int:
-    """The version of a claim observed at so many microseconds since the epoch. Never 0."""
+    """The version of a claim, never 0. ``observed_at``: microseconds since 1970, UTC."""
     if not 0 < observed_at < _TIME_MAX:
         observed_at = min(max(observed_at, 0), _TIME_MAX)
     return observed_at << _TIME_SHIFT | rank << _STAGE_BITS or 1
@@ -67,7 +67,7 @@ def versions(observed_at: npt.NDArray[np.int64], rank: Rank) -> npt.NDArray[np.i
 
 
 def status_version(observed_at: int, status: str) -> int:
-    """The version of a webhook's claim about delivery: terminal before the rest, then time, then stage.
+    """The version of a webhook's claim about a message's delivery: terminal first, then time, then stage.
 
     A status that the specification does not list counts as the earliest stage.
     """
