@@ -29,7 +29,7 @@ from promptsync.cli.reset import reset
 from promptsync.cli.run import run
 from promptsync.cli.schema import schema
 from promptsync.cli.status import status
-from promptsync.cli.streams import complain, let_go, reader_gone
+from promptsync.cli.streams import complain, discard_output, reader_gone
 from promptsync.daemon.logs import set_up_logs
 from promptsync.errors import PromptsyncError, where_raised
 
@@ -80,8 +80,8 @@ class _Group(click.Group):
             )
             raise SystemExit(NOT_NOW) from None
         finally:
-            let_go(sys.stdout)
-            let_go(sys.stderr)
+            discard_output(sys.stdout)
+            discard_output(sys.stderr)
 
 
 def _seen_enough(ctx: click.Context) -> bool:

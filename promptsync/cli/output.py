@@ -1,7 +1,7 @@
-"""Whether what a command printed was written: on a full disk it ends with a sentence and 3, whatever it did.
+"""Checks that what a command printed was written: on a full disk any command ends with a sentence and code 3.
 
 Owns that for every command alike: what is printed is flushed before the command ends, so that none ends as if all had
-been said. How a stream that cannot be written is let go of is in streams.py.
+been said. How the rest of a broken stream is discarded is in streams.py.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from promptsync.cli.context import NOT_NOW as NOT_WRITTEN
-from promptsync.cli.streams import complain, let_go
+from promptsync.cli.streams import complain, discard_output
 
 
 class Watched:
@@ -61,7 +61,7 @@ def forgive(stream: object) -> None:
 def written() -> Iterator[None]:
     """Around a whole command: raises SystemExit(3) if what it printed could not be written."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever began the process: what is said there is for nobody
+        if getattr(sys, name) is None:  # closed by the parent process: nobody reads it
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115  for as long as the process lives
     before = sys.stdout
     sys.stdout = watched = Watched(before)
@@ -75,14 +75,14 @@ def written() -> Iterator[None]:
             raise
     finally:
         sys.stdout = before
-        let_go(sys.stderr)
+        discard_output(sys.stderr)
     _end(watched, end)
     if end is not None:
         raise end
 
 
 def _end(stdout: Watched, end: SystemExit | None) -> None:
-    let_go(stdout)
+    discard_output(stdout)
     error = stdout.error
     if error is None:
         return
@@ -92,5 +92,5 @@ def _end(stdout: Watched, end: SystemExit | None) -> None:
         complain(
             f"promptsync: standard output cannot be written ({error.strerror}); make room or print to another place."
         )
-    let_go(sys.stderr)
+    discard_output(sys.stderr)
     raise SystemExit(NOT_WRITTEN)

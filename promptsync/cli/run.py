@@ -12,7 +12,7 @@ import uvloop
 
 from promptsync.cli.context import App
 from promptsync.cli.output import forgive
-from promptsync.cli.streams import let_go
+from promptsync.cli.streams import discard_output
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.logs import set_up_logs, take_over_process
 from promptsync.errors import MirrorBroken, Unavailable
@@ -32,7 +32,7 @@ def run(app: App) -> None:
             app.say(f"Listening for webhooks at {daemon.address}")
             app.say(f"Watching {config.drop.folder} for files; the mirror is {config.mirror.database}")
         except (OSError, ValueError):
-            let_go(sys.stdout)  # nobody reads it: it listens all the same
+            discard_output(sys.stdout)  # nobody reads it: it listens all the same
             forgive(sys.stdout)
 
     tracebacks = app.verbosity >= 2
@@ -45,5 +45,5 @@ def run(app: App) -> None:
     except MirrorBroken as error:
         raise Unavailable(str(error)) from error  # for whoever starts it: not now, but again
     finally:
-        let_go(sys.stdout)
-        let_go(sys.stderr)
+        discard_output(sys.stdout)
+        discard_output(sys.stderr)

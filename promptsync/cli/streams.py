@@ -27,17 +27,17 @@ def complain(text: str) -> None:
 
 
 def announce(text: str) -> None:
-    """A line to standard output of a program that goes on whether or not anybody reads it."""
+    """Print a line to standard output; the program goes on even if nobody reads it."""
     try:
         click.echo(text)
     except (OSError, ValueError):
-        let_go(sys.stdout)
+        discard_output(sys.stdout)
 
 
-def let_go(stream: Writable) -> None:
-    """Give up what is left in a stream that cannot be written to, so that the end of the process does not fail by it.
+def discard_output(stream: Writable) -> None:
+    """Discard what is left in a stream that cannot be written to, so that the process can still end as it should.
 
-    Python would end with code 120.
+    Otherwise Python would end with code 120.
     """
     try:
         stream.flush()

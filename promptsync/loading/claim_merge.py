@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from promptsync.loading.report import Progress
 from promptsync.store.compare import Found, StagedClaims, compare_claims
-from promptsync.store.initial_load import build_indexes, take_over
+from promptsync.store.initial_load import build_indexes, copy_into
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Slices
 from promptsync.store.staging import attached, attached_to_writer
@@ -40,7 +40,7 @@ class ClaimMerge:
         if found.writes is None:
             self._index()
             with attached_to_writer(writer, staged.path, staged.rows):
-                if self._take_over(found, finish):
+                if self._copy_into(found, finish):
                     return
             self._staged = replace(staged, whole=False)
             found = self.compare()
@@ -53,10 +53,10 @@ class ClaimMerge:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True, undo=False):
             build_indexes(connection, self._table)
 
-    def _take_over(self, found: Found, finish: Finish) -> bool:
+    def _copy_into(self, found: Found, finish: Finish) -> bool:
         """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
         self._progress("taking over", 0, self._staged.rows)
-        return take_over(self._mirror.writer, self._table, lambda connection: finish(connection, found))
+        return copy_into(self._mirror.writer, self._table, lambda connection: finish(connection, found))
 
     def _slices(self, found: Found) -> None:
         sql = self._staged.statements.merge_slice

@@ -218,11 +218,11 @@ class FileLoad(Load):
         return prepare_columns(self._mirror, layout, unknown, lacks_of(table, reader), (self._now, self._report.name))
 
     def _staging(self, path: Path, layout: Layout, org: int) -> Staging:
-        if self._whole and not self._request.dry_run and self._may_take_over(layout, org):
+        if self._whole and not self._request.dry_run and self._may_copy(layout, org):
             return InitialStaging(path, layout, self._mirror, SnapshotForm(layout, org))
         return Staging(path, layout.key)
 
-    def _may_take_over(self, layout: Layout, org: int) -> bool:
+    def _may_copy(self, layout: Layout, org: int) -> bool:
         """Whether a snapshot would be the first thing ever in its table."""
         name, snapshots = layout.table.name, self._mirror.snapshots
         return layout.table.blockwise and snapshots.newest(name, org) is None and is_untouched(self._mirror, name)

@@ -18,7 +18,7 @@ from promptsync.merge.event_sql import EventStatements
 from promptsync.model import Key
 from promptsync.store import ledger
 from promptsync.store.compare import Difference, Overtaken, Staged, newly_dropped, parameters
-from promptsync.store.initial_load import take_over
+from promptsync.store.initial_load import copy_into
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Slice, Slices
 from promptsync.store.snapshots import record_lacks
@@ -49,7 +49,7 @@ class SnapshotMerge:
             self._settle_dropped(found)
             self._spare()
             if found.whole:
-                if staged.whole and self._take_over(counts, applied):
+                if staged.whole and self._copy_into(counts, applied):
                     return
                 self._ranges()
             else:
@@ -144,10 +144,10 @@ class SnapshotMerge:
 
         return work
 
-    def _take_over(self, counts: Callable[[], Mapping[str, Any]], applied: tuple[Any, ...]) -> bool:
+    def _copy_into(self, counts: Callable[[], Mapping[str, Any]], applied: tuple[Any, ...]) -> bool:
         """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
         self._progress("taking over", 0, self._staged.rows)
-        return take_over(
+        return copy_into(
             self._mirror.writer,
             self._table,
             lambda connection: self._finish(connection, counts()),

@@ -1,9 +1,9 @@
-"""The first file of a table: staged in the mirror's own form, taken over as a whole.
+"""The initial load of a table: the file is staged in the mirror's own form and copied in at once.
 
-Owns the short way for a table that is still empty. The staging file gets the very table and, off the writer, the very
-indexes of the mirror, so that SQLite can copy both record by record without looking into them. The copy is one
-transaction that gives way to a delivery; then, or if the table is no longer empty, the staged rows are merged in slices
-like any others, through a view that shows them as ``rows``.
+Owns the short way for a table that is still empty. The staging file gets the same table as the mirror and, off the
+writer, the same indexes, so that SQLite can copy both record by record without decoding them. The copy is one
+transaction that gives way to a delivery; in that case, or if the table is no longer empty, the staged rows are merged
+in slices like any others, through a view that shows them as ``rows``.
 """
 
 import sqlite3
@@ -26,12 +26,12 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.staging import Staging
 from promptsync.store.writer import Lane, Preempted, Writer
 
-_PAGE = 16_384  # read from end to end by whoever indexes and copies it: a quarter less time than with 4,096
+_PAGE = 16_384  # indexing and copying read it from end to end: a quarter less time than with 4,096
 _AT, _NUMBER = "_at", "_n"
 
 
 class Disordered(Exception):
-    """The file is not sorted by its key, so a key may stand twice: stage it like any other."""
+    """The file is not sorted by its key, so a key may occur twice: stage it like any other."""
 
 
 class Form(ABC):
@@ -116,7 +116,7 @@ class InitialStaging(Staging):
 
 
 def is_untouched(mirror: Mirror, table: str) -> bool:
-    """Whether a table has no rows, and nobody wants to be told of each that comes."""
+    """Whether a table has no rows, and no observer follows them."""
     with mirror.reading() as connection:
         return not changes.is_watched(connection, table) and is_empty(connection, table)
 
@@ -142,14 +142,14 @@ def build_indexes(connection: sqlite3.Connection, table: Table) -> None:
     connection.execute("PRAGMA temp_store = MEMORY")
 
 
-def take_over(
+def copy_into(
     writer: Writer,
     table: Table,
     finish: Callable[[sqlite3.Connection], None],
     committed: Callable[[None], None] = lambda _: None,
 ) -> bool:
     """Copy the staged table, attached to the connection that writes, into the mirror's empty one, and ``finish`` in the
-    same transaction. False: it is no longer as it was, or a delivery came in between; nothing was done."""
+    same transaction. False: the table has changed, or a delivery came in between; nothing was done."""
 
     def copy(connection: sqlite3.Connection) -> None:
         _copy(connection, table)
@@ -163,7 +163,7 @@ def take_over(
 
 
 class _Changed(Exception):
-    """The mirror's table is not as it was when the staged one was made."""
+    """The mirror's table has changed since the staged one was made."""
 
 
 def _copy(connection: sqlite3.Connection, table: Table) -> None:
@@ -173,7 +173,7 @@ def _copy(connection: sqlite3.Connection, table: Table) -> None:
     if _columns(connection, "main", table) != _columns(connection, "staging", table):
         raise _Changed
     if not _triggers(connection, table) <= triggers.keys():
-        raise _Changed  # somebody wants to be told of each row
+        raise _Changed  # an observer follows each row
     for name in triggers:
         connection.execute(f"DROP TRIGGER IF EXISTS {quote(name)}")
     connection.execute(f"INSERT INTO main.{quote(table.name)} SELECT * FROM staging.{quote(table.name)}")

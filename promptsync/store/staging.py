@@ -155,8 +155,8 @@ def _attach(connection: sqlite3.Connection, database: str) -> None:
     connection.execute("ATTACH ? AS staging", (database,))
 
 
-def let_go(connection: sqlite3.Connection, rows: int) -> None:
-    """Detach a staging file of so many rows from the connection that writes; give back the memory it has filled."""
+def detach(connection: sqlite3.Connection, rows: int) -> None:
+    """Detach a staging file of ``rows`` rows from the connection that writes; give back the memory it has filled."""
     connection.execute("DETACH staging")
     if rows >= WORTH:
         connection.execute("PRAGMA shrink_memory")
@@ -176,7 +176,7 @@ def attached_to_writer(writer: Writer, path: Path | None, rows: int) -> Iterator
         try:
             yield
         finally:
-            writer.submit(lambda connection: let_go(connection, rows), bare=True)
+            writer.submit(lambda connection: detach(connection, rows), bare=True)
 
 
 def index_keys(connection: sqlite3.Connection, key: Sequence[str]) -> None:
@@ -223,7 +223,7 @@ def fold_doubles(
 
 
 def discard(path: Path) -> None:
-    """Remove a staging file and what may lie beside it."""
+    """Remove a staging file and the files that SQLite may have left beside it."""
     for suffix in ("", "-journal", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
