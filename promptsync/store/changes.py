@@ -1,8 +1,9 @@
-"""Changes that observers have not been told of: a queue for each, filled by triggers in the transaction of the change.
+"""The change feed: for each observer a queue of changed rows, filled by triggers in the transaction of the change.
 
-Owns the triggers, the queue and what is on record of plugins that do not work. There is no trigger, and so no cost,
-unless an observer is enabled. With one, each change of a watched row costs one insertion into ``sync_change``; what has
-been told is taken out, so the queue is the observer's position and a crash in between means being told again.
+Owns the triggers, the queue and the record of plugins that are paused. There is no trigger, and so no cost,
+unless an observer is enabled. With one, each change of a watched row costs one insertion into ``sync_change``;
+delivered changes are taken out, so the queue is the observer's position, and after a crash in between they are
+delivered again.
 """
 
 import json
@@ -27,7 +28,7 @@ class Watch:
 
 
 def watch(connection: sqlite3.Connection, schema: Schema, watches: Iterable[Watch]) -> None:
-    """Make the triggers that are wanted, drop all others, and the queues that nobody is told from any more."""
+    """Make the triggers that are wanted; drop all others, and the queues of observers that are gone."""
     watches = list(watches)
     wanted = dict(trigger for one in watches for trigger in _triggers(schema, one))
     found = dict(
@@ -48,7 +49,7 @@ def watch(connection: sqlite3.Connection, schema: Schema, watches: Iterable[Watc
 
 
 def is_watched(connection: sqlite3.Connection, table: str) -> bool:
-    """Whether an observer wants to be told of this table's rows."""
+    """Whether an observer follows this table's rows."""
     sql = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? AND name GLOB ?)"
     return bool(connection.execute(sql, (table, f"{_PREFIX}*")).fetchone()[0])
 
@@ -64,7 +65,7 @@ def waiting(
 
 
 def forget(connection: sqlite3.Connection, observer: str, last: int, revision: int | None) -> None:
-    """Take what has been told, up to ``last``, out of the queue; on record stays the newest revision told."""
+    """Remove delivered changes, up to ``last``, from the queue; the newest delivered revision stays on record."""
     connection.execute("DELETE FROM sync_change WHERE observer = ? AND seq <= ?", (observer, last))
     if revision is not None:
         _put(connection, f"observer:{observer}", str(revision))
@@ -79,7 +80,7 @@ def put_trouble(connection: sqlite3.Connection, plugin: str, why: str | None, at
 
 
 def clear_troubles(connection: sqlite3.Connection) -> None:
-    """Every plugin starts anew."""
+    """Forget the troubles: every plugin starts anew."""
     connection.execute("DELETE FROM sync_state WHERE name GLOB ?", (f"{_STATE}*",))
 
 

@@ -1,6 +1,6 @@
 """Comparing a staged snapshot or change set with the mirror, on a read-only connection.
 
-Owns what is known of a staged file, the parameters that its statements share, and the lists of what differs, which it
+Owns the facts about a staged file, the parameters that its statements share, and the lists of differences, which it
 leaves in the staging file. Writes nothing to the mirror.
 """
 
@@ -26,7 +26,7 @@ class Staged:
     """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
     rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
     organization. ``rows``: in the file; ``gaps``: the ranges
-    of keys that were staged, if the rest is known to be as it was; ``whole``: staged in the mirror's
+    of keys that were staged, if the rest is known to be unchanged; ``whole``: staged in the mirror's
     form (initial_load.py); ``blocks``: the index for the next night."""
 
     path: Path
@@ -70,8 +70,8 @@ class Difference:
 
 
 class Overtaken(Exception):
-    """What was left unread matters after all (a row that an event about the time before the snapshot touched, or one of
-    another organization, whose place in the file is asked for): read it all."""
+    """A part that was left unread matters after all (a row that an event about the time before the snapshot touched, or
+    one of another organization, whose place in the file is asked for): read it all."""
 
 
 class Comparison:
@@ -205,7 +205,7 @@ def _kinds(connection: sqlite3.Connection) -> dict[int, int]:
 
 
 def newly_dropped(mirror: Mirror, staged: Staged) -> list[str]:
-    """Columns that the newest applied snapshot speaks for and this one, if it becomes the newest, does not."""
+    """Columns that the newest applied snapshot asserts and this one, if it becomes the newest, does not."""
     table, newest = staged.layout.table.name, mirror.snapshots.newest(staged.layout.table.name, staged.org)
     if newest is not None and staged.at < newest:
         return []

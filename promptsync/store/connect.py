@@ -38,12 +38,12 @@ def translate(error: sqlite3.Error) -> PromptsyncError | None:
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether somebody else holds a lock that was needed."""
+    """Whether another connection holds a lock that was needed."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """The connection that writes: WAL, explicit transactions, checkpoints only when told. Used by one thread."""
+    """The connection that writes: WAL, explicit transactions, checkpoints only on request. Used by one thread."""
     pragmas = (
         "busy_timeout = 5000",
         "journal_mode = WAL",
@@ -89,7 +89,7 @@ class WriteLock:
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or say at once who holds it."""
+        """Take the lock, or raise at once and name its holder."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = self._locked()
@@ -99,7 +99,7 @@ class WriteLock:
         except OSError as error:
             raise MirrorFull(f"The folder {self.path.parent} cannot be written ({error.strerror}).") from error
         self._file = file
-        with suppress(OSError):  # a courtesy to whoever is refused; there may be no room for it
+        with suppress(OSError):  # a courtesy to the refused process; there may be no room for it
             file.truncate(0)
             file.write(b"pid %d" % os.getpid())
 

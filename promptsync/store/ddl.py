@@ -5,7 +5,7 @@ References are declared, for labels and links, and not enforced: rows that refer
 that leads to several rows, such as the versions of a campaign, can be no foreign key and is known to the model only.
 
 Full-text search is an FTS5 table on the mirror's own text. New rows are entered by promptsync in batches
-(store/search.py); a trigger takes an entry out before its text changes, so that the index may lag but never lies.
+(store/search.py); a trigger takes an entry out before its text changes, so that the index may lag but is never wrong.
 """
 
 from collections.abc import Iterator

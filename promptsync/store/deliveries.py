@@ -12,7 +12,7 @@ from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, iso_micros
 from promptsync.store.reading import as_dicts
 
 _PENDING: Final = "state = 'pending' AND state <> 'applied'"
-"""As the partial index has it."""
+"""The condition of the partial index."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
-"""The inbox: every delivery as it came, stored before it is answered.
+"""The inbox: every delivery as received, stored before it is answered.
 
 Owns the table ``sync_event`` and group commit: deliveries that arrive while one transaction is being made durable
-share the next one. Times of receipt are strictly increasing, so that a replay knows the same order, but follow none
-that was given while the clock was ahead.
+share the next one. Times of receipt are strictly increasing, so that a replay has the same order; one
+given while the clock was ahead is not followed.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _GATHER_SECONDS = 0.03  # from one commit to the next, beside a reader that hold
 
 
 LARGE = 64 << 10
-"""Bytes of a body from which on a delivery is applied by itself, in parts."""
+"""The size of a body, in bytes, from which a delivery is applied by itself, in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Inbox:
             done = self._mirror.writer.submit(
                 lambda connection: self._insert(connection, [delivery for delivery, _ in batch]), Lane.DELIVERY
             )
-        except Exception as error:  # noqa: BLE001  whoever waits is told
+        except Exception as error:  # noqa: BLE001  the waiting callers get it
             self._flushing = False
             self._settle(batch, None, error)
             return
@@ -115,7 +115,7 @@ class Inbox:
         done: "Future[list[int]]",
     ) -> None:
         error = done.exception()
-        if isinstance(error, MirrorLocked | MirrorBroken):  # whoever came meanwhile would only wait for the same
+        if isinstance(error, MirrorLocked | MirrorBroken):  # later callers would only wait for the same
             batch, self._waiting = batch + self._waiting, []
         self._settle(batch, None if error else done.result(), error)
         try:
@@ -143,7 +143,7 @@ class Inbox:
 
     @property
     def pressed(self) -> bool:
-        """Whether deliveries come faster than one by one, so that whatever can wait had better wait."""
+        """Whether deliveries arrive faster than they are stored one by one, so that other work should wait."""
         return self._crowd >= _CROWD and time.perf_counter() - self._begun < _CROWD_SECONDS
 
     def _insert(self, connection: sqlite3.Connection, batch: Sequence[Delivery]) -> list[int]:
@@ -157,11 +157,11 @@ class Inbox:
 
 
 def receipts(connection: sqlite3.Connection, now: int, wanted: int) -> range:
-    """Times of receipt for so many deliveries, microseconds: later than every one before, and none given twice.
+    """Times of receipt for ``wanted`` deliveries, microseconds: strictly later than every earlier one.
 
-    Their order is that of arrival, which decides between claims that state no time of their own. One that lies further
-    ahead of the clock than clocks differ was given while the clock was ahead: followed, it would date everything after
-    it, so the clock is taken. A clock before the year 2000 says nothing, and is not.
+    Their order is that of arrival, which decides between claims that state no time of their own. An earlier time that
+    is further ahead of the clock than clocks differ was given while the clock was ahead: it is not followed, or it
+    would date everything after it. A clock before the year 2000 is not believed.
     """
     believed = now + CLOCKS_DIFFER if now >= YEAR_2000 else MAX_MICROS
     last = connection.execute("SELECT max(received_at) FROM sync_event WHERE received_at <= ?", (iso_micros(believed),))
@@ -191,7 +191,7 @@ def _headers_text(headers: tuple[tuple[str, str], ...]) -> str:
 
 
 def import_event(connection: sqlite3.Connection, delivery: Delivery) -> bool:
-    """Write a delivery that keeps its time of receipt, unless the very same is there. Returns whether it was new."""
+    """Write a delivery with its own time of receipt, unless the same one exists. Returns whether it was new."""
     there = connection.execute(
         "SELECT 1 FROM sync_event WHERE received_at = ? AND path = ? AND body = ?",
         (iso_micros(delivery.received_at), delivery.path, delivery.body),
@@ -237,7 +237,7 @@ def next_is_large(connection: sqlite3.Connection) -> bool:
 def mark(
     connection: sqlite3.Connection, outcomes: Iterable[tuple[str, int | None, int | None, str | None, int]]
 ) -> None:
-    """Record what came of deliveries: (state, org_id, observed_at, error, id) each."""
+    """Record the outcome of deliveries: (state, org_id, observed_at, error, id) each."""
     connection.executemany(
         "UPDATE sync_event SET state = ?, org_id = ?, observed_at = ?, error = ?, attempts = attempts + 1 WHERE id = ?",
         outcomes,

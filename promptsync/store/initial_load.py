@@ -50,7 +50,7 @@ class Form(ABC):
 
 @dataclass(frozen=True, slots=True)
 class SnapshotForm(Form):
-    """Of a snapshot that will be the newest of its organization, sorted by its one integer key."""
+    """The form of a snapshot that will be the newest of its organization, sorted by its one integer key."""
 
     layout: Layout
     org: int
@@ -71,7 +71,7 @@ class SnapshotForm(Form):
 
 @dataclass(frozen=True, slots=True)
 class ChangeSetForm(Form):
-    """Of a change set, sorted by its key, each key once."""
+    """The form of a change set, sorted by its key, each key once."""
 
     statements: ChangeSetStatements
     numbered = False

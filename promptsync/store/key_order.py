@@ -1,7 +1,7 @@
-"""The rows of one file in the order of their key, of each key the newest, in bounded memory.
+"""Sorts the rows of one file by key, keeping the newest of each key, in bounded memory.
 
-Owns the sort. What fits into memory is sorted there; of what does not, sorted runs lie in Arrow files beside the
-staging file, and are put together range by range: a range of keys is as much as fits, taken from every run. Keys are
+Owns the sort. What fits into memory is sorted there; the rest is written as sorted runs to Arrow files beside the
+staging file, which are merged range by range: a range is as many keys of every run as fit into memory. Keys are
 compared as SQLite compares them: numbers by value, text by its bytes.
 """
 
@@ -76,7 +76,7 @@ class KeyOrder:
                 yield from newest_in_order(rows, self._key).to_batches(_ROWS)
 
     def _sorted(self) -> pa.Table:
-        """What is pending, and no more."""
+        """The pending rows, sorted; none are pending afterwards."""
         rows = pa.Table.from_batches(self._pending).combine_chunks()
         self._pending, self._size = [], 0
         return newest_in_order(rows, self._key)
@@ -134,7 +134,7 @@ class _Run:
             self._ended = True
 
     def below(self, end: Key | None) -> Iterator[pa.RecordBatch]:
-        """What was not given out yet and has a key below ``end`` (None: all)."""
+        """The remaining rows with a key below ``end`` (None: all)."""
         if self._reader is None:
             self._file = pa.OSFile(str(self._path), "rb")
             self._reader = pa.ipc.open_file(self._file)

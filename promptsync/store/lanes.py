@@ -1,4 +1,4 @@
-"""What waits for the writer, and for how long it may.
+"""The queues before the writer, and how long a task may wait there.
 
 Owns the order (deliveries first, then their rows, then bulk) and who is answered when another program holds SQLite's
 write lock: a sender has given up after a few seconds, so a delivery waits for one, and those that came later are
@@ -41,7 +41,7 @@ class Task:
     asked: float = field(default_factory=time.monotonic)
 
     def refuse(self, error: Exception) -> None:
-        """Answer it with an error, unless whoever asked has given up."""
+        """Answer it with an error, unless its caller has given up."""
         if self.future.set_running_or_notify_cancel():
             self.future.set_exception(error)
 
@@ -61,23 +61,23 @@ class Lanes:
         return bool(self._lanes[Lane.DELIVERY])
 
     def put(self, task: Task) -> None:
-        """Behind the others of its lane."""
+        """Queue a task behind the others of its lane."""
         self._lanes[task.lane].append(task)
 
     def put_back(self, task: Task) -> None:
-        """Before the others of its lane: it could not be begun."""
+        """Queue a task before the others of its lane: it could not be begun."""
         self._lanes[task.lane].appendleft(task)
 
     def take(self) -> Task | None:
-        """Whose turn it is."""
+        """Take out the next task; None if none waits."""
         for lane in self._lanes:
             if lane:
                 return lane.popleft()
         return None
 
     def overdue(self, now: float, since: float, *, hurried: bool) -> list[Task]:
-        """Take out whoever has waited long enough for a lock that was found taken at ``since``; if that is one
-        delivery, all of them. ``hurried``: nobody waits longer than a sender."""
+        """Take out the tasks that have waited long enough for a lock found taken at ``since``; if one is a delivery,
+        all deliveries. ``hurried``: no task waits longer than a sender does."""
 
         def over(task: Task) -> bool:
             short = hurried or task.lane is Lane.DELIVERY
@@ -87,7 +87,7 @@ class Lanes:
         return self._out(task for task in self._all() if over(task) or (senders and task.lane is Lane.DELIVERY))
 
     def rest(self) -> list[Task]:
-        """Take out everybody."""
+        """Take out every task."""
         return self._out(self._all())
 
     def _all(self) -> list[Task]:

@@ -25,7 +25,7 @@ def update(connection: sqlite3.Connection, table: str, row_id: int, changes: Map
 
 
 def add_reject(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
-    """Keep what could not be merged; the very same from the same place is kept once."""
+    """Keep a row or delivery that could not be merged; the same one from the same place is kept once."""
     same = connection.execute(
         'SELECT 1 FROM sync_reject WHERE "class" = ? AND file_id IS ? AND event_id IS ? AND line IS ? AND reason = ?',
         (row["class"], row.get("file_id"), row.get("event_id"), row.get("line"), row["reason"]),
@@ -120,7 +120,7 @@ def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
 
 
 def close_file(connection: sqlite3.Connection, file_id: int, changes: Mapping[str, Any]) -> None:
-    """A file has been merged. Nobody needs to look any more at what is held of another copy of it, wherever it lies."""
+    """A file has been merged. Held copies of it, in any place, need no attention any more."""
     update(connection, "sync_file", file_id, changes)
     connection.execute(f"{_RETIRE})", (file_id, file_id))
 
@@ -132,12 +132,12 @@ _RETIRE = (
     "AND n.org_id IS sync_file.org_id AND n.as_of IS sync_file.as_of "
     "AND n.workspace_id IS sync_file.workspace_id AND n.sequence IS sync_file.sequence)"
 )
-"""What a file that states the same under the same name leaves behind for nobody to look at. A name that states nothing
-can be given to another file every day, so there the others stay."""
+"""Retires held files that have the same name and state the same. An unrecognised name can belong to a different file
+every day, so files with one stay."""
 
 
 def follow(connection: sqlite3.Connection, before: str, now: str, said_of: Callable[[str], str]) -> None:
-    """The file that was loaded last at a path has been moved. ``said_of``: what its error says after that."""
+    """The file that was loaded last at a path has been moved. ``said_of``: rewrites its error for the new path."""
     sql = "SELECT id, error FROM sync_file WHERE path = ? ORDER BY seen_at DESC, id DESC LIMIT 1"
     row = connection.execute(sql, (before,)).fetchone()
     if row is not None:
@@ -145,7 +145,7 @@ def follow(connection: sqlite3.Connection, before: str, now: str, said_of: Calla
 
 
 def unfinished(connection: sqlite3.Connection) -> list[str]:
-    """Where the files lie whose merging by hand was begun and not ended."""
+    """Paths of the files whose merging by hand was begun and not finished."""
     sql = "SELECT path FROM sync_file WHERE state = 'staged' AND source IN ('load', 'retry') ORDER BY as_of, sequence"
     return [row[0] for row in connection.execute(sql)]
 
@@ -158,7 +158,7 @@ def forget_unfinished(connection: sqlite3.Connection, name: str, but: int) -> No
 
 
 def touch(connection: sqlite3.Connection, table: str, org: int, keys: Iterable[tuple[Any, int]]) -> None:
-    """Row-wise claims spoke of these rows: (key, time of the newest claim)."""
+    """Record that row-wise claims were made on these rows: (key, time of the newest claim)."""
     connection.executemany(
         "INSERT INTO sync_touched VALUES (?, ?, ?, ?) "
         "ON CONFLICT DO UPDATE SET at = excluded.at WHERE excluded.at > at",
@@ -167,7 +167,7 @@ def touch(connection: sqlite3.Connection, table: str, org: int, keys: Iterable[t
 
 
 def touched(connection: sqlite3.Connection, table: str, org: int) -> list[int]:
-    """Keys of rows that row-wise claims spoke of since the newest snapshot."""
+    """Keys of rows that row-wise claims were made on since the newest snapshot."""
     sql = 'SELECT key FROM sync_touched WHERE "table" = ? AND org_id = ?'
     return [row[0] for row in connection.execute(sql, (table, org))]
 
@@ -186,7 +186,7 @@ def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> Bl
 
 
 def void_blocks(connection: sqlite3.Connection, table: str, org: int) -> None:
-    """Before a snapshot is merged: should that be interrupted, nobody may rely on rows being as they were."""
+    """Drop the block index before a snapshot is merged: if that is interrupted, no block may count as unchanged."""
     connection.execute(
         'UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND org_id = ? AND blocks IS NOT NULL', (table, org)
     )

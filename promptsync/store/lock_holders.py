@@ -1,4 +1,4 @@
-"""Who holds SQLite's locks on the mirror, as far as this machine tells.
+"""Who holds SQLite's locks on the mirror, as far as this machine reports it.
 
 Owns the reading of /proc/locks. In WAL mode a reader holds a shared lock on one of five bytes of the ``-shm`` file for
 as long as its transaction is open, and a writer an exclusive one on another (SQLite, "WAL-mode File Format", 2.3.1).
@@ -29,7 +29,7 @@ class Holder:
 
 def pids_with(text: str, mode: str, file: str, span: tuple[int, int]) -> set[int]:
     """Processes with a lock of ``mode`` (READ, WRITE) on any of ``span`` (bytes, both included) of a file. Pure: the
-    kernel tells of neighbouring bytes together.
+    kernel reports neighbouring bytes together.
 
     ``text``: of /proc/locks; ``file``: as it stands there, major and minor number of the device and inode.
 
@@ -48,7 +48,7 @@ def pids_with(text: str, mode: str, file: str, span: tuple[int, int]) -> set[int
 
 
 def holders(database: Path, mode: str, span: tuple[int, int]) -> frozenset[Holder]:
-    """Who holds such a lock on the ``-shm`` of a database just now; nobody where the machine does not say."""
+    """Who holds such a lock on the ``-shm`` of a database just now; empty where the machine does not say."""
     try:
         there = database.with_name(database.name + "-shm").stat()
         text = _LOCKS.read_text(encoding="ascii", errors="replace")

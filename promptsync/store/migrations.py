@@ -1,8 +1,8 @@
 """Bringing a mirror made by any earlier version up to date.
 
 Owns the order: hand-written migrations first, append only; then the question whether every table is what it was
-declared as (store/py); then one step named after the declarations' digest that adds whatever tables,
-columns and indexes they have and the database has not. Each step and its record are one transaction.
+declared as (store/py); then one step named after the declarations' digest that adds the tables,
+columns and indexes that the database lacks. Each step and its record are one transaction.
 
 What each table of a mirror was declared as when it was made, and whether that still holds.
 
@@ -190,7 +190,7 @@ class Migration:
     """A written change of one table that no addition can make. Runs once, in every mirror that has the table.
 
     ``apply`` changes table and rows; ``restate`` turns the fingerprint from before into the one from after, so that
-    whatever else has changed is still refused. ``name`` is kept for good.
+    any other change is still refused. ``name`` is kept for good.
     """
 
     name: str

@@ -93,7 +93,7 @@ class Mirror:
 
     @contextmanager
     def reading_apart(self) -> Iterator[sqlite3.Connection]:
-        """A read-only connection that nobody uses afterwards, for statements that are not our own."""
+        """A read-only connection for statements that are not our own; closed afterwards."""
         with closing(open_reader(self.path)) as connection:
             yield connection
 

@@ -1,4 +1,4 @@
-"""What has been observed of what the vendors leave open: forms of values, names of files, numbers of contacts.
+"""Statistics of what the vendors leave open: spellings of values, names of files, phone numbers of contacts.
 
 Owns the marks in ``sync_state`` whose names begin with ``observed``. Forms are spellings, never values: a time is noted
 as ``9999-99-99``. The number of forms is bounded. Everything runs inside the caller's transaction.

@@ -1,8 +1,8 @@
 """Whether the files that the writer has open are still those at their paths.
 
 Owns the comparison, by stat alone and never by an open, and what is left at the path of a database that is no longer
-ours. SQLite writes on into a file that was deleted or moved away and says nothing: whatever is committed there is gone
-with the process.
+ours. SQLite goes on writing into a file that was deleted or moved away, in silence: all that is committed there is lost
+when the process ends.
 """
 
 import os
@@ -53,7 +53,7 @@ class OpenFiles:
 
     def take_leave(self) -> None:
         """Once nothing of ours is open: remove the ``-wal`` and ``-shm`` of a database which is no longer at the path,
-        so that nobody replays them onto the one that is."""
+        so that they are not replayed onto the database that is there now."""
         if self.moved:
             for suffix, ours in (("-wal", self._wal), ("-shm", self._shm)):
                 with suppress(OSError):

@@ -42,7 +42,7 @@ def oversized(connection: sqlite3.Connection, now: int) -> Oversized | None:
 
 
 def note_oversized(connection: sqlite3.Connection, count: Mapping[str, int], largest: int, now: int) -> None:
-    """So many more were refused, by event type. ``largest``: bytes; ``now``: microseconds."""
+    """Record ``count`` more refused deliveries, by event type. ``largest``: bytes; ``now``: microseconds."""
     known = oversized(connection, now) or Oversized({}, 0, iso_millis(now), iso_millis(now))
     kinds = {kind: known.count.get(kind, 0) + count.get(kind, 0) for kind in sorted({*known.count, *count})}
     found = Oversized(kinds, max(largest, known.largest), known.first_at, iso_millis(now))

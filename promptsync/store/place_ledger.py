@@ -30,7 +30,7 @@ def note_seen(connection: sqlite3.Connection, place: str, rows: Iterable[Mapping
     """New keys and new versions of known ones. Rows: key, tag, size, modified_at, state (waiting or skipped), and what
     the name states: table, org_id, as_of, workspace_id, version, sequence, part.
 
-    A copy that was held in an older version needs nobody any more.
+    A held copy of an older version needs no attention any more.
     """
     for row in rows:
         _retire_held(connection, place, row["key"])
@@ -144,7 +144,7 @@ def note_replaced(connection: sqlite3.Connection, loaded_from: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class HeldCopy:
-    """A copy that is held and that nobody has accepted, discarded or replaced. ``state``: of the file at its place."""
+    """A held copy, not yet accepted, discarded or replaced. ``state``: that of the file at its place."""
 
     key: str
     path: str
@@ -163,7 +163,7 @@ def held_copies(connection: sqlite3.Connection, place: str) -> list[HeldCopy]:
 
 
 def note_wanted(connection: sqlite3.Connection, place: str, keys: Iterable[str]) -> None:
-    """Files that are held are waited for again: their copies are no good."""
+    """Files that are held are waited for again: their copies are damaged or gone."""
     connection.executemany(
         "UPDATE sync_object SET state = 'waiting' WHERE place = ? AND key = ? AND state = 'held'",
         [(place, key) for key in keys],
@@ -171,7 +171,7 @@ def note_wanted(connection: sqlite3.Connection, place: str, keys: Iterable[str])
 
 
 def note_waits(connection: sqlite3.Connection, place: str, key: str, state: str, error: str) -> None:
-    """A file waits for something other than its turn; that is no attempt."""
+    """A file waits for something other than its turn; this does not count as an attempt."""
     connection.execute(
         "UPDATE sync_object SET state = ?, error = ? WHERE place = ? AND key = ?", (state, error, place, key)
     )
@@ -199,7 +199,7 @@ def content_loaded(connection: sqlite3.Connection, place: str, table: str) -> in
 
 
 def note_put_away(connection: sqlite3.Connection, place: str, key: str, now: str) -> None:
-    """A loaded file was deleted or moved where it lay."""
+    """A loaded file was deleted or moved at its place."""
     connection.execute(
         "UPDATE sync_object SET gone_at = ?, error = NULL WHERE place = ? AND key = ? AND state = 'loaded'",
         (now, place, key),
@@ -223,8 +223,8 @@ def settle_held(connection: sqlite3.Connection, place: str) -> None:
 
 
 def done_with(connection: sqlite3.Connection, copies: Iterable[Path]) -> list[Path]:
-    """Those of the copies put aside that nobody needs any more: merged, and without rejects to be tried again, or there
-    is a newer file of the same table and organization, which has whatever is still wrong."""
+    """Those of the kept copies that are not needed any more: merged, and either without rejects to be tried again or
+    followed by a newer file of the same table and organization, which has the same rejects."""
     sql = (
         "SELECT f.state IN ('merged', 'unchanged') AND (NOT EXISTS (SELECT 1 FROM sync_reject WHERE file_id = f.id) "
         'OR EXISTS (SELECT 1 FROM sync_file n WHERE n.state = \'merged\' AND n."table" = f."table" '

@@ -1,4 +1,4 @@
-"""A listing of a place compared with the ledger, inside SQLite: of a hundred thousand known files no object stays.
+"""A listing of a place compared with the ledger, inside SQLite: a hundred thousand known files need no Python objects.
 
 Owns the temporary table that a listing is written to, on a reading connection, and the set difference by key and
 version. Writes nothing to the mirror.
@@ -50,7 +50,7 @@ class Listing:
             yield entry, None if state is None else Known(tag, state, attempts, bool(gone))
 
     def close(self) -> None:
-        """Forget it: the connection is not ours to keep."""
+        """Drop the listing: the connection goes back to its owner."""
         self._connection.execute("DROP TABLE temp.listed")
 
     def vanished(self) -> list[str]:

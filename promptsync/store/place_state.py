@@ -1,4 +1,4 @@
-"""What places have and how far their files have come.
+"""The files at each place and how far each has come.
 
 Owns the reads of ``sync_object`` that status, metrics and expectations of nights ask for. Must not write: how far a
 file has come is put on record in place_ledger.py.
@@ -14,7 +14,7 @@ Series = tuple[str, int]
 
 
 def count_at_places(connection: sqlite3.Connection) -> list[tuple[str, str, int]]:
-    """Files that lie at the places they are fetched from: (place, state, how many) each."""
+    """Files present at the places they are fetched from: (place, state, how many) each."""
     sql = "SELECT place, state, count(*) FROM sync_object WHERE gone_at IS NULL GROUP BY 1, 2"
     return connection.execute(sql).fetchall()
 

@@ -27,7 +27,7 @@ def count_by_class(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 def origins(connection: sqlite3.Connection, ids: Sequence[int] | None) -> tuple[list[int], dict[int, Path]]:
-    """The deliveries that these rejects came from, and the files: number in the ledger to where it lay."""
+    """The deliveries that these rejects came from, and the files: number in the ledger to its path."""
     where, values = _chosen(ids)
     events = connection.execute(
         f"SELECT DISTINCT event_id FROM sync_reject WHERE event_id IS NOT NULL AND {where}", values
@@ -50,7 +50,7 @@ def superseded(connection: sqlite3.Connection, files: Sequence[int]) -> set[int]
 def take(connection: sqlite3.Connection, events: Sequence[int], files: Sequence[int]) -> None:
     """Before trying again: set the deliveries to pending and forget their rejects, and those of the files.
 
-    The files count as begun, so that whoever starts after a kill finishes them and finds their rejects anew.
+    The files count as begun, so that the next start after a kill finishes them and finds their rejects again.
     """
     connection.executemany("UPDATE sync_event SET state = 'pending' WHERE id = ?", [(event,) for event in events])
     connection.executemany("DELETE FROM sync_reject WHERE event_id = ?", [(event,) for event in events])

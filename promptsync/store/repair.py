@@ -1,8 +1,8 @@
 """Taking back what was dated in the future: by a wrong clock, a typing error in a name, or an accepted file.
 
-Owns what is in such a mirror and how it is mended. The latest claim wins, so one of a time that has not come wins over
-all that are true. Its time is taken from it here, not its value: a row keeps what it says until any other claim says
-more. What is then to be said again is made ready: files of the table can be loaded again, deliveries are applied again.
+Owns finding such claims in a mirror and mending it. The latest claim wins, so one from the future wins over all that
+are true. Here it loses its time, not its value: a row keeps the value until any other claim is made. What then has to
+be claimed again is made ready: files of the table can be loaded again, deliveries are applied again.
 Done twice, or again after a kill, it ends in the same rows.
 """
 
@@ -57,7 +57,7 @@ def future_deliveries(connection: sqlite3.Connection, latest: int) -> int:
 def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaired:
     """Mend the mirror, in slices between which deliveries are stored. Blocking: not for the event loop's thread.
 
-    ``now``, ``latest``: microseconds; what is dated after ``latest`` is not believed, nor a receipt that lies further
+    ``now``, ``latest``: microseconds; what is dated after ``latest`` is not believed, nor a receipt that is further
     ahead of ``now`` than clocks differ.
     """
     done = Repaired()

@@ -1,8 +1,8 @@
 """Keeping full-text search up to date, in batches, after the rows.
 
 Owns entering rows into the FTS5 tables. An entry is taken out by a trigger before its text changes (store/ddl.py), so
-an entered row is one whose id has a document size; everything else is missing and entered here, by whoever wrote the
-rows or, after a file, by catching up.
+an entered row is one whose id has a document size; everything else is missing and entered here, by the code that wrote
+the rows or, after a file, by catching up.
 """
 
 import sqlite3

@@ -1,8 +1,8 @@
 """What snapshots have been applied, kept in memory for the writer.
 
 Owns the questions that every merge asks: which applied snapshot of a table and organization is the newest, which is
-the first after an instant, for which split columns the newest one speaks. Loaded at start, told of each change once
-that has committed; of several in one transaction within it.
+the first after an instant, which split columns the newest one asserts. Loaded at start and updated after the commit
+of each change; with several changes in one transaction, within it.
 """
 
 import json
@@ -112,8 +112,8 @@ class AppliedSnapshots:
 
 
 def record_lacks(connection: sqlite3.Connection, table: str, columns: Iterable[str], org: int | None = None) -> None:
-    """Write down that the snapshots applied so far, of one organization or of all, do not speak for these columns:
-    their files did not have them, or what they said of them now stands in the rows.
+    """Write down that the snapshots applied so far, of one organization or of all, do not assert these columns: their
+    files did not have them, or what they asserted is now written in the rows.
     """
     rows = connection.execute('SELECT id, org_id, lacks FROM sync_snapshot WHERE "table" = ?', (table,)).fetchall()
     more = set(columns)

@@ -1,9 +1,8 @@
 """The staging file: the rows of one file in a SQLite file of their own, before any of them is merged.
 
-Owns how batches get there (Arrow straight into SQLite by ADBC, no Python object per cell) and that every key stands
-there once. A snapshot's rows are numbered as the file has them; a change set's come in the order of their key. ADBC
-carries a SQLite library of its own, so it only ever touches the staging file and has closed it before anything else
-opens it.
+Owns how batches get there (Arrow straight into SQLite by ADBC, no Python object per cell) and that every key is there
+only once. A snapshot's rows are numbered as the file has them; a change set's come in the order of their key. ADBC
+carries its own SQLite library, so it only ever opens the staging file, and closes it before anything else opens it.
 
 Giving memory back to the machine once a large piece of work is done.
 
@@ -29,7 +28,7 @@ from promptsync.store.connect import translate
 from promptsync.store.writer import Writer
 
 WORTH = 10_000
-"""Rows from which on merging them has filled memory worth giving back."""
+"""The number of merged rows from which there is memory worth giving back."""
 
 
 def give_back(rows: int) -> None:
@@ -136,7 +135,7 @@ def attached(connection: sqlite3.Connection, path: Path, *, writable: bool, undo
 def attach(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
     """Attach a closed staging file as ``staging``, in place of one that an interrupted merge left.
 
-    What is written to it need not outlive the machine's power: a file whose merge was interrupted is staged again.
+    Writes to it need not survive a power failure: a file whose merge was interrupted is staged again.
     """
     mode = "rw" if writable else "ro"
     _attach(connection, f"{path.absolute().as_uri()}?mode={mode}")

@@ -1,8 +1,8 @@
 """The write-ahead log: how much of it a reader holds back, and when its file shrinks.
 
-Owns the checkpoints of the one connection that writes and what they tell. SQLite begins the log anew only once all of
-it was copied back and nobody reads from it any more: beside a reader that keeps a transaction open every commit makes
-it longer, by whole pages. The file is only ever looked at, never opened (see connect.py).
+Owns the checkpoints of the one connection that writes, and their results. SQLite restarts the log only once all of it
+was copied back and no reader uses it any more: while a reader keeps a transaction open, every commit makes it longer,
+by entire pages. The file is only ever looked at, never opened (see connect.py).
 """
 
 import sqlite3
@@ -43,7 +43,7 @@ class WriteAheadLog:
         return log_size(self._database) > _EMPTIED_FROM
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
-        """Copy back what no reader needs, waiting for nobody; whether that was all. Raises sqlite3.Error."""
+        """Copy back what no reader needs, without waiting; returns whether that was all. Raises sqlite3.Error."""
         _, frames, copied = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         stays = copied < frames and copied == self._copied  # somebody reads what was the newest a checkpoint ago
         self._copied = copied
@@ -51,7 +51,8 @@ class WriteAheadLog:
         return bool(copied == frames)
 
     def truncate(self, connection: sqlite3.Connection) -> bool:
-        """Copy all of it back and empty its file, unless somebody reads; whether it is empty. Raises sqlite3.Error."""
+        """Copy all of it back and empty its file, unless it is being read; returns whether it is empty. Raises
+        sqlite3.Error."""
         (timeout,) = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute("PRAGMA busy_timeout = 0")
         try:

@@ -2,7 +2,7 @@
 
 Owns the transaction around every write and the order of waiting work: deliveries first, then their rows, then bulk.
 A function gets the connection inside ``BEGIN IMMEDIATE``; it commits if the function returns and is rolled back if it
-raises. Nobody else ever sees the connection. A fatal error ends the writer: nothing more is accepted. While another
+raises. No other code ever sees the connection. A fatal error ends the writer: nothing more is accepted. While another
 program holds SQLite's write lock, functions wait in their order, deliveries for a second, the rest for five.
 """
 
@@ -41,7 +41,7 @@ class Preempted(Exception):
 
 
 class Writer:
-    """Runs functions on the write connection, one at a time. ``on_fatal`` is told, from the thread, if it breaks.
+    """Runs functions on the write connection, one at a time. ``on_fatal`` is called, on its thread, if it breaks.
 
     ``keep`` is called every second, and raises MirrorBroken if the right to write has been lost. ``undone`` is called
     after a rollback, before any other function, with the connection: for what is kept in memory of what was written.
@@ -125,7 +125,7 @@ class Writer:
 
     @property
     def quiet(self) -> bool:
-        """Whether no delivery has come for a while, so that long work disturbs nobody."""
+        """Whether no delivery has come for a while, so that long work holds nothing up."""
         return time.monotonic() - self._urgent_at > _QUIET_SECONDS
 
     @property
@@ -139,7 +139,7 @@ class Writer:
         return len(self._lanes)
 
     def hurry(self) -> None:
-        """From now on nobody waits longer for another program's lock than a delivery does: the end is near."""
+        """From now on no task waits longer for another program's lock than a delivery does: the writer is closing."""
         self._hurried = True
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class Writer:
                 self._checkpoint_if_due(idle=False)
                 self._look_if_due()
                 self.last_turn = time.monotonic()
-        except BaseException as error:  # noqa: BLE001  a writer that ended in silence would be waited for for ever
+        except BaseException as error:  # noqa: BLE001  callers would wait for ever for a writer that ended in silence
             self._break(ended := MirrorBroken(f"The writer ended ({type(error).__name__}); start promptsync again."))
             with self._wake:
                 rest = self._lanes.rest()
@@ -215,7 +215,7 @@ class Writer:
             self._millis = millis
 
     def _locked(self) -> None:
-        """Another program holds the write lock: answer whoever has waited long enough."""
+        """Another program holds the write lock: refuse the tasks that have waited long enough."""
         now = time.monotonic()
         since = self._locked_since = self._locked_since or now
         with self._wake:
@@ -228,7 +228,7 @@ class Writer:
     def _execute(self, task: Task) -> None:
         if not task.future.set_running_or_notify_cancel():
             self._undo()
-            return  # whoever asked has given up; from here on nobody can
+            return  # the caller has given up; from here on none can
         try:
             result = task.work(self._connection) if task.bare else self._in_transaction(task)
             task.committed(result)
@@ -273,7 +273,7 @@ class Writer:
             self._connection.execute("ROLLBACK")
 
     def _look(self) -> None:
-        """After a commit, before anybody is told of it: whether it is in a file that the next start will find."""
+        """After a commit, before its future resolves: check that it is in a file that the next start will find."""
         self.wal_lost = not self._files.wal_is_ours()
         if not self.wal_lost:
             return
@@ -344,5 +344,5 @@ class Writer:
             return
         self._broken = error
         if self._on_fatal is not None:
-            with suppress(Exception):  # whoever is told may be gone; the writer has to answer those that wait
+            with suppress(Exception):  # the listener may be gone; the writer has to answer waiting callers
                 self._on_fatal(error)
