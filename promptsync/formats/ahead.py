@@ -1,7 +1,7 @@
-"""Working ahead: the next items are made in a thread while the one at hand is used.
+"""Works ahead: a thread makes the next items while the current one is used.
 
-Owns the hand-over: a few items at most wait, an error comes out where it is awaited, and whoever stops early stops the
-thread.
+Owns the hand-over: at most a few items wait, an error is raised where its item is awaited, and a caller that stops
+early stops the thread.
 """
 
 import queue

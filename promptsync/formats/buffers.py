@@ -1,4 +1,4 @@
-"""A column of cells as numpy sees it: one run of bytes and where each cell lies in it.
+"""A column of cells for numpy: one run of bytes and the position of each cell in it.
 
 Owns the step between Arrow's buffers and numpy arrays, without copies where there is a choice. Knows no types.
 """
@@ -47,7 +47,7 @@ class Cells:
 
     @property
     def run(self) -> Bytes:
-        """All bytes that the cells lie in, from the first cell to the last."""
+        """All bytes of the cells, from the first cell to the last."""
         return self.data[self.starts[0] : self.starts[-1] + self.lengths[-1]] if len(self) else self.data[:0]
 
     def value(self, row: int) -> bytes:
@@ -55,7 +55,7 @@ class Cells:
         return self.data[self.starts[row] : self.starts[row] + self.lengths[row]].tobytes()
 
     def matrix(self, rows: Ints, width: int) -> Bytes:
-        """Cells that are all ``width`` long, shape (rows, width); ``rows`` ascend. No copy if they lie side by side."""
+        """Cells that are all ``width`` long, shape (rows, width); ``rows`` ascend. No copy if they are adjacent."""
         if not len(rows):
             return np.zeros((0, width), np.uint8)
         starts = self.starts[rows]

@@ -1,7 +1,7 @@
-"""One column's cells to one column's values.
+"""Turns one column's cells into one column's values.
 
-Owns what each kind of column accepts in a CSV cell. Vectorised on the buffers where cells look as usual; what does not
-is read once per distinct value. A cell that cannot be read is marked bad, never guessed and never raised.
+Owns what each kind of column accepts in a CSV cell. Vectorised on the buffers where cells look as usual; the others
+are read once per distinct value. A cell that cannot be read is marked bad, never guessed and never raised.
 """
 
 import math
@@ -19,7 +19,7 @@ from promptsync.formats.times import Times, format_times, parse_times
 from promptsync.model import Kind
 
 _ZERO = ord("0")
-_SURE_DIGITS = 18  # so many fit in 64 bits whatever they are
+_SURE_DIGITS = 18  # any number of this many digits fits in 64 bits
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
 _REAL = re.compile(rb"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _DECIMAL_COMMA = re.compile(rb"[+-]?[0-9]*,[0-9]+")
@@ -48,7 +48,7 @@ REASONS = {
     Kind.TEXT: ("bad_utf8", "is no text in UTF-8"),
     Kind.JSON: ("bad_utf8", "is no text in UTF-8"),
 }
-"""Kind to the class of a reject and its words."""
+"""Kind to the class of its rejects and their sentence."""
 
 
 def type_cells(cells: pa.BinaryArray, kind: Kind, zone: ZoneInfo) -> Typed:
@@ -67,7 +67,7 @@ def type_cells(cells: pa.BinaryArray, kind: Kind, zone: ZoneInfo) -> Typed:
 
 
 def type_times(cells: pa.BinaryArray, times: Times) -> Typed:
-    """The text of times already parsed from ``cells``, whose own text is kept if it is as it should be."""
+    """The text of times already parsed from ``cells``, whose own text is kept if it is canonical."""
     if times.canonical and not times.bad.any():
         return Typed(Cells.of(cells).array.cast(pa.string()), times.bad)
     return Typed(format_times(times.micros, times.valid), times.bad)

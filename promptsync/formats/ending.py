@@ -1,7 +1,7 @@
-"""Whether the end of a file that somebody may still be writing is there.
+"""Tells whether a file that may still be being written has its end.
 
-Owns the signs of it, format by format. It is no proof: what a file with an end holds is judged when it is loaded, and
-so is one whose end does not come.
+Owns the signs of an end, format by format. It is no proof: the content of a file with an end is judged when it is
+loaded, and so is a file whose end does not come.
 """
 
 from pathlib import Path
@@ -21,11 +21,11 @@ _NOT_YET: Final = "its end is not there yet. It waits until nothing has been wri
 
 
 def missing_end(path: Path, limits: Limits) -> str | None:
-    """Why a file cannot be whole yet, a sentence; None if it may be, or if what it lacks would not come by waiting.
+    """Why a file is still incomplete, a sentence; None if it may be complete, or if waiting would not complete it.
 
-    A gzip file is whole when its last member ends with its checksum and length (RFC 1952, 2.3.1), which takes
-    decompressing all of it; a parquet file when it ends as one; a CSV file when it ends with a line. Of other names
-    nothing is known. Raises FileUnavailable if it cannot be read.
+    A gzip file is complete when its last member ends with its checksum and length (RFC 1952, 2.3.1), which takes
+    decompressing all of it; a parquet file when it ends as one; a CSV file when it ends with a line. About other
+    names nothing is known. Raises FileUnavailable if it cannot be read.
     """
     name = path.name.lower()
     try:

@@ -1,4 +1,4 @@
-"""What a file is that is no CSV at all, from its first bytes.
+"""Recognises, from its first bytes, what a file is that is not CSV at all.
 
 Owns the signatures and their names, so that a refusal can say what it refuses. Pure.
 """

@@ -1,6 +1,6 @@
-"""How much a file may ask of this machine. Owns the numbers; stream.py, records.py and snapshot_csv.py enforce them.
+"""Limits on what one file may cost this machine. Owns the numbers; stream.py, csv/ and parquet/ enforce them.
 
-Owns too how it is opened, and the words for it if it cannot be.
+Also owns how a file is opened, and the error if it cannot be.
 """
 
 import errno
@@ -20,7 +20,7 @@ _MIB = 1 << 20
 class Limits:
     """Bounds on one file; beyond any of them it is held. Sizes in bytes.
 
-    ``max_ratio``: decompressed to compressed size, looked at once more than ``ratio_free`` bytes have come out.
+    ``max_ratio``: decompressed to compressed size, checked once more than ``ratio_free`` bytes have come out.
     ``max_record``: one record with its quotes, delimiters and line end; ``max_header``: the first one.
     ``block``: about how much is parsed at once.
     ``max_at_once``: what the pages of a parquet file take that have to be in memory at the same time. ``max_shown``,
@@ -69,6 +69,6 @@ def size_of(path: Path) -> int:
 
 
 def unreadable(path: Path, error: OSError) -> Unavailable:
-    """What it means that a file cannot be read: FileUnavailable, unless the machine lacks what every file needs."""
+    """The error for a file that cannot be read: FileUnavailable, unless the machine lacks what every file needs."""
     kind = Unavailable if error.errno in _OF_THE_MACHINE else FileUnavailable
     return kind(f"{path.name} cannot be read: {in_words(error)}.")

@@ -1,6 +1,6 @@
-"""Proof that a snapshot file arrived whole: one pass over its bytes, before any of it is believed.
+"""Proof that a snapshot file arrived complete: one pass over its bytes, before any of it is believed.
 
-Owns the verdict on the container and on the file's end. What the records say is read by snapshot_csv.py. One pass in
+Owns the verdict on the container and on the file's end. The records are read by csv/reader.py. One pass in
 bounded memory: compressed bytes are hashed, decompressed to the very end, and the quotes of the CSV (RFC 4180) counted.
 """
 
@@ -24,18 +24,18 @@ from promptsync.formats.stream import RawStream
 DAMAGE = frozenset(
     {"empty", "truncated", "checksum", "damaged", "trailing_bytes", "last_record_cut", "not_gzip", "not_parquet"}
 )
-"""Reasons that a copy may have and its original not: on its way it was cut, or something else came in its place."""
+"""Reasons that can be those of a copy alone: it was cut on its way, or something else came in its place."""
 _AHEAD = 8
 _HEAD = 1 << 12
 _LARGE = 1 << 18
-"""Bytes of a file from which on a thread that reads ahead is worth its start."""
+"""The size of a file, in bytes, from which a thread that reads ahead is worth starting."""
 _LOOKED_THROUGH = 1 << 30
 _QUOTE = ord('"')
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is certain about a whole file. ``sha256``: hex, of the bytes as they came; ``size``: their number.
+    """What is certain about a complete file. ``sha256``: hex, of the bytes as they came; ``size``: their number.
 
     ``raw_bytes``: after decompression. ``members``: gzip members, 0 for a plain file. ``encoding``: of its text.
     """
@@ -51,7 +51,7 @@ class Proof:
 class Proving:
     """The pass over one file. Iterates once over the decompressed pieces; ``verdict`` counts after the last.
 
-    ``progress`` is told the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
+    ``progress`` gets the number of compressed bytes read so far; ``raw`` gets every decompressed piece. Raises Held:
     the reasons of stream.py, ``not_csv``, ``last_record_cut`` and, if it is to ``watch`` for it, ``too_long``;
     Unavailable if the file cannot be read.
     """
@@ -100,7 +100,7 @@ class Proving:
         self._quotes += int(np.count_nonzero(np.frombuffer(piece, np.uint8) == _QUOTE))
 
     def verdict(self) -> Proof:
-        """What is certain, once all pieces were taken.
+        """What is certain, once all pieces have been read.
 
         A last record without its line end is trusted only if one gzip member with a good checksum is the whole file: a
         plain file, or several members, can have been cut there.
@@ -130,7 +130,7 @@ def prove(
 
 
 def refuse_damage(path: Path, limits: Limits) -> None:
-    """Look through a compressed file of which something is wrong: a damaged copy says nothing of its original.
+    """Check a faulty file for damage to its compression: a damaged copy says nothing about its original.
 
     Raises Held, the reasons of stream.py. Of a very large file only the first GiB is looked at.
     """

@@ -24,7 +24,7 @@ class BadRow:
 
     ``reason_class``: ``cell_count``, ``quoting``, ``bad_key``, ``org_collision``, ``bad_number``, ``bad_boolean``,
     ``bad_time``, ``bad_utf8`` or ``no_order``; ``reason``: a sentence without any of the row's data. ``original``: its
-    exact bytes, without the line end (in UTF-8, whatever the file is written in), none if they were too many to keep.
+    exact bytes, without the line end (in UTF-8 even if the file is not), empty if they were too many to keep.
     ``key``: values of the key columns,
     or None if they cannot be read. Of a parquet file ``line`` is ``record``, and ``original`` the row as a JSON object.
     ``column``, ``shape``: the column that is wrong, if it is one, and what its cell looks like (``shape_of``).
@@ -40,7 +40,7 @@ class BadRow:
     shape: str = ""
 
     def told(self, place: str = "line", table: str = "") -> str:
-        """Where it is and what is wrong with it, for a sentence about its file: no data that is anybody's. ``table``:
+        """Where it is and what is wrong with it, for a sentence about its file: no personal data. ``table``:
         named if the file's name does not say it as the mirror does.
 
         >>> BadRow(1, 2, "bad_time", "Column sent_at is no time.", b"7,soon", (7,), "sent_at", "soon").told()
@@ -53,7 +53,7 @@ class BadRow:
 
 
 def shape_of(cell: bytes) -> str:
-    """What a cell looks like, without saying what it says: digits as 9, letters as x; dates and very short ones as is.
+    """What a cell looks like, without its content: digits as 9, letters as x; dates and very short ones as is.
 
     >>> shape_of(b"+1 555 123 4567"), shape_of(b"31.12.2026 10:00"), shape_of(b"n/a"), shape_of(b"Anna Smith")
     ('+9 999 999 9999', '31.12.2026 10:00', 'n/a', 'xxxx xxxxx')

@@ -1,8 +1,8 @@
-"""The decompressed bytes of a file, in bounded memory, every check of the container made.
+"""The decompressed bytes of a file, in bounded memory, with every check of its container.
 
 Owns gzip (RFC 1952): members, their checksums and lengths, what may follow them, and how far a file may inflate. Zeros
-after a member are padding, as to gzip itself. Text in UTF-16 comes out as UTF-8; nothing else of CSV is known here.
-Whether a file is gzip is seen from its first bytes, not from its name.
+after a member are padding, as gzip itself has it. Text in UTF-16 comes out as UTF-8; nothing else of CSV is known
+here. A file is recognised as gzip by its first bytes, not by its name.
 """
 
 from collections.abc import Callable, Iterator
@@ -155,5 +155,5 @@ class _Feed:
         return taken
 
     def give_back(self, length: int) -> None:
-        """The last ``length`` bytes of what was taken last are still to come."""
+        """Put back the last ``length`` of the bytes that were taken last."""
         self._at -= length

@@ -1,7 +1,7 @@
 """Columns of times: microseconds since the epoch inside, ISO 8601 UTC with milliseconds outside.
 
 Owns the vectorised reading of a column: cells of equal length and layout are read together as a matrix of digits,
-whatever is left goes value by value through time_spelling.py, which says what is a time at all. Both give the same.
+the rest goes value by value through time_spelling.py, which defines what a time is. Both give the same result.
 """
 
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Times:
 
     @property
     def dated(self) -> Bools:
-        """Where a time is one at which something was so: not the last day there is, which says "never"."""
+        """Which times are real instants: not the last day there is, which means "never"."""
         dated: Bools = self.valid & (self.micros < time_spelling.NEVER)
         return dated
 
@@ -134,7 +134,7 @@ def _epoch(number: Ints, good: Bools) -> tuple[Ints, Bools]:
 
 
 def _wall_clock(columns: Bytes, layout: Layout) -> tuple[Ints, Bools]:
-    """Microseconds from 1970-01-01T00:00 to what the clock on the wall shows, and whether the calendar has it."""
+    """Microseconds from 1970-01-01T00:00 to the local wall clock time, and whether the calendar has it."""
     year, month, day = _number(columns, 0, 4), _number(columns, 5, 2), _number(columns, 8, 2)
     months = np.clip((year - 1970) * 12 + month - 1, -1970 * 12, 8030 * 12)
     first = _first_day(months)

@@ -1,6 +1,6 @@
-"""A block of whole CSV records to columns of cells, with Arrow's reader.
+"""Turns a block of complete CSV records into columns of cells, with Arrow's reader.
 
-Owns the call of that reader and what is done when records have the wrong number of cells. Cells stay bytes here.
+Owns the call of that reader and the handling of records with the wrong number of cells. Cells stay bytes here.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _BOM = b"\xef\xbb\xbf"
 class Parsed:
     """``columns``: the cells by position, blank ones null. ``index``: which record of the block each row is, from 0.
 
-    ``total``: records in the block. ``records``: where they are, if that had to be found out.
+    ``total``: records in the block. ``records``: where they are, if they had to be located.
     """
 
     columns: list[pa.BinaryArray]

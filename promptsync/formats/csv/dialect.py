@@ -1,7 +1,7 @@
-"""How a CSV file is written: what separates its cells, and what stands in front of its header.
+"""The dialect of a CSV file: what separates its cells, and what precedes its header.
 
-Owns the recognition, from the first bytes of the text alone, so that every reader of one file comes to the same. Pure.
-A separator is believed because the header's names are found between it, not because it is frequent.
+Owns the recognition, from the first bytes of the text alone, so that every reader of one file comes to the same result.
+Pure. A separator is believed because the header's names are found between it, not because it is frequent.
 """
 
 import re

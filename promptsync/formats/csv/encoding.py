@@ -1,7 +1,7 @@
 """Text in UTF-16 as UTF-8, piece by piece.
 
-Owns which encodings are recognised, by their byte order mark alone, and how one becomes the other. Everything else is
-taken for UTF-8 and passed on as it is.
+Owns which encodings are recognised, by their byte order mark alone, and the conversion. Everything else is taken for
+UTF-8 and passed on unchanged.
 """
 
 import codecs
@@ -17,7 +17,7 @@ _LONGEST = 4
 
 
 def as_utf8(pieces: Iterator[bytes], said: Callable[[str], None]) -> Iterator[bytes]:
-    """The same text in UTF-8. ``said`` is told the encoding, before the first piece.
+    """The same text in UTF-8. ``said`` is called with the encoding, before the first piece.
 
     Half a surrogate pair becomes the three bytes that no UTF-8 has, so that its row can be rejected. Raises Held
     ``encoding`` (UTF-32) and ``last_record_cut`` (the text ends within a character).

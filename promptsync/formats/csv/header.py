@@ -48,7 +48,7 @@ def known_names(table: Table) -> frozenset[str]:
 
 
 def read_header(cells: Sequence[bytes], table: Table, max_columns: int) -> Header:
-    """Matches header cells to the table's declaration, exactly or, failing that, whatever their case.
+    """Matches header cells to the table's declaration, exactly or, failing that, ignoring case.
 
     Raises Held ``header``: bytes that are no text, a blank or doubled name, no known name at all (then the header is
     missing), no key column, more than ``max_columns``. Last columns without a name are passed over.
@@ -99,7 +99,7 @@ def _org_of(table: Table) -> tuple[str, ...]:
 
 
 def refuse_doubtful(names: Iterable[str]) -> None:
-    """Refuses names of columns of which one is blank, has a control character, or stands twice whatever its case.
+    """Refuses names of columns of which one is blank, has a control character, or occurs twice, ignoring case.
 
     Raises Held ``header``.
     """
@@ -135,7 +135,7 @@ def _known(table: Table, found: dict[str, int]) -> list[Field]:
 
 
 def free_names(strange: dict[int, str], known: Iterable[str]) -> dict[str, int]:
-    """A name for each unknown column that clashes with none of the table's, whatever the case, nor with ours.
+    """A name for each unknown column that clashes with none of the table's, ignoring case, nor with ours.
 
     ``strange``: position to the vendor's name; returns the name chosen to the position.
     """

@@ -1,8 +1,8 @@
-"""Which quotes of a text open and close cells, found without looking at one record after the other.
+"""Finds which quotes of a text open and close cells, without going record by record.
 
-Owns that and what lies outside of them. What its quotes leave open is judged in quoting.py; records.py scans a text
-that they do not divide into cells at all. A text is looked at in slices, so that one of nothing but quotes takes little
-more memory than any other.
+Owns that and the positions outside of quotes. Ambiguous quotes are judged in quoting.py; records.py scans a text that
+its quotes do not divide into cells at all. A text is processed in slices, so that one of nothing but quotes takes
+little more memory than any other.
 """
 
 import re
@@ -34,7 +34,7 @@ class Portion:
     opened: int
 
     def outside(self, byte: int) -> Positions:
-        """Where in the text that byte stands outside quotes."""
+        """The positions in the text where that byte is outside quotes."""
         at = np.flatnonzero(self.bytes == byte)
         if len(self.quotes) or self.opened:
             at = at[np.searchsorted(self.quotes, at) % 2 == self.opened]
@@ -73,11 +73,11 @@ class Quotes:
 
     @property
     def closed(self) -> bool:
-        """Whether none is left open at the end."""
+        """Whether every quote is closed at the end."""
         return sum(len(part.quotes) for part in self.portions()) % 2 == 0
 
     def within(self, positions: Positions) -> npt.NDArray[np.bool_]:
-        """Which of these ascending positions lie within quotes."""
+        """Which of these ascending positions are within quotes."""
         found = [np.zeros(0, bool)]
         for part in self.portions():
             low, high = np.searchsorted(positions, (part.start, part.start + len(part.bytes)))

@@ -1,4 +1,4 @@
-"""Whether the quotes of a file leave open which rows it holds.
+"""Judges whether the quotes of a file leave it ambiguous which rows it holds.
 
 Owns that judgement and its sentences. A quote that stands where RFC 4180 has none is harmless only as long as every
 reading of it gives the same rows: text after a closing quote never is, and a quote inside an unquoted cell is not if
@@ -25,7 +25,7 @@ def strictly(cut: Iterable[Block], delimiter: bytes = COMMA) -> Generator[Block,
 
 
 class _Judge:
-    """Looks at one block after the other. ``_opened``: the line of a quote that a later block may close, or 0."""
+    """Judges one block after the other. ``_opened``: the line of a quote that a later block may close, or 0."""
 
     def __init__(self, delimiter: bytes) -> None:
         self._delimiter = delimiter

@@ -48,8 +48,8 @@ class Batch:
 class SnapshotReader:
     """Iterates once over the batches of a file, which states ``stated.table`` at ``stated.as_of``.
 
-    ``source``: the file, or the pieces of it that are to be read: its header, then whole records (numbers and lines of
-    records then count these alone).
+    ``source``: the file, or the pieces of it that are to be read: its header, then complete records (numbers and lines
+    of records then count these alone).
 
     ``schema``: ``_n`` (number of the record from 1, rejected ones counted, header and empty lines not), key columns,
     value columns that the file has, ``_at`` (observed at, microseconds since the epoch, 0 to 2**52 - 1).
@@ -57,7 +57,7 @@ class SnapshotReader:
     vendor's name. ``lacks``: declared ones that the file, and so the batches, do not have. ``records``, ``rejected``:
     how many so far; ``ahead``: how many of them claim to have changed hours after the file was made.
 
-    Raises Held: ``bad_rows``, and the reasons of csv_text.py and of stream.py.
+    Raises Held: ``bad_rows``, and the reasons of text.py and of stream.py.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class SnapshotReader:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file. Reading to the end does so too."""
+        """Closes the file. Reading to the end does so too."""
         self._text.close()
 
     def __iter__(self) -> Iterator[Batch]:

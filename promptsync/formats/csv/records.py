@@ -1,6 +1,6 @@
 """Where CSV records begin and end (RFC 4180; a quote opens only at a cell's start).
 
-Owns the cutting of a byte stream into blocks of whole records, and of a block into its records. Does not look into
+Owns the cutting of a byte stream into blocks of complete records, and of a block into its records. Does not look into
 cells. A record ends with LF, CR LF or CR outside quotes; empty lines are no records. What is no RFC 4180 is cut as
 Arrow's reader would, and marked: whether it may stand is decided in quoting.py.
 """
@@ -25,7 +25,7 @@ _END = rb"(\r\n|\n|\r|\Z)"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``data``: whole records. ``line``: the physical line that the first begins at, from 1.
+    """``data``: complete records. ``line``: the physical line that the first begins at, from 1.
 
     ``tidy``: every quote is known to stand where RFC 4180 has one. ``quotes``: if not, what is known of them.
     """
@@ -137,23 +137,23 @@ class TextEnd:
         self._last, self._lf = b"", False
 
     def see(self, piece: bytes) -> None:
-        """The text goes on."""
+        """Take the next piece of the text."""
         self._lf = self._lf or b"\n" in piece
         self._last = piece[-1:] or self._last
 
     @property
     def there(self) -> bool:
-        """Whether it does."""
+        """Whether the text so far ends with a line end."""
         return self._last == b"\n" or (self._last == b"\r" and not self._lf)
 
 
 def last_end(data: bytes, delimiter: bytes = COMMA) -> int:
-    """Bytes up to the end of the last whole record of ``data``, which begins with a record. 0: none ends in it."""
+    """Bytes up to the end of the last complete record of ``data``, which begins with a record. 0: none ends in it."""
     return _whole(data, delimiter, 1)[0]
 
 
 def _whole(data: bytes, delimiter: bytes, line: int) -> tuple[int, Quotes | None]:
-    """The end of the last whole record, and the quotes that divide the text, if any do."""
+    """The end of the last complete record, and the quotes that divide the text, if any do."""
     try:
         quotes = quotes_of(data, delimiter)
     except TooManyLetters:
@@ -224,7 +224,7 @@ class Records:
         return self.block.line + line_ends(self.block.data[: int(self.starts[index])])
 
     def lines(self, indices: Positions) -> Positions:
-        """The same of many records."""
+        """The physical lines that these records begin at, from 1."""
         array = np.frombuffer(self.block.data, np.uint8)
         ended = array == _LF
         if b"\r" in self.block.data:

@@ -1,7 +1,7 @@
-"""Columns of cells to the typed columns of a batch, and what is wrong with which row.
+"""Turns columns of cells into the typed columns of a batch, and finds what is wrong with which row.
 
 Owns the meaning of a row's cells together: key, organization, derived columns and when the row was observed. What one
-cell may look like is said in cells.py.
+cell may look like is in cells.py.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """A CSV text of any table: its dialect, its header, and its records in blocks of cells.
 
-Owns what is the same for every vendor's CSV: what is no CSV at all is called what it is, quotes are read strictly, the
-last record must be whole, a last column without a name must be blank, and no record is longer than the limits let it
-be. What the columns mean is said by whoever reads the header. Writes nothing.
+Owns what is the same for every vendor's CSV: a file that is no CSV at all is refused by its real name, quotes are read
+strictly, the last record must be complete, a last column without a name must be blank, and no record is longer than the
+limits let it be. What the columns mean is decided by the caller, which reads the header. Writes nothing.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -25,7 +25,7 @@ Meaning = TypeVar("Meaning")
 
 class CsvText:
     """Iterates once over the text's blocks. ``pieces``: of the decompressed text in UTF-8, or parts of it that are to
-    be read: its header, then whole records (lines then count these alone).
+    be read: its header, then complete records (lines then count these alone).
 
     ``names``: known ones of the table as ``spelled`` makes them. ``dialect``: how the text is written. Raises Held:
     ``not_csv``, ``header``, ``empty``, ``too_long``, ``last_record_cut``, ``quoting``, ``unnamed_column``, and what
@@ -61,11 +61,11 @@ class CsvText:
         self._left = chain((rest,) if rest.data else (), self._blocks)
 
     def close(self) -> None:
-        """Lets go of the text. Reading to the end does so too."""
+        """Closes the text. Reading to the end does so too."""
         self._blocks.close()
 
     def header(self, read: Callable[[list[bytes]], Meaning]) -> Meaning:
-        """What ``read`` makes of the header's cells. Lets go of the text if it refuses them."""
+        """What ``read`` makes of the header's cells. Closes the text if it refuses them."""
         try:
             return read(cells_of(self._header, self.delimiter))
         except Held as held:

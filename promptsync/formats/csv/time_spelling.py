@@ -1,4 +1,4 @@
-"""What is a time at all: the spellings, one value at a time.
+"""Defines what a time is: its spellings, read one value at a time.
 
 Owns the grammar (ISO 8601, and bare integers as epoch seconds or milliseconds) and the zone's offsets. times.py reads
 whole columns and asks here for layouts and for what has no common layout.
@@ -48,7 +48,7 @@ _LONGEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where what stands in cells of one width. ``fixed``: position to the bytes allowed there; ``digits``: positions.
+    """The layout of cells of one width. ``fixed``: position to the bytes allowed there; ``digits``: positions.
 
     ``fraction``: its number of digits, from position 20. ``offset_at``: position of the offset's sign, or -1.
     ``utc``: ends in ``Z``. ``canonical``: what times are written as in the mirror.
@@ -114,7 +114,7 @@ def parse_time(cell: bytes, zone: ZoneInfo) -> int | None:
 
 
 def offset_at(wall: int, zone: ZoneInfo) -> int:
-    """The zone's offset, in microseconds, when the clock on the wall shows ``wall`` (microseconds since 1970-01-01)."""
+    """The zone's offset, in microseconds, at the local wall clock time ``wall`` (microseconds since 1970-01-01)."""
     shown = datetime(1970, 1, 1) + timedelta(microseconds=wall)
     return (zone.utcoffset(shown) or timedelta()) // timedelta(microseconds=1)
 

@@ -1,12 +1,12 @@
-"""One column of a parquet file to one column's values.
+"""Turns one column of a parquet file into one column's values.
 
-Owns what each kind of column accepts of each type that parquet has. Whole columns at once; only what cannot be cast as
-a whole is looked at by itself. A cell that cannot be read is marked bad, never guessed and never raised.
+Owns what each kind of column accepts of each type that parquet has. Entire columns at once; only values that
+cannot be cast together are read one by one. A cell that cannot be read is marked bad, never guessed and never raised.
 
 Columns of parquet as text.
 
 Owns how each type is written: text as it is, numbers in decimal, times in ISO 8601, lists, structs and maps as JSON
-(parquet_json.py). Text that is none is marked bad.
+(json.py). Text that is none is marked bad.
 """
 
 import math
@@ -112,8 +112,8 @@ def type_column(column: Column, kind: Kind, *, declared: bool = True) -> Typed:
     """Types a column of n cells, of a type that ``can_be`` of this kind.
 
     INTEGER: whole numbers of 64 bits, however written; NaN is null. REAL: finite numbers; NaN is null. BOOLEAN: also 0,
-    1 and the words of cells.py, as 1 or 0. TIME: see parquet_times.py; text in UTC with milliseconds. TEXT and JSON:
-    see parquet_text.py, where ``declared`` matters.
+    1 and the words of cells.py, as 1 or 0. TIME: see times.py; text in UTC with milliseconds. TEXT and JSON:
+    see text_of, where ``declared`` matters.
     """
     column = plain(column)
     if isinstance(column, pa.DictionaryArray):

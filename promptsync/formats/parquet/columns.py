@@ -40,7 +40,7 @@ class FileColumns:
 
 
 def match_columns(schema: pa.Schema, table: Table, leave_out: frozenset[str]) -> FileColumns:
-    """Matches names exactly whatever their case. ``leave_out``: value columns, also unknown ones, not to be read.
+    """Matches names, ignoring case. ``leave_out``: value columns, also unknown ones, not to be read.
 
     The key and the column that orders the rows are never left out. Raises Held ``header`` and ``column_type``.
     """

@@ -1,4 +1,4 @@
-"""What a parquet file's footer says of its row groups.
+"""Reads what a parquet file's footer says about its row groups.
 
 Owns the reading of these few facts (Apache Parquet format, FileMetaData; Thrift compact protocol). pyarrow knows them
 too, but ends the whole process when it is asked about a column whose description is damaged or encrypted; this module

@@ -1,6 +1,6 @@
 """Arrow columns of any type as JSON documents (RFC 8259), one text per row.
 
-Owns the writing, whole columns at once: children first, then joined row by row. Never fails for what a cell holds.
+Owns the writing, entire columns at once: children first, then joined row by row. Never fails for what a cell holds.
 """
 
 import json

@@ -1,11 +1,12 @@
-"""Proof that a parquet file arrived whole, and the plain words for what pyarrow says of one that is broken.
+"""Proof that a parquet file arrived complete, and plain words for what pyarrow says about a broken one.
 
 Owns the verdict on the container: magic bytes at both ends, a footer that can be read and describes what is there
-(Apache Parquet format, File format). What the rows say is read by parquet_rows.py, page checksums verified there.
+(Apache Parquet format, File format). The rows are read by reader.py, page checksums verified in source.py.
 
-How much a parquet file would bring, before any row of it is read.
+Also how many bytes of content a parquet file would bring, before any row of it is read.
 
-Owns the sum over its footer (Apache Parquet format, ColumnMetaData). Whether the file is whole is not judged here.
+Owns the sum over its footer (Apache Parquet format, ColumnMetaData). That sum does not judge whether the file is
+complete.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ def prove_parquet(path: Path, limits: Limits, progress: Callable[[int], None] | 
 def read_footer(path: Path, file: BinaryIO) -> Footer:
     """What an open file says about its row groups. Raises Held ``damaged`` and ``encrypted``; FileUnavailable.
 
-    It is of no use to ask pyarrow: it ends the process where a column's description is damaged (parquet_footer.py).
+    pyarrow cannot be asked: it ends the process where a column's description is damaged (footer.py).
     """
     with translated(path):
         size = file.seek(0, 2)
@@ -73,7 +74,8 @@ def has_footer(path: Path, limits: Limits) -> bool:
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """Whatever pyarrow raises within becomes Held ``damaged``, ``unsupported`` or ``too_large``, or FileUnavailable."""
+    """Every error that pyarrow raises within becomes Held ``damaged``, ``unsupported`` or ``too_large``, or
+    FileUnavailable."""
     try:
         yield
     except (pa.ArrowNotImplementedError, NotImplementedError) as error:
@@ -105,7 +107,7 @@ def weigh(path: Path, size: int, footer: Footer, limits: Limits) -> int:
 
 
 def _refuse_other(path: Path, file: BinaryIO) -> int:
-    """The size of what may be a whole parquet file; the file is left at its beginning."""
+    """The size of what may be a complete parquet file; the file is left at its beginning."""
     size = file.seek(0, 2)
     if not size:
         raise _held(path, "empty", "is empty")
@@ -140,7 +142,7 @@ def _held(path: Path, reason: str, what: str) -> Held:
 
 
 def selected_bytes(path: Path, leave_out: Collection[str] = ()) -> int:
-    """Bytes of a file's columns, decompressed, without those named in ``leave_out`` (whatever their case).
+    """Bytes of a file's columns, decompressed, without those named in ``leave_out`` (ignoring case).
 
     0 if its footer cannot be read, or says what cannot be: what is wrong with it is said when it is loaded.
     """

@@ -1,7 +1,7 @@
 """A proven change set as typed Arrow batches, rows that cannot be read set apart.
 
 Owns the reading of one parquet file (Customer.io, Data warehouse sync): batch by batch, in bounded memory. Does not
-prove the file (parquet_proof.py), does not judge how many bad rows are too many, writes nothing.
+prove the file (proof.py), does not judge how many bad rows are too many, writes nothing.
 
 Rows of a parquet file that cannot be merged, in the form of rejects.py.
 
@@ -87,7 +87,7 @@ class ChangeSetReader:
     """Iterates once over the batches of a file of ``table``, whose name says ``name``.
 
     ``schema``: ``_n`` (position of the row from 1, rejected ones counted), key columns, value columns that the file
-    has, unknown ones as text, ``_at`` (the version, change_order.py). ``unknown``: columns that are not declared, as
+    has, unknown ones as text, ``_at`` (the version, versions.py). ``unknown``: columns that are not declared, as
     named in the batches. ``lacks``: declared value columns that the file, and so the batches, do not have;
     ``leave_out`` are not even decoded and count as such. ``total``: rows according to the footer. ``records``,
     ``rejected``: how many so far; of the rejected the first few are in the batches (``Limits.max_shown``).
@@ -134,7 +134,7 @@ class ChangeSetReader:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file. Reading to the end does so too."""
+        """Closes the file. Reading to the end does so too."""
         self._source.close()
 
     def __iter__(self) -> Iterator[Batch]:

@@ -1,14 +1,14 @@
 """The chosen columns of a parquet file as Arrow batches, in bounded memory.
 
 Owns how the file is opened and read: by streams, page by page, every page's checksum verified where it has one. Knows
-neither tables nor what a cell means; how much is read at once is said in parquet_portions.py.
+neither tables nor what a cell means.
 
-How large the pages of a parquet file are, before any of them is read.
+Also how large the pages of a parquet file are, before any of them is read.
 
-Owns the walk from one page's header to the next (Apache Parquet format, PageHeader): a page is decompressed as a whole,
-one of each column at a time, so their sizes are what reading costs at least. Decodes nothing.
+Owns the walk from one page's header to the next (Apache Parquet format, PageHeader): a page is decompressed at once,
+one of each column at a time, so their sizes are the least memory that reading takes. Decodes nothing.
 
-How much of a parquet file is decoded at once, so that memory stays flat whatever its row groups are like.
+Also how much of a parquet file is decoded at once, so that memory stays flat for row groups of any kind.
 
 Owns the sizes, decided from the footer (Apache Parquet format, ColumnMetaData) and from what is known of dictionaries,
 where a few bytes of the file can stand for many. Reads nothing itself.
@@ -36,7 +36,7 @@ from promptsync.formats.parquet.types import Column
 
 _MOST_ROWS = 1 << 16
 _CELL = 8  # bytes that a cell takes at least, once decoded
-_WORST = 8  # a batch of nothing but the longest values may be so many times the usual size
+_WORST = 8  # a batch of only the longest values may be this many times the usual size
 _REPEATED = 4  # bytes a value: a column that takes less in the file has each value there once for many rows
 _DICTIONARY = 1 << 25  # bytes that all values of such a column may be, in one row group
 _HEAVY = 1 << 10  # bytes a value: pages of such a column can be too large for a look at its dictionary
@@ -118,7 +118,7 @@ class Plan:
         return min(max(self._budget // max(row, self.leaves * _CELL, values.average, worst, 1), 1), _MOST_ROWS)
 
 
-_SMALL = 4 << 20  # bytes of all pages of a column that nobody need look at one by one
+_SMALL = 4 << 20  # bytes of all pages of a column that need not be checked one by one
 _HEADER = 1 << 8
 _MOST_HEADER = 16 << 20
 
@@ -141,7 +141,7 @@ def refuse_large_pages(name: str, file: BinaryIO, footer: Footer, columns: Colle
 
 
 def _at_most(chunk: Chunk) -> int:
-    """Bytes that pages of a column can take in memory, if they were one."""
+    """Upper bound of the memory that decoding this column takes, in bytes."""
     return chunk.raw + chunk.packed * chunk.compressed
 
 
@@ -170,7 +170,7 @@ def _page(file: BinaryIO, at: int) -> Page:
             size *= 8
 
 
-_BLOCKS = 4  # a batch decoded is about so many times Limits.block
+_BLOCKS = 4  # a decoded batch is about this many times Limits.block
 _STREAM = 1 << 18
 _STREAMS = 1 << 24  # all streams together
 
@@ -204,11 +204,11 @@ class ParquetSource:
 
     @property
     def _same(self) -> str:
-        """A path to the very file that was opened, whatever has its name now."""
+        """A path to the very file that was opened, even if its name now belongs to another."""
         return f"/proc/self/fd/{self._file.fileno()}"
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Closes the file."""
         self._open_files.close()
 
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

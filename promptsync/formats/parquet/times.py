@@ -1,4 +1,4 @@
-"""Columns of parquet that are times: microseconds since the epoch, whatever type the file gives them.
+"""Columns of parquet that are times: microseconds since the epoch, from any type that the file gives them.
 
 Owns the meaning of timestamps, dates and bare numbers as times (Apache Parquet format, Logical types; Customer.io
 writes 0 for none). Text is read by times.py.
@@ -28,7 +28,7 @@ def times_of(column: Column) -> Times:
 
     Timestamps count in their unit, in UTC if they have no zone; dates as their midnight in UTC; bare numbers as
     seconds, milliseconds, microseconds or nanoseconds by their magnitude; text as in times.py, or as such a number.
-    What lies outside the years 1 to 9999 is bad.
+    Values outside the years 1 to 9999 are bad.
     """
     if isinstance(column, pa.DictionaryArray):
         column = column.dictionary_decode()
