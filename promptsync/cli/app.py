@@ -85,7 +85,7 @@ class _Group(click.Group):
 
 
 def _seen_enough(ctx: click.Context) -> bool:
-    """Whether whoever read what a command prints has ended, as with ``| head``; one that lives on is not asked to end
+    """Whether the reader of what a command prints has ended, as with ``| head``; one that lives on is not asked to end
     by that, and a broken pipe may be another."""
     return ctx.invoked_subcommand not in _LIVING and (reader_gone(sys.stdout) or reader_gone(sys.stderr))
 

@@ -27,7 +27,7 @@ from promptsync import Change, Observer, ReadOnly, Settings, hookimpl
 
 @hookimpl
 def observers(settings: Settings) -> list[Observer]:
-    """Told, after they were committed, of contacts that are new or whose name has changed."""
+    """Called, after the commit, with contacts that are new or whose name has changed."""
     smallest = settings.number("smallest", 1)
 
     def told(changes: list[Change], mirror: ReadOnly) -> None:
@@ -40,7 +40,7 @@ def observers(settings: Settings) -> list[Observer]:
 
 
 def greet(contact: dict[str, object]) -> None:
-    """Do something with a contact. Raising means being told again later."""
+    """Do something with a contact. Raising means being called again later."""
 '''
 _TEST = '''\
 """Run with pytest. The fixture gives a fresh mirror; see the README, "Plugins"."""

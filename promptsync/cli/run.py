@@ -43,7 +43,7 @@ def run(app: App) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # an eighth more deliveries a second
             runner.run(run_daemon(config, ready=ready, tracebacks=tracebacks))
     except MirrorBroken as error:
-        raise Unavailable(str(error)) from error  # for whoever starts it: not now, but again
+        raise Unavailable(str(error)) from error  # for the service manager: try again later
     finally:
         discard_output(sys.stdout)
         discard_output(sys.stderr)

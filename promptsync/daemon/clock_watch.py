@@ -1,6 +1,6 @@
 """Noticing that the wall clock was set while the daemon runs.
 
-Owns the comparison of the wall clock with the monotonic one, which nobody can set. What is to be done about a
+Owns the comparison of the wall clock with the monotonic one, which cannot be set. What is to be done about a
 difference is handed in. Nothing here asks what time it should be: that is for NTP.
 """
 

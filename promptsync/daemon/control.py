@@ -65,7 +65,7 @@ async def start_control(app: web.Application, path: Path) -> web.AppRunner:
 
 
 def remove_socket(path: Path) -> None:
-    """After the control application has ended: whatever else is there now is left alone."""
+    """After the control application has ended: another socket there now is left alone."""
     with suppress(OSError):
         if stat.S_ISSOCK(path.lstat().st_mode):
             path.unlink()
@@ -107,7 +107,7 @@ async def _operate(request: web.Request) -> web.StreamResponse:
             lines.put({"result": operation(request.app[_ENGINE], params, emit)})
         except errors.PromptsyncError as error:
             lines.put({"error": str(error), "type": type(error).__name__})
-        except Exception as error:  # noqa: BLE001  the command is told; the daemon goes on
+        except Exception as error:  # noqa: BLE001  the command gets it; the daemon goes on
             lines.put({"error": f"{type(error).__name__}: {error}", "type": "PromptsyncError"})
         finally:
             lines.put(None)

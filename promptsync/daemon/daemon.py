@@ -82,8 +82,8 @@ async def run_daemon(
 ) -> None:
     """Run until SIGTERM or SIGINT (drains within 20 s, a second signal ends it at once), or until the mirror breaks.
 
-    ``ready`` is told once everything listens, and so is the service manager, if there is one. ``tracebacks``: of
-    errors that nobody foresaw, whose messages can hold what was received; without it their type and place are logged.
+    ``ready`` is called once everything listens, and the service manager is notified, if there is one. ``tracebacks``:
+    of unforeseen errors, whose messages can hold what was received; without it their type and place are logged.
     Raises the PromptsyncError that kept it from starting or ended it.
     """
     access = open_access(config.webhook)

@@ -27,7 +27,7 @@ from promptsync.store.lock_holders import other_writer
 from promptsync.vendors.prompt.webhook.listener import STATE
 
 _SILENT_WRITER_SECONDS = 30.0
-_LOCKED_SECONDS = 1.0  # for so long a delivery waits
+_LOCKED_SECONDS = 1.0  # how long a delivery waits
 _REFUSED_SECONDS = 30.0  # after the last delivery that could not be stored, as long as none could since
 _LOW_DISK = 256 << 20
 _UNREADABLE = (PromptsyncError, sqlite3.Error, OSError)

@@ -62,7 +62,7 @@ def set_up_logs(verbosity: int, *, plain: bool | None = None, waits: bool = True
 
 
 def log_unhandled(loop: asyncio.AbstractEventLoop, tracebacks: bool = False) -> None:
-    """Have errors that nobody handles on a loop logged by type and place."""
+    """Have unhandled errors of a loop logged by type and place."""
 
     def on_loop(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")  # if there is one, the message may quote what a callback was called with
@@ -83,7 +83,7 @@ def take_over_process(tracebacks: bool = False) -> None:
 
 
 def report(error: BaseException | None, about: str, tracebacks: bool) -> None:
-    """Log an error that nobody foresaw: one line with its type and place. ``tracebacks``: and how it came about."""
+    """Log an unforeseen error: one line with its type and place. ``tracebacks``: and how it came about."""
     if not isinstance(error, asyncio.CancelledError):
         structlog.get_logger("promptsync").error("unhandled", about=about[:_MOST], **_described(error, tracebacks))
 
@@ -167,7 +167,7 @@ class _StandardError:
         with self._one_at_a_time:
             try:
                 self._write(line + "\n")
-            except Exception:  # noqa: BLE001  whatever is wrong with it: disk full, reader gone, closed, none
+            except Exception:  # noqa: BLE001  any failure: disk full, reader gone, closed, none
                 self.dropped += 1
 
     log = debug = info = warning = error = critical = fatal = exception = msg

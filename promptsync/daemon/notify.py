@@ -1,7 +1,7 @@
 """What the process tells the service manager that started it: ready, alive, stopping, and a line for people.
 
 Owns the sd_notify protocol (sd_notify(3), sd_watchdog_enabled(3)): one datagram of assignments to ``NOTIFY_SOCKET``.
-Decides nothing about when the process is ready or well; without a service manager it says nothing to nobody.
+Decides nothing about when the process is ready or well; without a service manager it does nothing.
 
 Alerts: a line in the log for each new problem and for its end, and a ping for a service that watches from outside.
 
@@ -148,7 +148,7 @@ class ServiceManager:
         """Say twice within ``patience`` that the process is alive, as long as the loop turns and it is ``well``.
 
         Otherwise stay silent, and tell people ``hangs``: the manager ends the process. Runs until cancelled, or
-        returns at once if nobody listens.
+        returns at once if there is no service manager.
         """
         if self.patience is None:
             return

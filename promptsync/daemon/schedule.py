@@ -1,7 +1,7 @@
 """What runs by the clock: named tasks, one run at a time, each on record in ``sync_run``.
 
 Owns the scheduler and the record. A run that was missed while the daemon was down is caught up once. No clock is
-believed for long: whatever it said before it was set, each task has its next run as if it had always been right. What a
+believed for long: once it is set, each task has its next run as if it had always been right. What a
 task does is handed in.
 """
 

@@ -18,9 +18,9 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Supervisor:
-    """``broken`` is told of a mirror that is broken. ``first`` and ``longest``: seconds before a part is started again.
+    """``broken`` is called if the mirror is broken. ``first`` and ``longest``: seconds before a part is started again.
 
-    ``tracebacks``: of errors that nobody foresaw.
+    ``tracebacks``: of unforeseen errors.
     """
 
     broken: Callable[[Exception], None]

@@ -53,7 +53,7 @@ from promptsync.vendors.qlara.exports import Exports
 
 EVERY: Final = timedelta(minutes=5)
 _PAUSE_SECONDS: Final = 2.0
-"""From one transaction about refused bodies to the next: whoever sends them in masses costs no more."""
+"""Seconds between two transactions that record refused bodies: masses of them cost no more."""
 
 
 async def write_down(state: ListenerState, mirror: Mirror) -> None:
@@ -132,7 +132,7 @@ class SearchKeeper:
                 _log.warning("search_put_off", error=str(error))  # ``catch_up`` finds these rows
 
     async def catch_up(self) -> str | None:
-        """Enter whatever is not entered yet, of every table."""
+        """Enter every row that is not entered yet, of every table."""
         tables = [table.name for table in self._engine.mirror.schema if table.search]
         entered = 0
         for table in tables:
@@ -218,10 +218,10 @@ def _on_a_thread(work: Callable[[], str | None]) -> Callable[[], Coroutine[Any, 
 def plugin_tasks(work: PluginWork, config: Config) -> Iterator[Task]:
     """Scheduled observers, and sources. A run that was missed while nothing ran is made at the start."""
     zone = config.mirror.timezone
-    for told in work.told:
-        if told.observer.schedule is not None:
-            run = partial(asyncio.to_thread, work.tell, told)
-            yield Task(f"plugin {told.queue}", _trigger(told.observer.schedule, zone), run, catch_up=True)
+    for queue in work.told:
+        if queue.observer.schedule is not None:
+            run = partial(asyncio.to_thread, work.tell, queue)
+            yield Task(f"plugin {queue.queue}", _trigger(queue.observer.schedule, zone), run, catch_up=True)
     for plugin in work.extensions.plugins:
         for source in plugin.declared.sources:
             fetch = partial(asyncio.to_thread, work.fetch, plugin, source, config.drop.folder)

@@ -5,10 +5,10 @@ raises out of here; what could be read is applied and the rest is named in the d
 
 A delivery's body as Python objects.
 
-Owns what counts as JSON when a stored body is read, and that reading a large one stops nobody. Python's parser keeps
-the interpreter to itself for as long as one call takes, so a large body is taken apart here, down to the items of its
-lists, and each item is one call. A number with more digits than Python turns into a whole number is no reason to lose
-all the rest: it is infinite, and so no number to any field.
+Owns what counts as JSON when a stored body is read, and that reading a large one holds nothing up. Python's parser
+keeps the interpreter to itself for as long as one call takes, so a large body is taken apart here, down to the items of
+its lists, and each item is one call. A number with more digits than Python turns into a whole number is no reason to
+lose all the rest: it is infinite, and so no number to any field.
 """
 
 import json
@@ -171,7 +171,7 @@ def read(event: StoredEvent, handlers: Mapping[str, EventHandler]) -> Reading:
 
 
 class EventApplier:
-    """Applies pending deliveries batch by batch. ``touched`` is told which rows a batch claimed."""
+    """Applies pending deliveries batch by batch. ``touched`` gets the rows that a batch claimed."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ class EventApplier:
             with self._mirror.reading() as connection:
                 events = pending(connection, 1)
             for event in events:
-                if event.is_large:  # nobody else has applied it meanwhile
+                if event.is_large:  # no other call has applied it meanwhile
                     self._apply_in_parts(self._read(event))
         return 1
 
@@ -312,7 +312,7 @@ def _is_short(event: StoredEvent) -> bool:
 
 
 def _outcome(reading: Reading, collisions: Sequence[Collision]) -> tuple[str, int | None, int | None, str | None, int]:
-    """Of several collisions one is named, the same in whatever parts they were found."""
+    """Of several collisions one is named, the same one however they were divided into parts."""
     collision = min(map(_sentence, collisions), default=None)
     errors = "; ".join(text for text in (reading.error, collision) if text) or None
     return reading.state, reading.org_id, reading.at, errors, reading.event.id

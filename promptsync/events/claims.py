@@ -93,10 +93,12 @@ class Claims:
         self.full_lists.append((contact_id, name, self.at))
 
     def bound(self) -> "Claims":
-        """See to it that no claim is later than ``latest``, whoever made it."""
+        """Limit the time of every claim to ``latest``."""
         for row in self.rows:
             row.seen = min(row.seen, self.latest)
-            row.groups = {name: (not_after(claimed, self.latest), told) for name, (claimed, told) in row.groups.items()}
+            row.groups = {
+                name: (not_after(claimed, self.latest), values) for name, (claimed, values) in row.groups.items()
+            }
         self.full_lists = [(contact, name, min(at, self.latest)) for contact, name, at in self.full_lists]
         return self
 

@@ -112,7 +112,7 @@ class Fields:
         return self._wrong(name, "a time in milliseconds") if read is MISSING else read
 
     def json(self, name: str) -> str | Missing | None:
-        """Whatever is there, as a compact JSON document in the sender's order; null is None."""
+        """The value of any type, as a compact JSON document in the sender's order; null is None."""
         value = self._object.get(name, MISSING)
         return value if value is None or value is MISSING else self._document(name, value)
 
@@ -128,7 +128,7 @@ class Fields:
         self.problems.append(f"{self._path}{name} {words}")
 
     def present(self, name: str) -> bool:
-        """Whether there is anything but null, of whatever type."""
+        """Whether there is a value of any type but null."""
         return self._object.get(name) is not None
 
     def object(self, name: str) -> "Fields | None":

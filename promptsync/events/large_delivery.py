@@ -34,7 +34,7 @@ class Parts:
         self._foreign: set[int] = set()
 
     def take(self, count: int) -> tuple[Claims, bool]:
-        """The next claims, up to so many of each kind, and whether they are the last."""
+        """The next claims, at most this many of each kind, and whether they are the last."""
         first, self._done = self._done, self._done + count
         last, claims = self._done >= self._whole, self._rest
         rows, some = claims.rows[first : self._done], slice(first, self._done)
@@ -53,7 +53,8 @@ class Parts:
 
 
 Merge = Callable[[sqlite3.Connection, Claims, bool], list[Collision] | None]
-"""Merges some claims, told whether they are the last. Returns what collided; None: nothing more is to be merged."""
+"""Merges some claims; the flag says whether they are the last. Returns what collided; None: nothing more is to be
+merged."""
 
 
 def merge_in_parts(mirror: Mirror, claims: Claims, merge: Merge) -> None:

@@ -138,11 +138,11 @@ def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
         if have is row:
             continue
         groups = dict(have.groups)
-        for name, told in row.groups.items():
+        for name, claim in row.groups.items():
             before = groups.get(name)
-            if before is None or told[0] > before[0]:
-                groups[name] = told
-            elif told[0] == before[0] and told[1] != before[1]:
+            if before is None or claim[0] > before[0]:
+                groups[name] = claim
+            elif claim[0] == before[0] and claim[1] != before[1]:
                 ties.append(row)
                 break
         else:

@@ -1,4 +1,4 @@
-"""The files of one run at one place: each downloaded, loaded, written down, and put away where it lay.
+"""The files of one run at one place: each downloaded, loaded, recorded, and put away at its place.
 
 Owns the life of a file from the plan to its last line in the ledger of places. Which files and in which order they
 come is decided before (places/plan.py, fetch_ahead.py).
@@ -36,7 +36,7 @@ from promptsync.store import place_ledger
 from promptsync.store.place_ledger import Attempt
 
 _STRIKES: Final = 2
-"""So many failures in a row, for lack of a connection, mean the place and not the file."""
+"""The number of failures in a row, for lack of a connection, that mean the place and not the file."""
 _AT_ONCE: Final = 200
 Emit = Callable[[dict[str, Any]], None]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from promptsync.loading.files import FileReport
 
-_MOST_TOLD: Final = 1_000
+_MOST_LISTED: Final = 1_000
 
 
 @dataclass(slots=True)
@@ -62,26 +62,26 @@ class FetchReport:
         self.loaded += error is None
         self.held += error is not None
         self.rejected += loaded.rejected
-        _tell(self.files, row)
+        _add_one(self.files, row)
         return row
 
     def add_still_held(self, copies: Iterable[str]) -> None:
-        """Why each copy that is held now is so; those that this run has told of are not told again."""
-        told = {file["error"] for file in self.files}
+        """Why each copy that is held now is so; those that this run has listed are not listed again."""
+        listed = {file["error"] for file in self.files}
         for why in copies:
-            if why not in told:
+            if why not in listed:
                 self.still_held += 1
                 self.add_problem(f"Still held: {why}")
 
     def add_problem(self, says: str) -> None:
         """One more sentence about a file that could not be fetched."""
-        _tell(self.problems, says)
+        _add_one(self.problems, says)
 
     def add_note(self, says: str) -> None:
-        """One more sentence that nobody has to act on at once."""
-        _tell(self.notes, says)
+        """Add a sentence that needs no action at once."""
+        _add_one(self.notes, says)
 
 
-def _tell(told: list[Any], one: Any) -> None:
-    if len(told) < _MOST_TOLD:
-        told.append(one)
+def _add_one(listed: list[Any], one: Any) -> None:
+    if len(listed) < _MOST_LISTED:
+        listed.append(one)

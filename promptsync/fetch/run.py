@@ -1,8 +1,8 @@
-"""Fetching files from where they lie: places, ledger and loader put together.
+"""Fetches files from their places: places, ledger and loader put together.
 
 Owns the run of one source: list, compare, download ahead, load in order, record. What a place is, what is new and how
-one file is downloaded are decided in sources/places; what differs between nightly exports and change sets, in
-fetch_kinds.py; how a file is merged, by the loader. Blocking: each run has a thread and an event loop of its own, so
+one file is downloaded are decided in places/; what differs between nightly exports and change sets, in
+kinds.py; how a file is merged, by the loader. Blocking: each run has a thread and an event loop of its own, so
 that neither a slow server nor a slow disk holds up the daemon's.
 """
 
@@ -72,7 +72,7 @@ def fetch_source(
 ) -> FetchReport:
     """Fetch what is new at a source and load it. Emits ``progress`` and ``file``. Not for the event loop's thread.
 
-    ``patience``: of whoever waits for it, and maybe for other sources too.
+    ``patience``: the caller's, perhaps shared with other sources.
 
     What is wrong with the place, or with a file of it, is in the report. Raises MirrorBroken, and Unavailable when
     promptsync is stopping.
@@ -117,8 +117,8 @@ class _Run:
         except PromptsyncError as error:
             report.error, report.error_type, report.retryable = str(error), type(error).__name__, error.retryable
         report.seconds = round(time.perf_counter() - started, 3)
-        told = {key: value for key, value in asdict(report).items() if key not in ("files", "problems", "notes")}
-        _log.info("fetched", **told)
+        counts = {key: value for key, value in asdict(report).items() if key not in ("files", "problems", "notes")}
+        _log.info("fetched", **counts)
         return report
 
     async def _fetch(self) -> None:
@@ -130,11 +130,11 @@ class _Run:
             files = Files(job, place)
             await self._all(files, plan, PrefetchWindow(kind.at.downloads, self._settings.most_bytes))
             await files.put_away([*plan.done, *files.loaded])
-            self._tell_still_held()
+            self._report_still_held()
             if files.down is not None:
                 raise files.down
 
-    def _tell_still_held(self) -> None:
+    def _report_still_held(self) -> None:
         with self._engine.mirror.reading() as connection:
             copies = place_ledger.held_copies(connection, self._source.name)
         self._report.add_still_held(copy.error for copy in copies)

@@ -97,7 +97,7 @@ class Bounds:
     """``most``: bytes of one file. ``stall`` and ``total``: seconds without a byte, and for a file as a whole.
 
     ``attempts``: of one step; between them ``wait`` seconds at first, doubled each time, with jitter, at most 60.
-    ``md5``: whether a copy must have the MD5 that its place states. ``patience``: of whoever waits for all of it.
+    ``md5``: whether a copy must have the MD5 that its place states. ``patience``: the caller's, for all of it.
     """
 
     most: int = 64 << 30
@@ -137,8 +137,8 @@ async def download(
 ) -> int:
     """Fetch an item into ``target``; returns its size in bytes. Folders are made.
 
-    What an earlier run left in ``<target>.part`` is continued: the caller names targets by version. ``progress`` is
-    told bytes so far and in all (0: not known). Raises Gone, InputRefused (``too_large``, ``digest``), ConfigError,
+    What an earlier run left in ``<target>.part`` is continued: the caller names targets by version. ``progress`` gets
+    the bytes so far and in all (0: not known). Raises Gone, InputRefused (``too_large``, ``digest``), ConfigError,
     MirrorFull, and Unavailable after the last attempt.
     """
     if item.size is not None and item.size > bounds.most:

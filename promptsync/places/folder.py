@@ -16,7 +16,7 @@ from typing import Final
 
 from promptsync.errors import ConfigError, InputRefused, PromptsyncError, Unavailable
 from promptsync.places.odd_entries import odd_name
-from promptsync.places.place import Item, Pass, PassedOver, nobody
+from promptsync.places.place import Item, Pass, PassedOver, ignore
 from promptsync.places.safe_http import Gone
 
 _CHUNK: Final = 1 << 20
@@ -35,7 +35,7 @@ class FolderPlace:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    async def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
+    async def pages(self, passed: Pass = ignore) -> AsyncIterator[list[Item]]:
         """Every regular file, subfolders included."""
         try:
             found = _walk(await asyncio.to_thread(_entries, self._root), "", passed)
@@ -89,7 +89,7 @@ class FolderPlace:
 
 @contextmanager
 def _folder_of(root: Path, key: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
-    """The open folder that a key lies in, and the key's last part. Raises OSError, InputRefused."""
+    """The open folder that a key is in, and the key's last part. Raises OSError, InputRefused."""
     *folders, name = key.split("/")
     if any(part in ("", ".", "..") for part in (*folders, name)):
         raise InputRefused("key", f"{key!r} is no name of a file below {root}.")

@@ -59,7 +59,7 @@ class Incoming:
         return sorted(path for path in (self._root / _HELD).glob("*/*") if path.is_file())
 
     def drop(self, targets: Iterable[Path]) -> None:
-        """Delete copies that are merged; only what lies in this folder."""
+        """Delete copies that are merged; only those in this folder."""
         for target in targets:
             if target.is_relative_to(self._root):
                 target.unlink(missing_ok=True)

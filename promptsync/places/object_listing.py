@@ -1,4 +1,4 @@
-"""Listing an object store, whatever its keys are called.
+"""Lists an object store, even if its keys have odd names.
 
 Owns which keys can be asked for through obstore, and what is done where one cannot: obstore refuses the whole list for
 it. Then the store's own list is asked for (S3, Google), or the folders are listed one by one, each failing alone.

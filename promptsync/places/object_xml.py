@@ -1,6 +1,6 @@
 """The list that an object store itself gives, asked for without obstore: every key as it is, however odd.
 
-Owns the question, signed with whatever identity obstore has, and the reading of the answer. Amazon S3, ListObjectsV2;
+Owns the question, signed with the identity that obstore has, and the reading of the answer. Amazon S3, ListObjectsV2;
 Google Cloud Storage's XML API answers the same. Judges no key.
 """
 

@@ -28,7 +28,7 @@ from promptsync.places.object_listing import (
     made_tag,
     md5_of_etag,
 )
-from promptsync.places.place import Item, Pass, PlaceSettings, nobody, public_name
+from promptsync.places.place import Item, Pass, PlaceSettings, ignore, public_name
 from promptsync.places.safe_http import Gone
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class ObjectPlace:
         self._name = name
         self._stall = stall
 
-    async def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
+    async def pages(self, passed: Pass = ignore) -> AsyncIterator[list[Item]]:
         """Every object below the prefix; markers of folders (empty, ending in a slash) are none."""
         with _translated(self._name, missing=ConfigError(f"{self._name} does not exist; check its name.")):
             async with aclosing(list_objects(self._store, self._stall, passed)) as pages:

@@ -56,11 +56,11 @@ class PassedOver(NamedTuple):
 
 
 Pass = Callable[[PassedOver], None]
-"""Is told of each entry that a listing passes over."""
+"""Called with each entry that a listing passes over."""
 
 
-def nobody(_: PassedOver) -> None:
-    """For whoever does not want to know what was passed over."""
+def ignore(_: PassedOver) -> None:
+    """For callers that do not need the entries passed over."""
 
 
 class Place(Protocol):
@@ -75,7 +75,7 @@ class Place(Protocol):
     settles: bool
     """Whether a file can be seen before all of it is written."""
 
-    def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
+    def pages(self, passed: Pass = ignore) -> AsyncIterator[list[Item]]:
         """Every file there, once, in no certain order, some at a time: a place can hold very many.
 
         An entry that cannot be listed, be it for its name or for what it permits, is handed to ``passed``; the rest is

@@ -1,7 +1,8 @@
-"""What a listing means, compared with what is known: what to fetch, in which order, and what only to note.
+"""Compares a listing with what is known: what to fetch, in which order, and what only to note.
 
-Owns the decision on everything that is not over and done with. Pure: no place, no database, no clock. A set difference
-by key and version, never a high-water mark, so that a file is found however late it appears and whatever its name says.
+Owns the decision on every file that is not done with. Pure: no place, no database, no clock. A set difference
+by key and version, never a high-water mark, so that a file is found however late it appears and whichever instant its
+name states.
 """
 
 from collections.abc import Callable, Container, Iterable
@@ -80,7 +81,7 @@ def make_plan(
     skip: Container[str] = (),
 ) -> Plan[S]:
     """Decide on listed items, each with what is known of its key. ``parse`` gives None for a name to be passed over in
-    silence, and raises InputRefused for one that says nothing. ``skip``: tables to note and not to fetch."""
+    silence, and raises InputRefused for one that is not recognised. ``skip``: tables to note and not to fetch."""
     plan: Plan[S] = Plan()
     for item, seen in differences:
         try:

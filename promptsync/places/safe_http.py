@@ -83,7 +83,7 @@ class SafeClient:
     async def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, follow: bool = True
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The answer to a request without a body, redirects followed, whatever its status.
+        """The answer to a request without a body, redirects followed, with any status.
 
         ``follow=False`` hands out a redirect itself. Raises InputRefused for an address that may not be asked, a
         certificate that is not trusted or too many redirects, Unavailable if there is no answer. Errors while the body

@@ -17,7 +17,7 @@ import asyncssh
 
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
 from promptsync.places.odd_entries import odd_name
-from promptsync.places.place import Item, Pass, PassedOver, PlaceSettings, nobody, public_name
+from promptsync.places.place import Item, Pass, PassedOver, PlaceSettings, ignore, public_name
 from promptsync.places.safe_http import Gone
 
 _CHUNK: Final = 1 << 18
@@ -43,7 +43,7 @@ class SftpPlace:
         self._connection: asyncssh.SSHClientConnection | None = None
         self._sftp: asyncssh.SFTPClient | None = None
 
-    async def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
+    async def pages(self, passed: Pass = ignore) -> AsyncIterator[list[Item]]:
         """Every regular file, subfolders included; names that begin with a dot are left out."""
         listed, page = 0, list[Item]()
         folders, client = [""], await self._client()

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from aiohttp import ClientResponse
 
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
-from promptsync.places.place import Expected, Item, NotContinued, Pass, PassedOver, PlaceSettings, nobody
+from promptsync.places.place import Expected, Item, NotContinued, Pass, PassedOver, PlaceSettings, ignore
 from promptsync.places.safe_http import Gone, SafeClient, SafeSettings, raise_for_status, read_bounded
 from promptsync.places.safe_url import origin
 from promptsync.places.web_answers import (
@@ -55,7 +55,7 @@ class WebPlace:
         self._targets: dict[str, str] = {}
         self._versions: dict[str, Version] = {}  # of what was asked for last
 
-    async def pages(self, passed: Pass = nobody) -> AsyncIterator[list[Item]]:
+    async def pages(self, passed: Pass = ignore) -> AsyncIterator[list[Item]]:
         """What the list names, subfolders of index pages included; of a pattern, the addresses that exist."""
         self._targets.clear()
         if is_pattern(self._url):
@@ -145,7 +145,7 @@ class WebPlace:
         others are answered it is taken for none, as stores that hide what they lack answer so."""
         urls = [(self._filled(wanted), wanted.name) for wanted in self._settings.expected]
         asked = {_key(url, self._url): (Link(url, name), url) for url, name in urls}
-        return await ask_each({key: partial(self._probe, key, *one) for key, one in asked.items()}, nobody)
+        return await ask_each({key: partial(self._probe, key, *one) for key, one in asked.items()}, ignore)
 
     def _known(self, key: str, link: Link, url: str) -> Item | None:
         """An item of what the list alone says; None if more has to be asked for."""

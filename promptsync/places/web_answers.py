@@ -4,7 +4,7 @@ Owns the comparison of versions (RFC 9110, 8.8 and 13.1.5). Pure: no request is 
 
 Telling a page of the web from the file that was asked for.
 
-Owns what its first bytes say. Servers, and whatever stands between, answer with a page and status 200 where something
+Owns what its first bytes say. Servers, and proxies in between, answer with a page and status 200 where something
 is wrong: a login, an error, maintenance.
 
 Asking a web server about many addresses, some at once.
@@ -60,7 +60,7 @@ def _of_server(error: PromptsyncError) -> bool:
 
 
 async def _round(questions: Mapping[str, Question], give_up: int) -> dict[str, Item | PromptsyncError | None]:
-    """Every answer, by key. After ``give_up`` of the server's errors and nothing else, nobody else is asked."""
+    """Every answer, by key. After ``give_up`` of the server's errors and nothing else, no other is asked."""
     gate, answers = asyncio.Semaphore(_AT_ONCE), dict[str, Item | PromptsyncError | None]()
 
     async def one(key: str, question: Question) -> None:
@@ -90,7 +90,7 @@ _BLANK: Final = b"\xef\xbb\xbf \t\r\n"
 
 
 def is_page(content_type: str, head: bytes) -> bool:
-    """Whether a body is a page and no file. ``head``: its first bytes, ``ENOUGH`` if it has so many.
+    """Whether a body is a page and no file. ``head``: its first bytes, ``ENOUGH`` if it has that many.
 
     >>> is_page("application/gzip", b" <!doctype html>"), is_page("text/html", b"busy"), is_page("text/html", b"PAR1")
     (True, True, False)
@@ -99,7 +99,7 @@ def is_page(content_type: str, head: bytes) -> bool:
 
 
 async def first_bytes(body: StreamReader, size: int = ENOUGH) -> bytes:
-    """The first bytes of a body, ``size`` of them if it has so many."""
+    """The first bytes of a body, ``size`` of them if it has that many."""
     head = b""
     while len(head) < size and (piece := await body.read(size - len(head))):
         head += piece

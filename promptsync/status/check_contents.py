@@ -83,13 +83,13 @@ def check_vendors(connection: sqlite3.Connection, seen: Mapping[str, Mapping[str
 
 
 def count_numbers(rows: Iterable[tuple[int, str, str]]) -> tuple[int, int]:
-    """Of rows (contact, exported number, number told by webhook): how many contacts can be compared, how many differ.
+    """Of rows (contact, exported number, number in a webhook): how many contacts can be compared, how many differ.
 
     A contact with several numbers is the same if any is.
     """
     same: dict[int, bool] = {}
-    for contact, exported, told in rows:
-        same[contact] = same.get(contact, False) or _same_number(exported, told)
+    for contact, exported, stated in rows:
+        same[contact] = same.get(contact, False) or _same_number(exported, stated)
     return len(same), sum(not agrees for agrees in same.values())
 
 

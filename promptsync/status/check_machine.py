@@ -35,7 +35,7 @@ def check_private(check: str, path: Path, mode: int, what: str) -> Finding:
 
 
 def check_folder(check: str, folder: Path, made_by: str) -> Finding:
-    """A folder that must be there, or can be made, and be writable for us and for nobody else."""
+    """A folder that must be there, or can be made, and be writable only for us."""
     if not folder.exists():
         above = next(parent for parent in folder.absolute().parents if parent.exists())
         if above.is_dir() and os.access(above, os.W_OK | os.X_OK):

@@ -19,7 +19,7 @@ from promptsync.store.overview import last_good_run, last_run
 class SourceState:
     """One place. ``last_success``: ISO start of the last run that could look there; ``outcome``, ``message``: of the
     last run. ``waiting``, ``held``, ...: numbers of files. ``missing``: nights, oldest first, with what lacks.
-    ``notes``: sentences that nobody has to act on at once.
+    ``notes``: sentences that need no action at once.
     """
 
     source: str

@@ -12,7 +12,7 @@ from promptsync.store.place_ledger import Known
 
 _COLUMNS: Final = "key, tag, size, modified, sha256, name"
 Entry = Sequence[Any]
-"""One listed file: key, tag, size (bytes), modified (microseconds), sha256, name; see sources/places/place.py."""
+"""One listed file: key, tag, size (bytes), modified (microseconds), sha256, name; see places/place.py."""
 
 
 class Listing:

@@ -14,7 +14,7 @@ import pytest
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.places.odd_entries import printable
 from promptsync.places.opening import open_place
-from promptsync.places.place import Item, Pass, PassedOver, Place, PlaceSettings, nobody, public_name
+from promptsync.places.place import Item, Pass, PassedOver, Place, PlaceSettings, ignore, public_name
 from promptsync.places.safe_http import Gone
 
 SECRET = "correct-horse-battery"
@@ -48,7 +48,7 @@ async def whole(place: Place, item: Item, offset: int = 0) -> bytes:
         return b"".join([piece async for piece in pieces])
 
 
-async def listed(place: Place, passed: Pass = nobody) -> list[Item]:
+async def listed(place: Place, passed: Pass = ignore) -> list[Item]:
     async with aclosing(place.pages(passed)) as pages:  # type: ignore[type-var]
         return [item async for page in pages for item in page]
 
