@@ -26,7 +26,7 @@ from promptsync.formats.limits import Limits, size_of
 from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.kinds import FileKinds
-from promptsync.loading.report import OWN_MARK, Progress, Recognised
+from promptsync.loading.report import OWN_MARK, Recognised
 from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.merge.guards import Guards
 from promptsync.places.given_paths import look_through
@@ -34,6 +34,7 @@ from promptsync.places.odd_entries import printable
 from promptsync.plugins.extensions import Extensions
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.exports import Exports
 
 _log = structlog.get_logger()

@@ -19,7 +19,7 @@ from promptsync.formats.rejects import BadRow
 from promptsync.loading.claim_merge import ClaimMerge
 from promptsync.loading.file_rejects import keep_bad_rows
 from promptsync.loading.load import Load
-from promptsync.loading.report import LoadRequest, LoadSettings, Progress
+from promptsync.loading.report import LoadRequest, LoadSettings
 from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
@@ -31,6 +31,7 @@ from promptsync.store.compare import Found, StagedClaims
 from promptsync.store.initial_load import ChangeSetForm, InitialStaging, is_untouched
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 from promptsync.store.staging import Staging, discard, give_back
 
 NUMBER = "_n"

@@ -9,11 +9,10 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
-from promptsync.loading.report import Progress
 from promptsync.store.compare import Found, StagedClaims, compare_claims
 from promptsync.store.initial_load import build_indexes, copy_into
 from promptsync.store.mirror import Mirror
-from promptsync.store.slices import Slices
+from promptsync.store.slices import Progress, Slices
 from promptsync.store.staging import attached, attached_to_writer
 
 Finish = Callable[[sqlite3.Connection, Found], None]

@@ -30,7 +30,7 @@ from promptsync.events.merge_claims import ClaimMerger, Merged
 from promptsync.events.plugin_apply import filtered
 from promptsync.formats.limits import Limits, open_file, unreadable
 from promptsync.loading.load import Load
-from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings, Progress
+from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
 from promptsync.merge.guards import LATEST_AHEAD, Content, Guards, reason_in_bad_rows
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
@@ -39,6 +39,7 @@ from promptsync.plugins.extensions import Extensions
 from promptsync.plugins.loading import Plugin
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 from promptsync.store.writer import Lane
 
 RowFilter = Callable[[str, pa.RecordBatch], pa.RecordBatch]

@@ -22,7 +22,6 @@ from promptsync.errors import Held
 from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow
 from promptsync.loading.claim_merge import ClaimMerge
-from promptsync.loading.report import Progress
 from promptsync.loading.rows import RowFile, RowHeader, RowProof, RowSource
 from promptsync.loading.spellings import note_dialect
 from promptsync.merge.bulk_sql import export_statements
@@ -35,6 +34,7 @@ from promptsync.store.compare import Found, StagedClaims
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.reading import count_since
+from promptsync.store.slices import Progress
 from promptsync.store.staging import Staging, discard, give_back
 from promptsync.store.writer import Lane
 

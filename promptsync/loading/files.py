@@ -17,7 +17,7 @@ from promptsync.events.merge_claims import Merged
 from promptsync.formats.limits import size_of
 from promptsync.loading.change_set import ChangeSetLoad
 from promptsync.loading.load import log
-from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings, Progress
+from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.small_change_set import SmallChangeSet
 from promptsync.loading.small_files import LoadAlone, SmallFile, SmallRun
 from promptsync.loading.small_snapshot import SmallSnapshot
@@ -30,6 +30,7 @@ from promptsync.store import observed
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Repaired, repair
 from promptsync.store.reset import Reset, reset_table
+from promptsync.store.slices import Progress
 from promptsync.store.staging import WORTH, give_back
 from promptsync.store.writer import Lane
 

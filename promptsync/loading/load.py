@@ -16,9 +16,10 @@ import structlog
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.proof import Proof
-from promptsync.loading.report import FileReport, LoadRequest, LoadSettings, Progress
+from promptsync.loading.report import FileReport, LoadRequest, LoadSettings
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 
 _log = structlog.get_logger()
 

@@ -28,10 +28,6 @@ BY_HAND = "load"
 """The source of what a person loads."""
 
 
-Progress = Callable[[str, int, int], None]
-"""Gets (step, done, total)."""
-
-
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
     """How files are judged. ``zone``: of times and stamps without one.

@@ -21,7 +21,7 @@ from promptsync.loading.fill import Filled, Filler, lacks_of
 from promptsync.loading.known_blocks import Survey, survey
 from promptsync.loading.load import Load
 from promptsync.loading.one_pass import one_pass
-from promptsync.loading.report import LoadRequest, LoadSettings, Progress
+from promptsync.loading.report import LoadRequest, LoadSettings
 from promptsync.loading.snapshot_merge import SnapshotMerge
 from promptsync.loading.spellings import note_dialect
 from promptsync.merge.block_index import BlockCount
@@ -34,6 +34,7 @@ from promptsync.store.columns import prepare_columns, spelling
 from promptsync.store.compare import Comparison, Difference, Overtaken, Staged
 from promptsync.store.initial_load import Disordered, InitialStaging, SnapshotForm, is_untouched
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 from promptsync.store.staging import Staging, discard
 
 _LARGE = 1 << 20

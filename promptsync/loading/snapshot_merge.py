@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from promptsync.clock import iso_millis
-from promptsync.loading.report import Progress
 from promptsync.merge.bulk_sql import snapshot_statements
 from promptsync.merge.event_sql import EventStatements
 from promptsync.model import Key
@@ -20,7 +19,7 @@ from promptsync.store import ledger
 from promptsync.store.compare import Difference, Overtaken, Staged, newly_dropped, parameters
 from promptsync.store.initial_load import copy_into
 from promptsync.store.mirror import Mirror
-from promptsync.store.slices import Slice, Slices
+from promptsync.store.slices import Progress, Slice, Slices
 from promptsync.store.snapshots import record_lacks
 from promptsync.store.staging import attached, attached_to_writer, index_keys, next_numbers
 

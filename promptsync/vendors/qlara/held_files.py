@@ -14,10 +14,11 @@ from typing import Final
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import ConfigError, Held, InputRefused
 from promptsync.loading.export import ExportLoader, ExportSource, advice
-from promptsync.loading.report import FileReport, LoadRequest, Progress
+from promptsync.loading.report import FileReport, LoadRequest
 from promptsync.model.file_name import ExportName
 from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
+from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.csv import ExportRows
 from promptsync.vendors.qlara.jobs import Job, State, job_of, moved, row_of
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
