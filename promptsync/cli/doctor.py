@@ -6,6 +6,7 @@ Owns the order of the checks and the exit code; the checks themselves are in pro
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -18,8 +19,9 @@ from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.daemon.control import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError, size_in_words
+from promptsync.plugins.declared import ReadOnly
 from promptsync.plugins.finding import Finding, Level, note, ok, problem
-from promptsync.status import change_sets, check_contents, check_machine, check_settings
+from promptsync.status import check_contents, check_machine, check_settings
 from promptsync.status.oversized import oversized_problem
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import observed
@@ -28,7 +30,7 @@ from promptsync.store.future import dated_in_future
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.oversized import oversized
 from promptsync.store.overview import newest_mark
-from promptsync.vendors import declared_schema
+from promptsync.vendors import declared_schema, vendors
 
 
 @click.command()
@@ -182,7 +184,8 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
             yield from (problem("refused", says) for says in [refused] if says)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
             yield from check_contents.check_vendors(connection, observed.observed(connection))
-            yield change_sets.check_change_sets(observed.change_set_names(connection))
+            mirror = ReadOnly(lambda: nullcontext(connection))
+            yield from (found for vendor in vendors(config) for check in vendor.checks() for found in check(mirror))
     except sqlite3.Error as error:
         yield problem("mirror", f"{database} is no mirror of this version ({error}); 'promptsync run' updates it.")
     finally:

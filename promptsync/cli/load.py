@@ -8,7 +8,7 @@ import click
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
-from promptsync.loading.report import OWN_MARK
+from promptsync.model.file_name import OWN_MARK
 from promptsync.places.odd_entries import printable
 from promptsync.status.status import differs
 

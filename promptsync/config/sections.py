@@ -7,7 +7,7 @@ value has its unit in its type: sizes are bytes, durations ``timedelta``, paths 
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -146,7 +146,14 @@ class RemoteConfig(Section):
 class NightlyConfig(RemoteConfig):
     """``[[nightly]]``: a place of nightly exports and when to look there."""
 
+    section: ClassVar[str] = "nightly"
+
     schedule: Cron = Schedule("30 2 * * *")
+
+    @property
+    def when(self) -> Schedule:
+        """When it is looked at."""
+        return self.schedule
 
 
 class QlaraConfig(Section):
@@ -172,6 +179,8 @@ class CustomerioConfig(RemoteConfig):
     ``leave_out``: table to columns that are not wanted. ``content_budget``: bytes that delivery_content may bring.
     """
 
+    section: ClassVar[str] = "customerio"
+
     every: Duration = timedelta(minutes=15)
     skip: tuple[Text, ...] = ("delivery_content",)
     downloads: Annotated[StrictInt, Field(ge=1, le=64)] = 4
@@ -180,6 +189,11 @@ class CustomerioConfig(RemoteConfig):
     stems: dict[Text, Text] = {}
     leave_out: dict[Text, tuple[Text, ...]] = {}
     content_budget: Size | None = None
+
+    @property
+    def when(self) -> timedelta:
+        """How often it is looked at."""
+        return self.every
 
     @field_validator("delete_after_load", "move_after_load")
     @classmethod

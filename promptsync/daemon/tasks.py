@@ -33,7 +33,6 @@ from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped
 from promptsync.clock import Clock, local_date
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
-from promptsync.config.sections import CustomerioConfig
 from promptsync.daemon.schedule import Every, Later, Task
 from promptsync.daemon.wall_trigger import WallTrigger
 from promptsync.engine.engine import Engine
@@ -171,10 +170,10 @@ def _task(engine: Engine, source: Source, turn: asyncio.Lock) -> Task:
 
 def _when(engine: Engine, source: Source) -> tuple[BaseTrigger, timedelta | None]:
     """When a place is looked at, and how long after a run that came to less than it should."""
-    config = source.config
-    if isinstance(config, CustomerioConfig):
-        return Every(max(config.every, _SHORTEST)), _RETRY_AFTER if config.every > _RETRY_AFTER else None
-    return WallTrigger(config.schedule, engine.config.mirror.timezone), _RETRY_AFTER
+    when = source.config.when
+    if isinstance(when, timedelta):
+        return Every(max(when, _SHORTEST)), _RETRY_AFTER if when > _RETRY_AFTER else None
+    return WallTrigger(when, engine.config.mirror.timezone), _RETRY_AFTER
 
 
 def _newest_missing(engine: Engine, source: Source) -> bool:

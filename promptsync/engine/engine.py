@@ -26,9 +26,10 @@ from promptsync.formats.limits import Limits, size_of
 from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.kinds import FileKinds
-from promptsync.loading.report import OWN_MARK, Recognised
+from promptsync.loading.report import Recognised
 from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.merge.guards import Guards
+from promptsync.model.file_name import OWN_MARK
 from promptsync.places.given_paths import look_through
 from promptsync.places.odd_entries import printable
 from promptsync.plugins.extensions import Extensions
@@ -58,12 +59,12 @@ class Engine:
         self.config = config
         self.clock = clock
         self.stopping = threading.Event()  # set to have long work on other threads end soon
-        # one fetch of a kind at a time, whoever asked: years of change sets do not keep the nightly files waiting
-        self.fetching = {"nightly": threading.Lock(), "customerio": threading.Lock()}
         with ExitStack() as undo:
             extensions = load_extensions(config, given)
             undo.callback(extensions.close)
             self.kinds = FileKinds.of(extensions)
+            # one fetch of a kind at a time, whoever asked: years of change sets do not keep the nightly files waiting
+            self.fetching = {kind.name: threading.Lock() for kind in self.kinds if kind.at_place is not None}
             settings = load_settings(config, extensions, self.kinds)
             self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal)
             undo.callback(self.mirror.close)

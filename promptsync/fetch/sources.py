@@ -27,7 +27,7 @@ class Source:
     @property
     def section(self) -> str:
         """The section that it stands in."""
-        return "customerio" if isinstance(self.config, CustomerioConfig) else "nightly"
+        return self.config.section
 
     @property
     def task(self) -> str:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -102,10 +102,6 @@ class LoadRequest:
             org = "" if self.name.org_id is None else f"--org {self.name.org_id} "
             stated = f"--table {self.name.table} {org}--as-of {iso_micros(self.name.as_of)} "
         return f"promptsync load --accept {stated}{shlex.quote(str(self.path))}"
-
-
-OWN_MARK: Final = "own_mark"
-"""The reason of a report on a file that its vendor writes for itself: nothing is wrong with it."""
 
 
 def after_move(sentence: str, before: Path, now: Path) -> str:

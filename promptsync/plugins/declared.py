@@ -27,11 +27,11 @@ class ReadOnly:
     """The mirror, for reading only. Each call opens a connection of its own and closes it."""
 
     def __init__(self, reading: Callable[[], AbstractContextManager[sqlite3.Connection]]) -> None:
-        self._reading = reading
+        self.reading = reading
 
     def rows(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows of a SELECT, column name to value. Raises sqlite3.Error for anything that writes."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             cursor = connection.execute(sql, parameters)
             names = [column[0] for column in cursor.description or ()]

@@ -10,13 +10,14 @@ from promptsync.model import Schema, bookkeeping
 from promptsync.vendors.customerio.vendor import Customerio
 from promptsync.vendors.prompt.vendor import Prompt
 from promptsync.vendors.qlara.vendor import Qlara
+from promptsync.vendors.vendor import Vendor
 
 __all__ = ["BUILT_IN", "declared_schema", "own_mark", "vendors"]
 
 BUILT_IN: Final = (Prompt, Qlara, Customerio)
 
 
-def vendors(config: Config) -> list[object]:
+def vendors(config: Config) -> list[Vendor]:
     """All of them, under a configuration."""
     return [vendor(config) for vendor in BUILT_IN]
 

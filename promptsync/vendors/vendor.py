@@ -3,12 +3,17 @@
 from typing import ClassVar
 
 from promptsync.model import Table
+from promptsync.plugins.declared import Check
 
 
 class Vendor:
     """A vendor. Its hooks are methods of the class that is made of it."""
 
     TABLES: ClassVar[tuple[Table, ...]] = ()
+
+    def checks(self) -> list[Check]:
+        """What ``doctor`` asks of a mirror; a vendor that has any marks this as a hook."""
+        return []
 
     @staticmethod
     def own_mark(file_name: str) -> str | None:

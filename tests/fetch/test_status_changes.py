@@ -15,10 +15,10 @@ from promptsync.daemon.metrics import mirror_metrics
 from promptsync.engine.engine import Engine
 from promptsync.fetch.run import record_run
 from promptsync.fetch.sources import source_names, sources_of
-from promptsync.status.change_sets import check_change_sets
 from promptsync.status.status import Expectations, Status, read_status
 from promptsync.store.change_set_state import change_set_states
 from promptsync.store.observed import change_set_names
+from promptsync.vendors.customerio.checks import said_of_names
 
 
 def looked(home: ChangesHome, engine: Engine) -> Status:
@@ -50,7 +50,7 @@ def test_it_knows_the_newest_sequence_its_age_and_what_waits(tmp_path: Path) -> 
         assert found.problems == ()
         assert "content_budget" in found.sources[0].notes[0]
         with engine.mirror.reading() as connection:
-            said = check_change_sets(change_set_names(connection))
+            said = said_of_names(change_set_names(connection))
         assert "v5; delivery_content, metrics; 3 with one sequence number, 0 with two" in said.says
         home.now += 40 * 3600 * MICROS
         (problem,) = status(home, engine).problems

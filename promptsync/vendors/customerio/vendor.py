@@ -8,8 +8,9 @@ from typing import ClassVar
 from promptsync.config import Config
 from promptsync.hookspecs import hookimpl
 from promptsync.model import Table
-from promptsync.plugins.declared import TableFiles
+from promptsync.plugins.declared import Check, TableFiles
 from promptsync.vendors.customerio import tables_people, tables_sent
+from promptsync.vendors.customerio.checks import check_files
 from promptsync.vendors.customerio.files import own_mark
 from promptsync.vendors.customerio.places import change_set_files
 from promptsync.vendors.vendor import Vendor
@@ -34,3 +35,8 @@ class Customerio(Vendor):
     def file_kinds(self) -> list[TableFiles]:
         """The change sets. Raises ConfigError for a table that there is not."""
         return [change_set_files(self._sections, [table.name for table in self.TABLES])]
+
+    @hookimpl
+    def checks(self) -> list[Check]:
+        """What its files turned out to be called."""
+        return [check_files]
