@@ -1,31 +1,47 @@
 """Loading many small files of 100 rows: change sets of two tables in turn, and nightly snapshots of one table.
 
-Prints files a second and milliseconds of CPU a file, in process, of files that lie there and are loaded together: each
-is proven and recorded by itself, a run of them is on disk before the next.
+Prints files a second and milliseconds of CPU a file, in process, of files that are there and have come to rest:
 
-    python -m tests.bench.bench_small_files --files 1000
+- ``load``: given to the loader, as ``promptsync load`` does
+- ``drop``: in the drop folder, from its first look at them until each is moved to ``done``
+- ``fetch``: in a folder that is a configured place, from the listing to the last line in the ledger of places
+
+Each file is proven and recorded by itself; a run of them is on disk before the next.
+
+    python -m tests.bench.bench_small_files --files 1000 --way fetch
 """
 
 import argparse
+import asyncio
 import gzip
+import os
 import resource
 import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import structlog
 
+from promptsync.clock import system_clock
 from promptsync.config import load_config
+from promptsync.drop.folder import DropFolder, DropSettings
+from promptsync.drop.intake import DropIntake
 from promptsync.engine.engine import Engine
+from promptsync.fetch.run import fetch_source
+from promptsync.fetch.sources import sources_of
 from promptsync.loading.files import LoadRequest
+from promptsync.loading.small_files import SMALL_BYTES
 
 _ROWS = 100
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+_LONG_AGO = 1_700_000_000
 
 
 def write_change_sets(folder: Path, files: int) -> None:
@@ -53,17 +69,55 @@ def write_snapshots(folder: Path, files: int) -> None:
         (folder / f"message_1_{stamp}.csv.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
 
 
-def measure(name: str, folder: Path) -> None:
-    """Load a folder into a fresh mirror and print what it took."""
-    (folder / "promptsync.toml").write_text("[webhook]\nallow_unauthenticated = true\n[browse]\nanonymous = true\n")
+def load(engine: Engine, folder: Path) -> None:
+    """As a command loads the files of a folder."""
+    paths, _ = engine.look_through([folder])
+    for report in engine.load([LoadRequest(path, "bench") for path in paths]):
+        if report.state != "merged":
+            sys.exit(f"{report.name}: {report.state}: {report.error}")
+
+
+def drop(engine: Engine, folder: Path) -> None:
+    """As the daemon takes in a drop folder whose files have settled: a look, and another that takes them."""
+    intake = DropIntake(engine)
+    settings = DropSettings(folder, settle=0, plain=0, small=SMALL_BYTES)
+    source = DropFolder(settings, intake, system_clock, engine.age, intake.missing_end, intake.moved)
+
+    async def take() -> None:
+        await source.scan_once()
+        await asyncio.sleep(0.01)
+        await source.scan_once()
+
+    asyncio.run(take())
+    if left := [path.name for path in folder.iterdir() if path.is_file()]:
+        sys.exit(f"{len(left)} files were not taken in, {left[0]} among them.")
+
+
+def fetch(engine: Engine, folder: Path) -> None:
+    """As a run of the schedule fetches a place."""
+    (source,) = sources_of(engine.config)
+    report = fetch_source(engine, source)
+    if report.error or report.loaded != sum(path.is_file() for path in folder.iterdir()):
+        sys.exit(report.error or report.sentence())
+
+
+WAYS: Final[dict[str, Callable[[Engine, Path], None]]] = {"load": load, "drop": drop, "fetch": fetch}
+
+
+def measure(name: str, section: str, folder: Path, way: str) -> None:
+    """Take the files of ``<folder>/in`` into a fresh mirror and print what it took."""
+    files = list((folder / "in").iterdir())
+    for path in files:
+        os.utime(path, (_LONG_AGO, _LONG_AGO))
+    place = f'[[{section}]]\nlocation = "{folder / "in"}"\n' if way == "fetch" else ""
+    (folder / "promptsync.toml").write_text(
+        f"[webhook]\nallow_unauthenticated = true\n[browse]\nanonymous = true\n{place}"
+    )
     with Engine(load_config(folder / "promptsync.toml")) as engine:
-        paths, _ = engine.look_through([folder / "in"])
         started, used = time.perf_counter(), _cpu()
-        for report in engine.load([LoadRequest(path, "bench") for path in paths]):
-            if report.state != "merged":
-                sys.exit(f"{report.name}: {report.state}: {report.error}")
+        WAYS[way](engine, folder / "in")
         spent, used = time.perf_counter() - started, _cpu() - used
-    print(f"{name:<12} {len(paths) / spent:6.1f} files/s   {used * 1000 / len(paths):5.1f} ms of CPU a file")
+    print(f"{name:<12} {len(files) / spent:6.1f} files/s   {used * 1000 / len(files):5.1f} ms of CPU a file")
 
 
 def _cpu() -> float:
@@ -74,14 +128,16 @@ def _cpu() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000)
-    files = parser.parse_args().files
+    parser.add_argument("--way", choices=WAYS, default="load")
+    arguments = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    for name, write in (("change sets", write_change_sets), ("snapshots", write_snapshots)):
+    kinds = (("change sets", "customerio", write_change_sets), ("snapshots", "nightly", write_snapshots))
+    for name, section, write in kinds:
         folder = Path(tempfile.mkdtemp(prefix="promptsync-bench-"))
         try:
             (folder / "in").mkdir()
-            write(folder / "in", files)
-            measure(name, folder)
+            write(folder / "in", arguments.files)
+            measure(name, section, folder, arguments.way)
         finally:
             shutil.rmtree(folder)
 

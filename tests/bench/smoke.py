@@ -8,7 +8,7 @@ BENCHMARKS = (
     ("tests.bench.bench_alternatives", "--rows", "5000"),
     ("tests.bench.bench_formats", "--rows", "20000"),
     ("tests.bench.bench_parquet", "--rows", "20000"),
-    ("tests.bench.bench_small_files", "--files", "20"),
+    *(("tests.bench.bench_small_files", "--files", "20", "--way", way) for way in ("load", "drop", "fetch")),
     ("tests.bench.bench_listener", "--seconds", "1"),
     ("tests.bench.bench_apply", "--rows", "2000"),
     ("tests.bench.bench_daemon", "--rows", "20000", "--seconds", "1", "--rounds", "1"),
