@@ -2,7 +2,7 @@
 
 Owns the pass and the keys met on the way, set aside until it is known where the file's blocks are. Nothing can be known
 of such a file yet, so nothing is saved by looking at it first; what was staged meanwhile is only believed once the
-proof stands. Where anything is out of the ordinary the two passes of survey.py say what.
+proof stands. Where anything is out of the ordinary the two passes of known_blocks.py say what.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """CSV files of exports whose columns nobody documents: known spellings are mapped, every other column is kept.
 
 Owns the proof that a file is whole, and the cutting into batches of typed rows, in bounded memory. What a CSV file may
-look like is in csv_text.py, what its cells mean in export_rows.py. Merges nothing.
+look like is in formats/csv/text.py, what its cells mean in rows.py. Merges nothing.
 """
 
 import json
@@ -88,7 +88,7 @@ class ExportFile:
         progress: Callable[[int], None] = lambda _: None,
         take: Callable[[RowBatch], None] = lambda _: None,
     ) -> RowProof:
-        """Read it to its end. Raises Held: the reasons of stream.py and csv_text.py, and ``bad_rows`` once so many are
+        """Read it to its end. Raises Held: the reasons of stream.py and text.py, and ``bad_rows`` once so many are
         bad that no more are counted; Unavailable if the file cannot be read. ``progress``, ``take``: as RowFile."""
         trusted = replace(self._limits, accept=self._limits.accept or self._vouched)
         proving, tally = Proving(self._path, trusted), _Tally()
