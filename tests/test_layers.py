@@ -37,8 +37,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "browse": WORDS | {"", "store"},
     "demo": WORDS | {"store", "daemon", "vendors"},
-    "cli": DATA
-    | {"", "loading", "config", "vendors", "engine", "places", "fetch", "drop", "status", "daemon", "browse", "demo"},
+    "cli": DATA | {"", "config", "vendors", "engine", "places", "fetch", "drop", "status", "daemon", "browse", "demo"},
     "__main__": frozenset({"cli"}),
 }
 """Every room, from the ground up, and the rooms that it may import. ``""`` is the package itself: its version."""

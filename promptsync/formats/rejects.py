@@ -39,11 +39,11 @@ class BadRow:
     column: str = ""
     shape: str = ""
 
-    def told(self, place: str = "line", table: str = "") -> str:
+    def describe(self, place: str = "line", table: str = "") -> str:
         """Where it is and what is wrong with it, for a sentence about its file: no personal data. ``table``:
         named if the file's name does not say it as the mirror does.
 
-        >>> BadRow(1, 2, "bad_time", "Column sent_at is no time.", b"7,soon", (7,), "sent_at", "soon").told()
+        >>> BadRow(1, 2, "bad_time", "Column sent_at is no time.", b"7,soon", (7,), "sent_at", "soon").describe()
         "line 2, column sent_at: 'soon' is no time."
         """
         reason, of = self.reason.removeprefix(f"Column {self.column} "), f" of {table}" if table else ""

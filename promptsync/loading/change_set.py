@@ -155,7 +155,7 @@ class ChangeSetLoad(Load):
     def _decide(self, good: int, so_far: str = "") -> None:
         """``good``: how many rows can be merged, those that are not read yet counted."""
         keyless = [row for row in self._bad if row.reason_class == "bad_key"]
-        first = (keyless or self._bad)[0].told("row", self._report.table or "") if self._bad else ""
+        first = (keyless or self._bad)[0].describe("row", self._report.table or "") if self._bad else ""
         content = Content(good, self._report.rejected, self._keyless, first)
         why = reason_in_bad_rows(content, self._settings.guards)
         self._judge("guard", why and f"{so_far}{why}")

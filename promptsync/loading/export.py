@@ -154,7 +154,7 @@ class ExportLoader:
         if proof.header.doubled:
             raise Held("doubled_key", f"Its key column {proof.header.doubled} stands there more than once.")
         first = proof.first_bad
-        words = first.told() if first else ""
+        words = first.describe() if first else ""
         why = reason_in_bad_rows(Content(proof.rows - proof.bad, proof.bad, proof.keyless, words), self._guards)
         if why:
             raise Held("bad_rows", why)

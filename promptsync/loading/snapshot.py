@@ -238,7 +238,7 @@ class FileLoad(Load):
         if staged.at > self._clock + LATEST_AHEAD:
             self._judge("future", f"It states {iso_millis(staged.at)}, which has not come yet.")
         keyless = [row for row in bad if row.key is None]
-        content = Content(staged.rows, len(bad), len(keyless), (keyless or bad)[0].told() if bad else "")
+        content = Content(staged.rows, len(bad), len(keyless), (keyless or bad)[0].describe() if bad else "")
         self._judge("guard", reason_to_hold(content, self._rows_before(staged), self._settings.guards))
 
     def _rows_before(self, staged: Staged) -> int | None:

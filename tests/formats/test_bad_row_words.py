@@ -38,11 +38,11 @@ def first_bad(folder: Path, row: str) -> BadRow:
     ],
 )
 def test_words(tmp_path: Path, row: str, words: str) -> None:
-    assert first_bad(tmp_path, row).told() == words
+    assert first_bad(tmp_path, row).describe() == words
 
 
 def test_a_row_of_a_parquet_file_is_counted_in_rows() -> None:
-    assert BadRow(5, 5, "bad_time", "Column at is no time.", b"{}", None, "at").told("row") == (
+    assert BadRow(5, 5, "bad_time", "Column at is no time.", b"{}", None, "at").describe("row") == (
         "row 5, column at: it is no time."
     )
 

@@ -67,6 +67,7 @@ def test_no_claim_is_lost_that_is_noted_while_rows_are_taken() -> None:
 def test_files_are_staged_one_by_one_whoever_asks(driver: Driver) -> None:
     """While the first is checked the second does not begin; then both are merged."""
     paths = [write_file(driver.folder / f"{n}", message(night, [(10, "a", n)])) for n, night in enumerate(NIGHTS[:2])]
+    given = [driver.kinds.at_door(LoadRequest(path, "test", accept=True)) for path in paths]
     began, second = threading.Event(), threading.Event()
 
     def hold(*_: object) -> None:
@@ -74,8 +75,8 @@ def test_files_are_staged_one_by_one_whoever_asks(driver: Driver) -> None:
         assert not second.wait(0.3)
 
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(driver.loader.load, LoadRequest(paths[0], "test", accept=True), hold)
+        first = pool.submit(driver.loader.load, given[0], hold)
         assert began.wait(60)
-        other = pool.submit(driver.loader.load, LoadRequest(paths[1], "test"), lambda *_: second.set())
+        other = pool.submit(driver.loader.load, given[1], lambda *_: second.set())
         assert [first.result().state, other.result().state] == ["merged", "merged"]
     assert second.is_set()

@@ -115,7 +115,7 @@ class SnapshotReader:
         self._first_bad = self._first_bad or next(iter(rejects), None)
         if self._first_bad and count > most:
             rows = self.records + parsed.total
-            first = self._first_bad.told()
+            first = self._first_bad.describe()
             raise Held("bad_rows", f"Of its first {rows:,} rows {count:,} cannot be read. The first, {first}")
         for at, row in enumerate(rejects):
             self._shown += 1

@@ -129,7 +129,7 @@ class _Tally:
     @property
     def first_in_words(self) -> str:
         """A sentence about the first one."""
-        return f"The first, {self.first.told()}" if self.first else ""
+        return f"The first, {self.first.describe()}" if self.first else ""
 
 
 class _Records:
