@@ -20,7 +20,7 @@ from promptsync.loading.claim_merge import ClaimMerge
 from promptsync.loading.file_rejects import keep_bad_rows
 from promptsync.loading.load import Load
 from promptsync.loading.report import LoadRequest, LoadSettings
-from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
+from promptsync.merge.claim_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.guards import Content, reason_in_bad_rows
 from promptsync.merge.layout import Layout
 from promptsync.model import FilledBy, Table

@@ -58,12 +58,15 @@ class ClaimMerge:
         return copy_into(self._mirror.writer, self._table, lambda connection: finish(connection, found))
 
     def _slices(self, found: Found) -> None:
-        sql = self._staged.statements.merge_slice
+        writer, sql = self._mirror.writer, self._staged.statements
+        statements = (*sql.parts_of_slice, sql.merge_slice)
+        slices = Slices(writer, weight=len(statements))
+        if sql.parts and found.writes:
+            slices.prepare(statements, {})
 
         def work(connection: sqlite3.Connection, first: int, last: int) -> None:
             revision = self._mirror.next_revision(connection)
-            connection.execute(sql, {"rev": revision, "first": first, "last": last})
+            for statement in statements:
+                connection.execute(statement, {"rev": revision, "first": first, "last": last})
 
-        Slices(self._mirror.writer).run(
-            work, found.writes or 0, lambda done, total: self._progress("merging", done, total)
-        )
+        slices.run(work, found.writes or 0, lambda done, total: self._progress("merging", done, total))

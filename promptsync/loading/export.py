@@ -24,7 +24,7 @@ from promptsync.formats.rejects import BadRow
 from promptsync.loading.claim_merge import ClaimMerge
 from promptsync.loading.rows import RowFile, RowHeader, RowProof, RowSource
 from promptsync.loading.spellings import note_dialect
-from promptsync.merge.bulk_sql import export_statements
+from promptsync.merge.claim_sql import export_statements
 from promptsync.merge.event_sql import EventStatements
 from promptsync.merge.guards import Content, Guards, reason_in_bad_rows
 from promptsync.model import Kind

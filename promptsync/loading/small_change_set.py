@@ -1,7 +1,7 @@
 """A small change set among others: read as any, merged within a transaction that it shares.
 
-Owns what of it is done on the writer. Whatever is doubtful about it (a bad row, a new column, merged before) is left
-to change_set.py.
+Owns what of it is done on the writer. Whatever is doubtful about it (a bad row, a new column, hundreds of unknown
+ones, merged before) is left to change_set.py.
 """
 
 import sqlite3
@@ -9,7 +9,7 @@ import sqlite3
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.loading.change_set import NUMBER, ChangeSetLoad
 from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
-from promptsync.merge.bulk_sql import ChangeSetStatements, change_set_statements
+from promptsync.merge.claim_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.layout import Layout
 from promptsync.store import ledger
 from promptsync.store.columns import is_prepared, spelling
@@ -45,6 +45,8 @@ class SmallChangeSet(SmallFile, ChangeSetLoad):
                 batches = list(ordered)
         self.rows = [row for batch in batches for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)]
         self._statements = change_set_statements(layout, frozenset(layout.values) & frozenset(columns))
+        if self._statements.parts:
+            raise LoadAlone
         fields = zip(reader.schema, columns, strict=True)
         staged = [field.with_name(column) for field, column in fields if column != NUMBER]
         self.shape = shape_in_order(staged, layout.key, self._statements.make_delta)

@@ -1,7 +1,7 @@
 """A small snapshot among others: read as any, merged within a transaction that it shares.
 
 Owns what of it is done on the writer. Whatever is doubtful about it (a bad row, a doubled key, a new or a dropped
-column, a guard, a correction) is left to snapshot.py.
+column, hundreds of unknown ones, a guard, a correction) is left to snapshot.py.
 """
 
 import sqlite3
@@ -17,6 +17,7 @@ from promptsync.loading.small_files import SMALL_ROWS, LoadAlone, SmallFile
 from promptsync.loading.snapshot import FileLoad
 from promptsync.loading.snapshot_merge import SnapshotMerge
 from promptsync.loading.spellings import add_dialect, spellings_in
+from promptsync.merge.bulk_sql import snapshot_statements
 from promptsync.merge.guards import reason_in_rows_lost
 from promptsync.model.file_name import FileName
 from promptsync.store import ledger
@@ -59,6 +60,8 @@ class SmallSnapshot(SmallFile, FileLoad):
         self.shape, self.rows = staging.shape, staging.tuples
         self._report.ahead = filled.ahead
         self._staged = filled.staged(name, None)
+        if snapshot_statements(layout, self._staged.present).parts:
+            raise LoadAlone
         self.spelled = spellings_in(pieces, table, settings.zone)
 
     def _merge_within(self, connection: sqlite3.Connection) -> None:

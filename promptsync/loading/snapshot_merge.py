@@ -9,6 +9,7 @@ import json
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from promptsync.clock import iso_millis
@@ -37,7 +38,9 @@ class SnapshotMerge:
         self._table = staged.layout.table
         self._sql = snapshot_statements(staged.layout, staged.present)
         self._parameters = parameters(mirror, staged)
-        self._slices = Slices(mirror.writer)
+        weight = 1 + len(self._sql.parts)
+        self._slices = Slices(mirror.writer, weight)
+        self._chunk = max(1, _CHUNK // weight)
 
     def apply(self, found: Difference, counts: Callable[[], Mapping[str, Any]]) -> None:
         """Merge it. ``counts``: what the ledger's row of the file says once this has committed. Raises Overtaken."""
@@ -45,6 +48,7 @@ class SnapshotMerge:
         applied = (self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
         with attached_to_writer(writer, staged.path, staged.rows):
             writer.run(lambda connection: ledger.void_blocks(connection, self._table.name, staged.org), durable=False)
+            self._prepare(found)
             self._settle_dropped(found)
             self._spare()
             if found.whole:
@@ -56,8 +60,8 @@ class SnapshotMerge:
                 self._run("absent", (self._sql.absence.absent_slice,), found.gone)
             if self._touched and found.whole and not staged.whole:
                 self._index()
-            while len(self._touched) > _CHUNK:
-                some = self._read(take_some(self._touched, _CHUNK))
+            while len(self._touched) > self._chunk:
+                some = self._read(take_some(self._touched, self._chunk))
                 writer.run(lambda connection, keys=some: self._again(connection, keys), durable=False)  # type: ignore[misc]
             writer.run(
                 lambda connection: self._finish(connection, counts()), committed=lambda _: snapshots.add(*applied)
@@ -85,7 +89,7 @@ class SnapshotMerge:
         table, org, dropped = self._table.name, self._staged.org, newly_dropped(self._mirror, self._staged)
         if not dropped:
             return
-        self._run("settling", (self._sql.coverage.settle_slice(self._sql.dropped),), found.settle)
+        self._run("settling", (self._settle_sql,), found.settle)
         self._mirror.writer.run(
             lambda connection: record_lacks(connection, table, dropped, org),
             committed=lambda _: self._mirror.snapshots.lack(table, dropped, org),
@@ -116,7 +120,32 @@ class SnapshotMerge:
     def _statements(self, found: Difference) -> list[str]:
         """Those with something to do: to prepare one takes SQLite as long as to merge a small file."""
         heavy = [self._sql.merge_heavy] if found.heavy else []
-        return heavy + ([self._sql.merge_light] if found.delta > found.heavy else [])
+        light = [self._sql.merge_light] if found.delta > found.heavy else []
+        return [*(self._sql.parts_of_delta if found.delta else ()), *heavy, *light]
+
+    @property
+    def _settle_sql(self) -> str:
+        return self._sql.coverage.settle_slice(self._sql.dropped)
+
+    @property
+    def _range_sql(self) -> Sequence[str]:
+        return (*self._sql.parts_of_range, self._sql.merge_range)
+
+    @cached_property
+    def _again_sql(self) -> Sequence[str]:
+        return self._keys_sql(self._chunk)
+
+    def _keys_sql(self, count: int) -> Sequence[str]:
+        return (*self._sql.merge_keys(count), self._sql.absence.absent_keys(count))
+
+    def _prepare(self, found: Difference) -> None:
+        """Prepare, one by one, what will be run, if it takes so long that deliveries would wait."""
+        if not self._sql.parts:
+            return
+        merging = self._range_sql if found.whole else (*self._statements(found), self._sql.absence.absent_slice)
+        settling = (self._settle_sql,) if found.settle else ()
+        no_keys = {f"k{n}": None for n in range(self._chunk * len(self._staged.layout.key))}
+        self._slices.prepare((*settling, *merging, *self._again_sql), self._parameters | no_keys)
 
     def _run(self, step: str, statements: Sequence[str], total: int) -> None:
         """Run statements over 1 to ``total``."""
@@ -125,7 +154,7 @@ class SnapshotMerge:
     def _ranges(self) -> None:
         """Merge all staged rows, whose numbers may have gaps."""
         done, first = 0, 0
-        work = self._work((self._sql.merge_range,))
+        work = self._work(self._range_sql)
         while True:
             with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=False):
                 low, high, count = next_numbers(connection, first, self._slices.size)
@@ -170,12 +199,15 @@ class SnapshotMerge:
 
     def _again(self, connection: sqlite3.Connection, keys: Sequence[Key]) -> None:
         """Merge rows again that events touched since they were compared or merged."""
-        for start in range(0, len(keys), _CHUNK):
-            some = keys[start : start + _CHUNK]
+        for start in range(0, len(keys), self._chunk):
+            some = list(keys[start : start + self._chunk])
+            if self._sql.parts:
+                some += [some[-1]] * (self._chunk - len(some))  # the number for which they have been prepared
+            statements = self._again_sql if len(some) == self._chunk else self._keys_sql(len(some))
             named = {f"k{n}": value for n, value in enumerate(value for key in some for value in key)}
             named = self._parameters | named | {"rev": self._mirror.next_revision(connection)}
-            connection.execute(self._sql.merge_keys(len(some)), named)
-            connection.execute(self._sql.absence.absent_keys(len(some)), named)
+            for sql in statements:
+                connection.execute(sql, named)
 
     def _finish(self, connection: sqlite3.Connection, counts: Mapping[str, Any]) -> None:
         staged = self._staged

@@ -3,8 +3,9 @@
 Everything that arrives is a claim: "at this version, these columns of this row had these values". The mirror is a
 function of the SET of claims, regardless of order, batches, repetitions and kills in between. Read in this order:
 spec.py (the rule in plain Python, the reference), version.py (what is compared), layout.py (what shares a
-version), rule.py (values), coverage.py and absence.py (why each hidden column exists); then bulk_sql.py (files) and
-event_sql.py (deliveries), which only put these together. block_index.py and guards.py stand apart.
+version), rule.py (values), coverage.py and absence.py (why each hidden column exists); then bulk_sql.py, claim_sql.py
+and parts.py (files) and event_sql.py (deliveries), which only put these together. block_index.py and guards.py stand
+apart.
 
 Rules that nothing here may break (those about connections and transactions are in store/__init__.py):
 

@@ -2,7 +2,8 @@
 
 Owns their text: which staged rows would change the mirror (``compare`` fills ``staging.delta`` on a read-only
 connection) and how these are merged, a slice at a time. ``staging.rows`` holds the file, one row per key: key, values,
-``_at``. What a snapshot makes absent is in absence.py, what it leaves unwritten in coverage.py.
+``_at``. What a snapshot makes absent is in absence.py, what it leaves unwritten in coverage.py, why hundreds of
+unknown columns are merged by statements of their own, before the others, in parts.py.
 """
 
 from abc import ABC, abstractmethod
@@ -14,8 +15,9 @@ from functools import cached_property, lru_cache
 from promptsync.merge.absence import NEXT_SNAPSHOT, Absence
 from promptsync.merge.coverage import Coverage
 from promptsync.merge.layout import Layout, Unit
+from promptsync.merge.parts import Part, parts_of
 from promptsync.merge.rule import Rule
-from promptsync.merge.sql import assigned, keys_listed, later, names, names_of, quote, same_key
+from promptsync.merge.sql import assigned, keys_listed, names, names_of, quote, same_key
 from promptsync.merge.version import PER_MICRO
 
 
@@ -51,6 +53,11 @@ class BulkStatements(ABC):
         """The empty list of rows to write, numbered from 1."""
         row = "_n INTEGER" if self._row == ("_n",) else names(self._row)
         return f"CREATE TABLE staging.delta (n INTEGER PRIMARY KEY, kind INTEGER, {row})"
+
+    @cached_property
+    def parts(self) -> tuple[tuple[Unit, ...], ...]:
+        """Unknown columns that are merged by statements of their own; none in most files."""
+        return parts_of(self._claimed, self.layout.extra)
 
     @property
     def old(self) -> str:
@@ -92,6 +99,15 @@ class BulkStatements(ABC):
     def _claimed_versions(self) -> frozenset[str]:
         """The version columns of the claimed units: by name alone, a vendor's column could be taken for a group."""
         return frozenset(unit.at for unit in self._claimed)
+
+    @cached_property
+    def _parted(self) -> frozenset[str]:
+        """The version columns of ``parts``."""
+        return frozenset(unit.at for part in self.parts for unit in part)
+
+    def _together(self, units: Sequence[Unit]) -> Sequence[Unit]:
+        """Those of the units that one statement merges."""
+        return [unit for unit in units if unit.at not in self._parted]
 
     @property
     def _values(self) -> dict[str, str]:
@@ -146,9 +162,20 @@ class SnapshotStatements(BulkStatements):
         empty."""
         return self._merge("s._n BETWEEN :first AND :last ORDER BY s._n")
 
-    def merge_keys(self, count: int) -> str:
-        """Merges the staged rows with these keys again. Parameters ``k0``, ``k1`` ...: the keys, one by one."""
-        return self._merge(f"({names_of('s', self.layout.key)}) IN ({keys_listed(self.layout.key, count)})")
+    def merge_keys(self, count: int) -> Sequence[str]:
+        """Merge the staged rows with these keys again. Parameters ``k0``, ``k1`` ...: the keys, one by one."""
+        which = f"({names_of('s', self.layout.key)}) IN ({keys_listed(self.layout.key, count)})"
+        return (*self._merge_parts(which), self._merge(which))
+
+    @cached_property
+    def parts_of_delta(self) -> Sequence[str]:
+        """Merge ``parts`` of the ``first`` to the ``last`` row of the delta, before the other columns."""
+        return self._merge_parts("s._n IN (SELECT _n FROM staging.delta WHERE rowid BETWEEN :first AND :last)")
+
+    @cached_property
+    def parts_of_range(self) -> Sequence[str]:
+        """The same of the staged rows numbered ``first`` to ``last``."""
+        return self._merge_parts("s._n BETWEEN :first AND :last")
 
     @cached_property
     def contradicted(self) -> str:
@@ -183,7 +210,7 @@ class SnapshotStatements(BulkStatements):
     def _merge(self, which: str, units: Sequence[Unit] | None = None, apart: str = "") -> str:
         """Merges the staged rows that the condition ``which`` names. ``units``: those to be taken, if not all claimed;
         ``apart``: a condition on the existing row."""
-        taken, new = self._claimed if units is None else units, _CLAIMED
+        taken, new = self._together(self._claimed if units is None else units), _CLAIMED
         picked = self._key | dict.fromkeys(self.layout.owner, ":org") | self._values
         picked |= {u.at: _STAGED if u.at in self._claimed_versions else "0" for u in self.coverage.split}
         picked |= {"_snap_at": _STAGED, "_in_snapshot": ":newest", "_absent_since": NEXT_SNAPSHOT, "_rev": ":rev"}
@@ -191,14 +218,23 @@ class SnapshotStatements(BulkStatements):
         sets: dict[str, str] = {}
         for unit in taken:
             sets |= self.rule.taken(unit, "excluded", new)
-        sets |= self.coverage.marked("excluded")
+        sets |= {name: value for name, value in self.coverage.marked("excluded").items() if name not in self._parted}
         sets["_absent_since"] = self.absence.after("excluded._absent_since")
         real = " OR ".join([*values, self.absence.changed_by("excluded._absent_since")])
         sets["_rev"] = f"CASE WHEN {real} THEN :rev ELSE {self.old}._rev END"
-        worth = " OR ".join([*values, self.coverage.unmarked(self._claimed, new)])
+        worth = " OR ".join([*values, self.coverage.unmarked(self._together(self._claimed), new)])
         return self._upsert(
             f"staging.rows s WHERE {which}", picked, sets, f"{self.rule.ours('excluded')} AND ({worth}){apart}"
         )
+
+    def _merge_parts(self, which: str) -> Sequence[str]:
+        """Merge ``parts`` of the staged rows that the condition names and the mirror has."""
+        parts = [Part(self.rule, units, _STAGED) for units in self.parts]
+        which = f"{which} AND {self._on_staged} AND {self.coverage.owned}"
+        return [
+            part.update("staging.rows s", which, f"{part.changes} OR {self.coverage.unmarked(part.units, _STAGED)}")
+            for part in parts
+        ]
 
     @property
     def _row(self) -> tuple[str, ...]:
@@ -227,140 +263,10 @@ class SnapshotStatements(BulkStatements):
         return [unit for unit in self._claimed if unit not in self._heavy]
 
 
-@dataclass(frozen=True)
-class ClaimStatements(BulkStatements):
-    """The statements for rows that imply nothing about others: of each key the newest, in the order of the key, its
-    version in ``_at``.
-
-    A claim that wins without changing a value is written all the same: if its version were forgotten, the result would
-    depend on the order of files.
-    """
-
-    @cached_property
-    def merge_slice(self) -> str:
-        """Merges the ``first`` to the ``last`` row of the delta. ``rev``: its revision."""
-        marks = {name: "s._at" if claimed else self.layout.no_version for name, claimed in self.marks_of_new.items()}
-        version = f"excluded.{quote(self.row_at)}"
-        sets: dict[str, str] = {}
-        for unit in self._claimed:
-            sets |= self.rule.taken(unit, "excluded", version)
-        changes = self._changes(self._claimed, "excluded", version)
-        sets |= self._marks(version) | {"_rev": f"CASE WHEN {changes} THEN :rev ELSE {self.old}._rev END"}
-        return self._upsert(
-            f"staging.delta d CROSS JOIN staging.rows s WHERE {same_key('d', 's', self.layout.key)} "
-            "AND d.n BETWEEN :first AND :last ORDER BY d.n",
-            self._key | self._values | marks | {"_rev": ":rev"},
-            sets,
-            self._wins("excluded", version),
-        )
-
-    @property
-    @abstractmethod
-    def row_at(self) -> str:
-        """A column that holds, of a row that was not there, the version of what was staged."""
-
-    @property
-    @abstractmethod
-    def marks_of_new(self) -> dict[str, bool]:
-        """The version columns to be set of a row that was not there: to its version, or to the weakest."""
-
-    @property
-    def rule(self) -> Rule:
-        """Which claim a column takes."""
-        return Rule(Coverage(self.layout, self.layout.no_version, {}))
-
-    @abstractmethod
-    def _marks(self, version: str) -> dict[str, str]:
-        """The version columns of a row that is there, once a claim of that version has been merged."""
-
-    def _wins(self, new: str, version: str) -> str:
-        """Whether anything of the row takes the claim."""
-        return " OR ".join(self.rule.takes(unit, new, version) for unit in self._claimed) or "1 = 0"
-
-    @property
-    def _row(self) -> tuple[str, ...]:
-        return self.layout.key
-
-    @property
-    def _kinds(self) -> str:
-        changed = self._changes(self._claimed, "s", "s._at")
-        return (
-            f"WHEN NOT ({self._wins('s', 's._at')}) THEN NULL "
-            f"WHEN {changed} THEN {Delta.CHANGED:d} ELSE {Delta.CONFIRMED:d}"
-        )
-
-
-@dataclass(frozen=True)
-class ChangeSetStatements(ClaimStatements):
-    """Of a change set: versions are bytes (layout.py); that of a split column is NULL while it is the row's own."""
-
-    @property
-    def row_at(self) -> str:
-        """The column of a row's own version."""
-        (group,) = self.layout.table.groups
-        return f"_{group}_at"
-
-    @cached_property
-    def marks_of_new(self) -> dict[str, bool]:
-        """The version columns to set in a new row, its own first: True for the claim's version, False for the weakest.
-
-        The others keep the table's default: NULL, which means the row's own, or the weakest.
-        """
-        marks = {self.row_at: True}
-        for unit in self.layout.units:
-            claimed = unit.at in self._claimed_versions
-            if unit.split and claimed != bool(unit.group):
-                marks[unit.at] = claimed
-        return marks
-
-    def _marks(self, version: str) -> dict[str, str]:
-        coverage, sets = self.rule.coverage, dict[str, str]()
-        newest = later(version, f"{self.old}.{quote(self.row_at)}")
-        for unit in coverage.split:
-            have = coverage.effective(unit)
-            stated = later(version, have) if unit.at in self._claimed_versions else have
-            sets[unit.at] = f"NULLIF({stated}, {newest})" if unit.group else stated
-        return sets | {self.row_at: newest}
-
-    def _wins(self, new: str, version: str) -> str:
-        newer = f"{version} > {self.old}.{quote(self.row_at)}"  # a row whose values are all lacking has a version too
-        return f"{newer} OR {super()._wins(new, version)}"
-
-
-@dataclass(frozen=True)
-class ExportStatements(ClaimStatements):
-    """Of an export: versions are integers, and every column that the file has is claimed apart from the others."""
-
-    @property
-    def row_at(self) -> str:
-        """The version column of anything claimed; of a file with nothing but keys one that stays at the weakest."""
-        return next(iter(self._claimed or self.layout.units)).at
-
-    @cached_property
-    def marks_of_new(self) -> dict[str, bool]:
-        """Those of what is claimed."""
-        return {unit.at: True for unit in self._claimed}
-
-    def _marks(self, version: str) -> dict[str, str]:
-        return {unit.at: later(version, self.rule.coverage.effective(unit)) for unit in self._claimed}
-
-
 @lru_cache(maxsize=64)
 def snapshot_statements(layout: Layout, present: frozenset[str]) -> SnapshotStatements:
     """The statements of one layout and set of columns: the same kinds of files come every night, often many."""
     return SnapshotStatements(layout, present)
-
-
-@lru_cache(maxsize=64)
-def change_set_statements(layout: Layout, present: frozenset[str]) -> ChangeSetStatements:
-    """The same for a change set: files of one table come by the hundred."""
-    return ChangeSetStatements(layout, present)
-
-
-@lru_cache(maxsize=64)
-def export_statements(layout: Layout, present: frozenset[str]) -> ExportStatements:
-    """The same of an export."""
-    return ExportStatements(layout, present)
 
 
 _STAGED = f"s._at * {PER_MICRO}"

@@ -11,7 +11,8 @@ from typing import Any
 
 from promptsync.clock import iso_millis
 from promptsync.merge.block_index import BlockIndex
-from promptsync.merge.bulk_sql import ClaimStatements, Delta, snapshot_statements
+from promptsync.merge.bulk_sql import Delta, snapshot_statements
+from promptsync.merge.claim_sql import ClaimStatements
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names
 from promptsync.merge.version import Rank, version

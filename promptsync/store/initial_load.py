@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from promptsync.merge.bulk_sql import ChangeSetStatements
+from promptsync.merge.claim_sql import ChangeSetStatements
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.merge.version import PER_MICRO

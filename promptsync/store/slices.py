@@ -6,7 +6,7 @@ that fewer pages are written twice, and they give way when one does.
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 from promptsync.store.writer import Lane, Preempted, Writer
 
@@ -21,12 +21,20 @@ _FIRST, _LEAST, _MOST = 200, 50, 500_000
 
 
 class Slices:
-    """Runs work over numbered things. ``size``: how many the next slice should take. Blocking: not for the event
-    loop's thread."""
+    """Runs work over numbered things. ``size``: how many the next slice should take. ``weight``: how many statements
+    each of them takes. Blocking: not for the event loop's thread."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, weight: int = 1) -> None:
         self._writer = writer
-        self.size = self._quick = _FIRST
+        self._least = max(1, _LEAST // weight)
+        self.size = self._quick = max(1, _FIRST // weight)
+
+    def prepare(self, statements: Iterable[str], parameters: Mapping[str, object]) -> None:
+        """Run statements over nothing, each in a transaction of its own: the connection keeps them prepared, so that
+        no slice has to prepare them all while deliveries wait."""
+        nothing = {**parameters, "rev": 0, "first": 1, "last": 0}
+        for sql in statements:
+            self._writer.run(lambda connection, sql=sql: connection.execute(sql, nothing), durable=False)  # type: ignore[misc]
 
     def run(self, work: Slice, total: int, progress: Callable[[int, int], None]) -> None:
         """All of 1 to ``total``. ``progress``: gets how many are done, and of how many."""
@@ -52,16 +60,15 @@ class Slices:
             self.size = self._quick
             return False
         rate = count / max(spent, 1e-5)
-        self._quick = _bounded(rate * _LOCK_SECONDS)
-        self.size = min(_bounded(rate * allowed), 4 * self.size)
+        self._quick = self._bounded(rate * _LOCK_SECONDS)
+        self.size = min(self._bounded(rate * allowed), 4 * self.size)
         return True
+
+    def _bounded(self, count: float) -> int:
+        return max(self._least, min(int(count), _MOST))
 
 
 def _timed(work: Slice, connection: sqlite3.Connection, first: int, last: int) -> float:
     started = time.perf_counter()
     work(connection, first, last)
     return time.perf_counter() - started
-
-
-def _bounded(count: float) -> int:
-    return max(_LEAST, min(int(count), _MOST))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from promptsync.events import merge_claims
 from promptsync.loading import snapshot_merge
+from promptsync.merge import bulk_sql, parts
 from promptsync.store import slices
 
 from .driver import Driver, Load
@@ -48,6 +49,22 @@ def _small_slices() -> Iterator[None]:
         patch.setattr(snapshot_merge, "_CHUNK", 2)
         patch.setattr(merge_claims, "_CHUNK", 2)
         yield
+
+
+@contextmanager
+def in_parts(yes: bool) -> Iterator[None]:
+    """Whether two unknown columns of a file are already so many that statements of their own merge them."""
+    with pytest.MonkeyPatch.context() as patch:
+        if yes:
+            patch.setattr(parts, "_MOST", 1)
+        _forget_statements()
+        yield
+    _forget_statements()
+
+
+def _forget_statements() -> None:
+    bulk_sql.snapshot_statements.cache_clear()
+    bulk_sql.change_set_statements.cache_clear()
 
 
 @contextmanager
@@ -167,7 +184,7 @@ def test_same_claims_same_mirror(
     data: st.DataObject, world: World, empty: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     plan = data.draw(plans(world))
-    with driven(empty, tmp_path_factory.getbasetemp()) as driver:
+    with in_parts(data.draw(st.booleans())), driven(empty, tmp_path_factory.getbasetemp()) as driver:
         run(driver, world, plan)
         claimed = all_claims(world)
         for table, rows in expected(claimed, KINDS | FILE_KINDS).items():

@@ -86,7 +86,7 @@ _ROW = st.tuples(st.integers(0, 2), st.integers(0, 2))
 _SORTED = st.lists(_ROW, max_size=3, unique_by=lambda row: row[0]).map(sorted)
 _ROWS = st.one_of(_SORTED, _SORTED, _SORTED, st.lists(_ROW, max_size=4))
 _LACKING = {name: st.frozensets(st.sampled_from(list(shape.varied)), max_size=2) for name, shape in SHAPES.items()}
-_MORE = st.lists(st.sampled_from(UNKNOWN), unique=True, max_size=1)
+_MORE = st.lists(st.sampled_from(UNKNOWN), unique=True, max_size=len(UNKNOWN))
 
 
 @dataclass
