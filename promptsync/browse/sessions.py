@@ -1,13 +1,9 @@
-"""Who is logged in: sessions, kept in this process alone.
+"""Who is logged in: sessions, kept in this process alone, and the cookies that name them.
 
 Owns their beginning and their end, in bounded memory. A cookie only names a session, so that logging out ends it
-whoever has a copy of the cookie, and a restart ends all. Knows no cookies and no requests; the clock comes from outside
-and may begin anywhere.
-
-What our cookies say.
-
-Owns the two of them: one names a session, the other remembers that a user has logged in with this browser before. Both
-are signed by Datasette. Decides nothing about who may do what, nor whether a session is over.
+whoever has a copy of the cookie, and a restart ends all; another remembers that a user has logged in with this browser
+before. Both are signed by Datasette. Knows no requests and decides nothing about who may do what; the clock comes from
+outside and may begin anywhere.
 """
 
 import secrets

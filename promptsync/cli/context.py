@@ -1,11 +1,8 @@
-"""What every command needs: the configuration, how to speak, and the way to a mirror that a daemon may hold.
+"""What every command needs: the configuration, how to speak and to show progress, and the way to the mirror.
 
-Owns the choice between working here and handing the work to the running daemon, and the exit codes: 0 done, 1 done but
-something needs a person, 2 wrong use or configuration, 3 cannot be done now.
-
-Showing how far long work is.
-
-Owns the display: a bar with rate and time left on a terminal, a plain line every few seconds elsewhere.
+Owns the choice between working here and handing the work to the running daemon; the exit codes: 0 done, 1 done but
+something needs a person, 2 wrong use or configuration, 3 cannot be done now; and the display of long work: a bar with
+rate and time left on a terminal, a plain line every few seconds elsewhere.
 """
 
 import json

@@ -1,7 +1,7 @@
 """Stored deliveries become rows while the daemon runs.
 
 Owns when a batch is applied, that answering goes first in a crowd, and that what could not be applied is tried again.
-What a batch becomes is in ingest/events.py.
+What a batch becomes is in events/apply.py.
 """
 
 import asyncio

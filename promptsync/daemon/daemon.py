@@ -125,11 +125,9 @@ async def run_daemon(
         try:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 await asyncio.to_thread(engine.close)
-        except Exception:
-            if daemon.failure is None:
-                raise
-    if daemon.failure is not None:
-        raise daemon.failure
+        finally:
+            if daemon.failure is not None:
+                raise daemon.failure  # the cause of whatever else went wrong
 
 
 class _Parts:

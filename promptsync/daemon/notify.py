@@ -1,13 +1,10 @@
-"""What the process tells the service manager that started it: ready, alive, stopping, and a line for people.
+"""What the process tells others of how it is: the service manager that started it, and whoever watches from outside.
 
-Owns the sd_notify protocol (sd_notify(3), sd_watchdog_enabled(3)): one datagram of assignments to ``NOTIFY_SOCKET``.
-Decides nothing about when the process is ready or well; without a service manager it does nothing.
-
-Alerts: a line in the log for each new problem and for its end, and a ping for a service that watches from outside.
-
-Owns when a problem is new, and the ping. What is a problem is in status.py. The address of the ping is a secret: it is
-never logged. A good state pings the address itself, problems its ``/fail``, as healthchecks.io has it; a ping that
-fails is said once and disturbs nothing else.
+Owns the sd_notify protocol (sd_notify(3), sd_watchdog_enabled(3)): one datagram of assignments to ``NOTIFY_SOCKET``;
+without a service manager it does nothing. And alerts: a line in the log for each new problem and for its end, and a
+ping. A good state pings the address itself, problems its ``/fail``, as healthchecks.io has it; a ping that fails is
+said once and disturbs nothing else. The address is a secret: it is never logged. What is a problem is in
+status/status.py.
 """
 
 import asyncio

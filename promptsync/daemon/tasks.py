@@ -1,23 +1,9 @@
-"""What plugins have run by the clock, as tasks of the daemon's schedule.
+"""What the daemon does by the clock: fetching, exports, plugins' work, search, and what the listener has seen.
 
-Owns the step from a plugin's words for when to a trigger.
-
-What the daemon does with exports by the clock: each kind at its schedule, and what was left open.
-
-Owns the names of these tasks. What a run does is in exports.py.
-
-Fetching by the clock: one scheduled task for each configured place.
-
-Owns when a place is looked at, and that the places of a kind take turns. What a run does is in fetch.py.
-
-When rows are entered into full-text search while the daemon runs.
-
-Owns the two occasions: soon after deliveries were applied, and every now and then for what a killed process left.
-
-Writing down what the listener has seen: now and then of what the vendor leaves open, soon of what was too large.
-
-Owns the step from its counters to the mirror. Deliveries never wait for it; a crash loses five minutes of the one, a
-few seconds of the other.
+Owns the names of these tasks and when each runs: a plugin's words for when become a trigger, places of a kind take
+turns, rows are entered into search soon after deliveries were applied, and the listener's counters go into the mirror
+now and then (a crash loses five minutes of spellings, a few seconds of refused bodies). How a task is run and put on
+record is in schedule.py; what it does is not decided here.
 """
 
 import asyncio
@@ -76,13 +62,13 @@ async def write_down_too_large(state: ListenerState, mirror: Mirror, clock: Cloc
     try:
         write = mirror.writer.run
         await asyncio.to_thread(write, lambda connection: note_oversized(connection, count, largest, now), Lane.IDLE)
-    except BaseException:
-        seen.arrived.set()  # it is still to be done
-        raise
-    seen.count.subtract(count)
-    for kind in [kind for kind, left in seen.count.items() if not left]:
-        del seen.count[kind]
-    seen.largest = seen.largest if seen.count else 0
+        seen.count.subtract(count)
+        for kind in [kind for kind, left in seen.count.items() if not left]:
+            del seen.count[kind]
+        seen.largest = seen.largest if seen.count else 0
+    finally:
+        if seen.count:
+            seen.arrived.set()  # not written down, or more came meanwhile
 
 
 async def keep_too_large(state: ListenerState, mirror: Mirror, clock: Clock) -> None:

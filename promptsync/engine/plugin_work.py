@@ -1,12 +1,8 @@
 """What the enabled plugins do around an open mirror.
 
-Owns the wiring of plugins to the mirror: deliveries and files that they take part in, observers and their threads,
-sources, and what is on record of them.
-
-Telling observers what has changed, at least once, and again with growing delay until they take it.
-
-Owns the order: read the queue, tell, then take out what was told. What is read from and written to is handed in.
-Blocking: each observer is told from a thread of the daemon's.
+Owns the wiring of plugins to the mirror: deliveries and files that they take part in, sources, what is on record of
+them, and their observers, who hear of changes at least once, and again with growing delay until they take them. Each
+observer is called from a thread of its own: read its queue, call it, then take out what it has heard of.
 """
 
 import contextlib

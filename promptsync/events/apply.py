@@ -3,12 +3,9 @@
 Owns the reading of a delivery's body and what becomes of it: applied, unknown_type or failed. Nothing a sender sends
 raises out of here; what could be read is applied and the rest is named in the delivery's ``error``.
 
-A delivery's body as Python objects.
-
-Owns what counts as JSON when a stored body is read, and that reading a large one holds nothing up. Python's parser
-keeps the interpreter to itself for as long as one call takes, so a large body is taken apart here, down to the items of
-its lists, and each item is one call. A number with more digits than Python turns into a whole number is no reason to
-lose all the rest: it is infinite, and so no number to any field.
+Reading a large body holds nothing up: Python's parser keeps the interpreter to itself for as long as one call takes, so
+such a body is taken apart, down to the items of its lists, and each item is one call. A number with more digits than
+Python turns into a whole number is no reason to lose all the rest: it is infinite, and so no number to any field.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The files of one run at one place: each downloaded, loaded, recorded, and put away at its place.
 
 Owns the life of a file from the plan to its last line in the ledger of places. Which files and in which order they
-come is decided before (places/plan.py, fetch_ahead.py).
+come is decided before (places/plan.py, fetch/ahead.py).
 """
 
 import asyncio

@@ -1,12 +1,8 @@
-"""Loading a file of a kind that a plugin decodes: prove that all of it can be read, then merge it.
+"""Files of a kind that a plugin decodes, and what plugins' filters make of other files' rows.
 
-Owns the life of such a file and what the ledger says of it. The plugin yields claims; they are merged as a delivery's
-are, in slices, and the last slice commits the ledger's row. Loading it again, or once more after a kill, ends in the
-same rows.
-
-The rows of nightly files as plugins' filters leave them.
-
-Owns the check of what a filter returns: an Arrow batch of the very same columns, numbered as before.
+Owns how such a file is proven and merged: the plugin yields claims, which are merged as a delivery's are, in slices,
+and the last slice commits the ledger's row. Loading it again, or once more after a kill, ends in the same rows. Also
+the check of what a filter returns: an Arrow batch of the very same columns, numbered as before.
 """
 
 import hashlib

@@ -1,12 +1,8 @@
 """One item from a place to a file of this machine: bounded, checked, resumed where the place can.
 
-Owns the retries, the bounds and the checks. For the event loop of a fetch alone: it writes files on it. A file has its
-final name only once all of it is on disk and its size and digest, where the place states them, are right. A copy with
-another digest is thrown away and fetched again, a few times.
-
-The file that a download grows in, until it is whole.
-
-Owns its bytes on disk and what the disk's errors mean. Blocking. Knows nothing of places.
+Owns the retries, the bounds, the checks, and the file that the download grows in. For the event loop of a fetch alone:
+it writes files on it. A file has its final name only once all of it is on disk and its size and digest, where the place
+states them, are right. A copy with another digest is thrown away and fetched again, a few times.
 """
 
 import asyncio

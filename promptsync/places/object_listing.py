@@ -1,12 +1,9 @@
-"""Lists an object store, even if its keys have odd names.
+"""What an object store says of its objects: their list, even if keys have odd names, and the MD5 that can be relied on.
 
 Owns which keys can be asked for through obstore, and what is done where one cannot: obstore refuses the whole list for
-it. Then the store's own list is asked for (S3, Google), or the folders are listed one by one, each failing alone.
-
-What an object store says of an object beside its bytes: the MD5 that can be relied on.
-
-Owns which answers mean an MD5 and which only look like one. The answer's headers are asked for with a signed address,
-because obstore does not hand them out.
+it. Then the store's own list is asked for (S3, Google), or the folders are listed one by one, each failing alone. Also
+which answers mean an MD5 and which only look like one; they are asked for with a signed address, because obstore does
+not hand out headers.
 
 S3: an ETag of 32 hex digits is the MD5 of an object that was put in one part, unless it is encrypted by a key of AWS
 KMS or of the customer (Amazon S3, Common Response Headers). Azure: ``Content-MD5`` (Get Blob Properties).

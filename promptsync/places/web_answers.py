@@ -1,15 +1,9 @@
-"""What a web server's answer says of a file: which version it is, and how long.
+"""What a web server's answers say of files: which version, how long, a page in place of the file, an answer that is
+none.
 
-Owns the comparison of versions (RFC 9110, 8.8 and 13.1.5). Pure: no request is made here.
-
-Telling a page of the web from the file that was asked for.
-
-Owns what its first bytes say. Servers, and proxies in between, answer with a page and status 200 where something
-is wrong: a login, an error, maintenance.
-
-Asking a web server about many addresses, some at once.
-
-Owns what is made of answers that are none: where others are answered it is the one address's, else the server's.
+Owns the comparison of versions (RFC 9110, 8.8 and 13.1.5), what a body's first bytes say (servers, and proxies in
+between, answer with a page and status 200 where something is wrong: a login, an error, maintenance), and what is made
+of addresses that do not answer where others do: then it is that address's fault, else the server's.
 """
 
 import asyncio

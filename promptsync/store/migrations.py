@@ -1,16 +1,13 @@
 """Bringing a mirror made by any earlier version up to date.
 
 Owns the order: hand-written migrations first, append only; then the question whether every table is what it was
-declared as (store/py); then one step named after the declarations' digest that adds the tables,
-columns and indexes that the database lacks. Each step and its record are one transaction.
+declared as; then one step named after the declarations' digest that adds the tables, columns and indexes that the
+database lacks. Each step and its record are one transaction.
 
-What each table of a mirror was declared as when it was made, and whether that still holds.
-
-Owns the fingerprint of a table: every fact of its declaration that rows and versions already stored depend on, in
-words, kept in ``sync_state`` as ``schema:<table>``. A fact that is new is an addition. One that reads otherwise, or is
-gone, needs a written migration (store/migrations.py), or versions would be lost in silence. A fact that is not on
-record, because the mirror is older than fingerprints or the vendor had a column before we declared it, is compared
-with the table as it stands. Must not change a table.
+A table's fingerprint is every fact of its declaration that rows and versions already stored depend on, in words, kept
+in ``sync_state`` as ``schema:<table>``. A fact that is new is an addition. One that reads otherwise, or is gone, needs
+a written migration, or versions would be lost in silence. A fact that is not on record, because the mirror is older
+than fingerprints or the vendor had a column before we declared it, is compared with the table as it stands.
 """
 
 import hashlib

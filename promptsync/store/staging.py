@@ -4,10 +4,8 @@ Owns how batches get there (Arrow straight into SQLite by ADBC, no Python object
 only once. A snapshot's rows are numbered as the file has them; a change set's come in the order of their key. ADBC
 carries its own SQLite library, so it only ever opens the staging file, and closes it before anything else opens it.
 
-Giving memory back to the machine once a large piece of work is done.
-
-Owns the two allocators that keep what they were given: Arrow's pool, and the C library's arenas, one a thread. Without
-this a daemon that has merged one large file stays as large as it was then.
+Afterwards the memory is given back: Arrow's pool and the C library's arenas, one a thread, keep what they were given,
+and a daemon that has merged one large file would stay as large as it was then.
 """
 
 import ctypes

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -255,17 +255,16 @@ class Writer:
         return known or error
 
     def _in_transaction(self, task: Task) -> Any:
-        try:
+        with ExitStack() as unless_committed:
+            unless_committed.callback(self._undone, self._connection)
+            unless_committed.callback(self._undo)
             self._may_yield(task.preemptible)
             try:
                 result = task.work(self._connection)
             finally:
                 self._may_yield(False)
             self._connection.execute("COMMIT")
-        except BaseException:
-            self._undo()
-            self._undone(self._connection)
-            raise
+            unless_committed.pop_all()
         return result
 
     def _undo(self) -> None:

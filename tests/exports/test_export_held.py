@@ -79,7 +79,8 @@ def test_the_job_can_be_accepted_by_its_number(desk: Desk) -> None:
 def test_a_setting_that_was_changed_counts_when_it_is_tried_again(desk: Desk) -> None:
     held(desk)
     desk.write(desk.server.address, "[load]\nmax_bad_rows_share = 0.95\n")
-    desk.run("export", "resume")
+    (job,) = json.loads(desk.run("export", "resume", "--json").stdout)
+    assert job["state"] == "loaded"
     merged(desk)
 
 

@@ -94,30 +94,26 @@ LISTING = st.lists(st.tuples(st.integers(0, 9), st.sampled_from("ab")), unique_b
 
 @given(st.lists(st.tuples(LISTING, st.sampled_from([frozenset(), frozenset({"contact"})]), st.integers(0, 3))))
 def test_every_version_is_fetched_once_however_listings_change(looks: list[tuple[list, frozenset[str], int]]) -> None:
-    with closing(Ledger()) as ledger:
-        _play(ledger, looks)
-
-
-def _play(ledger: Ledger, looks: list[tuple[list, frozenset[str], int]]) -> None:
-    """A model of it: the version of each key last loaded. Some of what is planned is left undone each time."""
+    """Against a model of it: the version of each key last loaded. Some of what is planned is left undone each time."""
     loaded = dict[str, str]()
     last = dict[str, str]()
-    for entries, skip, most in looks:
-        listing = [item(*entry) for entry in entries]
-        plan = ledger.look(listing, skip, loaded=most % 2 == 0)
-        for one in listing:
-            if last.get(one.key) != one.tag:
-                loaded.pop(one.key, None)
-                last[one.key] = one.tag
-        wanted = [one.key for one in listing if parse(one.file_name).table not in skip and one.key not in loaded]  # type: ignore[union-attr]
-        assert keys(plan.fetch) == sorted(wanted)
-        if most % 2 == 0:
-            assert sorted(one.key for one in plan.done) == sorted(one.key for one in listing if one.key in loaded)
-        for one, _ in plan.fetch[:most]:
-            ledger.loaded(one.key)
-            loaded[one.key] = one.tag
-        there = ledger.connection.execute("SELECT key FROM sync_object WHERE place = 'x' AND gone_at IS NULL")
-        assert {row[0] for row in there} == {one.key for one in listing}
+    with closing(Ledger()) as ledger:
+        for entries, skip, most in looks:
+            listing = [item(*entry) for entry in entries]
+            plan = ledger.look(listing, skip, loaded=most % 2 == 0)
+            for one in listing:
+                if last.get(one.key) != one.tag:
+                    loaded.pop(one.key, None)
+                    last[one.key] = one.tag
+            wanted = [one.key for one in listing if parse(one.file_name).table not in skip and one.key not in loaded]  # type: ignore[union-attr]
+            assert keys(plan.fetch) == sorted(wanted)
+            if most % 2 == 0:
+                assert sorted(one.key for one in plan.done) == sorted(one.key for one in listing if one.key in loaded)
+            for one, _ in plan.fetch[:most]:
+                ledger.loaded(one.key)
+                loaded[one.key] = one.tag
+            there = ledger.connection.execute("SELECT key FROM sync_object WHERE place = 'x' AND gone_at IS NULL")
+            assert {row[0] for row in there} == {one.key for one in listing}
 
 
 def planned(items: list[Item], known: dict[str, Known], options: FetchOptions = FetchOptions()) -> Plan[Night]:  # noqa: B008

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -84,12 +85,16 @@ def test_no_other_work_makes_a_delivery_wait_for_its_own_patience(mirror: Mirror
 
 
 def test_it_is_seen_though_nothing_is_to_be_written_and_seen_to_end(mirror: Mirror) -> None:
-    tick = threading.Event()
+    def within(seconds: float, *, locked: bool) -> bool:
+        until = time.monotonic() + seconds
+        while (mirror.writer.locked_for > 0.0) is not locked and time.monotonic() < until:
+            threading.Event().wait(0.01)
+        return (mirror.writer.locked_for > 0.0) is locked
+
+    assert mirror.writer.locked_for == 0.0
     with held(mirror.path):
-        while not mirror.writer.locked_for:
-            tick.wait(0.01)
-    while mirror.writer.locked_for:
-        tick.wait(0.01)
+        assert within(30, locked=True)
+    assert within(30, locked=False)
 
 
 def test_whoever_gives_up_meanwhile_is_not_served(mirror: Mirror) -> None:

@@ -1,12 +1,9 @@
-"""Turns one column of a parquet file into one column's values.
+"""One column of a parquet file as one column's values.
 
-Owns what each kind of column accepts of each type that parquet has. Entire columns at once; only values that
-cannot be cast together are read one by one. A cell that cannot be read is marked bad, never guessed and never raised.
-
-Columns of parquet as text.
-
-Owns how each type is written: text as it is, numbers in decimal, times in ISO 8601, lists, structs and maps as JSON
-(json.py). Text that is none is marked bad.
+Owns what each kind of column accepts of each type that parquet has, and how each type is written as text: text as it
+is, numbers in decimal, times in ISO 8601, lists, structs and maps as JSON (json.py). Entire columns at once; only
+values that cannot be cast together are read one by one. A cell that cannot be read is marked bad, never guessed and
+never raised.
 """
 
 import math

@@ -1,12 +1,9 @@
-"""Proof that a parquet file arrived complete, and plain words for what pyarrow says about a broken one.
+"""What is certain of a parquet file before any row of it is read: that it arrived complete, and how much it would
+bring.
 
 Owns the verdict on the container: magic bytes at both ends, a footer that can be read and describes what is there
-(Apache Parquet format, File format). The rows are read by reader.py, page checksums verified in source.py.
-
-Also how many bytes of content a parquet file would bring, before any row of it is read.
-
-Owns the sum over its footer (Apache Parquet format, ColumnMetaData). That sum does not judge whether the file is
-complete.
+(Apache Parquet format, File format), with plain words for what pyarrow says of a broken one; and the sum of its content
+over the footer (ColumnMetaData). The rows are read by reader.py, page checksums verified in source.py.
 """
 
 import hashlib

@@ -1,11 +1,8 @@
 """A proven change set as typed Arrow batches, rows that cannot be read set apart.
 
-Owns the reading of one parquet file (Customer.io, Data warehouse sync): batch by batch, in bounded memory. Does not
-prove the file (proof.py), does not judge how many bad rows are too many, writes nothing.
-
-Rows of a parquet file that cannot be merged, in the form of rejects.py.
-
-Owns how such a row is shown: a parquet file has no bytes of a row, so it is written as JSON.
+Owns the reading of one parquet file (Customer.io, Data warehouse sync): batch by batch, in bounded memory, and how a
+bad row is shown: a parquet file has no bytes of a row, so it is written as JSON. Does not prove the file (proof.py),
+does not judge how many bad rows are too many, writes nothing.
 """
 
 from collections.abc import Iterator, Sequence

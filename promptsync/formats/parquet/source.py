@@ -1,17 +1,10 @@
 """The chosen columns of a parquet file as Arrow batches, in bounded memory.
 
-Owns how the file is opened and read: by streams, page by page, every page's checksum verified where it has one. Knows
-neither tables nor what a cell means.
-
-Also how large the pages of a parquet file are, before any of them is read.
-
-Owns the walk from one page's header to the next (Apache Parquet format, PageHeader): a page is decompressed at once,
-one of each column at a time, so their sizes are the least memory that reading takes. Decodes nothing.
-
-Also how much of a parquet file is decoded at once, so that memory stays flat for row groups of any kind.
-
-Owns the sizes, decided from the footer (Apache Parquet format, ColumnMetaData) and from what is known of dictionaries,
-where a few bytes of the file can stand for many. Reads nothing itself.
+Owns how the file is opened and read: by streams, page by page, every page's checksum verified where it has one; how
+much is decoded at once, so that memory stays flat for row groups of any kind; and the walk from one page's header to
+the next (Apache Parquet format, PageHeader): a page is decompressed at once, one of each column at a time, so their
+sizes are the least memory that reading takes. The sizes come from the footer (ColumnMetaData) and from what is known of
+dictionaries, where a few bytes of the file can stand for many. Knows neither tables nor what a cell means.
 """
 
 import os

@@ -1,11 +1,8 @@
-"""What the name of a Customer.io change set states: table, workspace and its place in the vendor's order.
+"""What the name of a Customer.io change set states, and what the configuration says of such files.
 
-Owns the spelling of these names (Customer.io, Data warehouse sync, files v4 and v5) and which objects beside them are
-none. Pure: never looks at a file's content, nor at its folder.
-
-What the configuration says of change sets, wherever they come from: names of files, columns not wanted.
-
-Owns the step from the sections ``[[customerio]]`` to tables of the schema. What is fetched from where is elsewhere.
+Owns the spelling of names (Customer.io, Data warehouse sync, files v4 and v5): table, workspace and place in the
+vendor's order; which objects beside them are none; and the step from the sections ``[[customerio]]`` to names of files
+and columns that are not wanted. Pure: never looks at a file's content, nor at its folder.
 """
 
 import re

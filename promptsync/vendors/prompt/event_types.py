@@ -2,7 +2,7 @@
 
 Source: Event Endpoint specification, Appendix: All event types, and each type's own section. Owns the list, what a
 type's body carries, which table of what happened it leaves a row in, and how a request path names a type. How a body
-is read is said in ingest/prompt_events.py.
+is read is said in events.py.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,8 @@
 """What can be asked of an export API: request, list, link, regenerate, browse, download.
 
-Owns which status means what. Links go through safe_http.py, without our credentials. Knows neither jobs nor rows; what
-bodies look like is read in export_answers.py. No link and no key ever appears in a log or an error.
-
-A download on its way to disk: it appears under its name only when it is whole and synced.
-
-Owns the file and the translation of what goes wrong with it. Knows nothing of where the bytes come from.
+Owns which status means what, and the file that a download grows in: it has its name only when it is complete and
+synced. Links go through safe_http.py, without our credentials. Knows neither jobs nor rows; what bodies look like is
+read in answers.py. No link and no key ever appears in a log or an error.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Asynchronous exports, assembled: what can be asked for, what a schedule asks for, one run at a time.
 
 Owns the step from a request in words to jobs on record, and the lock that keeps two runs apart. Blocking: for worker
-threads and commands. What happens to a job is said in vendors/qlara/jobs.py and done in export_run.py.
+threads and commands. What happens to a job is said in vendors/qlara/jobs.py and done in run.py.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Files of exports that lie on this machine: held ones that a person accepts, and what a person has saved elsewhere.
 
 Owns where a job's file lies, the way from such a file to its job, and what becomes of both. How its rows are merged is
-in loading/export.py, how a job comes to have a file in export_run.py. Blocking.
+in loading/export.py, how a job comes to have a file in run.py. Blocking.
 """
 
 import re

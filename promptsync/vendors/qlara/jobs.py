@@ -1,15 +1,13 @@
 """An asynchronous export job from request to rows: its states, and what each answer makes of it.
 
-Owns the state machine. Pure: knows no network, no store and no clock; every instant is a parameter, in microseconds.
-Each change of state is written down before the next step is taken, so that a job survives a kill anywhere: every step
-may be taken twice.
+Owns the state machine, and a job's spelling as a row of ``sync_job``. Pure: knows no network, no store and no clock;
+every instant is a parameter, in microseconds. Each change of state is written down before the next step is taken, so
+that a job survives a kill anywhere: every step may be taken twice.
 
     requested --> pending --> available --> downloaded --> loaded
         |            ^  \\         |  ^          |
         v            |   v        v  |          v
      refused         expired <----+  +------- (file gone)      anything --> failed
-
-Export jobs as rows and back: the machine's ``Job`` and the columns of ``sync_job``. Owns the two spellings.
 """
 
 import json

@@ -1,9 +1,7 @@
 """What one vendor's asynchronous exports look like, as data: another vendor with the same job model is another table.
 
-Owns paths, authentication, JSON names, status words and the spellings of CSV columns. Decides nothing. Names and words
-are compared by ``plain`` (model/spelling.py), so ``startDateTime`` and ``Start date/time`` are one.
-
-Names as vendors spell them, made comparable. Owns the one rule; knows no vendor.
+Owns paths, authentication, JSON names, status words and the spellings of CSV columns, and how spellings are compared
+(``plain``), so that ``startDateTime`` and ``Start date/time`` are one. Decides nothing else.
 """
 
 from collections.abc import Mapping

@@ -1,12 +1,8 @@
-"""The answers of the webhook listener.
+"""What the listener says: its answers to senders, and its log about failures, which repeats nothing of what was sent.
 
-Owns every status, its body and its headers, ready as bytes, and the reasons that refusals are counted by. Decides
-nothing.
-
-What the listener may say about failures without repeating what was sent.
-
-Owns the logger that aiohttp's protocol writes to, and the place of an error. A message of a foreign exception can quote
-a request's header or body, so it is never logged: its type and the line that raised it are.
+Owns every status, its body and its headers, ready as bytes, and the reasons that refusals are counted by; also the
+logger that aiohttp's protocol writes to. A message of a foreign exception can quote a request's header or body, so it
+is never logged: its type and the line that raised it are. Decides nothing.
 """
 
 import logging

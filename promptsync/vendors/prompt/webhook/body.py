@@ -1,12 +1,9 @@
-"""Reading a delivery's body within its bounds.
+"""A delivery's body: read within its bounds, then looked at whether it is JSON, without stopping anyone else.
 
-Owns the deadline and the size limit while reading. Stores nothing, authenticates nobody.
-
-Deciding whether a body is JSON, without stopping anyone else for it.
-
-Owns the check. A small body is parsed where it came, in microseconds. Python's parser keeps the interpreter to itself
-from a body's first byte to its last, a second for the largest, on whatever thread it runs; SQLite's does not, and it
-makes no objects. So a large body is left to SQLite on a thread, one at a time.
+Owns the deadline, the size limit and that check. A small body is parsed where it came, in microseconds. Python's parser
+keeps the interpreter to itself from a body's first byte to its last, a second for the largest, on whatever thread it
+runs; SQLite's does not, and it makes no objects. So a large body is left to SQLite on a thread, one at a time. Stores
+nothing, authenticates nobody.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What one connection may cost, whatever comes over it.
+"""What connections may cost: one whatever comes over it, all together the memory of the bodies under way.
 
 Owns the end of reading: after the first bytes that are no HTTP, nor what a body's framing allows, nothing more is read
 and the connection ends; and so it does where the bytes that carry no body outweigh it (chunks of a byte, endless
@@ -11,11 +11,8 @@ was refused unread) goes through all that has come, tens of thousands of chunks,
 
 aiohttp has no hook for it: its protocol is extended here, and tests/growth shows with real processes that it holds.
 
-How much memory the bodies under way may take together.
-
-Owns the count, in bytes of the bodies being read, checked or stored at one time. What a delivery usually takes is free,
-so that no crowd of large ones keeps an ordinary one out. A large one that finds no room is to come again (503). Counted
-is what has arrived, not what was announced: whoever announces much and sends little takes nothing from others.
+Bodies are counted in bytes that have arrived, not that were announced. What a delivery usually takes is free, so that
+no crowd of large ones keeps an ordinary one out; a large one that finds no room is to come again (503).
 """
 
 import asyncio

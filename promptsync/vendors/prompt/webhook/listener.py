@@ -37,7 +37,7 @@ KEPT_HEADERS: Final = (_EVENT_TYPE, istr("Content-Type"), istr("User-Agent"))
 class ListenerSettings:
     """``path``: the configured base path. ``max_body``: bytes. ``body_deadline``: seconds for a whole body.
 
-    ``all_bodies``: bytes of all the bodies under way at one time, what each usually has apart (listener_room.py).
+    ``all_bodies``: bytes of all the bodies under way at one time, what each usually has apart (connection.py).
     """
 
     path: str

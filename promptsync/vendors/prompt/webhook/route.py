@@ -1,11 +1,8 @@
-"""The one route of the listener: every path and every method.
+"""What a request's path means: one route for every path and method, and which paths are deliveries.
 
 Owns the aiohttp resource that leads to one handler without matching a pattern, so that the handler alone decides what a
-path means and counts what it refuses. Routes with a path of their own (health) are found before it.
-
-What a request's path and ``Prompt-EventType`` say, pure.
-
-Owns which paths are deliveries and what is stored as ``Delivery.path``. Event Endpoint specification: ``{baseUrl}/
+path means and counts what it refuses; routes with a path of their own (health) are found before it. Also what is stored
+as ``Delivery.path``, and whether ``Prompt-EventType`` agrees with it. Event Endpoint specification: ``{baseUrl}/
 {eventTypePath}``; a type the specification does not know is a delivery too.
 """
 
