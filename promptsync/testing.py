@@ -111,10 +111,10 @@ class Kit:
         """Tell the observers everything that waits, those with a schedule too; returns the number of batches. Raises
         PluginError with the first one's error."""
         batches = 0
-        for told in self.engine.plugins.told:
-            batches += told.all(lambda _: False)
-            if told.failures:
-                raise PluginError(told.calls.error)
+        for queue in self.engine.plugins.queues:
+            batches += queue.all(lambda _: False)
+            if queue.failures:
+                raise PluginError(queue.calls.error)
         return batches
 
     def problems(self) -> tuple[str, ...]:

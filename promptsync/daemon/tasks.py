@@ -203,10 +203,10 @@ def _on_a_thread(work: Callable[[], str | None]) -> Callable[[], Coroutine[Any, 
 def plugin_tasks(work: PluginWork, config: Config) -> Iterator[Task]:
     """Scheduled observers, and sources. A run that was missed while nothing ran is made at the start."""
     zone = config.mirror.timezone
-    for queue in work.told:
+    for queue in work.queues:
         if queue.observer.schedule is not None:
             run = partial(asyncio.to_thread, work.tell, queue)
-            yield Task(f"plugin {queue.queue}", _trigger(queue.observer.schedule, zone), run, catch_up=True)
+            yield Task(f"plugin {queue.name}", _trigger(queue.observer.schedule, zone), run, catch_up=True)
     for plugin in work.extensions.plugins:
         for source in plugin.declared.sources:
             fetch = partial(asyncio.to_thread, work.fetch, plugin, source, config.drop.folder)

@@ -41,14 +41,14 @@ class ChangeLog(Protocol):
         """The next changes of a queue: (seq, table, key, revision)."""
 
     def forget(self, observer: str, last: int, revision: int | None) -> None:
-        """What is told up to ``last`` is done with."""
+        """The changes up to ``last`` are done with."""
 
 
 @dataclass(slots=True)
-class Told:
-    """One observer on its way through its queue. ``queue``: its name."""
+class ObserverQueue:
+    """One observer on its way through its queue. ``name``: of the queue."""
 
-    queue: str
+    name: str
     observer: Observer
     calls: Calls
     log: ChangeLog
@@ -56,10 +56,10 @@ class Told:
     failures: int = 0
 
     def step(self) -> float:
-        """Tell the next changes. Returns the seconds to wait before the next step: 0 if more may be waiting."""
+        """Hand over the next changes. Returns the seconds to wait before the next step: 0 if more may be waiting."""
         if self.calls.pause:
             return min(self.calls.pause, IDLE_SECONDS * 10)
-        found = self.log.waiting(self.queue, self.observer.batch)
+        found = self.log.waiting(self.name, self.observer.batch)
         if not found:
             return IDLE_SECONDS
         changes = list({(table, key): Change(table, key, rev) for _, table, key, rev in found}.values())
@@ -69,11 +69,11 @@ class Told:
             self.failures += 1
             return float(min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY))
         self.failures = 0
-        self.log.forget(self.queue, found[-1][0], max((rev for *_, rev in found if rev is not None), default=None))
+        self.log.forget(self.name, found[-1][0], max((rev for *_, rev in found if rev is not None), default=None))
         return 0.0
 
     def all(self, wait: Callable[[float], bool]) -> int:
-        """Tell whatever is waiting; ``wait`` sleeps and returns whether to go on. Returns how many batches."""
+        """Hand over all that waits; ``wait`` sleeps and returns whether to go on. Returns how many batches."""
         batches = 0
         while (delay := self.step()) != IDLE_SECONDS or self.failures:
             batches += delay == 0.0
@@ -98,7 +98,7 @@ class StoredChanges:
             return changes.waiting(connection, observer, limit)
 
     def forget(self, observer: str, last: int, revision: int | None) -> None:
-        """Take out of a queue what has been told."""
+        """Take out of a queue what its observer has heard of."""
         self._mirror.writer.run(
             lambda connection: changes.forget(connection, observer, last, revision), Lane.BULK, durable=False
         )
@@ -122,27 +122,27 @@ class PluginWork:
         self.decoded = DecodedLoader(mirror, extensions, (clock, guards), touched)
         self.stopping = threading.Event()
         log = StoredChanges(mirror)
-        self.told = [Told(q, o, p.calls, log, self.reading) for q, p, o in extensions.observers()]
+        self.queues = [ObserverQueue(q, o, p.calls, log, self.reading) for q, p, o in extensions.observers()]
         self._threads: list[threading.Thread] = []
         watches = [changes.Watch(queue, observer.tables) for queue, _, observer in extensions.observers()]
         mirror.writer.run(lambda connection: changes.watch(connection, extensions.schema, watches))
         mirror.writer.run(changes.clear_troubles)
         for plugin in extensions.plugins:
-            plugin.calls.told = self._recorder(plugin.name, clock)
+            plugin.calls.report = self._recorder(plugin.name, clock)
 
     def start(self) -> None:
         """Begin to tell the observers that have no schedule, each on a thread of its own."""
-        for told in self.told:
-            if told.observer.schedule is None:
-                thread = threading.Thread(target=self._tell, args=(told,), name=f"tell-{told.queue}", daemon=True)
+        for queue in self.queues:
+            if queue.observer.schedule is None:
+                thread = threading.Thread(target=self._tell, args=(queue,), name=f"tell-{queue.name}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def tell(self, told: Told) -> str | None:
+    def tell(self, queue: ObserverQueue) -> str | None:
         """Tell an observer everything that waits, as its schedule says."""
-        batches = told.all(lambda seconds: not self.stopping.wait(seconds))
-        if told.failures:
-            raise Unavailable(f"plugin {told.calls.plugin}: {told.calls.error}")
+        batches = queue.all(lambda seconds: not self.stopping.wait(seconds))
+        if queue.failures:
+            raise Unavailable(f"plugin {queue.calls.plugin}: {queue.calls.error}")
         return f"{batches:,} batches told" if batches else None
 
     def fetch(self, plugin: Plugin, source: Source, drop: Path) -> str | None:
@@ -166,17 +166,17 @@ class PluginWork:
         for thread in self._threads:
             thread.join(_JOIN_SECONDS)
 
-    def _tell(self, told: Told) -> None:
+    def _tell(self, queue: ObserverQueue) -> None:
         delay = 0.0
         while not self.stopping.wait(delay):
             try:
-                delay = told.step()
+                delay = queue.step()
             except MirrorBroken:
                 return
             except PromptsyncError:
                 delay = IDLE_SECONDS * 2
             except Exception as error:  # noqa: BLE001  one observer must not stop the daemon
-                _log.warning("observer_failed", observer=told.queue, error=type(error).__name__)
+                _log.warning("observer_failed", observer=queue.name, error=type(error).__name__)
                 delay = IDLE_SECONDS * 10
 
     def _recorder(self, plugin: str, clock: Clock) -> Callable[[str | None], None]:

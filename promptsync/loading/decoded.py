@@ -73,7 +73,7 @@ _SLICE = 500
 
 
 class DecodedLoader:
-    """Loads files of plugins' kinds into one mirror. ``touched`` is told which rows were claimed."""
+    """Loads files of plugins' kinds into one mirror. ``touched`` gets the rows that were claimed."""
 
     def __init__(
         self,

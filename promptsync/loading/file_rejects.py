@@ -35,17 +35,17 @@ def keep_rejects(
     bad, difference = found
     rows = [_row(one.reason_class, one.line, one.reason, one.original) for one in bad[:_MOST] if one.original]
     table = staged.layout.table.name
-    told = [
+    doubtful = [
         (n, "org_collision", f"{table} {', '.join(map(str, key))} belongs to another organization than {staged.org}")
         for n, key in difference.foreign[:_MOST]
     ]
-    told += [
+    doubtful += [
         (n, "duplicate_key", f"{table} {', '.join(map(str, key))} stands in the file more than once")
         for n, key in difference.folded[:_MOST]
     ]
-    if told:
-        originals = _originals(path, known_names(staged.layout.table), np.array(sorted({n for n, _, _ in told})))
-        rows += [_row(kind, originals[n][0], why, originals[n][1]) for n, kind, why in told if n in originals]
+    if doubtful:
+        originals = _originals(path, known_names(staged.layout.table), np.array(sorted({n for n, _, _ in doubtful})))
+        rows += [_row(kind, originals[n][0], why, originals[n][1]) for n, kind, why in doubtful if n in originals]
     _keep_all(mirror, rows, {"table": table, "file_id": file_id, "rejected_at": now})
 
 

@@ -66,15 +66,15 @@ class FileLoader:
         """Load one file whose name has been recognised. Raises Unavailable if the machine, not the file, stands in the
         way."""
 
-        def told(step: str, done: int, total: int) -> None:
+        def unless_stopped(step: str, done: int, total: int) -> None:
             self._refuse_stopped(request)
             progress(step, done, total)
 
         settings = self._settings_for(request)
         with self._one_at_a_time:
             if isinstance(request.stated, ChangeSetName):
-                return ChangeSetLoad(self._mirror, settings, request, told).run(self._clock)
-            report = FileLoad(self._mirror, settings, request, self._watch, told).run(self._clock)
+                return ChangeSetLoad(self._mirror, settings, request, unless_stopped).run(self._clock)
+            report = FileLoad(self._mirror, settings, request, self._watch, unless_stopped).run(self._clock)
             give_back(report.rows if report.state == "merged" and not _is_large(request.path) else WORTH)
             if report.state == "merged" and report.table:
                 self._observe(request, report.table, settings)
@@ -152,13 +152,13 @@ class FileLoader:
     def reset(self, table: str, progress: Progress = lambda *_: None) -> Reset:
         """Empty a table that change sets fill. Raises Unavailable when promptsync is stopping."""
 
-        def told(step: str, done: int, total: int) -> None:
+        def unless_stopped(step: str, done: int, total: int) -> None:
             if self._stopped.is_set():
                 raise Unavailable(f"promptsync is stopping; reset {table} again after its next start.")
             progress(step, done, total)
 
         with self._one_at_a_time:
-            return reset_table(self._mirror, table, told)
+            return reset_table(self._mirror, table, unless_stopped)
 
     def repair(self, progress: Progress = lambda *_: None) -> Repaired:
         """Take back what was dated more than a day ahead of the clock; deliveries are then to be applied again."""

@@ -60,17 +60,17 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """How batches get there. ``rows``: what each goes through first, if anything; ``told``: of the rows so far;
+    """How batches get there. ``rows``: what each goes through first, if anything; ``progress``: gets the rows so far;
     ``large``: whether it is worth reading them on a thread of its own."""
 
     rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None
-    told: Callable[[int], None]
+    progress: Callable[[int], None]
     large: bool = True
 
     def fill(
         self, reader: SnapshotReader, layout: Layout, staging: Staging, count: Callable[[Ints], None] | None
     ) -> Filled:
-        """Stage every row that can be read; ``count`` is told their keys as long as these only grow."""
+        """Stage every row that can be read; ``count`` gets their keys as long as these only grow."""
         bad: list[BadRow] = []
         spelled = spelling(layout, reader.unknown)
         columns = tuple(spelled.get(column, column) for column in reader.schema.names)
@@ -82,7 +82,7 @@ class Filler:
                 if count and staging.ascending:
                     count(batch.rows.column(layout.key[0]).to_numpy())
                 bad += batch.rejects
-                self.told(staging.rows)
+                self.progress(staging.rows)
         give_back(staging.rows)  # the merge has caches of its own
         return Filled(layout, staging, columns, lacks_of(layout.table, reader), bad, reader.ahead)
 

@@ -145,12 +145,12 @@ class FileLoad(Load):
         path, limits = self._request.path, self._settings.limits
         size = size_of(path)
 
-        def told(done: int) -> None:
+        def checked(done: int) -> None:
             self._progress("checking", done, size)
 
         if self._request.dry_run:
-            return Survey(prove(path, limits, told))
-        return survey(self._mirror, path, name, self._settings, told, self._aside)
+            return Survey(prove(path, limits, checked))
+        return survey(self._mirror, path, name, self._settings, checked, self._aside)
 
     def _staging_path(self, name: FileName) -> Path:
         return self._mirror.folder / "staging" / f"{name.table}-{name.org_id or 0}.db"

@@ -109,7 +109,7 @@ class Calls:
     def __init__(self, plugin: str, limit: float = 2.0) -> None:
         self.plugin = plugin
         self.limit = limit
-        self.told: Callable[[str | None], None] = lambda _: None
+        self.report: Callable[[str | None], None] = lambda _: None
         self.tallies: dict[str, Tally] = {}
         self.error = ""
         self._in_a_row = 0
@@ -190,7 +190,7 @@ class Calls:
             if paused:
                 self._paused_until = time.monotonic() + PAUSE_SECONDS
         if paused or recovered:
-            self.told(self.error if paused else None)
+            self.report(self.error if paused else None)
         return failures
 
 

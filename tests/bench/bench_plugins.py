@@ -39,8 +39,8 @@ def seconds(burst: Sequence[Delivery], plugins: dict[str, Any], url: str) -> tup
             if any(plugin.calls.error for plugin in engine.plugins.extensions.plugins):
                 sys.exit("a plugin failed")
             started = time.perf_counter()
-            for told in engine.plugins.told:
-                engine.plugins.tell(told)
+            for queue in engine.plugins.queues:
+                engine.plugins.tell(queue)
             return applied, time.perf_counter() - started
     finally:
         shutil.rmtree(folder)

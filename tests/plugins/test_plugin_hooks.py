@@ -281,7 +281,7 @@ def test_what_was_not_told_waits_across_a_restart(kit: Kit) -> None:
 def test_without_plugins_nothing_is_watched(kit: Kit) -> None:
     kit.enable(plugin(observers=[Observer("all", {"contact": ()}, lambda *_: None)]), "all")
     kit.load("contact", [contact(1)])
-    assert kit.rows("sync_change") and kit.engine.plugins.told
+    assert kit.rows("sync_change") and kit.engine.plugins.queues
     kit.restart()
     kit._given.clear()
     triggers = kit.rows("SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'sync_change%'")

@@ -201,7 +201,7 @@ def test_hooks_never_see_the_write_connection(kit: Kit) -> None:
 
 def test_after_a_pause_one_try_decides() -> None:
     calls, told = Calls("p", limit=0.1), []
-    calls.told = told.append
+    calls.report = told.append
     results = calls.each("h", lambda n: 1 / n, [(0,), (1,), (0,), (0,), (0,), (1,)])
     assert [type(result).__name__ for result in results] == [
         *("PluginFailed", "float", "PluginFailed", "PluginFailed", "PluginFailed", "PluginPaused"),
