@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from promptsync.events import merge_claims
 from promptsync.loading import snapshot_merge
-from promptsync.merge import bulk_sql, parts
+from promptsync.merge import bulk_sql, claim_sql, parts
 from promptsync.store import slices
 
 from .driver import Driver, Load
@@ -63,8 +63,12 @@ def in_parts(yes: bool) -> Iterator[None]:
 
 
 def _forget_statements() -> None:
-    bulk_sql.snapshot_statements.cache_clear()
-    bulk_sql.change_set_statements.cache_clear()
+    for statements in (
+        bulk_sql.snapshot_statements,
+        claim_sql.change_set_statements,
+        claim_sql.export_statements,
+    ):
+        statements.cache_clear()
 
 
 @contextmanager
