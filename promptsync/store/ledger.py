@@ -36,9 +36,10 @@ def add_reject(connection: sqlite3.Connection, row: Mapping[str, Any]) -> None:
 
 def rejects_like(connection: sqlite3.Connection, file_id: int) -> Iterator[tuple[int, str, str, bytes, bool]]:
     """What is kept of a file and of others of its table and owner: (id, class, reason, original, whether that file is
-    a newer one)."""
+    a newer one; of files of one instant, the one seen first is the older one)."""
+    age = "(ifnull({0}.as_of, ''), ifnull({0}.sequence, ''), {0}.correction, {0}.id)"
     return connection.execute(
-        'SELECT r.id, r."class", r.reason, r.original, o.as_of > f.as_of OR o.sequence > f.sequence FROM sync_file f '
+        f'SELECT r.id, r."class", r.reason, r.original, {age.format("o")} > {age.format("f")} FROM sync_file f '
         'JOIN sync_reject r ON r."table" = f."table" JOIN sync_file o ON o.id = r.file_id AND o.org_id IS f.org_id '
         "AND o.workspace_id IS f.workspace_id WHERE f.id = ? ORDER BY r.id",
         (file_id,),

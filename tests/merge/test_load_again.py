@@ -132,6 +132,18 @@ def test_a_reject_is_kept_once_however_often_its_file_is_loaded(driver: Driver) 
     assert driver.rows("sync_reject", "class, line") == [("duplicate_key", 3)]
 
 
+def test_files_of_one_instant_do_not_take_a_reject_from_each_other(driver: Driver) -> None:
+    twice, thrice = ((10, "a"),) * 2, ((10, "a"),) * 3
+    files = [File("message", 1, NIGHTS[0], ("id", "content"), rows) for rows in (thrice, twice, thrice)]
+    paths = [write_file(driver.folder / f"in{n}", file) for n, file in enumerate(files)]
+    for path in paths:
+        driver.load(path)
+    before = driver.rows("sync_reject")
+    for path in paths:
+        driver.load(path, again=True)
+    assert driver.rows("sync_reject") == before
+
+
 def test_a_dry_run_counts_what_a_file_that_lacks_a_column_would_change(driver: Driver) -> None:
     first = File("contact", 1, NIGHTS[0], ("id", "region", "timezone"), ((10, "CA", "x"), (11, "CA", "y")))
     driver.load(write_file(driver.folder / "first", first))
