@@ -111,10 +111,13 @@ class Engine:
             self.search.enter_missing(report.table, progress)
         return report
 
-    def load_several(self, requests: Sequence[LoadRequest]) -> list[FileReport | Exception]:
+    def load_several(
+        self, requests: Sequence[LoadRequest], ends: Callable[[FileReport | Exception], bool] = lambda _: False
+    ) -> list[FileReport | Exception]:
         """Load small files together, as ``load_single`` does one: of each its report, or what that would have raised.
 
-        Raises Unavailable and MirrorBroken for what concerns them all.
+        ``ends``: asked of one that could not even be read with the others, whether those after it must wait; then there
+        are fewer reports than requests. Raises Unavailable and MirrorBroken for what concerns them all.
         """
         requests = [self.kinds.at_door(request) for request in requests]
         raised: dict[int, Exception] = {}
@@ -129,13 +132,14 @@ class Engine:
                 raised[id(report)] = error
                 return report
 
-        if not all(map(self._is_small, requests)):
-            reports = [alone(request) for request in requests]
-        else:
-            reports = self.loader.load_together(requests, alone)
+        def outcome(report: FileReport) -> FileReport | Exception:
+            return raised.get(id(report), report)
+
+        load = self.loader.load_together if all(map(self._is_small, requests)) else _one_by_one
+        reports = load(requests, alone, ends=lambda report: ends(outcome(report)))
         for table in sorted({r.table for r in reports if r.table and r.state == "merged" and r.inserted + r.updated}):
             self.search.enter_missing(table)
-        return [raised.get(id(report), report) for report in reports]
+        return [outcome(report) for report in reports]
 
     def load(self, requests: Iterable[LoadRequest], progress: Progress = lambda *_: None) -> Iterator[FileReport]:
         """Load files in order, small ones together, then enter what is new into full-text search.
@@ -237,6 +241,19 @@ class Engine:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _one_by_one(
+    requests: Sequence[LoadRequest],
+    alone: Callable[[LoadRequest], FileReport],
+    ends: Callable[[FileReport], bool],
+) -> list[FileReport]:
+    reports: list[FileReport] = []
+    for request in requests:
+        reports.append(alone(request))
+        if ends(reports[-1]):
+            break
+    return reports
 
 
 def load_settings(config: Config, extensions: Extensions, kinds: FileKinds) -> LoadSettings:

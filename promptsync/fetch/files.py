@@ -1,7 +1,8 @@
 """The files of one run at one place: each downloaded, loaded, recorded, and put away at its place.
 
-Owns the life of a file from the plan to its last line in the ledger of places. Which files and in which order they
-come is decided before (places/plan.py, fetch/ahead.py).
+Owns the life of a file from the plan to its last line in the ledger of places. Small files come in runs: they are
+loaded together, and their lines written in one transaction. Which files and in which order they come is decided before
+(places/plan.py, fetch/ahead.py).
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from promptsync.formats.parquet.proof import selected_bytes
 from promptsync.formats.proof import DAMAGE
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import after_move
+from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.model.file_name import TableFileName
 from promptsync.places.download import Bounds, download, with_retries
 from promptsync.places.incoming import Incoming
@@ -71,7 +73,7 @@ class Files:
         if self._exceeds(item, stated, None):
             return False
         try:
-            target = job.incoming.target((job.source, item.key), item)
+            target = self._target(item)
             if not job.incoming.has(target, item):
                 await download(self._place, item, target, job.bounds, self._progress(item))
         except MirrorFull as error:
@@ -89,10 +91,52 @@ class Files:
             return True
         return False
 
-    async def load(self, item: Item, stated: TableFileName) -> None:
-        """Load a file that is here. Raises Unavailable if the machine, not the file, stands in the way."""
-        job = self._job
-        target = job.incoming.target((job.source, item.key), item)
+    def is_small(self, file: tuple[Item, TableFileName]) -> bool:
+        """Whether a file that is here may be loaded with others: none whose budget is looked at before it is loaded."""
+        item, stated = file
+        if stated.table in self._job.kind.at.budgets:
+            return False
+        try:
+            return self._target(item).stat().st_size <= SMALL_BYTES
+        except OSError:
+            return False
+
+    async def load(self, run: Sequence[tuple[Item, TableFileName]], done_with: Callable[[], None]) -> None:
+        """Load files that are here, several only if each is small; ``done_with`` is called for each when it is done.
+        Each comes to what it would alone: one that is damaged is fetched anew before any after it is loaded.
+
+        Raises Unavailable if the machine, not a file, stands in the way.
+        """
+        left = list(run)
+        while len(left) > 1:
+            outcomes = await asyncio.to_thread(self._load_several, left)
+            await self._settle(left[: len(outcomes)], outcomes, done_with)
+            left = left[len(outcomes) :]
+        for item, stated in left:
+            await self._load_alone(item, stated)
+            done_with()
+
+    async def _settle(
+        self,
+        files: Sequence[tuple[Item, TableFileName]],
+        outcomes: Sequence[FileReport | Exception],
+        done_with: Callable[[], None],
+    ) -> None:
+        """Write down what came of files that were loaded together, in their order; what is odd, by itself."""
+        done: list[tuple[Item, FileReport]] = []
+        for (item, stated), outcome in zip(files, outcomes, strict=True):
+            if isinstance(outcome, FileReport) and not _is_odd(outcome):
+                done.append((item, outcome))
+                continue
+            self._finish(done, done_with)
+            done = []
+            await self._load_alone(item, stated, outcome if isinstance(outcome, FileReport) else None)
+            done_with()
+        self._finish(done, done_with)
+
+    async def _load_alone(self, item: Item, stated: TableFileName, loaded: FileReport | None = None) -> None:
+        """Load a file that is here, unless it has been ``loaded``."""
+        job, target = self._job, self._target(item)
         if stated.table in job.kind.at.budgets:
             size = await asyncio.to_thread(selected_bytes, target, job.kind.at.leave_out.get(stated.table, frozenset()))
             self._write(place_ledger.note_content, job.source, item.key, size)
@@ -100,13 +144,14 @@ class Files:
                 job.incoming.drop([target])
                 return
         try:
-            loaded = await asyncio.to_thread(self._load, target, stated)
+            if loaded is None:
+                loaded = await asyncio.to_thread(self._load, target, stated)
             if loaded.reason in DAMAGE and await self._fetch_anew(item, target):
                 loaded = await asyncio.to_thread(self._load, target, stated)
         except FileUnavailable as error:
             self._tried(item, "waiting", error)
         else:
-            self._finish(item, target, loaded)
+            self._finish([(item, loaded)])
 
     async def _fetch_anew(self, item: Item, target: Path) -> bool:
         """Whether there is another copy of a file now, fetched from its beginning."""
@@ -179,19 +224,29 @@ class Files:
         (report,) = self._job.engine.load([LoadRequest(target, self._job.source, stated)], progress)
         return report
 
-    def _finish(self, item: Item, target: Path, loaded: FileReport) -> None:
-        """Put the copy away and write down what came of it."""
-        job = self._job
-        good = loaded.state in ("merged", "unchanged")
-        kept_at = target if good and not loaded.rejected else job.incoming.hold(target)
-        error = None if good else f"{after_move(loaded.error or '', target, kept_at)} Its copy is {kept_at}."
-        attempt = Attempt(job.source, item.key, "loaded" if good else "held", iso_millis(job.engine.clock()), error)
-        self._write(place_ledger.note_loaded, attempt, loaded.file_id, None if kept_at == target else kept_at)
-        if kept_at == target:
-            job.incoming.drop([target])
-        if good:
-            self.loaded.append(item)
-        job.emit({"file": job.report.add_file(loaded, error)})
+    def _load_several(self, files: Sequence[tuple[Item, TableFileName]]) -> list[FileReport | Exception]:
+        requests = [LoadRequest(self._target(item), self._job.source, stated) for item, stated in files]
+        return self._job.engine.load_several(requests, _is_odd)
+
+    def _finish(self, files: Sequence[tuple[Item, FileReport]], done_with: Callable[[], None] = lambda: None) -> None:
+        """Put copies away and write down, in one transaction, what came of them; ``done_with`` is called for each."""
+        if not files:
+            return
+        job, now = self._job, iso_millis(self._job.engine.clock())
+        attempts: list[place_ledger.Loaded] = []
+        for item, loaded in files:
+            target, good = self._target(item), _is_good(loaded)
+            kept_at = target if _is_clean(loaded) else job.incoming.hold(target)
+            error = None if good else f"{after_move(loaded.error or '', target, kept_at)} Its copy is {kept_at}."
+            attempt = Attempt(job.source, item.key, "loaded" if good else "held", now, error)
+            attempts.append((attempt, loaded.file_id, None if kept_at == target else kept_at))
+        self._write(place_ledger.note_loaded, attempts)
+        job.incoming.drop(self._target(item) for item, loaded in files if _is_clean(loaded))
+        for (item, loaded), (attempt, _, _) in zip(files, attempts, strict=True):
+            if attempt.error is None:
+                self.loaded.append(item)
+            job.emit({"file": job.report.add_file(loaded, attempt.error)})
+            done_with()
 
     def _tried(self, item: Item, state: str, error: PromptsyncError) -> None:
         job = self._job
@@ -201,12 +256,29 @@ class Files:
         job.report.failed += state != "gone"
         job.report.add_problem(f"{item.file_name}: {error}")
 
+    def _target(self, item: Item) -> Path:
+        return self._job.incoming.target((self._job.source, item.key), item)
+
     def _progress(self, item: Item) -> Callable[[int, int], None]:
         step = f"fetching {item.file_name} (bytes)"
         return lambda done, total: self._job.emit({"progress": [step, done, total]})
 
     def _write(self, statement: Callable[..., Any], *args: Any) -> Any:
         return self._job.engine.mirror.writer.run(lambda connection: statement(connection, *args))
+
+
+def _is_good(loaded: FileReport) -> bool:
+    return loaded.state in ("merged", "unchanged")
+
+
+def _is_clean(loaded: FileReport) -> bool:
+    """Whether nobody needs its copy any more."""
+    return _is_good(loaded) and not loaded.rejected
+
+
+def _is_odd(outcome: FileReport | Exception) -> bool:
+    """Whether a file is dealt with before any after it is loaded: fetched anew, tried once more, or its copy kept."""
+    return isinstance(outcome, Exception) or not _is_clean(outcome)
 
 
 def is_damaged(engine: Engine, kind: PlaceKind, copy: Path) -> bool:

@@ -26,6 +26,7 @@ from promptsync.fetch.files import Emit, Files, Job, is_damaged
 from promptsync.fetch.kinds import PlaceKind, kind_of
 from promptsync.fetch.report import FetchReport
 from promptsync.fetch.sources import Source, place_settings
+from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.model.file_name import TableFileName
 from promptsync.places.download import Bounds, with_retries
 from promptsync.places.incoming import Incoming
@@ -128,7 +129,7 @@ class _Run:
             plan = await self._survey(place, kind)
             job = Job(self._engine, self._source.name, kind, self._bounds, self._incoming, self._report, self._emit)
             files = Files(job, place)
-            await self._all(files, plan, PrefetchWindow(kind.at.downloads, self._settings.most_bytes))
+            await self._all(files, plan, PrefetchWindow(kind.at.downloads, self._settings.most_bytes, SMALL_BYTES))
             await files.put_away([*plan.done, *files.loaded])
             self._report_still_held()
             if files.down is not None:
@@ -140,15 +141,18 @@ class _Run:
         self._report.add_still_held(copy.error for copy in copies)
 
     async def _all(self, files: Files, plan: Plan[TableFileName], window: PrefetchWindow) -> None:
-        """Everything planned, to its end: downloaded ahead, loaded one at a time."""
+        """Everything planned, to its end: downloaded ahead, loaded in order, small files that are here together."""
         planned = (((item, stated), stated.line, item.size or 0) for item, stated in plan.fetch)
-        here = in_order(planned, lambda pair: files.fetch(*pair), window, lambda: files.down is None)
+        here = in_order(planned, lambda pair: files.fetch(*pair), window, lambda: files.down is None, files.is_small)
+
+        def done_with() -> None:
+            done = self._report.loaded + self._report.held
+            self._emit({"progress": ["fetching files", done, len(plan.fetch)]})
+
         async with aclosing(here):
-            self._emit({"progress": ["fetching files", 0, len(plan.fetch)]})
-            async for item, stated in here:
-                await files.load(item, stated)
-                done = self._report.loaded + self._report.held
-                self._emit({"progress": ["fetching files", done, len(plan.fetch)]})
+            done_with()
+            async for run in here:
+                await files.load(run, done_with)
 
     def _tidy_up(self, kind: PlaceKind) -> None:
         """What has changed since the last run other than at the place: copies, held files, tables skipped."""

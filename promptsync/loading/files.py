@@ -85,17 +85,23 @@ class FileLoader:
         requests: Sequence[LoadRequest],
         alone: Callable[[LoadRequest], FileReport],
         progress: Progress = lambda *_: None,
+        ends: Callable[[FileReport], bool] = lambda _: False,
     ) -> list[FileReport]:
         """Load small files, in few transactions. ``alone``: loads one of them as ``load`` does, and answers for it.
 
-        When this returns they are all on disk. Raises Unavailable if the machine, not a file, stands in the way; what
-        was merged until then is known when they are loaded again.
+        ``ends``: asked of one that could not even be read with the others, whether those after it must wait; then the
+        reports end with it. When this returns all that are reported are on disk. Raises Unavailable if the machine, not
+        a file, stands in the way; what was merged until then is known when they are loaded again.
         """
         with self._one_at_a_time:
-            return self._load_together(requests, alone, progress)
+            return self._load_together(requests, alone, progress, ends)
 
     def _load_together(
-        self, requests: Sequence[LoadRequest], alone: Callable[[LoadRequest], FileReport], progress: Progress
+        self,
+        requests: Sequence[LoadRequest],
+        alone: Callable[[LoadRequest], FileReport],
+        progress: Progress,
+        ends: Callable[[FileReport], bool],
     ) -> list[FileReport]:
         reports: dict[int, FileReport] = {}
         waiting: dict[SmallFile, int] = {}
@@ -119,6 +125,8 @@ class FileLoader:
             except LoadAlone:
                 merge()
                 reports[place] = alone(request)
+                if ends(reports[place]):
+                    break
                 continue
             waiting[file] = place
             rows += len(file.rows)
@@ -126,7 +134,7 @@ class FileLoader:
                 merge()
                 rows = 0
         merge()
-        return [reports[place] for place in range(len(requests))]
+        return [reports[place] for place in range(len(reports))]
 
     def _small(self, request: LoadRequest) -> SmallFile:
         """A small file, read. Raises LoadAlone."""

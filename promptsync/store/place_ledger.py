@@ -120,8 +120,17 @@ def note_tried(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
 
 
-def note_loaded(connection: sqlite3.Connection, attempt: Attempt, file_id: int | None, kept_at: Path | None) -> None:
-    """A file was loaded or held. ``file_id``: of its row in the ledger; ``kept_at``: where its copy has been moved."""
+Loaded = tuple[Attempt, int | None, Path | None]
+"""What came of loading a file: the attempt, the number of its row in the ledger of files, where its copy was moved."""
+
+
+def note_loaded(connection: sqlite3.Connection, files: Iterable[Loaded]) -> None:
+    """Files were loaded or held."""
+    for attempt, file_id, kept_at in files:
+        _note_loaded(connection, attempt, file_id, kept_at)
+
+
+def _note_loaded(connection: sqlite3.Connection, attempt: Attempt, file_id: int | None, kept_at: Path | None) -> None:
     if file_id is not None:
         _retire_held(connection, attempt.place, attempt.key, but=file_id)
     note_tried(connection, attempt)
