@@ -19,12 +19,14 @@ _ADMINISTERING = {ADMINISTER, "permissions-debug", "execute-sql"}
 _OPEN = ("/-/login", "/robots.txt", "/favicon.ico")
 _OPEN_FOLDERS = ("/-/assets/", "/-/static/")
 _STAFF_PAGES = {"actor", "logout"}
+_MONITORED = "/-/freshness.json"
 
 
 class Need(Enum):
     """What a path asks of whoever requests it."""
 
     NOTHING = "nothing"
+    MONITOR = "monitor"
     READ = READ
     ADMINISTER = ADMINISTER
 
@@ -47,9 +49,13 @@ def may(settings: BrowseSettings, actor: Actor, action: str, resource: object = 
 def needs(path: str) -> Need:
     """What a request's path asks for.
 
+    MONITOR is what a token may read, and so may whoever may read everything.
+
     >>> needs("/-/login").value, needs("/mirror/contact.json").value, needs("/-/plugins.json").value
     ('nothing', 'view-instance', 'debug-menu')
     """
+    if path == _MONITORED:
+        return Need.MONITOR
     if path in _OPEN or path.startswith(_OPEN_FOLDERS):
         return Need.NOTHING
     if path.startswith("/-/"):

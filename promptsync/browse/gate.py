@@ -6,17 +6,19 @@ is no login, passwords in headers, and too many tries to log in, ends a session 
 that no script may run. Decides nothing about tables and SQL: that is ``access.may``, asked by Datasette.
 """
 
+import hmac
 import math
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
+import structlog
 from datasette.plugins import pm  # type: ignore[import-untyped]
 from datasette.utils import await_me_maybe  # type: ignore[import-untyped]
 from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
 
-from promptsync.browse.access import Actor, Need, may, needs
+from promptsync.browse.access import READ, Actor, Need, may, needs
 from promptsync.browse.attempts import LoginLimit
 from promptsync.browse.sessions import browser_of, session_name
 from promptsync.browse.settings import BrowseSettings, loopback
@@ -31,6 +33,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 REFUSED = "/-/refused"
 """A route that says, as a page with everything around it, that this is for administrators."""
 
+_log = structlog.get_logger()
 _LARGEST_BODY = 16_384
 _LOGIN, _LOGOUT = "/-/login", "/-/logout"
 _POLICY = (
@@ -51,20 +54,27 @@ class Gate:
     def __init__(self, app: App, datasette: Any) -> None:
         self._app = app
         self._datasette = datasette
-        self._settings: BrowseSettings = datasette.browse
         self._trusted = networks(self._settings.trusted_proxies)
         self._limit = LoginLimit()
+
+    @property
+    def _settings(self) -> BrowseSettings:
+        found: BrowseSettings = self._datasette.browse
+        return found
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets a request pass, or answers it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._datasette.look_at_accounts()
+        given = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
         scope = {**scope, "headers": headers}
-        refusal = _unfit(scope, self._settings) or await self._unwelcome(scope)
-        send = _with_headers(send, secure=encrypted(scope.get("scheme", ""), headers))
-        posted = Request(scope, None).path if scope["method"] == "POST" else ""
+        refusal = _unfit(scope, self._settings) or await self._unwelcome(scope, given)
+        https = self._settings.public.startswith("https:") or encrypted(scope.get("scheme", ""), headers)
+        send = _with_headers(send, secure=https)
+        posted = self._path(scope) if scope["method"] == "POST" else ""
         if isinstance(refusal, Response):
             await refusal.asgi_send(send)
         elif posted == _LOGIN:
@@ -83,17 +93,22 @@ class Gate:
             await Response.text("The form is not in UTF-8.", 400).asgi_send(send)
             return
         user, headers = form.get("username", ""), scope["headers"]
+        shown = user if user in self._settings.users else "(unknown)"  # someone may have typed a password there
         address = visitor((scope.get("client") or ("",))[0], headers, self._trusted)
         browser = browser_of(self._datasette, headers, user)
         if wait := self._limit.wait(address, user, self._datasette.clock(), browser):
             seconds = math.ceil(wait)
-            told = {"retry-after": str(seconds)}
-            await Response.text(f"Too many tries. The next one in {seconds} seconds.", 429, told).asgi_send(send)
+            later = {"retry-after": str(seconds)}
+            _log.warning("login_refused", user=shown, address=address, reason="too many tries")
+            await Response.text(f"Too many tries. The next one in {seconds} seconds.", 429, later).asgi_send(send)
             return
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == 302:
                 self._limit.succeeded(address, user, browser)
+                _log.info("login", user=shown, address=address)
+            elif message["type"] == "http.response.start" and message["status"] == 200:
+                _log.warning("login_refused", user=shown, address=address, reason="wrong name or password")
             await send(message)
 
         await self._app(scope, _once(message, receive), answer)
@@ -109,12 +124,23 @@ class Gate:
 
         return answer
 
-    async def _unwelcome(self, scope: Scope) -> Response | Scope | None:
-        """None where the path is open to whoever asks; else the answer, or changes that lead to ``REFUSED``."""
-        path = Request(scope, None).path
+    def _path(self, scope: Scope) -> str:
+        """The path below the prefix, as Datasette will see it."""
+        path, prefix = str(Request(scope, None).path), self._settings.prefix
+        return "/" + path.removeprefix(prefix) if path.startswith(prefix) else path
+
+    async def _unwelcome(self, scope: Scope, given: bytes) -> Response | Scope | None:
+        """None where the path is open to whoever asks; else the answer, or changes that lead to ``REFUSED``. ``given``:
+        the Authorization header."""
+        path = self._path(scope)
+        if path + "/" == self._settings.prefix:
+            return Response.redirect(self._settings.prefix)
         need = needs(path)
+        if need is Need.MONITOR and _is_token(given, self._settings.tokens):
+            return None
         actor = await self._actor(scope)
-        if need is Need.NOTHING or may(self._settings, actor, need.value):
+        right = READ if need is Need.MONITOR else need.value
+        if need is Need.NOTHING or may(self._settings, actor, right):
             return None
         data = path.endswith((".json", ".csv")) or scope["method"] not in ("GET", "HEAD")
         if not may(self._settings, actor, Need.READ.value):
@@ -137,13 +163,27 @@ def _unfit(scope: Scope, settings: BrowseSettings) -> Response | None:
     """The answer to a request that no page should see."""
     request = Request(scope, None)
     host = re.sub(r":[0-9]*$", "", request.host)
-    if settings.anonymous and not loopback(host):  # a foreign page whose name was made to mean this machine
+    if not loopback(host) and not _served(host, settings):  # a foreign page whose name was made to mean this machine
         return Response.text("This address is not served here.", status=421)
     if scope["method"] == "POST":
         length = request.headers.get("content-length", "")
         if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY:
             return Response.text("The form is too large.", status=413)
     return None
+
+
+def _served(host: str, settings: BrowseSettings) -> bool:
+    """Whether a host name is one that people use: the public address's; any, where there is none and a login."""
+    if settings.public:
+        return host.lower() in (urlsplit(settings.public).hostname, settings.host)
+    return not settings.anonymous
+
+
+def _is_token(given: bytes, tokens: Mapping[str, str]) -> bool:
+    kind, _, token = given.partition(b" ")
+    return kind.lower() == b"bearer" and any(
+        hmac.compare_digest(token.strip(), known.encode()) for known in tokens.values()
+    )
 
 
 async def _whole(receive: Receive) -> Message:

@@ -5,8 +5,6 @@ the mirror's file and ``BrowseSettings``: no daemon, no other section of the con
 """
 
 import asyncio
-import hashlib
-import secrets
 import socket
 import time
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
 from datasette.app import Datasette  # type: ignore[import-untyped]
 from datasette.plugins import pm  # type: ignore[import-untyped]
@@ -45,18 +44,50 @@ _SETTINGS = {
 }
 
 
+Clocks = tuple[Callable[[], float], Callable[[], float]]
+"""Seconds that are never set back, and seconds since 1970."""
+
+_LOOK_EVERY = 1.0
+
+
 class MirrorDatasette(Datasette):  # type: ignore[misc]
     """A Datasette that carries our settings (``browse``), who is logged in, and how often anyone has tried to.
 
     Keeps password hashes out of its metadata pages.
     """
 
-    def __init__(self, browse: BrowseSettings, clock: Callable[[], float] = time.monotonic, **options: Any) -> None:
+    def __init__(self, browse: BrowseSettings, clocks: Clocks, **options: Any) -> None:
         self.browse = browse
-        self.clock = clock
-        self.sessions = Sessions(clock)
+        self.clock, wall = clocks
+        self.sessions = Sessions(wall, lambda user: self.browse.users.get(user, ""), browse.sessions)
         self.passwords = Passwords(browse.users)
-        super().__init__([], **options)
+        self._look_at = self.clock() + _LOOK_EVERY
+        super().__init__([], secret=browse.secret or self.sessions.secret, **options)
+
+    def look_at_accounts(self) -> None:
+        """Take over what was changed about users and tokens, at most once a second; a mistake changes nothing."""
+        if self.clock() < self._look_at:
+            return
+        self._look_at = self.clock() + _LOOK_EVERY
+        try:
+            accounts = self.browse.changed()
+        except ConfigError as error:
+            structlog.get_logger().warning("accounts_not_read", reason=str(error))
+            return
+        if accounts is None:
+            return
+        settings = replace(
+            self.browse,
+            users=accounts.users,
+            admins=accounts.admins,
+            tokens=accounts.tokens,
+            anonymous=accounts.anonymous,
+        )
+        if problems := settings.problems():
+            structlog.get_logger().warning("accounts_not_read", reason=" ".join(problems))
+            return
+        old, self.passwords, self.browse = self.passwords, Passwords(accounts.users), settings
+        old.close()
 
     def unsign(self, signed: str, namespace: str = "default") -> Any:
         """What was signed here. Whoever reads an actor's cookie, Datasette or a plugin, gets none that is over."""
@@ -83,8 +114,8 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
         return entry
 
 
-def build_datasette(settings: BrowseSettings, clock: Callable[[], float] = time.monotonic) -> MirrorDatasette:
-    """Datasette over the mirror, ready for requests. ``clock``: seconds, of sessions and tries to log in.
+def build_datasette(settings: BrowseSettings, clocks: Clocks = (time.monotonic, time.time)) -> MirrorDatasette:
+    """Datasette over the mirror, ready for requests. ``clocks``: seconds, of tries to log in and of sessions.
 
     Raises ConfigError for settings that cannot be right, Unavailable if the mirror cannot be read (yet).
     """
@@ -96,12 +127,11 @@ def build_datasette(settings: BrowseSettings, clock: Callable[[], float] = time.
         pm.register(plugin, "promptsync")
     datasette = MirrorDatasette(
         settings,
-        clock,
+        clocks,
         metadata=_metadata(settings, tables),
         template_dir=str(_HERE / "templates"),
         static_mounts=[("-/assets", str(_HERE / "static"))],
-        settings=_SETTINGS,
-        secret=_secret(settings),
+        settings={**_SETTINGS, "base_url": settings.prefix},
     )
     datasette.remove_database("_memory")
     datasette.add_database(MirrorDatabase(datasette, str(settings.database)), name=DATABASE)
@@ -127,7 +157,7 @@ async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = 
     with _listen(settings.host, settings.port) as listener:
         if ready:
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            ready(f"http://{host}:{listener.getsockname()[1]}/")
+            ready(f"http://{host}:{listener.getsockname()[1]}{settings.prefix}")
         try:
             await uvicorn.Server(config).serve(sockets=[listener])
         finally:
@@ -164,9 +194,3 @@ def _searchable(schema: Schema, tables: dict[str, tuple[str, ...]]) -> Schema:
 
 def _undeclared(schema: Schema, tables: dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
     return {t.name: [name for name in tables.get(t.name, ()) if name not in t.by_name] for t in schema}
-
-
-def _secret(settings: BrowseSettings) -> str:
-    """Signs cookies. Made of the accounts too: whoever's password changes, what was signed before is void."""
-    secret = settings.secret or secrets.token_hex(32)
-    return hashlib.sha256(repr((secret, sorted(settings.users.items()))).encode()).hexdigest()

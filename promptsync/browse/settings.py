@@ -1,4 +1,4 @@
-"""What the browsing process is told: where the mirror is, who may read it, where to listen.
+"""What the browsing process has to know: where the mirror is, who may read it, where to listen.
 
 Owns the settings' shape and what is wrong with them, as sentences. Reads no file and opens nothing.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from promptsync.model import Schema
@@ -17,7 +18,7 @@ DATABASE = "mirror"
 """The mirror's name and address (``/mirror``), whatever its file is called."""
 
 _HASH = re.compile(r"pbkdf2_sha256\$[0-9]+\$[^$\s]+\$[A-Za-z0-9+/=]+")
-_HOW = 'make one with "datasette hash-password"'
+_HOW = "'promptsync user add NAME' makes one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,25 @@ class PluginPage:
     html: Callable[[Mapping[str, str]], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Who may open the pages. ``users``, ``tokens``: name to password hash, or to what a monitor sends."""
+
+    users: Mapping[str, str] = field(repr=False)
+    admins: frozenset[str]
+    tokens: Mapping[str, str] = field(repr=False)
+    anonymous: bool
+
+
 @dataclass(frozen=True)
 class BrowseSettings:
     """``users``: name to password hash, as datasette-auth-passwords makes them. ``admins``: may run SQL.
 
-    ``anonymous``: no login; only on a loopback host, without users. ``secret``: signs cookies; random for each start if
-    empty. ``trusted_proxies``: addresses and networks whose word on who a visitor is is believed.
-    ``pages``, ``more_metadata`` (by table): what plugins add.
+    ``anonymous``: no login; only on a loopback host, without users. ``tokens``: name to what a monitor sends.
+    ``secret``: signs cookies; if empty, one is made. ``sessions``: the file that keeps sessions, and such a secret,
+    over a restart; None: nothing does. ``trusted_proxies``: addresses and networks that are believed who a visitor is.
+    ``public``: the address that people open, if a proxy is in front. ``changed``: asked now and then for the accounts,
+    None while they are as they were; may raise ConfigError. ``pages``, ``more_metadata`` (by table): what plugins add.
     """
 
     database: Path
@@ -45,11 +58,20 @@ class BrowseSettings:
     port: int = 8643
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     admins: frozenset[str] = frozenset()
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     anonymous: bool = False
     secret: str = field(default="", repr=False)
+    sessions: Path | None = None
+    public: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    changed: Callable[[], Accounts | None] = lambda: None
     pages: tuple[PluginPage, ...] = ()
     more_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        """The path that all pages are below, with a slash at both ends; ``/`` without a prefix."""
+        return urlsplit(self.public).path or "/"
 
     def problems(self) -> tuple[str, ...]:
         """Everything that is wrong, one sentence each; empty if nothing is."""
@@ -65,14 +87,14 @@ class BrowseSettings:
                 "keep nobody out: set browse.anonymous = false, or take browse.users away."
             )
         if not self.anonymous and not self.users:
-            found.append(f"browse.users is empty, so nobody could log in: give each user a password hash; {_HOW}.")
+            found.append("browse.users is empty, so nobody could log in: run 'promptsync user add NAME'.")
         found += [
             f"browse.users.{name} is not a password hash: {_HOW}."
             for name, hashed in self.users.items()
             if not _HASH.fullmatch(hashed.strip())
         ]
         found += [
-            f"browse.admins names {name}, who is not in browse.users: add a password hash; {_HOW}."
+            f"browse.admins names {name}, who is not in browse.users: run 'promptsync user add {name}'."
             for name in sorted(self.admins - self.users.keys())
         ]
         return tuple(found)

@@ -30,6 +30,7 @@ from promptsync.cli.run import run
 from promptsync.cli.schema import schema
 from promptsync.cli.status import status
 from promptsync.cli.streams import complain, discard_output, reader_gone
+from promptsync.cli.user import user
 from promptsync.daemon.logs import set_up_logs
 from promptsync.errors import PromptsyncError, where_raised
 
@@ -109,5 +110,22 @@ def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool
     ctx.obj = App(config_path, verbosity)
 
 
-for command in (init, demo, run, load, fetch, export, events, rejects, reset, plugins, status, doctor, browse, schema):
+_COMMANDS = (
+    init,
+    demo,
+    run,
+    load,
+    fetch,
+    export,
+    events,
+    rejects,
+    reset,
+    plugins,
+    status,
+    doctor,
+    browse,
+    user,
+    schema,
+)
+for command in _COMMANDS:
     main.add_command(command)

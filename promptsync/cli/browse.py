@@ -1,35 +1,43 @@
-"""``promptsync browse``: Datasette with our look, read-only."""
+"""``promptsync browse``: Datasette with our look, read-only.
+
+Owns what the configuration says about the pages, at the start and when accounts change meanwhile.
+"""
 
 import asyncio
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
-from promptsync.browse.settings import BrowseSettings
+from promptsync.browse.settings import Accounts, BrowseSettings
 from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
 from promptsync.cli.streams import announce
-from promptsync.config import Config
+from promptsync.config import Config, Secret, load_config
 from promptsync.daemon.logs import set_up_logs
 from promptsync.daemon.notify import ServiceManager
+from promptsync.errors import ConfigError
 from promptsync.vendors import declared_schema
 
 
 @click.command()
 @click.option("--host", help="Where to listen, instead of browse.host.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Instead of browse.port; 0 takes any free one.")
+@click.option("--open", "open_", is_flag=True, help="Open them in a browser.")
 @click.pass_obj
-def browse(app: App, host: str | None, port: int | None) -> None:
+def browse(app: App, host: str | None, port: int | None, open_: bool) -> None:
     """Serve the mirror to people, read-only. Works while the daemon runs and while it is stopped."""
     set_up_logs(app.verbosity, waits=False)
-    settings, close = with_plugins(browse_settings(app.config, host, port), app.config)
+    settings = replace(browse_settings(app.config, host, port), changed=_Changes(app.config_file, app.config))
+    settings, close = with_plugins(settings, app.config)
     try:
-        asyncio.run(_serve(settings, app))
+        asyncio.run(_serve(settings, app, open_=open_))
     finally:
         close()
 
 
-async def _serve(settings: BrowseSettings, app: App) -> None:
+async def _serve(settings: BrowseSettings, app: App, *, open_: bool) -> None:
     from promptsync.browse.serve import serve
 
     manager = ServiceManager.of(os.environ, os.getpid())
@@ -37,7 +45,9 @@ async def _serve(settings: BrowseSettings, app: App) -> None:
     def ready(address: str) -> None:
         manager.ready(f"Serving the pages at {address}")
         if app.verbosity >= 0:
-            announce(f"Open {address}")
+            announce(f"Open {settings.public}, behind it {address}" if settings.public else f"Open {address}")
+        if open_:
+            click.launch(address)
 
     beats = asyncio.create_task(manager.watch(lambda: True, ""))
     try:
@@ -49,14 +59,78 @@ async def _serve(settings: BrowseSettings, app: App) -> None:
 def browse_settings(config: Config, host: str | None = None, port: int | None = None) -> BrowseSettings:
     """What the configuration says about browsing; opens only the secrets of that section."""
     browse = config.browse
+    accounts = _accounts(config)
     return BrowseSettings(
         database=config.mirror.database,
         schema=declared_schema(),
         zone=config.mirror.timezone,
         host=host or browse.host,
         port=browse.port if port is None else port,
-        users={name: secret.reveal().decode() for name, secret in browse.users.items()},
-        admins=frozenset(browse.admins),
-        anonymous=browse.anonymous,
+        users=accounts.users,
+        admins=accounts.admins,
+        tokens=accounts.tokens,
+        anonymous=accounts.anonymous,
+        secret=_text(browse.secret) if browse.secret else "",
+        sessions=_sessions_file(config),
+        public=browse.address or "",
         trusted_proxies=browse.trusted_proxies,
     )
+
+
+class _Changes:
+    """The accounts of a configuration file, when they are not as they were: it or a file that it names was changed."""
+
+    def __init__(self, file: Path, config: Config) -> None:
+        self._file = file
+        self._named = _files(config)
+        self._seen = self._marks()
+
+    def __call__(self) -> Accounts | None:
+        """Raises ConfigError, once for each change, if there is a mistake in it."""
+        marks = self._marks()
+        if marks == self._seen:
+            return None
+        self._seen = marks
+        config = load_config(self._file)
+        self._named = _files(config)
+        self._seen = self._marks()
+        return _accounts(config)
+
+    def _marks(self) -> list[tuple[int, int, int] | None]:
+        return [_mark(file) for file in (self._file, *self._named)]
+
+
+def _files(config: Config) -> list[Path]:
+    kept = [*config.browse.users.values(), *config.browse.tokens.values()]
+    return [file for secret in kept if (file := secret.file())]
+
+
+def _mark(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _accounts(config: Config) -> Accounts:
+    browse = config.browse
+    return Accounts(
+        users={name: _text(secret) for name, secret in browse.users.items()},
+        admins=frozenset(browse.admins),
+        tokens={name: _text(secret) for name, secret in browse.tokens.items()},
+        anonymous=browse.anonymous,
+    )
+
+
+def _text(secret: Secret) -> str:
+    try:
+        return secret.reveal().decode()
+    except UnicodeDecodeError:
+        raise ConfigError(f"the secret {secret} is not UTF-8 text") from None
+
+
+def _sessions_file(config: Config) -> Path:
+    """In the folder that systemd gives the pages to write in, or else beside the mirror."""
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    return Path(given or config.mirror.database.parent) / "browse-sessions.json"

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from promptsync.config import Config, find_config, load_config
+from promptsync.config import BrowseConfig, Config, find_config, load_config
 from promptsync.daemon.control import ask_daemon, daemon_runs
 from promptsync.daemon.operations import OPERATIONS, Emit
 from promptsync.engine.engine import Engine
@@ -107,6 +107,18 @@ class App:
     def config(self) -> Config:
         """The configuration. Raises ConfigError with everything that is wrong with it."""
         return load_config(self.config_file)
+
+    @cached_property
+    def pages_file(self) -> Path:
+        """The file whose ``[browse]`` is in force: the configuration, or if that says nothing there, ``browse.toml``
+        beside it, which the pages of a service have to themselves."""
+        beside = self.config_file.with_name("browse.toml")
+        return beside if beside.is_file() and self.config.browse == BrowseConfig() else self.config_file
+
+    @cached_property
+    def pages_config(self) -> Config:
+        """The configuration in ``pages_file``. Raises ConfigError like ``config``."""
+        return self.config if self.pages_file == self.config_file else load_config(self.pages_file)
 
     def say(self, text: str = "") -> None:
         """A line for people; none with --quiet."""

@@ -46,11 +46,11 @@ folder = "drop"
 [browse]                          # the pages of 'promptsync browse'
 host = "127.0.0.1"
 port = 8643
-anonymous = true                  # no password: only on a loopback host and without users, fine on your own machine
-# For other people, or a machine that others use: put the next two lines in place of the one above. 'datasette
-# hash-password' asks for a password and prints its hash; put that line into ana.hash.
-#users = { ana = { file = "ana.hash" } }
-#admins = ["ana"]                  # may run SQL
+# 'promptsync user add NAME' asks for a password and writes the next lines. admins may run SQL; tokens are for monitors.
+users = {}
+admins = []
+tokens = {}
+anonymous = true                  # true: without a password, which is fine on a machine of your own
 
 #[alerts]
 #stale_after = "36 hours"          # 'promptsync status' complains when the newest export is older
@@ -191,5 +191,4 @@ Next:
   {steps["doctor"]}
       checks everything
 
-A password for the pages: 'datasette hash-password' asks for one and prints its hash. Put that line into a file, and
-name the file in [browse] users, in place of anonymous = true."""
+A password for the pages, and for other people: 'promptsync user add NAME'."""

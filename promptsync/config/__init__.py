@@ -5,6 +5,7 @@ but the error tree.
 """
 
 from promptsync.config.access import WebhookAccess, open_access, require_authentication
+from promptsync.config.browse import BrowseConfig
 from promptsync.config.load import find_config, load_config
 from promptsync.config.problems import InvalidConfig, Problem
 from promptsync.config.schedules import Schedule
@@ -13,7 +14,6 @@ from promptsync.config.sections import (
     AlertsConfig,
     BackupConfig,
     BasicAuthConfig,
-    BrowseConfig,
     Config,
     CustomerioConfig,
     DropConfig,

@@ -11,7 +11,8 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from promptsync.config.sections import Config, Section
+from promptsync.config.section import Section
+from promptsync.config.sections import Config
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
 

@@ -63,6 +63,13 @@ class Secret:
             return [f"everyone on this machine can open {self._path()}, run: chmod o= {self._path()}"]
         return []
 
+    def file(self) -> Path | None:
+        """The file that ``reveal`` reads; None if there is none."""
+        try:
+            return None if self.kind == "env" else self._path()
+        except ConfigError:
+            return None
+
     def _path(self) -> Path:
         if self.kind == "file":
             return self.folder / self.name

@@ -5,25 +5,23 @@ value has its unit in its type: sizes are bytes, durations ``timedelta``, paths 
 """
 
 from datetime import timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
     ConfigDict,
     Field,
     PrivateAttr,
     StrictBool,
     StrictFloat,
     StrictInt,
-    StrictStr,
     field_validator,
     model_validator,
 )
 from pydantic import ValidationInfo as Info
 
+from promptsync.config.browse import BrowseConfig
 from promptsync.config.places import (
     AllowedHost,
     FolderBelow,
@@ -34,22 +32,11 @@ from promptsync.config.places import (
     plain_http_problem,
 )
 from promptsync.config.schedules import Cron, Schedule
-from promptsync.config.secret import Secret, SecretField
-from promptsync.config.values import Duration, Host, Size, Zone, is_loopback, suggest
-
-Port = Annotated[StrictInt, Field(ge=0, le=65_535)]
-Share = Annotated[StrictFloat, Field(ge=0, le=1, allow_inf_nan=False)]
-Text = Annotated[StrictStr, Field(min_length=1)]
+from promptsync.config.secret import SecretField
+from promptsync.config.section import Port, Section, Share, Text
+from promptsync.config.values import Duration, Host, Size, Zone
 
 _TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")
-
-
-class Section(BaseModel):
-    """One TOML table: immutable, unknown keys refused, its defaults checked like given values."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True, hide_input_in_errors=True
-    )
 
 
 class MirrorConfig(Section):
@@ -81,7 +68,7 @@ class WebhookConfig(Section):
     path: RequestPath = "/hooks/prompt"
     secrets: tuple[SecretField, ...] = ()
     basic_auth: BasicAuthConfig | None = None
-    headers: dict[str, SecretField] = {}
+    headers: dict[str, SecretField] = Field(default={})
     max_body: Size = 16 << 20
     allow_unauthenticated: StrictBool = False
     health: StrictBool = False
@@ -186,8 +173,8 @@ class CustomerioConfig(RemoteConfig):
     downloads: Annotated[StrictInt, Field(ge=1, le=64)] = 4
     delete_after_load: StrictBool = False
     move_after_load: FolderBelow | None = None
-    stems: dict[Text, Text] = {}
-    leave_out: dict[Text, tuple[Text, ...]] = {}
+    stems: dict[Text, Text] = Field(default={})
+    leave_out: dict[Text, tuple[Text, ...]] = Field(default={})
     content_budget: Size | None = None
 
     @property
@@ -203,47 +190,6 @@ class CustomerioConfig(RemoteConfig):
         if wanted and info.data.get("delete_after_load"):
             raise ValueError("is given beside delete_after_load, keep one of them")
         return wanted
-
-
-class BrowseConfig(Section):
-    """``[browse]``: the pages. ``users`` holds password hashes; ``admins`` of them may run SQL.
-
-    ``trusted_proxies``: addresses and networks whose ``X-Forwarded-For`` is believed.
-    """
-
-    host: Host = "127.0.0.1"
-    port: Port = 8643
-    users: dict[Text, SecretField] = {}
-    admins: tuple[Text, ...] = ()
-    trusted_proxies: tuple[Text, ...] = ()
-    anonymous: StrictBool = False
-
-    @field_validator("admins")
-    @classmethod
-    def _are_users(cls, admins: tuple[str, ...], info: Info) -> tuple[str, ...]:
-        users: dict[str, Secret] | None = info.data.get("users")
-        for admin in admins:
-            if users is not None and admin not in users:
-                raise ValueError(f"names '{admin}', who is not in users{suggest(admin, users)}")
-        return admins
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
-        for proxy in proxies:
-            try:
-                ip_network(proxy, strict=False)
-            except ValueError:
-                raise ValueError(f"names '{proxy}', which is no address: write 127.0.0.1, or 10.0.0.0/8") from None
-        return proxies
-
-    @field_validator("anonymous")
-    @classmethod
-    def _only_here(cls, anonymous: bool, info: Info) -> bool:
-        host = info.data.get("host")
-        if anonymous and host is not None and not is_loopback(host):
-            raise ValueError(f"may be true only on a loopback host, and {host} can be reached from elsewhere")
-        return anonymous
 
 
 class PluginsConfig(Section):

@@ -7,7 +7,7 @@ nowhere.
 from collections.abc import Iterator
 
 from promptsync.config import Config, Secret, require_authentication
-from promptsync.config.sections import Section
+from promptsync.config.section import Section
 from promptsync.errors import ConfigError
 from promptsync.plugins.finding import Finding, note, ok, problem
 

@@ -139,7 +139,7 @@ async def test_no_script_runs_and_no_hash_is_shown(site: MirrorDatasette) -> Non
     ("change", "word"),
     [
         ({"anonymous": True, "host": "0.0.0.0"}, "loopback"),  # noqa: S104
-        ({"users": {}, "admins": frozenset()}, "datasette hash-password"),
+        ({"users": {}, "admins": frozenset()}, "promptsync user add NAME"),
         ({"anonymous": True}, "set browse.anonymous = false, or take browse.users away"),
         ({"users": {"ana": "secret"}}, "browse.users.ana is not a password hash"),
         ({"admins": frozenset({"eve"})}, "browse.admins names eve"),

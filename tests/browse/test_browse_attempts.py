@@ -91,7 +91,7 @@ def clock() -> Clock:
 
 
 def built(settings: BrowseSettings, clock: Clock) -> Iterator[MirrorDatasette]:
-    datasette = build_datasette(settings, clock)
+    datasette = build_datasette(settings, (clock, clock))
     yield datasette
     close(datasette)
 

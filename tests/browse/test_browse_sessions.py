@@ -1,15 +1,17 @@
-"""Sessions end: by logging out, after half a day, with the process; whoever has a copy of the cookie."""
+"""Sessions end by logging out, after half a day, by a new password, whoever has the cookie; not by a restart."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from browse_login import Browser
 from browse_sample import PASSWORD
+from datasette_auth_passwords.utils import hash_password
 
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.sessions import LIFETIME, Sessions
-from promptsync.browse.settings import BrowseSettings
+from promptsync.browse.settings import Accounts, BrowseSettings
 
 
 class Clock:
@@ -27,8 +29,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def site(settings: BrowseSettings, clock: Clock) -> Iterator[MirrorDatasette]:
-    datasette = build_datasette(replace(settings, secret="kept"), clock)
+def site(settings: BrowseSettings, clock: Clock, tmp_path: Path) -> Iterator[MirrorDatasette]:
+    datasette = build_datasette(replace(settings, sessions=tmp_path / "sessions.json"), (clock, clock))
     yield datasette
     close(datasette)
 
@@ -65,11 +67,55 @@ async def test_half_a_day_ends_a_session_however_much_it_is_used(site: MirrorDat
     assert await browser.reads()
 
 
-async def test_a_restart_ends_all_sessions(site: MirrorDatasette, settings: BrowseSettings) -> None:
-    browser = await logged_in(site)
-    again = build_datasette(replace(settings, secret="kept"))
-    assert not await Browser(again, cookies=browser.cookies).reads()
+async def test_a_restart_ends_no_session_and_brings_none_back(site: MirrorDatasette, clock: Clock) -> None:
+    going, ended = await logged_in(site), await logged_in(site)
+    cookies = dict(ended.cookies)
+    assert (await ended.log_out()).status_code == 302
+    again = build_datasette(site.browse, (clock, clock))
+    assert await Browser(again, cookies=going.cookies).reads()
+    assert not await Browser(again, cookies=cookies).reads()
+    clock.now += LIFETIME
+    assert not await Browser(again, cookies=going.cookies).reads()
     close(again)
+
+
+async def test_the_file_of_sessions_lets_nobody_in(site: MirrorDatasette) -> None:
+    name = site.sessions.begin("sam")
+    assert site.browse.sessions is not None
+    assert site.browse.sessions.stat().st_mode & 0o777 == 0o600
+    text = site.browse.sessions.read_text()
+    assert "sam" in text and name not in text
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"secret": 7, "sessions": {}}', '{"secret": "x", "sessions": {"a": [1]}}'])
+async def test_a_damaged_file_of_sessions_begins_anew(
+    settings: BrowseSettings, clock: Clock, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "sessions.json"
+    file.write_text(text)
+    site = build_datasette(replace(settings, sessions=file), (clock, clock))
+    assert await (await logged_in(site)).reads()
+    close(site)
+
+
+async def test_sessions_go_on_where_no_file_can_be_written(
+    settings: BrowseSettings, clock: Clock, tmp_path: Path
+) -> None:
+    site = build_datasette(replace(settings, sessions=tmp_path / "not there" / "sessions.json"), (clock, clock))
+    assert await (await logged_in(site)).reads()
+    close(site)
+
+
+async def test_a_new_password_ends_what_the_old_one_began(site: MirrorDatasette, clock: Clock) -> None:
+    sam, ana = await logged_in(site), await logged_in(site, "ana")
+    users = {**site.browse.users, "sam": hash_password("another one", iterations=10)}
+    accounts = Accounts(users, site.browse.admins, {}, False)
+    site.browse = replace(site.browse, changed=lambda: accounts)
+    clock.now += 2
+    assert not await sam.reads() and await ana.reads()
+    assert (await sam.log_in("sam", PASSWORD)).status_code == 200
+    assert (await sam.log_in("sam", "another one")).status_code == 302
+    assert await sam.reads()
 
 
 async def test_a_cookie_without_a_session_or_of_anothers_is_worth_nothing(site: MirrorDatasette) -> None:
@@ -95,7 +141,7 @@ async def test_cookies_are_for_no_script_no_foreign_form_and_over_https_for_noth
 
 def test_sessions_are_few_for_each_user() -> None:
     clock = Clock()
-    sessions = Sessions(clock)
+    sessions = Sessions(clock, lambda user: f"hash of {user}")
     names = [sessions.begin("sam") for _ in range(80)]
     other = sessions.begin("ana")
     assert [sessions.user(name) for name in names] == [None] * 30 + ["sam"] * 50

@@ -102,8 +102,8 @@ def test_pages_that_nobody_could_open(place: Place) -> None:
     assert findings(place, code=0)["browse"][0][0] == "note"
     (place.folder / "ana.hash").write_text("a password")
     (place.folder / "ana.hash").chmod(0o640)
-    place.edit("^#users = .*", 'users = { ana = { file = "ana.hash" } }')
-    assert "hash-password" in problems(place)["browse"]
+    place.edit("^users = .*", 'users = { ana = { file = "ana.hash" } }')
+    assert "promptsync user add" in problems(place)["browse"]
     (place.folder / "ana.hash").unlink()
     assert problems(place).keys() == {"secrets"}
 

@@ -38,7 +38,7 @@ def test_it_says_what_to_enter_at_the_vendor(tmp_path: Path) -> None:
     secret = (tmp_path / "webhook.secret").read_text()
     assert len(secret) >= 32 and secret.isalnum()
     assert said.count(secret) == 1
-    for expected in ("https://YOUR-HOST/hooks/prompt", "X-Hub-Signature", "run", "browse", "datasette hash-password"):
+    for expected in ("https://YOUR-HOST/hooks/prompt", "X-Hub-Signature", "run", "browse", "promptsync user add"):
         assert expected in said
 
 

@@ -64,12 +64,13 @@ def test_a_unit_notifies_and_has_time_to_drain(unit: str) -> None:
         assert int(service["TimeoutStopSec"]) == 30
 
 
-def test_the_pages_cannot_reach_the_control_socket_nor_write() -> None:
+def test_the_pages_cannot_reach_the_control_socket_and_write_sessions_alone() -> None:
     service = Directives("promptsync-browse.service")["Service"]
     assert service["RestrictAddressFamilies"].split() == ["AF_INET", "AF_INET6"]
     assert service["ReadOnlyPaths"] == str(DATA)
     assert service["User"] == "promptsync-browse" and service["ProtectSystem"] == "strict"
-    assert not {"ReadWritePaths", "StateDirectory", "CacheDirectory", "LogsDirectory", "BindPaths"} & set(service)
+    assert (service["StateDirectory"], service["StateDirectoryMode"]) == ("promptsync-browse", "0700")
+    assert not {"ReadWritePaths", "CacheDirectory", "LogsDirectory", "BindPaths"} & set(service)
 
 
 def test_the_example_configurations_belong_to_the_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -78,14 +79,10 @@ def test_the_example_configurations_belong_to_the_units(monkeypatch: pytest.Monk
     assert daemon.drop.folder.parent == daemon.backup.location.parent == DATA
     assert pages.model_fields_set >= {"mirror", "browse"}
     assert re.findall(r"^\[(.*)\]", (SYSTEMD / "browse.example.toml").read_text(), re.MULTILINE) == ["mirror", "browse"]
-    for unit, name, secret in (
-        ("promptsync.service", "webhook-secret", daemon.webhook.secrets[0]),
-        ("promptsync-browse.service", "user_ana", pages.browse.users["ana"]),
-    ):
-        (tmp_path / name).write_text("hidden\n")
-        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-        assert secret.reveal() == b"hidden"
-        assert name.startswith(Directives(unit)["Service"]["LoadCredential"].split(":")[0])
+    (tmp_path / "webhook-secret").write_text("hidden\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert daemon.webhook.secrets[0].reveal() == b"hidden"
+    assert Directives("promptsync.service")["Service"]["LoadCredential"].startswith("webhook-secret:")
 
 
 def test_users_and_folders_are_those_of_the_units(tmp_path: Path) -> None:
@@ -105,4 +102,6 @@ def test_users_and_folders_are_those_of_the_units(tmp_path: Path) -> None:
     assert re.search("^promptsync:x:[0-9]+:promptsync-browse$", (tmp_path / "etc/group").read_text(), re.MULTILINE)
     modes = {name: oct((tmp_path / name).stat().st_mode & 0o777) for name in ("etc/promptsync", str(DATA)[1:])}
     assert set(modes.values()) == {"0o750"}
-    assert (tmp_path / "etc/promptsync/users").stat().st_mode & 0o077 == 0
+    users_folder = tmp_path / "etc/promptsync/users"
+    assert users_folder.stat().st_mode & 0o777 == 0o750
+    assert users_folder.stat().st_gid == (tmp_path / "etc/promptsync").stat().st_gid
