@@ -147,7 +147,7 @@ class _Parts:
         self._latencies = Latencies(self._registry)
         self._inbox = Inbox(self._engine.mirror, clock, self._work.set, self._latencies.committed)
         self._schedule = Schedule(self._engine.mirror, clock)
-        intake = DropIntake(self._engine)
+        intake = self._intake = DropIntake(self._engine)
         drop, age = _drop_settings(config), self._engine.age
         self._drop = DropFolder(drop, intake, clock, age, intake.missing_end, intake.moved)
         self._background: list[asyncio.Task[None]] = []
@@ -179,7 +179,7 @@ class _Parts:
         path = socket_path(self._config.mirror.database)
         self._runners.append(await start_control(control, path))
         applying = Applying(self._engine, self._inbox, self._work, self._latencies, self._search)
-        work = {"applying": applying.run, "search": self._search.run, "drop folder": self._drop.run}
+        work = {"applying": applying.run, "search": self._search.run, "drop folder": self._take_dropped}
         work["unfinished files"] = self._finish_files
         work["refused bodies"] = partial(keep_too_large, app[STATE], self._engine.mirror, self._engine.clock)
         work["clock"] = ClockWatch(self._schedule.compute_anew).run
@@ -225,6 +225,12 @@ class _Parts:
             await self._supervisor.finish("hanging up", runner.cleanup)
         if self._runners:
             remove_socket(socket_path(self._config.mirror.database))
+
+    async def _take_dropped(self) -> None:
+        """Take files from the drop folder, after a look at what a killed process had moved."""
+        with suppress(Unavailable):  # the folder can be read without it
+            await self._intake.find_moved()
+        await self._drop.run()
 
     async def _finish_files(self) -> None:
         """Finish the files that a killed process was loading by hand."""

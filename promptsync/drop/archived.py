@@ -6,6 +6,7 @@ this process began has changed if it was written to after the reason beside it. 
 thread.
 """
 
+import glob
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from typing import Final
 from promptsync.clock import MICROS
 from promptsync.drop.archive import REASON, discard_reason, reason_name, take_back
 from promptsync.drop.stability import Mark
-from promptsync.drop.survey import archived_files, marks_of
+from promptsync.drop.survey import ARCHIVE_FOLDERS, archived_files, marks_of
 from promptsync.errors import Unavailable
 
 _GROWS: Final = 3600 * MICROS
@@ -113,3 +114,14 @@ class Archive:
                 del self._done[archived]
             elif mark.size > known.mark.size:
                 yield archived, known.name
+
+
+def archived_as(root: Path, name: str) -> Iterator[Path]:
+    """Paths of archived files that may have been ``root/name``; none for a file that is in an archive folder itself."""
+    *parents, last = name.split("/")
+    if parents[:1] and parents[0] in ARCHIVE_FOLDERS:
+        return
+    for archive in ARCHIVE_FOLDERS:
+        for path in sorted(root.joinpath(archive, *parents).glob(f"{glob.escape(last)}*")):
+            if re.fullmatch(r"(\.[0-9]+)?", path.name.removeprefix(last)):
+                yield path

@@ -4,16 +4,21 @@ Owns the step from the loader's report to the folder's outcome, and asks the for
 """
 
 import asyncio
+import hashlib
+import os
 import sqlite3
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import structlog
 
+from promptsync.drop.archived import archived_as
 from promptsync.drop.folder import Outcome
 from promptsync.engine.engine import Engine
+from promptsync.errors import PromptsyncError
 from promptsync.formats.ending import missing_end
-from promptsync.formats.limits import Limits, size_of
+from promptsync.formats.limits import Limits, open_file, size_of
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import DROP, after_move
 from promptsync.store import ledger
@@ -27,7 +32,7 @@ class DropIntake:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._followed: set[Path] = set()
+        self._followed: dict[Path, int] = {}
         load = engine.config.load
         self._limits = Limits(max_raw_bytes=load.max_raw_bytes, max_ratio=int(load.max_ratio), links=False)
 
@@ -49,8 +54,8 @@ class DropIntake:
         return report if isinstance(report, Exception) else self._outcome(path, report)
 
     def _outcome(self, path: Path, report: FileReport) -> Outcome:
-        if report.rejected or report.state in ("held", "failed"):
-            self._followed.add(path)
+        if report.file_id is not None and (report.rejected or report.state != "merged"):
+            self._followed[path] = report.file_id
         if report.state in ("merged", "unchanged"):
             return Outcome("done")
         return Outcome("held" if report.state in ("held", "failed") else "ignored", report.error or "")
@@ -61,12 +66,40 @@ class DropIntake:
 
     async def moved(self, before: Path, now: Path) -> None:
         """Record the new path of a file that somebody will look for. Raises Unavailable."""
-        if before not in self._followed:
-            return
-        self._followed.remove(before)
+        file_id = self._followed.pop(before, None)
+        if file_id is not None:
+            await self._follow(file_id, before, now)
 
+    async def find_moved(self) -> None:
+        """Record the new paths of files that were moved just before the last process died. Raises Unavailable."""
+        for file_id, before, now in await asyncio.to_thread(self._moved_before):
+            await self._follow(file_id, before, now)
+
+    def _moved_before(self) -> list[tuple[int, Path, Path]]:
+        root, found = self._engine.config.drop.folder, list[tuple[int, Path, Path]]()
+        with self._engine.mirror.reading() as connection:
+            needed = ledger.needed_of_drop(connection)
+        for file_id, path, size, sha256 in needed:
+            before = Path(path)
+            if before.is_relative_to(root) and not before.exists():
+                copies = archived_as(root, str(before.relative_to(root)))
+                same = (copy for copy in copies if self._is_same(copy, size, sha256))
+                found += [(file_id, before, now) for now in islice(same, 1)]
+        return found
+
+    def _is_same(self, path: Path, size: int | None, sha256: str | None) -> bool:
+        try:
+            with open_file(path, self._limits) as file:
+                return os.fstat(file.fileno()).st_size == size and sha256 in (
+                    None,
+                    hashlib.file_digest(file, "sha256").hexdigest(),
+                )
+        except (OSError, PromptsyncError):
+            return False
+
+    async def _follow(self, file_id: int, before: Path, now: Path) -> None:
         def follow(connection: sqlite3.Connection) -> None:
-            ledger.follow(connection, str(before), str(now), lambda error: after_move(error, before, now))
+            ledger.follow(connection, file_id, str(before), str(now), lambda error: after_move(error, before, now))
 
         work = self._engine.mirror.writer.submit(follow, Lane.IDLE, durable=False)
         await asyncio.wrap_future(work)

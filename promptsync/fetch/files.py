@@ -34,7 +34,7 @@ from promptsync.places.download import Bounds, download, with_retries
 from promptsync.places.incoming import Incoming
 from promptsync.places.place import Item, Place
 from promptsync.places.safe_http import Gone
-from promptsync.store import place_ledger
+from promptsync.store import ledger, place_ledger
 from promptsync.store.place_ledger import Attempt
 
 _STRIKES: Final = 2
@@ -235,18 +235,27 @@ class Files:
         job, now = self._job, iso_millis(self._job.engine.clock())
         attempts: list[place_ledger.Loaded] = []
         for item, loaded in files:
-            target, good = self._target(item), _is_good(loaded)
-            kept_at = target if _is_clean(loaded) else job.incoming.hold(target)
-            error = None if good else f"{after_move(loaded.error or '', target, kept_at)} Its copy is {kept_at}."
+            target, good, serves = self._target(item), _is_good(loaded), self._serves(loaded)
+            kept_at = None if _is_clean(loaded) and not serves else job.incoming.hold(target)
+            moved = after_move(loaded.error or "", target, kept_at or target)
+            error = None if good else f"{moved} Its copy is {kept_at}."
             attempt = Attempt(job.source, item.key, "loaded" if good else "held", now, error)
-            attempts.append((attempt, loaded.file_id, None if kept_at == target else kept_at))
+            attempts.append(place_ledger.Loaded(attempt, loaded.file_id, kept_at, serves))
         self._write(place_ledger.note_loaded, attempts)
-        job.incoming.drop(self._target(item) for item, loaded in files if _is_clean(loaded))
-        for (item, loaded), (attempt, _, _) in zip(files, attempts, strict=True):
-            if attempt.error is None:
+        job.incoming.drop(self._target(item) for (item, _), one in zip(files, attempts, strict=True) if not one.kept_at)
+        for (item, loaded), one in zip(files, attempts, strict=True):
+            if one.attempt.error is None:
                 self.loaded.append(item)
-            job.emit({"file": job.report.add_file(loaded, attempt.error)})
+            job.emit({"file": job.report.add_file(loaded, one.attempt.error)})
             done_with()
+
+    def _serves(self, loaded: FileReport) -> tuple[int, ...]:
+        """Of a known file: lines whose rejects no copy is kept for, since the process died between merging and that."""
+        if loaded.state != "unchanged" or loaded.file_id is None:
+            return ()
+        with self._job.engine.mirror.reading() as connection:
+            found = ledger.known_rejects(connection, loaded.file_id)
+        return tuple(line for line, path in found if not self._job.incoming.is_kept(Path(path)))
 
     def _tried(self, item: Item, state: str, error: PromptsyncError) -> None:
         job = self._job

@@ -161,6 +161,10 @@ class _Run:
         if self._options.by_hand:
             self._want_damaged_anew(kind)
         with self._engine.mirror.reading() as connection:
+            unknown = place_ledger.unknown_copies(connection, self._incoming.held())
+        if unknown:
+            self._write(place_ledger.note_kept, [(self._incoming.loaded_from(copy), copy) for copy in unknown])
+        with self._engine.mirror.reading() as connection:
             self._incoming.drop(place_ledger.done_with(connection, self._incoming.held()))
             changed = place_ledger.skips_differ(connection, self._source.name, kind.at.skip)
         if changed:

@@ -154,7 +154,8 @@ class _DecodedLoad(Load):
             raise unreadable(path, error) from error
 
     def _merged_before(self, connection: sqlite3.Connection) -> bool:
-        return ledger.decoded_before(connection, self._digest, self._decoding.kind.name)
+        self._report.file_id = ledger.decoded_before(connection, self._digest, self._decoding.kind.name)
+        return self._report.file_id is not None
 
     def _write(self, file_id: int, rows: int) -> None:
         """Merge the file's claims, some at a time."""

@@ -111,7 +111,7 @@ def after_move(sentence: str, before: Path, now: Path) -> str:
 
 @dataclass(slots=True)
 class FileReport:
-    """What came of a file: the ledger's row of it, whose ``file_id`` is None if none was written, and ``reason``: the
+    """What came of a file: the ledger's row of it, whose ``file_id`` is None if there is none, and ``reason``: the
     class of why it was held or ignored."""
 
     name: str

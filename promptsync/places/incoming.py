@@ -54,9 +54,17 @@ class Incoming:
             raise Unavailable(f"{target} cannot be moved to {folder} ({error.strerror}).") from error
         return folder / target.name
 
+    def is_kept(self, path: Path) -> bool:
+        """Whether a file is there, and no download that is deleted once it is merged."""
+        return path.is_file() and (path.is_relative_to(self._root / _HELD) or not path.is_relative_to(self._root))
+
     def held(self) -> list[Path]:
         """The copies put aside."""
         return sorted(path for path in (self._root / _HELD).glob("*/*") if path.is_file())
+
+    def loaded_from(self, copy: Path) -> Path:
+        """Where a copy that is put aside was downloaded to."""
+        return self._root / copy.parent.name / copy.name
 
     def drop(self, targets: Iterable[Path]) -> None:
         """Delete copies that are merged; only those in this folder."""

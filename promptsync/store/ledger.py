@@ -86,10 +86,11 @@ def changes_merged_before(
     return bool(connection.execute(sql, (sha256, table, workspace, sequence)).fetchone()[0])
 
 
-def decoded_before(connection: sqlite3.Connection, sha256: str, kind: str) -> bool:
-    """Whether a file of the same content has been merged as one of a plugin's kind."""
-    sql = "SELECT EXISTS (SELECT 1 FROM sync_file WHERE sha256 = ? AND state = 'merged' AND source LIKE ?)"
-    return bool(connection.execute(sql, (sha256, f"%:{kind}")).fetchone()[0])
+def decoded_before(connection: sqlite3.Connection, sha256: str, kind: str) -> int | None:
+    """The number of a file of the same content that has been merged as one of a plugin's kind; None if none was."""
+    sql = "SELECT max(id) FROM sync_file WHERE sha256 = ? AND state = 'merged' AND source LIKE ?"
+    number: int | None = connection.execute(sql, (sha256, f"%:{kind}")).fetchone()[0]
+    return number
 
 
 def forget_merged(connection: sqlite3.Connection, table: str) -> int:
@@ -137,12 +138,37 @@ _RETIRE = (
 every day, so files with one stay."""
 
 
-def follow(connection: sqlite3.Connection, before: str, now: str, said_of: Callable[[str], str]) -> None:
-    """The file that was loaded last at a path has been moved. ``said_of``: rewrites its error for the new path."""
-    sql = "SELECT id, error FROM sync_file WHERE path = ? ORDER BY seen_at DESC, id DESC LIMIT 1"
-    row = connection.execute(sql, (before,)).fetchone()
-    if row is not None:
-        update(connection, "sync_file", row[0], {"path": now, "error": row[1] and said_of(row[1])})
+def follow(connection: sqlite3.Connection, file_id: int, before: str, now: str, said_of: Callable[[str], str]) -> None:
+    """A file has been moved since it was loaded, and with it every line of the same content at its old path: its rows
+    may have been rejected before the process died and the file was found to be known. ``said_of``: rewrites an error
+    for the new path."""
+    sql = (
+        "SELECT f.id, f.error FROM sync_file n JOIN sync_file f ON f.id = n.id OR f.sha256 = n.sha256 "
+        "WHERE n.id = ? AND f.path = ?"
+    )
+    for line, error in connection.execute(sql, (file_id, before)).fetchall():
+        update(connection, "sync_file", line, {"path": now, "error": error and said_of(error)})
+
+
+def needed_of_drop(connection: sqlite3.Connection) -> list[tuple[int, str, int | None, str | None]]:
+    """Dropped files that somebody will look for, held or with rejects: number, path, size in bytes, SHA-256."""
+    sql = (
+        "SELECT id, path, size, sha256 FROM sync_file WHERE (source = 'drop' OR source LIKE 'drop:%') "
+        "AND path IS NOT NULL AND (state IN ('held', 'failed') OR id IN (SELECT file_id FROM sync_reject))"
+    )
+    return connection.execute(sql).fetchall()
+
+
+def known_rejects(connection: sqlite3.Connection, file_id: int) -> list[tuple[int, str]]:
+    """Lines of files that were merged before, with what a file states and holds, and whose rows still can be tried
+    again: the number and the path of each."""
+    sql = (
+        "SELECT f.id, ifnull(f.path, '') FROM sync_file n JOIN sync_file f ON f.sha256 = n.sha256 "
+        'AND f."table" = n."table" AND f.org_id IS n.org_id AND f.as_of IS n.as_of '
+        "AND f.workspace_id IS n.workspace_id AND f.sequence IS n.sequence WHERE n.id = ? AND f.id <> n.id "
+        "AND EXISTS (SELECT 1 FROM sync_reject WHERE file_id = f.id)"
+    )
+    return connection.execute(sql, (file_id,)).fetchall()
 
 
 def unfinished(connection: sqlite3.Connection) -> list[str]:

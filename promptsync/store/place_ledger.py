@@ -120,17 +120,25 @@ def note_tried(connection: sqlite3.Connection, attempt: Attempt) -> None:
     )
 
 
-Loaded = tuple[Attempt, int | None, Path | None]
-"""What came of loading a file: the attempt, the number of its row in the ledger of files, where its copy was moved."""
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of loading a file: the attempt, the number of its row in the ledger of files, where its copy was moved,
+    and the numbers of other rows whose rejects are tried again from there."""
+
+    attempt: Attempt
+    file_id: int | None
+    kept_at: Path | None = None
+    serves: tuple[int, ...] = ()
 
 
 def note_loaded(connection: sqlite3.Connection, files: Iterable[Loaded]) -> None:
     """Files were loaded or held."""
-    for attempt, file_id, kept_at in files:
-        _note_loaded(connection, attempt, file_id, kept_at)
+    for file in files:
+        _note_loaded(connection, file)
 
 
-def _note_loaded(connection: sqlite3.Connection, attempt: Attempt, file_id: int | None, kept_at: Path | None) -> None:
+def _note_loaded(connection: sqlite3.Connection, loaded: Loaded) -> None:
+    attempt, file_id, kept_at = loaded.attempt, loaded.file_id, loaded.kept_at
     if file_id is not None:
         _retire_held(connection, attempt.place, attempt.key, but=file_id)
     note_tried(connection, attempt)
@@ -140,6 +148,8 @@ def _note_loaded(connection: sqlite3.Connection, attempt: Attempt, file_id: int 
     if kept_at is not None and file_id is not None:
         changes = {"path": str(kept_at), "error": attempt.error}
         ledger.update(connection, "sync_file", file_id, changes)
+        for other in loaded.serves:
+            ledger.update(connection, "sync_file", other, {"path": str(kept_at)})
 
 
 def note_replaced(connection: sqlite3.Connection, loaded_from: Path) -> None:
@@ -231,13 +241,26 @@ def settle_held(connection: sqlite3.Connection, place: str) -> None:
     )
 
 
+def unknown_copies(connection: sqlite3.Connection, copies: Iterable[Path]) -> list[Path]:
+    """Those of the kept copies that no line names: the process died before it was written."""
+    sql = "SELECT EXISTS (SELECT 1 FROM sync_file WHERE path = ?)"
+    return [copy for copy in copies if connection.execute(sql, (str(copy),)).fetchone() == (0,)]
+
+
+def note_kept(connection: sqlite3.Connection, copies: Iterable[tuple[Path, Path]]) -> None:
+    """Copies are kept: where each was loaded from, and where it is now."""
+    moved = [(str(now), str(before)) for before, now in copies]
+    connection.executemany("UPDATE sync_file SET path = ? WHERE path = ?", moved)
+
+
 def done_with(connection: sqlite3.Connection, copies: Iterable[Path]) -> list[Path]:
     """Those of the kept copies that are not needed any more: merged, and either without rejects to be tried again or
     followed by a newer file of the same table and organization, which has the same rejects."""
     sql = (
-        "SELECT f.state IN ('merged', 'unchanged') AND (NOT EXISTS (SELECT 1 FROM sync_reject WHERE file_id = f.id) "
-        'OR EXISTS (SELECT 1 FROM sync_file n WHERE n.state = \'merged\' AND n."table" = f."table" '
-        "AND n.org_id IS f.org_id AND n.as_of > f.as_of)) FROM sync_file f WHERE path = ? ORDER BY id DESC LIMIT 1"
+        "SELECT state IN ('merged', 'unchanged') AND NOT EXISTS ("
+        "SELECT 1 FROM sync_file f JOIN sync_reject ON file_id = f.id WHERE f.path = newest.path "
+        'AND NOT EXISTS (SELECT 1 FROM sync_file n WHERE n.state = \'merged\' AND n."table" = f."table" '
+        "AND n.org_id IS f.org_id AND n.as_of > f.as_of)) FROM sync_file newest WHERE path = ? ORDER BY id DESC LIMIT 1"
     )
     return [copy for copy in copies if connection.execute(sql, (str(copy),)).fetchone() == (1,)]
 

@@ -1,6 +1,7 @@
 """From a place into the mirror: everything once, oldest first, whatever comes late, changes, vanishes or is broken."""
 
 import gzip
+import os
 import threading
 from dataclasses import replace
 from datetime import date
@@ -114,6 +115,33 @@ def test_a_file_with_rejects_is_kept_to_be_tried_again_until_it_is_good_or_a_new
         assert home.leftovers == []
 
 
+@pytest.mark.parametrize("dies_at", ["promptsync.places.incoming.Incoming.hold", "promptsync.fetch.files.Files._write"])
+@pytest.mark.parametrize("touched", [False, True])
+def test_a_kill_after_the_merge_leaves_rejects_that_can_be_tried_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch, dies_at: str, touched: bool
+) -> None:
+    """Before its copy is kept, and before the ledger of places is written; the file may have a new date since."""
+    home.file.write_text(home.file.read_text() + "[load]\nmax_bad_rows_share = 0.5\n")
+    (path,) = home.night(4, ("contact",))
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b",false,", b",perhaps,", 1), mtime=0))
+    with home.engine() as engine, monkeypatch.context() as patch:
+        patch.setattr(dies_at, _ended)
+        with pytest.raises(SystemExit):
+            home.fetch(engine)
+    if touched:
+        os.utime(path, (0, 0))
+    with home.engine() as engine:
+        report = home.fetch(engine)
+        assert [file["state"] for file in report.files] == ["unchanged"]
+        for _ in range(2):
+            home.fetch(engine)
+            result = retry_rejects(engine, {}, lambda _: None)
+            assert ([file["state"] for file in result["files"]], result["gone"]) == (["merged"], [])
+        engine.mirror.writer.run(lambda connection: connection.execute("DELETE FROM sync_reject"))
+        home.fetch(engine)
+        assert [left for left in home.leftovers if left.startswith("held/")] == []
+
+
 def test_a_held_file_that_a_person_accepts_is_put_away(home: Home) -> None:
     home.night(4)
     path = home.night(5, ("contact",))[0]
@@ -223,3 +251,7 @@ def test_two_at_once_take_turns(home: Home) -> None:
 
 def _killed(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def _ended(*_: object) -> None:
+    raise SystemExit

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import shlex
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from promptsync.config import Config
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.operations import OPERATIONS
 from promptsync.engine.engine import Engine
+from promptsync.errors import Unavailable
 from promptsync.loading.files import LoadRequest
 from promptsync.status.status import Expectations, read_status
 
@@ -167,5 +169,32 @@ async def test_rows_of_a_dropped_file_are_tried_again_where_it_is_now(config: Co
         lies = config.drop.folder / "done" / name
         await until(lies.exists)
         await until(lambda: rows(engine, "SELECT path FROM sync_file") == [(str(lies),)])
+        result = await asyncio.to_thread(OPERATIONS["retry-rejects"], engine, {}, lambda _: None)
+    assert ([file["state"] for file in result["files"]], result["gone"]) == (["merged"], [])
+
+
+@pytest.mark.parametrize("dies_at", ["promptsync.drop.folder.archive_file", "promptsync.drop.intake.DropIntake.moved"])
+async def test_rows_are_tried_again_though_the_process_died_before_the_file_was_moved(
+    config: Config, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    """Or after it was moved, before its new path was written down."""
+    name, _ = file_of("")
+    done, lines = config.drop.folder / "done", [f"{n},{'perhaps' if n == 1 else 'true'}\n" for n in range(1, 300)]
+    config.drop.folder.mkdir(parents=True)
+    (config.drop.folder / name).write_bytes(gzip.compress(("id,is_opted_out\n" + "".join(lines)).encode(), mtime=0))
+    died = threading.Event()
+
+    def dies(*_: Any) -> Any:
+        died.set()
+        raise Unavailable("The process is killed.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dies_at, dies)
+        async with running(config):
+            await until(died.is_set)
+    async with running(config) as daemon:
+        engine, lies = daemon.engine, done / name
+        await until(lies.exists)
+        await until(lambda: (str(lies),) in rows(engine, "SELECT path FROM sync_file WHERE state = 'merged'"))
         result = await asyncio.to_thread(OPERATIONS["retry-rejects"], engine, {}, lambda _: None)
     assert ([file["state"] for file in result["files"]], result["gone"]) == (["merged"], [])
