@@ -27,12 +27,13 @@ if TYPE_CHECKING:
         ReadOnly,
         Source,
         TableFiles,
+        note,
+        ok,
+        problem,
     )
-    from promptsync.plugins.finding import note, ok, problem
     from promptsync.plugins.settings import Settings
 
 _HOMES = {
-    "promptsync.plugins.finding": ("note", "ok", "problem"),
     "promptsync.clock": ("iso_millis", "parse_iso"),
     "promptsync.errors": ("ConfigError", "InputRefused"),
     "promptsync.hookspecs": ("hookimpl",),
@@ -42,6 +43,7 @@ _HOMES = {
     "promptsync.model.file_name": ("ChangeSetName", "FileName"),
     "promptsync.plugins.declared": (
         *("Change", "FileKind", "Filter", "Observer", "Page", "PluginError", "ReadOnly", "Source", "TableFiles"),
+        *("note", "ok", "problem"),
     ),
     "promptsync.plugins.settings": ("Settings",),
 }

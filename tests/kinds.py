@@ -9,8 +9,7 @@ from typing import Any
 from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.loading.kinds import FileKinds
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.loading import Plugin
+from promptsync.plugins.loading import Extensions, Plugin
 
 
 def file_kinds(config: Mapping[str, Any] | None = None, plugins: Sequence[Plugin] = ()) -> FileKinds:

@@ -22,14 +22,13 @@ from promptsync.cli.extended import plugin_commands
 from promptsync.cli.fetch import fetch
 from promptsync.cli.init import init
 from promptsync.cli.load import load
-from promptsync.cli.output import is_about_output, written
+from promptsync.cli.output import complain, discard_output, is_about_output, reader_gone, written
 from promptsync.cli.plugins import plugins
 from promptsync.cli.rejects import rejects
 from promptsync.cli.reset import reset
 from promptsync.cli.run import run
 from promptsync.cli.schema import schema
 from promptsync.cli.status import status
-from promptsync.cli.streams import complain, discard_output, reader_gone
 from promptsync.cli.user import user
 from promptsync.daemon.logs import set_up_logs
 from promptsync.errors import PromptsyncError, where_raised

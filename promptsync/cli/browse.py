@@ -13,7 +13,7 @@ import click
 from promptsync.browse.settings import Accounts, BrowseSettings
 from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
-from promptsync.cli.streams import announce
+from promptsync.cli.output import announce
 from promptsync.config import Config, Secret, load_config
 from promptsync.daemon.logs import set_up_logs
 from promptsync.daemon.notify import ServiceManager

@@ -19,17 +19,16 @@ from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.daemon.control import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError, size_in_words
-from promptsync.plugins.declared import ReadOnly
-from promptsync.plugins.finding import Finding, Level, note, ok, problem
+from promptsync.plugins.declared import Finding, Level, ReadOnly, note, ok, problem
 from promptsync.status import check_contents, check_machine, check_settings
-from promptsync.status.oversized import oversized_problem
+from promptsync.status.status import oversized_problem
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import observed
 from promptsync.store.connect import open_reader
-from promptsync.store.future import dated_in_future
+from promptsync.store.deliveries import oversized
 from promptsync.store.lock_holders import other_writer
-from promptsync.store.oversized import oversized
 from promptsync.store.overview import newest_mark
+from promptsync.store.repair import dated_in_future
 from promptsync.vendors import declared_schema, vendors
 
 

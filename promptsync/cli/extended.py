@@ -20,9 +20,8 @@ from promptsync.engine.built_in import load_extensions
 from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed
-from promptsync.plugins.declared import Check, Page, PluginError, ReadOnly
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.finding import Finding, note, ok, problem
+from promptsync.plugins.declared import Check, Finding, Page, PluginError, ReadOnly, note, ok, problem
+from promptsync.plugins.loading import Extensions
 from promptsync.store.connect import open_reader
 from promptsync.vendors import declared_schema
 

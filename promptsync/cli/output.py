@@ -1,18 +1,67 @@
-"""Checks that what a command printed was written: on a full disk any command ends with a sentence and code 3.
+"""What a command prints, and what becomes of it on a full disk or when its reader has gone.
 
 Owns that for every command alike: what is printed is flushed before the command ends, so that none ends as if all had
-been said. How the rest of a broken stream is discarded is in streams.py.
+been said; on a full disk it ends with a sentence and code 3; and how the rest of a broken stream is discarded, so that
+it does not decide how the process ends.
 """
 
 import os
+import select
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
+
+import click
 
 from promptsync.cli.context import NOT_NOW as NOT_WRITTEN
-from promptsync.cli.streams import complain, discard_output
+
+
+class Writable(Protocol):
+    """What is asked of a stream here."""
+
+    def flush(self) -> object: ...
+
+    def fileno(self) -> int: ...
+
+
+def complain(text: str) -> None:
+    """A line to standard error, if it can be written."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
+
+
+def announce(text: str) -> None:
+    """Print a line to standard output; the program goes on even if nobody reads it."""
+    try:
+        click.echo(text)
+    except (OSError, ValueError):
+        discard_output(sys.stdout)
+
+
+def discard_output(stream: Writable) -> None:
+    """Discard what is left in a stream that cannot be written to, so that the process can still end as it should.
+
+    Otherwise Python would end with code 120.
+    """
+    try:
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
+def reader_gone(stream: Writable) -> bool:
+    """Whether a stream is a pipe that nobody reads any more, as with ``| head``."""
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), select.POLLOUT)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (OSError, ValueError):
+        return False
 
 
 class Watched:

@@ -11,8 +11,7 @@ import click
 import uvloop
 
 from promptsync.cli.context import App
-from promptsync.cli.output import forgive
-from promptsync.cli.streams import discard_output
+from promptsync.cli.output import discard_output, forgive
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.logs import set_up_logs, take_over_process
 from promptsync.errors import MirrorBroken, Unavailable

@@ -11,7 +11,7 @@ from promptsync.cli.extended import plugin_findings, schema_of
 from promptsync.clock import system_clock
 from promptsync.daemon.control import daemon_runs
 from promptsync.fetch.sources import source_names
-from promptsync.plugins.finding import Level
+from promptsync.plugins.declared import Level
 from promptsync.status.status import Expectations, Status, read_status
 from promptsync.store.overview import Drift
 

@@ -23,7 +23,6 @@ from prometheus_client import CollectorRegistry
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config, open_access
 from promptsync.daemon.applying import Applying
-from promptsync.daemon.clock_watch import ClockWatch
 from promptsync.daemon.control import build_control, daemon_answers, remove_socket, socket_path, start_control
 from promptsync.daemon.health import Health, health_routes
 from promptsync.daemon.logs import log_unhandled, report
@@ -41,6 +40,7 @@ from promptsync.daemon.tasks import (
     write_down,
     write_down_too_large,
 )
+from promptsync.daemon.wall_clock import ClockWatch
 from promptsync.drop.folder import DropFolder, DropSettings
 from promptsync.drop.intake import DropIntake
 from promptsync.engine.engine import Engine

@@ -20,7 +20,7 @@ from promptsync.clock import Clock, local_date
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.daemon.schedule import Every, Later, Task
-from promptsync.daemon.wall_trigger import WallTrigger
+from promptsync.daemon.wall_clock import WallTrigger
 from promptsync.engine.engine import Engine
 from promptsync.engine.plugin_work import PluginWork
 from promptsync.errors import PromptsyncError, Unavailable
@@ -29,8 +29,8 @@ from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import Source, sources_of
 from promptsync.plugins.declared import Schedule
 from promptsync.store import observed
+from promptsync.store.deliveries import note_oversized
 from promptsync.store.mirror import Mirror
-from promptsync.store.oversized import note_oversized
 from promptsync.store.place_state import instants_by_series
 from promptsync.store.writer import Lane
 from promptsync.vendors.prompt.webhook.listener import ListenerState

@@ -1,6 +1,7 @@
-"""Decides what becomes of a file in the drop folder: waited for, loaded, passed over or held.
+"""What becomes of a file in the drop folder: waited for until it has its end, loaded, passed over or held.
 
-Owns the step from the loader's report to the folder's outcome, and asks the formats whether a file has its end.
+Owns the step from the loader's report to the folder's outcome, and the signs of an end, format by format. These are no
+proof: the content of a file with an end is judged when it is loaded, and so is a file whose end does not come.
 """
 
 import asyncio
@@ -10,21 +11,29 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 import structlog
 
 from promptsync.drop.archived import archived_as
 from promptsync.drop.folder import Outcome
 from promptsync.engine.engine import Engine
-from promptsync.errors import PromptsyncError
-from promptsync.formats.ending import missing_end
-from promptsync.formats.limits import Limits, open_file, size_of
+from promptsync.errors import Held, PromptsyncError
+from promptsync.formats.csv.records import TextEnd
+from promptsync.formats.limits import Limits, open_file, size_of, unreadable
+from promptsync.formats.parquet.proof import has_footer
+from promptsync.formats.stream import MAGIC as GZIP
+from promptsync.formats.stream import RawStream
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import DROP, after_move
 from promptsync.store import ledger
 from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
+_PARQUET: Final = b"PAR"
+_HEAD: Final = 1 << 12
+_WIDE_LINE_ENDS: Final = (b"\n\x00", b"\r\x00")
+_NOT_YET: Final = "its end is not there yet. It waits until nothing has been written to it for a while."
 
 
 class DropIntake:
@@ -112,3 +121,47 @@ class DropIntake:
     def _says_nothing(self, path: Path) -> bool:
         kinds = self._engine.kinds
         return kinds.mark(path.name) is not None or kinds.is_empty(path.name, lambda: size_of(path))
+
+
+def missing_end(path: Path, limits: Limits) -> str | None:
+    """Why a file is still incomplete, a sentence; None if it may be complete, or if waiting would not complete it.
+
+    A gzip file is complete when its last member ends with its checksum and length (RFC 1952, 2.3.1), which takes
+    decompressing all of it; a parquet file when it ends as one; a CSV file when it ends with a line. About other
+    names nothing is known. Raises FileUnavailable if it cannot be read.
+    """
+    name = path.name.lower()
+    try:
+        with open_file(path, limits) as file:
+            head = file.read(_HEAD)
+            size = file.seek(0, 2)
+            file.seek(max(size - 2, 0))
+            tail = file.read(2)
+        if name.endswith(".parquet"):
+            whole = _is_other(head, _PARQUET) or has_footer(path, limits)
+        elif head.startswith(GZIP) or name.endswith(".gz"):
+            whole = _is_other(head, GZIP) or _inflates(path, limits)
+        else:
+            end = TextEnd()
+            end.see(head)
+            end.see(tail)
+            whole = not name.endswith(".csv") or tail in _WIDE_LINE_ENDS or end.there
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return None if whole else f"{path.name}: {_NOT_YET}"
+
+
+def _is_other(head: bytes, magic: bytes) -> bool:
+    """Whether a file begins as no file of its format does. Blanks may be room that is yet to be written to."""
+    begun = head.rstrip(b"\0")
+    return begun[: len(magic)] != magic[: len(begun)]
+
+
+def _inflates(path: Path, limits: Limits) -> bool:
+    stream, end = RawStream(path, limits), TextEnd()
+    try:
+        for piece in stream:
+            end.see(piece)
+    except Held as held:
+        return held.reason == "bomb" or (held.reason == "empty" and stream.members > 0)
+    return stream.members == 1 or end.there

@@ -12,8 +12,7 @@ from promptsync.config.secret import named_secret
 from promptsync.errors import ConfigError
 from promptsync.model import FilledBy, Role, bookkeeping
 from promptsync.plugins.declared import Schedule, TableFiles
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.loading import Wanted, load_plugins
+from promptsync.plugins.loading import Extensions, Wanted, load_plugins
 from promptsync.plugins.schema import extended
 from promptsync.plugins.settings import Settings
 from promptsync.vendors import vendors

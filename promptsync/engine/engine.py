@@ -18,7 +18,6 @@ from promptsync.clock import Clock, system_clock
 from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.engine.plugin_work import PluginWork
-from promptsync.engine.search import SearchEntry
 from promptsync.errors import FileUnavailable, InputRefused, MirrorBroken, PromptsyncError, where_raised
 from promptsync.events.apply import EventApplier
 from promptsync.events.merge_claims import Merged
@@ -32,9 +31,10 @@ from promptsync.merge.guards import Guards
 from promptsync.model.file_name import OWN_MARK
 from promptsync.places.given_paths import look_through
 from promptsync.places.odd_entries import printable
-from promptsync.plugins.extensions import Extensions
+from promptsync.plugins.loading import Extensions
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
+from promptsync.store.search import SearchEntry
 from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.exports import Exports
 
@@ -227,7 +227,8 @@ class Engine:
     def _touched(self, merged: Merged) -> None:
         """Events or a plugin's files claimed these rows."""
         self.loader.touched(merged)
-        self.search.claimed(merged)
+        for (table, _), rows in merged.rows.items():
+            self.search.claimed(table, (row.key for row in rows))
 
     def close(self) -> None:
         """Finish accepted work and close."""

@@ -24,8 +24,7 @@ from promptsync.loading.decoded import DecodedLoader
 from promptsync.merge.guards import Guards
 from promptsync.plugins.calls import Calls, PluginFailed
 from promptsync.plugins.declared import Change, Observer, ReadOnly, Source
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.loading import Plugin
+from promptsync.plugins.loading import Extensions, Plugin
 from promptsync.store import changes
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane

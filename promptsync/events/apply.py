@@ -22,8 +22,7 @@ import structlog
 from promptsync.clock import iso_millis
 from promptsync.events.claims import AHEAD, Claims, believed
 from promptsync.events.fields import Fields
-from promptsync.events.large_delivery import merge_in_parts
-from promptsync.events.merge_claims import ClaimMerger, Collision, Merged
+from promptsync.events.merge_claims import ClaimMerger, Collision, Merged, merge_in_parts
 from promptsync.plugins.declared import EventHandler
 from promptsync.store.connect import attempt
 from promptsync.store.inbox import StoredEvent, mark, next_is_large, pending

@@ -1,22 +1,30 @@
 """Merging the claims of single events, in batches, on the writer's connection.
 
 Owns the step from ``Claims`` to executed statements: grouping by table and organization, parameters in the
-statement's order, keys of other organizations, links that a full list lacks. Opens nothing and commits nothing.
+statement's order, keys of other organizations, links that a full list lacks. A large delivery is merged in parts, so
+that the answers to others do not wait for it, and is marked with the last: claims can be merged twice and in any order,
+so after a kill, or beside anything else that is applied meanwhile, doing it all again ends in the same rows.
 """
 
 import sqlite3
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Final
 
 from promptsync.events.claims import Claims, RowClaim
 from promptsync.merge.event_sql import EventStatements, happened_sql
 from promptsync.model import Key, Value
-from promptsync.store import full_lists, ledger
+from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
+from promptsync.store.snapshots import add_full_lists, settle_links
+from promptsync.store.writer import Lane
 
 _CHUNK = 200
+_SECONDS: Final = 0.01
+_FIRST, _LEAST, _MOST = 100, 10, 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +127,14 @@ class ClaimMerger:
     ) -> None:
         foreign = {(one.event_id, one.key[0]) for one in collisions if one.table == "contact"}
         stated = [row for claims in batch for row in claims.full_lists if (claims.event_id, row[0]) not in foreign]
-        full_lists.add(connection, stated)
+        add_full_lists(connection, stated)
         contacts = {contact for contact, _, _ in stated}
         linked = {table for table, _ in grouped}
         for claims in batch:
             contacts.update(int(row.key[0] or 0) for row in claims.rows if self._mirror.schema[row.table].full_list)
         for table in self._mirror.schema:
             if table.full_list and contacts and (stated or table.name in linked):
-                full_lists.settle_links(connection, self._mirror.layout(table.name), contacts, revision)
+                settle_links(connection, self._mirror.layout(table.name), contacts, revision)
 
 
 def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
@@ -184,3 +192,59 @@ class _Plan:
                 yield (*cells, row.seen)
             else:
                 yield cells
+
+
+class Parts:
+    """Claims, some at a time. What a full list says of a contact comes with the contact's own row: whether that belongs
+    to another organization decides about both."""
+
+    def __init__(self, claims: Claims) -> None:
+        self._rest = claims
+        self._done = 0
+        self._lists: dict[int, list[tuple[int, str, int]]] = defaultdict(list)
+        for stated in claims.full_lists:
+            self._lists[stated[0]].append(stated)
+        self._whole = max(len(claims.rows), len(claims.mentions), len(claims.happened))
+        self._foreign: set[int] = set()
+
+    def take(self, count: int) -> tuple[Claims, bool]:
+        """The next claims, at most this many of each kind, and whether they are the last."""
+        first, self._done = self._done, self._done + count
+        last, claims = self._done >= self._whole, self._rest
+        rows, some = claims.rows[first : self._done], slice(first, self._done)
+        contacts = [int(row.key[0] or 0) for row in rows if row.table == "contact"]
+        lists = [stated for contact in contacts for stated in self._lists.pop(contact, ())]
+        if last:
+            lists += [one for contact, all_ in self._lists.items() if contact not in self._foreign for one in all_]
+        part = replace(
+            claims, rows=rows, mentions=claims.mentions[some], happened=claims.happened[some], full_lists=lists
+        )
+        return part, last
+
+    def exclude(self, collisions: list[Collision]) -> None:
+        """These keys belong to another organization."""
+        self._foreign.update(int(one.key[0] or 0) for one in collisions if one.table == "contact")
+
+
+Merge = Callable[[sqlite3.Connection, Claims, bool], list[Collision] | None]
+"""Merges some claims; the flag says whether they are the last. Returns what collided; None: nothing more is to be
+merged."""
+
+
+def merge_in_parts(mirror: Mirror, claims: Claims, merge: Merge) -> None:
+    """Hand claims to ``merge`` part by part, each in a transaction of its own. Not for the writer's thread."""
+    parts, size, last = Parts(claims), _FIRST, False
+    while not last:
+        part, last = parts.take(size)
+
+        def timed(
+            connection: sqlite3.Connection, part: Claims = part, last: bool = last
+        ) -> tuple[list[Collision] | None, float]:
+            started = time.perf_counter()
+            return merge(connection, part, last), time.perf_counter() - started
+
+        collisions, spent = mirror.writer.run(timed, Lane.APPLY, durable=False)
+        if collisions is None:
+            return
+        parts.exclude(collisions)
+        size = min(max(int(size * _SECONDS / max(spent, 1e-6)), _LEAST), 2 * size, _MOST)

@@ -17,8 +17,7 @@ from promptsync.events.merge_claims import Merged
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import EventHandler, PluginError
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.loading import Plugin
+from promptsync.plugins.loading import Extensions, Plugin
 from promptsync.store.inbox import StoredEvent, pending
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane

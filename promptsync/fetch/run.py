@@ -37,8 +37,7 @@ from promptsync.places.place import Expected, Item, PassedOver, Place
 from promptsync.places.plan import FetchOptions, Plan, make_plan
 from promptsync.places.web import is_pattern
 from promptsync.store import ledger, place_ledger
-from promptsync.store.place_listing import Listing
-from promptsync.store.place_state import organizations
+from promptsync.store.place_state import Listing, organizations
 
 __all__ = ["FetchReport", "FetchSettings", "fetch_source", "record_run", "settings_of"]
 

@@ -31,8 +31,7 @@ from promptsync.merge.guards import LATEST_AHEAD, Content, Guards, reason_in_bad
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import FileKind, PluginError
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.loading import Plugin
+from promptsync.plugins.loading import Extensions, Plugin
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress

@@ -18,9 +18,7 @@ from promptsync.formats.limits import size_of
 from promptsync.loading.change_set import ChangeSetLoad
 from promptsync.loading.load import log
 from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
-from promptsync.loading.small_change_set import SmallChangeSet
-from promptsync.loading.small_files import LoadAlone, SmallFile, SmallRun
-from promptsync.loading.small_snapshot import SmallSnapshot
+from promptsync.loading.small_files import LoadAlone, SmallChangeSet, SmallFile, SmallRun, SmallSnapshot
 from promptsync.loading.snapshot import FileLoad
 from promptsync.loading.spellings import spellings
 from promptsync.merge.guards import LATEST_AHEAD

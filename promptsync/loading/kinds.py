@@ -15,8 +15,7 @@ from promptsync.model import FilledBy, Schema
 from promptsync.model.file_name import ChangeSetName, FileName, TableFileName
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import FileKind, TableFiles
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.loading import Plugin
+from promptsync.plugins.loading import Extensions, Plugin
 
 _UNKNOWN = "unknown_name"
 

@@ -18,9 +18,8 @@ from promptsync.formats.proof import Proof, prove, refuse_damage
 from promptsync.formats.rejects import BadRow
 from promptsync.loading.file_rejects import keep_rejects
 from promptsync.loading.fill import Filled, Filler, lacks_of
-from promptsync.loading.known_blocks import Survey, survey
+from promptsync.loading.known_blocks import Survey, one_pass, survey
 from promptsync.loading.load import Load
-from promptsync.loading.one_pass import one_pass
 from promptsync.loading.report import LoadRequest, LoadSettings
 from promptsync.loading.snapshot_merge import SnapshotMerge
 from promptsync.loading.spellings import note_dialect

@@ -13,7 +13,7 @@ from promptsync.clock import iso_millis
 OWN_MARK = "own_mark"
 """The reason of a report on a file that its vendor writes for itself: nothing is wrong with it."""
 VERSION_BYTES = 28
-"""Length of the version of a row of a change set: see formats/parquet/versions.py."""
+"""Length of the version of a row of a change set: see formats/parquet/reader.py."""
 
 
 @dataclass(frozen=True, slots=True)

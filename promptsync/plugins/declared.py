@@ -1,4 +1,4 @@
-"""What a plugin can declare, as data: the shapes that hooks return and that its functions are given.
+"""What a plugin can declare, as data: the shapes that hooks return, and those that its functions are given and return.
 
 Owns shapes and their own checks. Everything here is part of the contract with plugin authors, who import it from
 ``promptsync``.
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +175,40 @@ class Declared:
     commands: list[Any] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     metadata: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Level(Enum):
+    """``NOTE``: worth knowing, nothing has to be done. ``PROBLEM``: a person has to do something."""
+
+    OK = "ok"
+    NOTE = "note"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One answer of a check. ``check``: what was looked at, a stable name. ``says``: a sentence; of a problem, with
+    what to do. It never holds a secret or personal data: it is printed and pasted into mails."""
+
+    level: Level
+    check: str
+    says: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Plain data, for JSON."""
+        return {"level": self.level.value, "check": self.check, "says": self.says}
+
+
+def ok(check: str, says: str) -> Finding:
+    """It is as it should be."""
+    return Finding(Level.OK, check, says)
+
+
+def note(check: str, says: str) -> Finding:
+    """Worth knowing."""
+    return Finding(Level.NOTE, check, says)
+
+
+def problem(check: str, says: str) -> Finding:
+    """Somebody has to do something."""
+    return Finding(Level.PROBLEM, check, says)

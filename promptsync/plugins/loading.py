@@ -1,8 +1,8 @@
 """Finding the enabled plugins and taking what they declare.
 
-Owns where plugins come from (the plugins folder, entry points of the group ``promptsync``) and everything that makes
-one be refused at the start, each with a sentence: not found, cannot be imported, misspelt or asynchronous hooks,
-declarations of the wrong shape.
+Owns where plugins come from (the plugins folder, entry points of the group ``promptsync``), everything that makes one
+be refused at the start, each with a sentence (not found, cannot be imported, misspelt or asynchronous hooks,
+declarations of the wrong shape), and the shape of promptsync as they extend it, which engine/built_in.py puts together.
 """
 
 import importlib.util
@@ -20,9 +20,9 @@ import pluggy
 
 from promptsync import hookspecs
 from promptsync.errors import ConfigError
-from promptsync.model import Table
+from promptsync.model import Schema, Table
 from promptsync.plugins.calls import Calls, PluginFailed
-from promptsync.plugins.declared import Declared, FileKind, Filter, Observer, Page, Source, TableFiles
+from promptsync.plugins.declared import Declared, EventHandler, FileKind, Filter, Observer, Page, Source, TableFiles
 from promptsync.plugins.settings import Settings
 
 GROUP = "promptsync"
@@ -215,3 +215,23 @@ def _is_async(function: Any) -> bool:
 
 def _hooks() -> list[str]:
     return list(Declared.__slots__)
+
+
+@dataclass(frozen=True, slots=True)
+class Extensions:
+    """promptsync as the enabled plugins extend it. ``handlers``: promptsync's own, by event type; ``own``: all that
+    ships with it."""
+
+    schema: Schema
+    handlers: Mapping[str, EventHandler]
+    plugins: tuple[Plugin, ...] = ()
+    own: Declared = field(default_factory=Declared)
+
+    def observers(self) -> list[tuple[str, Plugin, Observer]]:
+        """Every observer with the name of its queue."""
+        return [(f"{p.name}.{o.name}", p, o) for p in self.plugins for o in p.declared.observers]
+
+    def close(self) -> None:
+        """Call no plugin any more."""
+        for plugin in self.plugins:
+            plugin.calls.close()

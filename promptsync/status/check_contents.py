@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from promptsync.clock import MICROS, iso_millis
-from promptsync.plugins.finding import Finding, note, ok, problem
+from promptsync.plugins.declared import Finding, note, ok, problem
 from promptsync.store import deliveries, observed
 from promptsync.store.overview import drift, files_ahead
 from promptsync.store.reading import first_damage

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 
 from promptsync.errors import size_in_words
-from promptsync.plugins.finding import Finding, note, ok, problem
+from promptsync.plugins.declared import Finding, note, ok, problem
 
 LOW_DISK = 256 << 20
 _OTHERS, _OTHERS_WRITE = 0o007, 0o002

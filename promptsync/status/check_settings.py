@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from promptsync.config import Config, Secret, require_authentication
 from promptsync.config.section import Section
 from promptsync.errors import ConfigError
-from promptsync.plugins.finding import Finding, note, ok, problem
+from promptsync.plugins.declared import Finding, note, ok, problem
 
 _OF_THE_SERVICE = ("env", "credential")
 

@@ -1,6 +1,7 @@
 """Is the mirror up to date? Read from the mirror alone, by anyone who may read it.
 
-Owns the questions and what counts as needing a person. Opens nothing: it is handed a reading connection.
+Owns the questions, what counts as needing a person, and the sentences. Opens nothing: it is handed a reading
+connection.
 """
 
 import shlex
@@ -9,23 +10,28 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from promptsync.clock import MICROS, iso_millis, local_date, parse_iso
+from promptsync.errors import size_in_words
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Schema
-from promptsync.status.change_sets import change_set_problems
-from promptsync.status.oversized import oversized_problem
 from promptsync.status.sources import SourceState, source_problems, source_states
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import jobs, overview, rejects, search
-from promptsync.store.change_set_state import ChangeSetState, change_set_states
 from promptsync.store.changes import troubles
-from promptsync.store.deliveries import InboxState, inbox_state
-from promptsync.store.future import Future, dated_in_future
-from promptsync.store.oversized import Oversized, oversized
+from promptsync.store.deliveries import InboxState, Oversized, inbox_state, oversized
+from promptsync.store.overview import ChangeSetState, change_set_states
+from promptsync.store.repair import Future, dated_in_future
 from promptsync.vendors import own_mark
+
+_WRONG_CLOCK: Final = 86_400 * MICROS
+"""A row that much later than now is no matter of two clocks that differ."""
+_UNCHANGING: Final = frozenset({"cio_events", "cio_inbound"})
+"""What happened once does not change: a row's time decides between copies of it, which say the same."""
+_MIB: Final = 1 << 20
+_MOST_KINDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +189,32 @@ def differs(name: str, rows: int, path: str) -> str:
     return (
         f"{name} differs from the export of the same night merged before it in {rows:,} rows; of each value the "
         f"greater was kept. If it replaces that export: promptsync load --corrects {shlex.quote(path)}"
+    )
+
+
+def change_set_problems(states: Iterable[ChangeSetState], now: int) -> Iterator[str]:
+    """Sentences, each for a person to act on. ``now``: microseconds."""
+    for state in states:
+        if state.latest and state.table not in _UNCHANGING and parse_iso(state.latest) > now + _WRONG_CLOCK:
+            yield (
+                f"{state.later:,} rows of {state.table} in workspace {state.workspace_id} are dated later than now, up "
+                f"to {state.latest}, and win over every change before that: once the vendor has put them right, "
+                f"'promptsync reset {state.table}' and load its files again."
+            )
+
+
+def oversized_problem(found: Oversized | None, allowed: int) -> str | None:
+    """A sentence for a person to act on; None if there is nothing to do. ``allowed``: ``webhook.max_body`` in bytes."""
+    if found is None or found.largest <= allowed:
+        return None
+    kinds = sorted(found.count, key=lambda kind: -found.count[kind])
+    of = ", ".join(kinds[:_MOST_KINDS]) + (" and others" if len(kinds) > _MOST_KINDS else "")
+    one = found.total == 1
+    allow, came = size_in_words(allowed), size_in_words(found.largest)
+    return (
+        f"{found.total:,} {'delivery was' if one else 'deliveries were'} refused, as {'it is' if one else 'they are'} "
+        f"larger than webhook.max_body allows, and {'is' if one else 'are'} not in the mirror ({of}; {allow} "
+        f"are allowed, {came} or more came; the last at {found.last_at}). Set webhook.max_body to "
+        f'"{-(-found.largest // _MIB)} MiB" or more and restart; let a proxy in front pass as much (nginx: '
+        "client_max_body_size, Caddy: request_body max_size); then have the vendor send them again."
     )

@@ -1,26 +1,68 @@
-"""Taking back what was dated in the future: by a wrong clock, a typing error in a name, or an accepted file.
+"""What is dated in the future, by a wrong clock, a typing error in a name, or an accepted file, and taking it back.
 
-Owns finding such claims in a mirror and mending it. The latest claim wins, so one from the future wins over all that
-are true. Here it loses its time, not its value: a row keeps the value until any other claim is made. What then has to
-be claimed again is made ready: files of the table can be loaded again, deliveries are applied again.
-Done twice, or again after a kill, it ends in the same rows.
+Owns finding it in a mirror and mending it. The latest claim wins, so one from the future wins over all that are true.
+Here it loses its time, not its value: a row keeps the value until any other claim is made. What then has to be claimed
+again is made ready: files of the table can be loaded again, deliveries are applied again. Records of files and runs
+only get another date. Done twice, or again after a kill, it ends in the same rows.
 """
 
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from promptsync.clock import CLOCKS_DIFFER, iso_micros, iso_millis, parse_iso
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import PER_MICRO, TERMINAL
 from promptsync.model import FilledBy, Role, Schema
-from promptsync.store.future import date_records_anew
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 
+_DATES: Final = (("sync_file", "seen_at"), ("sync_run", "started_at"), ("sync_run", "finished_at"))
 _SOME = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Future:
+    """How many are dated further ahead of the clock than clocks differ, and the last such time (ISO)."""
+
+    deliveries: int = 0
+    files: int = 0
+    runs: int = 0
+    latest: str | None = None
+
+    def words(self) -> str:
+        """What they are, for a sentence; empty if there is none."""
+        named = (self.deliveries, "delivery", "deliveries"), (self.files, "file", "files"), (self.runs, "run", "runs")
+        parts = [f"{count:,} {one if count == 1 else many}" for count, one, many in named if count]
+        return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def dated_in_future(connection: sqlite3.Connection, now: int) -> Future:
+    """What is on record with a time that has not come. ``now``: microseconds."""
+    latest = now + CLOCKS_DIFFER
+    columns = (("sync_event", "received_at", iso_micros(latest)), *((*date, iso_millis(latest)) for date in _DATES[:2]))
+    deliveries, files, runs = (
+        connection.execute(f"SELECT count(*), max({column}) FROM {table} WHERE {column} > ?", (text,)).fetchone()
+        for table, column, text in columns
+    )
+    times = [at for _, at in (deliveries, files, runs) if at]
+    return Future(deliveries[0], files[0], runs[0], max(times, default=None))
+
+
+def date_records_anew(connection: sqlite3.Connection, now: int) -> int:
+    """Give files and runs of the future the time of the one before them, or of the next, or now; returns how many."""
+    values = {"latest": iso_millis(now + CLOCKS_DIFFER), "now": iso_millis(now)}
+    count = 0
+    for table, column in _DATES:
+        at = quote(column)
+        near = f"SELECT b.{at} FROM {table} b WHERE b.{at} <= :latest AND b.id"
+        before, after = f"{near} < {table}.id ORDER BY b.id DESC LIMIT 1", f"{near} > {table}.id ORDER BY b.id LIMIT 1"
+        anew = f"coalesce(({before}), ({after}), :now)"
+        changed = connection.execute(f"UPDATE {table} SET {at} = {anew} WHERE {at} > :latest", values).rowcount
+        count += changed if column != "finished_at" else 0
+    return count
 
 
 @dataclass(slots=True)
@@ -48,12 +90,6 @@ def future_snapshots(connection: sqlite3.Connection, latest: int) -> list[tuple[
     return [tuple(row) for row in connection.execute(sql, (latest,))]
 
 
-def future_deliveries(connection: sqlite3.Connection, latest: int) -> int:
-    """How many deliveries were received later than ``latest``."""
-    sql = "SELECT count(*) FROM sync_event WHERE received_at > ?"
-    return int(connection.execute(sql, (iso_micros(latest),)).fetchone()[0])
-
-
 def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaired:
     """Mend the mirror, in slices between which deliveries are stored. Blocking: not for the event loop's thread.
 
@@ -63,7 +99,7 @@ def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaire
     done = Repaired()
     with mirror.reading() as connection:
         done.snapshots = future_snapshots(connection, latest)
-        done.deliveries = future_deliveries(connection, now + CLOCKS_DIFFER)
+        done.deliveries = dated_in_future(connection, now).deliveries
     for table, org in dict.fromkeys((table, org) for table, org, _ in done.snapshots):
         _release(mirror, mirror.layout(table), org, progress)
         done.files += mirror.writer.run(lambda c, t=table, o=org: _forget(c, t, o, latest))  # type: ignore[misc]

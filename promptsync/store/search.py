@@ -1,17 +1,25 @@
-"""Keeping full-text search up to date, in batches, after the rows.
+"""Keeping full-text search up to date, after the rows and in small pieces.
 
-Owns entering rows into the FTS5 tables. An entry is taken out by a trigger before its text changes (store/ddl.py), so
-an entered row is one whose id has a document size; everything else is missing and entered here, by the code that wrote
-the rows or, after a file, by catching up.
+Owns entering rows into the FTS5 tables, which rows wait for it and how much is done at a time: one row more can make
+FTS5 merge pages for tens of milliseconds, so it never happens in the transaction of a delivery or of a batch of them.
+An entry is taken out by a trigger before its text changes (store/ddl.py), so an entered row is one whose id has a
+document size; everything else is missing and entered here, by whoever wrote the rows or by catching up after a file.
+Blocking, for a worker thread.
 """
 
 import sqlite3
-from collections.abc import Sequence
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 
 from promptsync.merge.sql import names, quote
-from promptsync.model import Schema, Table
+from promptsync.model import Key, Schema, Table
+from promptsync.store.mirror import Mirror
+from promptsync.store.writer import Lane, Preempted
 
 _CHUNK = 500
+_SLICE = 2_000
+_SMALL = 100
 
 
 def enter(connection: sqlite3.Connection, table: Table, ids: Sequence[int]) -> None:
@@ -55,3 +63,58 @@ def _enter(table: Table) -> str:
 def _absent(table: Table) -> str:
     docsize = quote(f"{table.name}_fts_docsize")
     return f"NOT EXISTS (SELECT 1 FROM {docsize} d WHERE d.id = {quote(table.name)}.{quote(table.key[0])})"
+
+
+class SearchEntry:
+    """Keeps the search of one mirror up to date."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._lock = threading.Lock()
+        self._waiting: dict[str, set[int]] = defaultdict(set)
+
+    def claimed(self, table: str, keys: Iterable[Key]) -> None:
+        """Rows with these keys were claimed: if their table can be searched, they are entered soon."""
+        if self._mirror.schema[table].search:
+            with self._lock:
+                self._waiting[table].update(int(key[0] or 0) for key in keys)
+
+    def enter_claimed(self) -> int:
+        """Enter what events claimed meanwhile; returns how many rows that were. After a kill ``enter_missing`` does."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, defaultdict(set)
+        for table, ids in waiting.items():
+            self._enter(table, sorted(ids))
+        return sum(map(len, waiting.values()))
+
+    def enter_missing(self, table: str, progress: Callable[[str, int, int], None] = lambda *_: None) -> int:
+        """Enter all rows of a table that are not in search yet; returns how many. ``progress``: (step, done, 0)."""
+        declared = self._mirror.schema[table]
+        after = entered = 0
+        while declared.search:
+            with self._mirror.reading() as connection:
+                ids = missing(connection, declared, after, 10 * _SLICE)
+            if not ids:
+                break
+            self._enter(table, ids)
+            after, entered = ids[-1], entered + len(ids)
+            progress("indexing", entered, 0)
+        return entered
+
+    def _enter(self, table: str, ids: Sequence[int]) -> None:
+        for start in range(0, len(ids), _SLICE):
+            some = ids[start : start + _SLICE]
+            try:
+                self._run(table, some, preemptible=True)
+            except Preempted:  # a delivery came in between: again, in small pieces
+                for first in range(0, len(some), _SMALL):
+                    self._run(table, some[first : first + _SMALL], preemptible=False)
+
+    def _run(self, table: str, ids: Sequence[int], *, preemptible: bool) -> None:
+        declared = self._mirror.schema[table]
+        self._mirror.writer.run(
+            lambda connection: enter(connection, declared, ids),
+            Lane.IDLE,
+            durable=False,
+            preemptible=preemptible,
+        )

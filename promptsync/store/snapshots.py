@@ -1,8 +1,9 @@
-"""What snapshots have been applied, kept in memory for the writer.
+"""What snapshots have been applied, and what full lists a contact's links have had: what absence is judged by.
 
-Owns the questions that every merge asks: which applied snapshot of a table and organization is the newest, which is
-the first after an instant, which split columns the newest one asserts. Loaded at start and updated after the commit
-of each change; with several changes in one transaction, within it.
+Owns the questions that every merge asks, in memory for the writer: which applied snapshot of a table and organization
+is the newest, which is the first after an instant, which split columns the newest one asserts. Loaded at start and
+updated after the commit of each change; with several changes in one transaction, within it. Owns ``sync_full_list``,
+the instants at which a delivery stated all links of a contact, and what it makes of the links' ``removed_at``.
 """
 
 import json
@@ -12,7 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from promptsync.clock import iso_millis
+from promptsync.merge.absence import removed_at
 from promptsync.merge.layout import Layout
+from promptsync.merge.sql import names, quote
 from promptsync.merge.version import Rank, version
 
 
@@ -125,3 +128,31 @@ def record_lacks(connection: sqlite3.Connection, table: str, columns: Iterable[s
             if org in (None, owner)
         ],
     )
+
+
+def add_full_lists(connection: sqlite3.Connection, stated: Iterable[tuple[int, str, int]]) -> None:
+    """Keep that full lists were stated: (contact, list, microseconds)."""
+    connection.executemany("INSERT INTO sync_full_list VALUES (?, ?, ?) ON CONFLICT DO NOTHING", stated)
+
+
+def settle_links(connection: sqlite3.Connection, layout: Layout, contacts: set[int], revision: int) -> None:
+    """Set ``removed_at`` of these contacts' links to what the full lists known so far say."""
+    table, key = quote(layout.table.name), names(layout.key)
+    same_key = " AND ".join(f"{quote(column)} = ?" for column in layout.key)
+    for contact in contacts:
+        links = connection.execute(f"SELECT {key}, _seen_at, removed_at FROM {table} WHERE contact_id = ?", (contact,))
+        found = links.fetchall()
+        if not found:
+            continue
+        stated = connection.execute(
+            "SELECT at FROM sync_full_list WHERE contact_id = ? AND list = ? ORDER BY at",
+            (contact, layout.table.full_list),
+        )
+        full_lists = [at for (at,) in stated]
+        for *link, seen, removed in found:
+            gone = removed_at(seen, full_lists)
+            text = None if gone is None else iso_millis(gone)
+            if text != removed:
+                connection.execute(
+                    f"UPDATE {table} SET removed_at = ?, _rev = ? WHERE {same_key}", (text, revision, *link)
+                )

@@ -22,7 +22,7 @@ from promptsync.places.place import Item
 from promptsync.places.plan import FetchOptions, make_plan
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_ledger import Attempt, Known, note_seen, note_tried
-from promptsync.store.place_listing import Listing
+from promptsync.store.place_state import Listing
 from promptsync.vendors import declared_schema
 from promptsync.vendors.customerio.files import parse_change_set
 

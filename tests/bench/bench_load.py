@@ -19,9 +19,9 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from promptsync.clock import system_clock
-from promptsync.engine.search import SearchEntry
 from promptsync.loading.files import FileLoader, LoadRequest, LoadSettings
 from promptsync.store.mirror import Mirror
+from promptsync.store.search import SearchEntry
 from promptsync.vendors import declared_schema
 from tests.bench.bulk import write_message_file
 from tests.kinds import file_kinds

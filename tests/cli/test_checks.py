@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from promptsync.config import Config
 from promptsync.config.sections import Section
-from promptsync.plugins.finding import Level
+from promptsync.plugins.declared import Level
 from promptsync.status.check_contents import check_clock, check_ids, check_integrity, count_numbers
 from promptsync.status.check_machine import (
     Port,

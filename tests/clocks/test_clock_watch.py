@@ -14,9 +14,8 @@ from structlog.testing import capture_logs
 
 from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_millis, micros_of
 from promptsync.config.schedules import parse_schedule
-from promptsync.daemon.clock_watch import BOUND, ClockWatch, Reading, moved
 from promptsync.daemon.schedule import Every, Schedule, Task, is_due
-from promptsync.daemon.wall_trigger import WallTrigger
+from promptsync.daemon.wall_clock import BOUND, ClockWatch, Reading, WallTrigger, moved
 from promptsync.errors import Unavailable
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema

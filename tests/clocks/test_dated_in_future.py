@@ -13,8 +13,8 @@ from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_micros, iso_millis, pars
 from promptsync.daemon.metrics import mirror_metrics
 from promptsync.status.sources import task_of
 from promptsync.status.status import Expectations, Status, read_status
-from promptsync.store.future import Future, date_records_anew, dated_in_future
 from promptsync.store.mirror import Mirror
+from promptsync.store.repair import Future, date_records_anew, dated_in_future
 from promptsync.vendors import declared_schema
 
 NOW = parse_iso("2026-02-04T08:00:00Z")

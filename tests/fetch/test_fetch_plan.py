@@ -22,7 +22,7 @@ from promptsync.store.place_ledger import (
     note_tried,
     skips_differ,
 )
-from promptsync.store.place_listing import Listing
+from promptsync.store.place_state import Listing
 from promptsync.vendors import declared_schema
 
 NOW = "2026-02-04T00:00:00.000Z"

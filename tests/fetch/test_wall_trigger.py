@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from promptsync.clock import iso_millis, micros_of
 from promptsync.config.schedules import parse_schedule
 from promptsync.daemon.schedule import is_due
-from promptsync.daemon.wall_trigger import WallTrigger, next_fire
+from promptsync.daemon.wall_clock import WallTrigger, next_fire
 
 ZONE = ZoneInfo("America/Los_Angeles")
 

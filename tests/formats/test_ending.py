@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptsync.drop.intake import missing_end
 from promptsync.errors import FileUnavailable, Held
-from promptsync.formats.ending import missing_end
 from promptsync.formats.limits import Limits
 from promptsync.formats.proof import prove
 

@@ -8,8 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from promptsync.errors import Held
-from promptsync.formats.csv.quoting import strictly
 from promptsync.formats.csv.records import blocks, split
+from promptsync.formats.csv.text import strictly
 
 SOUP = st.lists(
     st.sampled_from([b'"', b'""', b'\\"', b",", b"\n", b"\r\n", b"a", b"b c", b" ", b'"a"', b',"']), max_size=30

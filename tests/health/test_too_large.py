@@ -17,8 +17,8 @@ from promptsync.config import Config, load_config
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.tasks import write_down_too_large
 from promptsync.errors import Unavailable
-from promptsync.status.oversized import oversized_problem
-from promptsync.store.oversized import note_oversized, oversized
+from promptsync.status.status import oversized_problem
+from promptsync.store.deliveries import note_oversized, oversized
 from promptsync.vendors.prompt.webhook.listener import ListenerState
 
 TEXT = """\

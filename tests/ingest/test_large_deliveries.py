@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsync.errors import Unavailable
-from promptsync.events import large_delivery
+from promptsync.events import merge_claims
 from promptsync.events.apply import EventApplier
 from promptsync.events.merge_claims import ClaimMerger
 from promptsync.model.delivery import Delivery
@@ -60,9 +60,9 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 @pytest.fixture
 def in_tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inbox, "LARGE", 0)
-    monkeypatch.setattr(large_delivery, "_FIRST", 2)
-    monkeypatch.setattr(large_delivery, "_LEAST", 1)
-    monkeypatch.setattr(large_delivery, "_MOST", 3)
+    monkeypatch.setattr(merge_claims, "_FIRST", 2)
+    monkeypatch.setattr(merge_claims, "_LEAST", 1)
+    monkeypatch.setattr(merge_claims, "_MOST", 3)
 
 
 def _store(mirror: Mirror, *deliveries: tuple[str, Any]) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsync.engine.search import SearchEntry
 from promptsync.events.apply import EventApplier
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
+from promptsync.store.search import SearchEntry
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.events import HANDLERS
 

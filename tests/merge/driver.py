@@ -21,8 +21,7 @@ from promptsync.model import Schema
 from promptsync.model.delivery import Delivery
 from promptsync.plugins.calls import Calls
 from promptsync.plugins.declared import Declared
-from promptsync.plugins.extensions import Extensions
-from promptsync.plugins.loading import Plugin
+from promptsync.plugins.loading import Extensions, Plugin
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.snapshots import AppliedSnapshots

@@ -186,11 +186,11 @@ def test_an_index_survives_being_stored() -> None:
 
 READS_CELLS = (
     *("formats.cells", "formats.times", "formats.csv.block", "formats.csv.dialect", "formats.csv.encoding"),
-    *("formats.csv.header", "formats.csv.quote_places", "formats.csv.quoting", "formats.csv.reader"),
+    *("formats.csv.header", "formats.csv.quote_places", "formats.csv.reader"),
     *("formats.csv.records", "formats.csv.row_typing", "formats.csv.text", "formats.csv.time_spelling"),
 )
 """What decides which values the bytes of a snapshot mean."""
-READ_AS = (b"4", "74cc9bff9e0244c4")
+READ_AS = (b"4", "a98785f74b66ca0d")
 """The version of the block index, and a digest of these modules as they were when it was last looked at."""
 
 

@@ -1,6 +1,6 @@
 """Finds which quotes of a text open and close cells, without going record by record.
 
-Owns that and the positions outside of quotes. Ambiguous quotes are judged in quoting.py; records.py scans a text that
+Owns that and the positions outside of quotes. Ambiguous quotes are judged in text.py; records.py scans a text that
 its quotes do not divide into cells at all. A text is processed in slices, so that one of nothing but quotes takes
 little more memory than any other.
 """

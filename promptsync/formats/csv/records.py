@@ -2,7 +2,7 @@
 
 Owns the cutting of a byte stream into blocks of complete records, and of a block into its records. Does not look into
 cells. A record ends with LF, CR LF or CR outside quotes; empty lines are no records. What is no RFC 4180 is cut as
-Arrow's reader would, and marked: whether it may stand is decided in quoting.py.
+Arrow's reader would, and marked: whether it may stand is decided in text.py.
 """
 
 import re

@@ -1,8 +1,10 @@
-"""A proven change set as typed Arrow batches, rows that cannot be read set apart.
+"""A proven change set as typed Arrow batches, each row with its version, rows that cannot be read set apart.
 
 Owns the reading of one parquet file (Customer.io, Data warehouse sync): batch by batch, in bounded memory, and how a
-bad row is shown: a parquet file has no bytes of a row, so it is written as JSON. Does not prove the file (proof.py),
-does not judge how many bad rows are too many, writes nothing.
+bad row is shown: a parquet file has no bytes of a row, so it is written as JSON. Owns the version of a row, 28 bytes
+whose order IS the vendor's order: the row's own order (8), the file's sequence (8), its part (8), the row's position in
+the file from 1 (4), each big-endian. Does not prove the file (proof.py), does not judge how many bad rows are too many,
+writes nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,10 +30,11 @@ from promptsync.formats.parquet.proof import translated
 from promptsync.formats.parquet.source import ParquetSource
 from promptsync.formats.parquet.times import times_of
 from promptsync.formats.parquet.types import Column
-from promptsync.formats.parquet.versions import MOST_ROWS, row_versions
 from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.model import Kind, Table
-from promptsync.model.file_name import ChangeSetName
+from promptsync.model.file_name import VERSION_BYTES, ChangeSetName
+
+MOST_ROWS = (1 << 32) - 1
 
 
 def bad_rows(
@@ -84,7 +87,7 @@ class ChangeSetReader:
     """Iterates once over the batches of a file of ``table``, whose name says ``name``.
 
     ``schema``: ``_n`` (position of the row from 1, rejected ones counted), key columns, value columns that the file
-    has, unknown ones as text, ``_at`` (the version, versions.py). ``unknown``: columns that are not declared, as
+    has, unknown ones as text, ``_at`` (the version). ``unknown``: columns that are not declared, as
     named in the batches. ``lacks``: declared value columns that the file, and so the batches, do not have;
     ``leave_out`` are not even decoded and count as such. ``total``: rows according to the footer. ``records``,
     ``rejected``: how many so far; of the rejected the first few are in the batches (``Limits.max_shown``).
@@ -200,3 +203,23 @@ class ChangeSetReader:
         lengths: Column = pc.binary_length(values)
         if pc.max(lengths).as_py() > self._limits.max_cell:
             raise Held("too_long", f"A cell of column {column.name} is longer than {self._limits.max_cell:,} bytes.")
+
+
+def row_versions(order: Ints, name: ChangeSetName, first: int) -> pa.BinaryArray:
+    """``order``: of each row, numbers or microseconds; 0 orders before all others, as does what is negative.
+
+    ``first``: position of the first of them, from 1; they follow one another.
+    """
+    rows = len(order)
+    versions = np.empty((rows, VERSION_BYTES), np.uint8)
+    versions[:, :8] = _big(np.maximum(order, 0), ">u8")
+    versions[:, 8:16] = _big(np.array([name.sequence]), ">u8")
+    versions[:, 16:24] = _big(np.array([name.part]), ">u8")
+    versions[:, 24:] = _big(np.arange(first, first + rows), ">u4")
+    offsets = np.arange(0, (rows + 1) * VERSION_BYTES, VERSION_BYTES, dtype=np.int32)
+    buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(versions.data)]
+    return pa.Array.from_buffers(pa.binary(), rows, buffers)  # type: ignore[return-value]
+
+
+def _big(numbers: Ints, spelling: str) -> np.ndarray:
+    return numbers.astype(spelling).view(np.uint8).reshape(len(numbers), -1)

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final
 
-from promptsync.plugins.declared import ReadOnly
-from promptsync.plugins.finding import Finding, note
+from promptsync.plugins.declared import Finding, ReadOnly, note
 from promptsync.store.observed import change_set_names
 
 _NAME: Final = re.compile(
