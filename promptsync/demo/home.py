@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.daemon.control import ask_daemon
-from promptsync.demo.customerio.files import CioFile, write
-from promptsync.demo.customerio.syncs import Syncs
+from promptsync.demo.customerio.files import CioFile, Syncs, write
 from promptsync.demo.prompt.days import Night
-from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.snapshot import write_night
 from promptsync.demo.world.world import World
 from promptsync.errors import ConfigError, Unavailable
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from promptsync.clock import MICROS, system_clock
 from promptsync.demo.home import Addresses, Drops, Home
 from promptsync.demo.prompt.days import EVERYTHING, Night, happenings, simulate
-from promptsync.demo.prompt.events import Event
-from promptsync.demo.prompt.sender import Receipts, Sender
+from promptsync.demo.prompt.events import Event, Receipts, Sender
 from promptsync.demo.qlara.account import Qlara
 from promptsync.demo.truth.compare import TableResult, compare, deliveries, pending, reading
 from promptsync.demo.truth.customerio import change_sets

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from promptsync.clock import MICROS, iso_millis
-from promptsync.demo.prompt.exports import write_packed
-from promptsync.demo.prompt.snapshot import COLUMNS
+from promptsync.demo.prompt.snapshot import COLUMNS, write_packed
 from promptsync.demo.world import words
 from promptsync.demo.world.words import full_name, phone_number, places
 from promptsync.errors import Unavailable

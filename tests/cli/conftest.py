@@ -8,7 +8,7 @@ import pytest
 import structlog
 from cli_place import Place, run
 
-from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.snapshot import write_night
 from promptsync.demo.world.time import midnight_before
 from promptsync.demo.world.world import World
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from promptsync.clock import parse_iso
-from promptsync.demo.prompt.exports import stamp, write_night
-from promptsync.demo.prompt.snapshot import message_row
+from promptsync.demo.prompt.snapshot import message_row, stamp, write_night
 from promptsync.demo.world.time import midnight, midnight_before, midnights
 from promptsync.demo.world.world import DAY, World
 from promptsync.errors import Unavailable

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from promptsync.clock import iso_millis
-from promptsync.demo.customerio.syncs import Syncs
+from promptsync.demo.customerio.files import Syncs
 from promptsync.demo.qlara.account import CONTACTS, KINDS, MESSAGES, REPORTS, Asked, QlaraAccount, stretches
 from promptsync.demo.truth.compare import TableResult, compare
 from promptsync.demo.truth.customerio import change_sets

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from promptsync.clock import MICROS
 from promptsync.config import Config, load_config
-from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.snapshot import write_night
 from promptsync.demo.world.time import midnight
 from promptsync.demo.world.world import World
 from promptsync.engine.engine import Engine

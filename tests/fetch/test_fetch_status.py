@@ -8,7 +8,7 @@ import pytest
 from fetch_home import Home
 
 from promptsync.clock import MICROS, iso_millis
-from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.snapshot import write_night
 from promptsync.demo.world.time import midnight
 from promptsync.engine.engine import Engine
 from promptsync.fetch.expected import missing_nights

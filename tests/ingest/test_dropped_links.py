@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from promptsync.config import Config
-from promptsync.demo.prompt.exports import write_night
+from promptsync.demo.prompt.snapshot import write_night
 from promptsync.demo.world.time import midnight
 from promptsync.demo.world.world import World
 from promptsync.engine.engine import Engine

@@ -1,11 +1,14 @@
-"""Writes Customer.io's change sets as that vendor delivers them: parquet files, named by workspace and sequence.
+"""Customer.io's change sets as that vendor delivers them: which are made at each sync, their names, and the files.
 
+Owns the course of the syncs: a first one of all there is (version 4), change sets after it, the upgrade to version 5,
+some tables switched off and on so that their history comes again; and how it goes wrong (late, twice, out of order).
 Owns names, physical types, codecs and the way files appear (under a hidden name first, then renamed). What the rows
 say is owned by the modules of the tables. Follows Parquet file schemas; the same rows give the same bytes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -14,9 +17,10 @@ import pyarrow.parquet as pq
 
 from promptsync.clock import MICROS
 from promptsync.demo.customerio import messages, people, workspace
-from promptsync.demo.customerio.account import WORKSPACE, Account
+from promptsync.demo.customerio.account import WORKSPACE, Account, whole
 from promptsync.demo.customerio.columns import CioColumn, columns_of
 from promptsync.demo.customerio.messages import CioRow, CioValue
+from promptsync.demo.world.world import DAY, World
 from promptsync.errors import Unavailable
 
 ROWS: dict[str, Callable[[Account, int, int], Iterator[CioRow]]] = {
@@ -46,6 +50,11 @@ _INT96 = frozenset({"inbound", "subjects"})
 _CODECS: dict[int, Literal["gzip", "snappy"]] = {4: "gzip", 5: "snappy"}
 _ROW_GROUP = 4_000
 _TYPES: dict[str, pa.DataType] = {"i": pa.int64(), "s": pa.string(), "b": pa.bool_(), "l": pa.list_(pa.string())}
+_FIRST = 241_600_000_000_311_123
+_STEP = 1_017
+_PARTS = 3
+_AGAIN = ("people", "campaigns", "broadcasts", "objects")  # whose history comes a second time
+_QUIET = ("delivery_content",)  # comes one sync after the others
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,10 @@ class CioFile:
     def columns(self) -> tuple[CioColumn, ...]:
         """What it has of the table's columns."""
         return columns_of(self.table, self.version)
+
+
+Wave = list[CioFile]
+"""Files that arrive together, in order of arrival."""
 
 
 def rows_of(table: str, account: Account, begin: int, end: int) -> Iterator[CioRow]:
@@ -124,3 +137,71 @@ def _cells(file: CioFile, column: CioColumn) -> list[CioValue]:
     unit = MICROS if file.version == 4 and file.table not in _MILLIS else 1_000
     none = 0 if file.table == "people" else None
     return [cell // unit if isinstance(cell, int) else none for cell in cells]
+
+
+@dataclass(slots=True)
+class Syncs:
+    """The workspace's syncs, one after the other. ``made``: every file so far, as the vendor made them."""
+
+    world: World
+    made: list[CioFile] = field(default_factory=list)
+    _account: Account = field(init=False)
+    _turn: Iterator[int] = field(default_factory=count)
+    _until: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._account = Account(self.world)
+
+    def days(self, begin: int, end: int) -> list[Wave]:
+        """All that arrives while days are lived through, as four waves; what is late is in a later one."""
+        middle = whole(begin + (end - begin) // 2)
+        first = self.sync(whole(begin), 4)
+        second = self.sync(middle, 4)
+        again = [self._file(table, 5, (0, middle)) for table in _AGAIN]
+        third = self.sync(whole(end), 5)
+        history, late_history = _split(first, ("people", "campaigns", "objects", "attributes"))
+        changes, late_changes = _split(second, ("people", "deliveries", "campaigns", "metrics"))
+        return [[*changes, *history], [*third, *late_history], [*again, *history[:2]], [*late_changes, *third[-2:]]]
+
+    def sync(self, end: int, version: int = 5) -> Wave:
+        """What changed since the sync before; a table that has none gets all there is. No rows, no file."""
+        self._account.grow()
+        made: Wave = []
+        for table in ROWS:
+            begin = self._until.get(table, 0)
+            until = end - DAY // 48 if table in _QUIET else end
+            if until <= begin:
+                continue
+            self._until[table] = until
+            if table == "metrics" and not begin:
+                made += self._parts(table, version, until)
+            else:
+                made.append(self._file(table, version, (begin, until)))
+        return [file for file in made if file.rows]
+
+    def _parts(self, table: str, version: int, end: int) -> Iterator[CioFile]:
+        """A first sync in several files, with two sequences in their names."""
+        rows = tuple(rows_of(table, self._account, 0, end))
+        sequence = self._sequence()
+        size = -(-len(rows) // _PARTS) or 1
+        for part in range(_PARTS):
+            some = rows[part * size : (part + 1) * size]
+            yield self._keep(CioFile(table, version, sequence, _FIRST + part, 0, end, some))
+
+    def _file(self, table: str, version: int, stretch: tuple[int, int]) -> CioFile:
+        rows: Iterable[CioRow] = rows_of(table, self._account, *stretch)
+        return self._keep(CioFile(table, version, self._sequence(), 0, *stretch, tuple(rows)))
+
+    def _keep(self, file: CioFile) -> CioFile:
+        if file.rows:
+            self.made.append(file)
+        return file
+
+    def _sequence(self) -> int:
+        return _FIRST + next(self._turn) * _STEP
+
+
+def _split(files: Wave, late: Iterable[str]) -> tuple[Wave, Wave]:
+    """Those in time, and those of these tables, which are late."""
+    late = frozenset(late)
+    return [file for file in files if file.table not in late], [file for file in files if file.table in late]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from promptsync.demo.prompt.snapshot import Row, Value
-from promptsync.demo.truth import people, traffic
+from promptsync.demo.truth import prompt
 from promptsync.demo.truth.knowledge import Knowledge
 from promptsync.demo.truth.rows import Key, Rows, keyed
 from promptsync.demo.world.world import World
@@ -44,9 +44,9 @@ def truth(world: World, knowledge: Knowledge) -> Truth:
     """What the mirror must hold once everything known is merged, in any order."""
     schema = declared_schema()
     tables: dict[str, Rows] = {
-        **people.exported(world, knowledge), **people.contacts(world, knowledge), **people.staff(world, knowledge),
-        "message": traffic.messages(world, knowledge), "broadcast": traffic.broadcasts(world, knowledge),
-        **traffic.conversations(knowledge),
+        **prompt.exported(world, knowledge), **prompt.contacts(world, knowledge), **prompt.staff(world, knowledge),
+        "message": prompt.messages(world, knowledge), "broadcast": prompt.broadcasts(world, knowledge),
+        **prompt.conversations(knowledge),
     }  # fmt: skip
     tables = _with_facts(tables, knowledge)
     rows = {name: keyed(schema[name], found, world.org_id) for name, found in tables.items()}

@@ -5,7 +5,7 @@ model carries. A vendor field in camelCase is a column in snake_case; provider-s
 """
 
 from promptsync.model.table import Kind
-from promptsync.vendors.prompt import tables_lists, tables_team
+from promptsync.vendors.prompt import tables_people
 from promptsync.vendors.prompt.columns import ORG_ID, event_table, extra, fact, key
 
 _INT, _TEXT, _BOOL, _TIME, _JSON = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME, Kind.JSON
@@ -145,8 +145,7 @@ TABLES = (
     CONVERSATION_MEMBER,
     CONVERSATION_BOT,
     CONVERSATION_CONFIG,
-    *tables_team.TABLES,
-    *tables_lists.TABLES,
+    *tables_people.TABLES,
     SCHEDULED_MESSAGE,
     INSTANT_APP,
     UPLOAD,
