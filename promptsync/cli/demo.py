@@ -23,30 +23,39 @@ _MIN_CONTACTS, _MIN_MESSAGES = 50, 100
 @click.option("--once", is_flag=True, help="Compare, and end: exit 0 only if the mirror is equal to the truth.")
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Of the webhook; any free one by default.")
 @click.option("--browse-port", type=click.IntRange(0, 65_535), default=0, help="Of the pages.")
+@click.option("--open", "open_", is_flag=True, help="Open the pages in a browser as soon as they are there.")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Another day than today as the simulated present.")
 @click.option("--crash", is_flag=True, help="Kill the daemon in the middle of it and start it again.")
 @click.option("--json", "as_json", is_flag=True, help="The comparison for programs (with --once).")
 @click.pass_obj
-def demo(app: App, /, folder: Path, today: datetime | None, once: bool, as_json: bool, **sizes: Any) -> None:
+def demo(
+    app: App, /, folder: Path, today: datetime | None, once: bool, open_: bool, as_json: bool, **sizes: Any
+) -> None:
     """Simulate a texting account through the real code paths, compare the mirror with the truth, then browse it.
 
     Nightly exports, webhooks, Customer.io's files and Qlara's exports, all of the same people. Writes into DIR
-    (promptsync-demo). Without --once it keeps living until Ctrl-C.
+    (promptsync-demo). Without --once the pages are served from the start, and it keeps living until Ctrl-C; what was
+    compared is said in a sentence, with -v table by table.
     """
-    settings = DemoSettings(folder.absolute(), today=today.date() if today else None, **sizes)
+    settings = DemoSettings(folder.absolute(), today=today.date() if today else None, pages=not once, **sizes)
 
     def show(results: list[TableResult]) -> None:
         if as_json:
             print_json([_plain(result) for result in results])
         elif app.verbosity >= 0:
-            _show(results)
+            _show(results, each_table=once or app.verbosity > 0)
+
+    def say(text: str, address: str = "") -> None:
+        click.echo(text, err=True)
+        if open_ and address:
+            click.launch(address)
 
     async def play() -> bool:
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, task.cancel if task else loop.stop)
-        return await run_demo(settings, once=once, say=lambda text: click.echo(text, err=True), show=show)
+        return await run_demo(settings, once=once, say=say, show=show)
 
     try:
         equal = asyncio.run(play())
@@ -55,9 +64,10 @@ def demo(app: App, /, folder: Path, today: datetime | None, once: bool, as_json:
     raise SystemExit(0 if equal else 1)
 
 
-def _show(results: list[TableResult]) -> None:
-    rows = [[r.table, r.expected, r.found, "equal" if r.equal else "DIFFERENT"] for r in results]
-    print_table(["table", "sent", "mirror", ""], list(rows))
+def _show(results: list[TableResult], *, each_table: bool) -> None:
+    if each_table:
+        rows = [[r.table, r.expected, r.found, "equal" if r.equal else "DIFFERENT"] for r in results]
+        print_table(["table", "sent", "mirror", ""], list(rows))
     for result in results:
         for key in result.missing:
             click.echo(f"{result.table} {key}: missing")
@@ -66,7 +76,8 @@ def _show(results: list[TableResult]) -> None:
         for one in result.different:
             click.echo(f"{result.table} {one.key}: {one.column} should be {one.expected!r}, is {one.found!r}")
     equal = all(result.equal for result in results)
-    click.echo("The mirror is equal to what was sent." if equal else "The mirror differs from what was sent.")
+    counted = f"{sum(result.found for result in results):,} rows in {len(results)} tables"
+    click.echo(f"The mirror {'is equal to' if equal else 'differs from'} what was sent: {counted}.")
 
 
 def _plain(result: TableResult) -> dict[str, object]:

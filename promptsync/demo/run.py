@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 from promptsync.clock import MICROS, system_clock
 from promptsync.demo.home import Addresses, Drops, Home
@@ -30,14 +31,19 @@ _SETTLE_SECONDS = 120.0
 _BEAT_SECONDS = 4.0
 _SYNC_BEATS = 8  # between two of Customer.io's syncs
 _EXPORT_BEATS = 30  # between two of Qlara's exports
-Say = Callable[[str], None]
+
+
+class Say(Protocol):
+    """Takes what happens, in a sentence. ``address``: of the pages, once they are there."""
+
+    def __call__(self, text: str, address: str = "") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
     """``today``: the day that is the simulated present; the same seed, sizes and day give the same organisation.
 
-    ``crash``: kill the daemon in the middle of it and start it again.
+    ``crash``: kill the daemon in the middle of it and start it again. ``pages``: serve them from the start.
     """
 
     folder: Path
@@ -48,7 +54,7 @@ class DemoSettings:
     browse_port: int = 0
     today: date | None = None
     crash: bool = False
-    pages: bool = True
+    pages: bool = False
 
 
 class Demo:
@@ -68,13 +74,14 @@ class Demo:
         await self._serving.enter_async_context(self._qlara.server)
         addresses = Addresses(settings.port, settings.browse_port, self._qlara.server.address, self._qlara.server.key)
         self.home.prepare(settings.seed, addresses)
+        creating = asyncio.create_task(asyncio.to_thread(self._create))
+        await self.home.start_daemon()
+        if settings.pages:
+            await self.home.start_pages()
+            self._say(f"Open {self.home.pages} in a browser: it fills while you look.", self.home.pages)
         self._say(f"A make-believe organisation, {settings.contacts:,} contacts and {settings.messages:,} messages ...")
-        today = midnight(settings.today) if settings.today else midnight_before(system_clock() - RUN_DELAY)
-        end = today + 2 * RUN_DELAY
-        starting = asyncio.create_task(self.home.start_daemon())
-        self._world = await asyncio.to_thread(self._create, end)
+        self._world, end = await creating
         self._qlara.open(self._world)
-        await starting
         begin = end - _LIVE_DAYS * DAY
         actions = await asyncio.to_thread(lambda: list(simulate(self._world, begin, end, EVERYTHING)))
         events = [action for action in actions if isinstance(action, Event)]
@@ -129,9 +136,12 @@ class Demo:
         if beat % _EXPORT_BEATS == 0:
             await self._qlara.ask_for_newest(self.home, until)
 
-    def _create(self, end: int) -> World:
+    def _create(self) -> tuple[World, int]:
+        """The organisation, and when its days until now end."""
         settings = self._settings
-        return World(settings.seed, settings.contacts, settings.messages, end - HISTORY_DAYS * DAY)
+        today = midnight(settings.today) if settings.today else midnight_before(system_clock() - RUN_DELAY)
+        end = today + 2 * RUN_DELAY
+        return World(settings.seed, settings.contacts, settings.messages, end - HISTORY_DAYS * DAY), end
 
     def _beat(self, begin: int, end: int) -> list[Event]:
         self._world.advance(end, messages=2, contacts=0)
@@ -182,7 +192,7 @@ class Demo:
 
 
 async def run_demo(settings: DemoSettings, *, once: bool, say: Say, show: Callable[[list[TableResult]], None]) -> bool:
-    """Play, show the comparison, and unless ``once`` go on living with pages to open until interrupted.
+    """Play, show the comparison, and unless ``once`` go on living until interrupted.
 
     Returns whether the mirror was equal to the truth.
     """
@@ -192,7 +202,6 @@ async def run_demo(settings: DemoSettings, *, once: bool, say: Say, show: Callab
         show(results)
         equal = all(result.equal for result in results)
         if not once:
-            await demo.home.start_pages()
             say(f"Open {demo.home.pages} in a browser. New messages keep coming; Ctrl-C ends it.")
             with contextlib.suppress(asyncio.CancelledError):
                 await demo.live()
