@@ -1,35 +1,20 @@
 """The command ``promptsync`` and its error boundary.
 
-Owns the group of commands and the one place where an error becomes a sentence and an exit code. A traceback is shown
-only with ``-v -v``.
+Owns the group of commands, each of which is imported when it is used, and the one place where an error becomes a
+sentence and an exit code. A traceback is shown only with ``-v -v``.
 """
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from promptsync import __version__
-from promptsync.cli.browse import browse
 from promptsync.cli.context import NOT_NOW, App, exit_code
-from promptsync.cli.demo import demo
-from promptsync.cli.doctor import doctor
-from promptsync.cli.events import events
-from promptsync.cli.export import export
-from promptsync.cli.extended import plugin_commands
-from promptsync.cli.fetch import fetch
-from promptsync.cli.init import init
-from promptsync.cli.load import load
 from promptsync.cli.output import complain, discard_output, is_about_output, reader_gone, written
-from promptsync.cli.plugins import plugins
-from promptsync.cli.rejects import rejects
-from promptsync.cli.reset import reset
-from promptsync.cli.run import run
-from promptsync.cli.schema import schema
-from promptsync.cli.status import status
-from promptsync.cli.user import user
 from promptsync.daemon.logs import set_up_logs
 from promptsync.errors import PromptsyncError, where_raised
 
@@ -38,19 +23,43 @@ _SERVICES = ("run", "browse")
 _UMASK = 0o027  # files 0640, folders 0750
 _LIVING = frozenset({"run", "browse", "demo"})
 
+COMMANDS = {
+    "browse": "Serve the mirror to people, read-only.",
+    "demo": "A whole simulated account on this machine, to try and to look at.",
+    "doctor": "Check configuration, permissions, disk, clock, secrets, the mirror.",
+    "events": "Deliveries received by webhook: list, show, replay, export, import.",
+    "export": "Exports of the Qlara account: request, list, resume.",
+    "fetch": "Fetch files from the configured places now, and merge them.",
+    "init": "Write a first configuration, and say what to do next.",
+    "load": "Merge files, or folders of them, now.",
+    "plugins": "Plugins: what is loaded, a skeleton for a new one.",
+    "rejects": "What could not be merged: list, show, retry, discard.",
+    "reset": "Empty a Customer.io table whose history will be sent again.",
+    "run": "The daemon: receive, merge and watch until stopped.",
+    "schema": "Describe the tables and views.",
+    "status": "Is the mirror up to date? Exit 1 if something needs a person.",
+    "user": "Who may open the pages: add, list, remove, new passwords.",
+}
+"""Every command, which is the function of its name in the module of its name, and its line in the help."""
+
 
 class _Group(click.Group):
     """promptsync's commands, and those of the enabled plugins. A plugin cannot take the name of one of ours."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or plugin_commands(ctx.params.get("config_path")).get(cmd_name)
+        if cmd_name in COMMANDS:
+            command: click.Command = getattr(import_module(f"promptsync.cli.{cmd_name}"), cmd_name)
+            return command
+        return _of_plugins(ctx).get(cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        try:
-            more = plugin_commands(ctx.params.get("config_path"))
-        except PromptsyncError:
-            more = {}  # asked for help, it must be given; 'doctor' says what is wrong
-        return sorted({*super().list_commands(ctx), *more})
+        return sorted(COMMANDS | _of_plugins_if_possible(ctx))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help's list, for which none of our commands has to be imported."""
+        more = {name: command.get_short_help_str(90) for name, command in _of_plugins_if_possible(ctx).items()}
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted((more | COMMANDS).items()))
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """The whole command, from its arguments to its exit code."""
@@ -84,6 +93,20 @@ class _Group(click.Group):
             discard_output(sys.stderr)
 
 
+def _of_plugins(ctx: click.Context) -> dict[str, click.Command]:
+    from promptsync.cli.extended import plugin_commands
+
+    return plugin_commands(ctx.params.get("config_path"))
+
+
+def _of_plugins_if_possible(ctx: click.Context) -> dict[str, click.Command]:
+    """Asked for help, it must be given; 'doctor' says what is wrong."""
+    try:
+        return _of_plugins(ctx)
+    except PromptsyncError:
+        return {}
+
+
 def _seen_enough(ctx: click.Context) -> bool:
     """Whether the reader of what a command prints has ended, as with ``| head``; one that lives on is not asked to end
     by that, and a broken pipe may be another."""
@@ -107,24 +130,3 @@ def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool
     os.umask(_UMASK)
     set_up_logs(verbosity, plain=None if ctx.invoked_subcommand in _SERVICES else False)
     ctx.obj = App(config_path, verbosity)
-
-
-_COMMANDS = (
-    init,
-    demo,
-    run,
-    load,
-    fetch,
-    export,
-    events,
-    rejects,
-    reset,
-    plugins,
-    status,
-    doctor,
-    browse,
-    user,
-    schema,
-)
-for command in _COMMANDS:
-    main.add_command(command)

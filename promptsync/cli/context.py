@@ -16,19 +16,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
 
-from promptsync.config import BrowseConfig, Config, find_config, load_config
-from promptsync.daemon.control import ask_daemon, daemon_runs
-from promptsync.daemon.operations import OPERATIONS, Emit
-from promptsync.engine.engine import Engine
+from promptsync.daemon.client import Emit, ask_daemon, daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.store.connect import open_reader, translate
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from promptsync.config import Config
 
 _EVERY_SECONDS = 3.0
 _WORDS = {
@@ -47,6 +47,8 @@ class ProgressBar:
     """Use as a context manager; ``show`` takes what an operation emits."""
 
     def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+        from rich.console import Console
+
         self._console = Console(file=stream)
         self._bars: Bars | None = None
         self._quiet = quiet
@@ -57,6 +59,9 @@ class ProgressBar:
 
     def __enter__(self) -> "ProgressBar":
         if self._console.is_terminal and not self._quiet:
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bars
+
             words, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}")
             columns = (words, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
             self._bars = Bars(*columns, console=self._console, transient=True)
@@ -101,23 +106,31 @@ class App:
     @cached_property
     def config_file(self) -> Path:
         """The configuration file in force. Raises ConfigError."""
+        from promptsync.config import find_config
+
         return find_config(self.config_path, os.environ, Path.cwd())
 
     @cached_property
-    def config(self) -> Config:
+    def config(self) -> "Config":
         """The configuration. Raises ConfigError with everything that is wrong with it."""
+        from promptsync.config import load_config
+
         return load_config(self.config_file)
 
     @cached_property
     def pages_file(self) -> Path:
         """The file whose ``[browse]`` is in force: the configuration, or if that says nothing there, ``browse.toml``
         beside it, which the pages of a service have to themselves."""
+        from promptsync.config import BrowseConfig
+
         beside = self.config_file.with_name("browse.toml")
         return beside if beside.is_file() and self.config.browse == BrowseConfig() else self.config_file
 
     @cached_property
-    def pages_config(self) -> Config:
+    def pages_config(self) -> "Config":
         """The configuration in ``pages_file``. Raises ConfigError like ``config``."""
+        from promptsync.config import load_config
+
         return self.config if self.pages_file == self.config_file else load_config(self.pages_file)
 
     def say(self, text: str = "") -> None:
@@ -130,6 +143,9 @@ class App:
         database = self.config.mirror.database
         if daemon_runs(database):
             return ask_daemon(database, name, params, emit)
+        from promptsync.daemon.operations import OPERATIONS
+        from promptsync.engine.engine import Engine
+
         with Engine(self.config) as engine:
             return OPERATIONS[name](engine, params, emit)
 

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from promptsync.daemon.control import socket_path
+from promptsync.daemon.client import socket_path
 from promptsync.store.lock_holders import other_writer
 
 _SECONDS: Final = 5.0

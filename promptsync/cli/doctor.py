@@ -17,7 +17,7 @@ from promptsync.cli.daemon_state import daemon_troubles
 from promptsync.cli.extended import plugin_findings
 from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
-from promptsync.daemon.control import daemon_runs
+from promptsync.daemon.client import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError, size_in_words
 from promptsync.plugins.declared import Finding, Level, ReadOnly, note, ok, problem
 from promptsync.status import check_contents, check_machine, check_settings

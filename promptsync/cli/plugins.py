@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
-from promptsync.daemon.control import ask_daemon, daemon_runs
+from promptsync.daemon.client import ask_daemon, daemon_runs
 from promptsync.engine.built_in import load_extensions
 from promptsync.errors import ConfigError, Unavailable
 

@@ -9,7 +9,7 @@ from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.cli.daemon_state import daemon_troubles
 from promptsync.cli.extended import plugin_findings, schema_of
 from promptsync.clock import system_clock
-from promptsync.daemon.control import daemon_runs
+from promptsync.daemon.client import daemon_runs
 from promptsync.fetch.sources import source_names
 from promptsync.plugins.declared import Level
 from promptsync.status.status import Expectations, Status, read_status

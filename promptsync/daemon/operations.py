@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_millis, parse_iso
+from promptsync.daemon.client import Emit
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError
 from promptsync.fetch.run import fetch_source, record_run
@@ -26,7 +27,6 @@ from promptsync.store.inbox import count_failed, import_event, select_for_replay
 from promptsync.vendors.prompt.event_types import type_of_path
 
 Params = Mapping[str, Any]
-Emit = Callable[[dict[str, Any]], None]
 Operation = Callable[[Engine, Params, Emit], dict[str, Any]]
 
 

@@ -17,7 +17,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from promptsync.daemon.control import ask_daemon
+from promptsync.daemon.client import ask_daemon
 from promptsync.demo.customerio.files import CioFile, Syncs, write
 from promptsync.demo.prompt.days import Night
 from promptsync.demo.prompt.snapshot import write_night

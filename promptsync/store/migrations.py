@@ -17,9 +17,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
-
 from promptsync.errors import SchemaMismatch
 from promptsync.merge.layout import Layout
 from promptsync.model import FilledBy, Kind, Role, Schema, Table
@@ -30,6 +27,7 @@ Fingerprint = dict[str, str]
 """Fact to what it is: ``column status`` to ``text in group status``, ``index message_org_id`` to ``org_id``."""
 
 _PREFIX = "schema:"
+_SET = "promptsync"
 
 
 def fingerprint(table: Table) -> Fingerprint:
@@ -206,8 +204,7 @@ def migrate(connection: sqlite3.Connection, schema: Schema, written: Sequence[Mi
     Raises sqlite3.Error, with that step rolled back; SchemaMismatch if a table was declared otherwise when it was made
     and no migration is written for that.
     """
-    database = Database(connection, execute_plugins=False)
-    _apply(database, [(migration.name, _written(connection, migration)) for migration in written])
+    _apply(connection, [(migration.name, _written(connection, migration)) for migration in written])
     changed = check(connection, schema)
 
     def declared() -> None:
@@ -215,20 +212,32 @@ def migrate(connection: sqlite3.Connection, schema: Schema, written: Sequence[Mi
             connection.execute(statement)
         record(connection, changed)
 
-    if not _apply(database, [(f"declared_{digest(schema)}", declared)]) and changed:
-        with database.atomic():
+    if not _apply(connection, [(f"declared_{digest(schema)}", declared)]) and changed:
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
             record(connection, changed)
 
 
-def _apply(database: Database, steps: Sequence[tuple[str, Callable[[], None]]]) -> bool:
-    """Run the steps that were never run; returns whether there were any."""
-    migrations = Migrations("promptsync")
+def _apply(connection: sqlite3.Connection, steps: Sequence[tuple[str, Callable[[], None]]]) -> bool:
+    """Run the steps that were never run, by sqlite-utils, which keeps the record; returns whether there were any."""
+    if {name for name, _ in steps} <= _applied(connection):
+        return False
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations(_SET)
     for name, step in steps:
         migrations(name=name)(lambda _, step=step: step())
-    if not migrations.pending(database):
-        return False
-    migrations.apply(database)
+    migrations.apply(Database(connection, execute_plugins=False))
     return True
+
+
+def _applied(connection: sqlite3.Connection) -> set[str]:
+    """The steps on record."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations'").fetchone():
+        return set()
+    rows = connection.execute("SELECT name FROM _sqlite_migrations WHERE migration_set = ?", (_SET,))
+    return {name for (name,) in rows}
 
 
 def _written(connection: sqlite3.Connection, migration: Migration) -> Callable[[], None]:

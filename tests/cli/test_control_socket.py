@@ -13,7 +13,7 @@ from aiohttp import web
 from cli_deliveries import line, write
 from cli_place import Place
 
-from promptsync.daemon.control import MAX_REQUEST, ask_daemon, socket_path
+from promptsync.daemon.client import MAX_REQUEST, ask_daemon, socket_path
 from promptsync.daemon.daemon import run_daemon
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 

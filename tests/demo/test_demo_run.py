@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from promptsync.daemon.control import daemon_runs
+from promptsync.daemon.client import daemon_runs
 from promptsync.store.connect import open_reader
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
 

@@ -16,7 +16,7 @@ from file_server import FileServer, serve
 
 from promptsync.cli import main
 from promptsync.clock import MICROS
-from promptsync.daemon.control import ask_daemon
+from promptsync.daemon.client import ask_daemon
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.schedule import Later, Schedule, Task
 from promptsync.errors import Unavailable

@@ -11,7 +11,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from promptsync.config import Config, load_config
-from promptsync.daemon.control import socket_path
+from promptsync.daemon.client import socket_path
 from promptsync.daemon.daemon import Daemon, run_daemon
 
 TEXT = """[webhook]
