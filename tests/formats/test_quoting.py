@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from promptsync.errors import Held
+from promptsync.formats.csv.quote_places import quotes_of
 from promptsync.formats.csv.records import blocks, split
 from promptsync.formats.csv.text import strictly
 
@@ -104,6 +105,19 @@ def test_the_delimiter_decides_where_a_cell_begins(delimiter: bytes) -> None:
     found = verdict(tidy + b'2%b"x",y%b3\n' % (delimiter, delimiter), delimiter=delimiter)
     assert isinstance(found, tuple)
     assert "line 3 " in found[1]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([b'a"', b'a""b', b'b"c"', b"x", b",", b"\n", b"\r\n", b"\r"]), max_size=30).map(b"".join)
+)
+@example(b'a"')
+def test_letters_are_the_same_whether_or_not_a_cell_is_quoted_elsewhere(data: bytes) -> None:
+    """The two ways to find them: where no cell begins with a quote, and where one does."""
+    alone, beside = quotes_of(data, b","), quotes_of(data + b'\n"q"', b",")
+    assert alone is not None and beside is not None
+    for these, those in ((alone.odd, beside.odd), (alone.first, beside.first), (alone.last, beside.last)):
+        assert these.tolist() == those.tolist()
 
 
 def test_many_stray_quotes_cost_no_more_than_their_bytes() -> None:

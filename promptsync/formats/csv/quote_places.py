@@ -18,6 +18,7 @@ _LF, _CR, _QUOTE = b'\n\r"'
 _SLICE = 1 << 19
 _MOST_KEPT = 1 << 19
 _MOST_LETTERS = 1_000_000
+_MOST_AT_ONCE = 1 << 23
 
 
 class TooManyLetters(Exception):
@@ -129,7 +130,7 @@ def quotes_of(data: bytes, delimiter: bytes) -> Quotes | None:
     one), and a closing one is followed by one of these. A quote that should open and follows text is a letter, as are
     all others of its cell. Raises TooManyLetters.
     """
-    return well_placed(data, delimiter) or _without_letters(data, delimiter)
+    return well_placed(data, delimiter) or _all_letters(data, delimiter) or _without_letters(data, delimiter)
 
 
 def well_placed(data: bytes, delimiter: bytes) -> Quotes | None:
@@ -150,6 +151,23 @@ def well_placed(data: bytes, delimiter: bytes) -> Quotes | None:
         if not (border.take(before).all() and border.take(after).all()):
             return None
     return Quotes(data, found=tuple(found) if count <= _MOST_KEPT else ())
+
+
+def _all_letters(data: bytes, delimiter: bytes) -> Quotes | None:
+    """The quotes of a text of ordinary size in which none begins a cell, so that each is a letter; else None."""
+    if len(data) > _MOST_AT_ONCE:
+        return None
+    whole = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(whole == _QUOTE)
+    ends = (whole == delimiter[0]) | (whole == _LF) | (whole == _CR)
+    if quotes[0] == 0 or ends[quotes - 1].any():
+        return None
+    borders = np.append(np.flatnonzero(ends), len(data))
+    cells, first, count = np.unique(np.searchsorted(borders, quotes), return_index=True, return_counts=True)
+    if len(cells) > _MOST_LETTERS:
+        raise TooManyLetters
+    odd = quotes[(first + count - 1)[count % 2 == 1]] + 1
+    return Quotes(data, strict=False, odd=odd, first=quotes[first], last=borders[cells])
 
 
 def _without_letters(data: bytes, delimiter: bytes) -> Quotes | None:
