@@ -4,7 +4,7 @@ Owns the shape, and the sentence for the record of runs.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from promptsync.loading.files import FileReport
@@ -58,7 +58,7 @@ class FetchReport:
 
     def add_file(self, loaded: FileReport, error: str | None) -> dict[str, Any]:
         """Count a file that was loaded or held; gives its row."""
-        row = asdict(loaded) | {"error": error}
+        row = loaded.as_row() | {"reason": loaded.reason, "file_id": loaded.file_id, "error": error}
         self.loaded += error is None
         self.held += error is not None
         self.rejected += loaded.rejected

@@ -1,8 +1,9 @@
 """One item from a place to a file of this machine: bounded, checked, resumed where the place can.
 
 Owns the retries, the bounds, the checks, and the file that the download grows in. For the event loop of a fetch alone:
-it writes files on it. A file has its final name only once all of it is on disk and its size and digest, where the place
-states them, are right. A copy with another digest is thrown away and fetched again, a few times.
+it writes files on it, and waits for the disk elsewhere. A file has its final name only once all of it is on disk and
+its size and digest, where the place states them, are right. A copy with another digest is thrown away and fetched
+again, a few times.
 """
 
 import asyncio
@@ -150,7 +151,7 @@ async def download(
                 await with_retries(attempt, bounds)
                 wrong = await _wrong_digest(place, item, part, bounds)
                 if wrong is None:
-                    return part.finish(target)
+                    return await asyncio.to_thread(part.finish, target)
                 part.restart()
     except TimeoutError:
         raise Unavailable(f"{item.file_name} took more than {bounds.total:,.0f} seconds; try again later.") from None
