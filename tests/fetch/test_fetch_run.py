@@ -126,7 +126,7 @@ def test_a_kill_after_the_merge_leaves_rejects_that_can_be_tried_again(
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()).replace(b",false,", b",perhaps,", 1), mtime=0))
     with home.engine() as engine, monkeypatch.context() as patch:
         patch.setattr(dies_at, _ended)
-        with pytest.raises(SystemExit):
+        with pytest.raises(_Ended):
             home.fetch(engine)
     if touched:
         os.utime(path, (0, 0))
@@ -253,5 +253,9 @@ def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+class _Ended(BaseException):
+    """The process ends here, as far as it can tell."""
+
+
 def _ended(*_: object) -> None:
-    raise SystemExit
+    raise _Ended
