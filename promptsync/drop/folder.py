@@ -6,65 +6,30 @@ formats nor the mirror; never reads content. All file system work is done on wor
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import structlog
 
 from promptsync.clock import MICROS, Clock
 from promptsync.drop.archive import archive_file
 from promptsync.drop.archived import Archive
+from promptsync.drop.offers import Ending, Offers, Outcome, TakeIn, no_end_shown
 from promptsync.drop.stability import Mark, StabilityTracker
 from promptsync.drop.survey import confirm, make_folder, survey
 from promptsync.drop.watch import FolderWatch
-from promptsync.errors import InputRefused, MirrorBroken, PromptsyncError, Unavailable
+from promptsync.errors import InputRefused, Unavailable
+from promptsync.loading.small_files import runs_of_small
 from promptsync.places.odd_entries import printable
 
 _SHORTEST_REST: Final = 0.02  # seconds between two looks
-_AT_ONCE: Final = 64  # small files
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome for a file. ``reason``: a sentence for people; for a held file it is written beside it.
-
-    ``done`` and ``held`` are moved; ``ignored`` stays, without a reason in silence, and is not offered again until it
-    changes; ``later`` stays and is offered again at the next rescan, ``unfinished`` once it has changed, or has not for
-    ``DropSettings.patience``.
-    """
-
-    state: Literal["done", "held", "ignored", "later", "unfinished"]
-    reason: str = ""
-
-
-Intake = Callable[[Path], Awaitable[Outcome]]
-"""Takes in one file that nobody writes to any more.
-
-It was a regular file inside the folder just before; open it without following links (O_NOFOLLOW) all the same.
-Raising a retryable PromptsyncError means ``later``; after any other error the file stays and is offered again, after a
-growing delay. MirrorBroken is passed on.
-"""
-
-Together = Callable[[Sequence[Path]], Awaitable[Sequence[Outcome | Exception]]]
-"""Takes in several small files; gives for each what Intake would have returned or raised. Raises what concerns all."""
-
-Ending = Callable[[Path], Awaitable[str | None]]
-"""Why a file at rest is still incomplete, a sentence; None: it is complete, or waiting would not complete it.
-
-Called once for each state of a file. Raises as Intake does.
-"""
 
 
 Moved = Callable[[Path, Path], Awaitable[None]]
-"""Called with the old and the new path of a file that was taken in. Raises as Intake does."""
-
-
-async def _no_end_shown(_: Path) -> str | None:
-    return None
+"""Called with the old and the new path of a file that was taken in. Raises as TakeIn does."""
 
 
 async def _ignore_move(_before: Path, _now: Path) -> None:
@@ -103,18 +68,16 @@ class DropFolder:
     def __init__(
         self,
         settings: DropSettings,
-        intake: Intake,
+        intake: TakeIn,
         clock: Clock,
         order: Callable[[Path], tuple[Any, ...]] = _by_name,
-        ending: Ending = _no_end_shown,
+        ending: Ending = no_end_shown,
         moved: Moved = _ignore_move,
     ) -> None:
         self._settings = settings
-        self._intake = intake
-        self._together: Together | None = getattr(intake, "together", None)
+        self._offers = Offers(settings.folder, intake, ending, self._say)
         self._clock = clock
         self._order = order
-        self._ending = ending
         self._moved = moved
         self._rescan = round(settings.rescan * MICROS)
         self._patience = round(settings.patience * MICROS)
@@ -127,7 +90,6 @@ class DropFolder:
         self._identity: tuple[int, int] | None = None
         self._refused: dict[str, str] = {}
         self._troubles: dict[str, str] = {}
-        self._ignored: dict[str, str] = {}
         self._unmoved: dict[str, tuple[Mark, Outcome]] = {}
         self._said: dict[str, str] = {}
         self._log = structlog.get_logger("promptsync.drop")
@@ -167,7 +129,8 @@ class DropFolder:
             self._note(found.files, found.refused | stuck)
             ready = self._tracker.ready(self._clock())
             in_order = sorted(ready, key=lambda name: self._order(self._settings.folder / name))
-            for run in self._runs(in_order, ready):
+            together = self._offers.several
+            for run in runs_of_small(in_order, lambda name: together and ready[name].size <= self._settings.small):
                 await _to_the_end(self._take({name: ready[name] for name in run}))
 
     def waiting(self) -> int:
@@ -177,10 +140,6 @@ class DropFolder:
     def refused(self) -> dict[str, str]:
         """Files that were not taken and need a person: their names below the folder, and why."""
         return self._refused | self._troubles
-
-    def ignored(self) -> dict[str, str]:
-        """Files with unrecognised names, and the intake's reason; they stay where they are."""
-        return {name: reason for name, reason in self._ignored.items() if name not in self._tracker.pending()}
 
     async def _check_archive(self) -> dict[str, str]:
         """Takes back, at each rescan, archived files that have changed; returns those that cannot be, and why."""
@@ -200,28 +159,13 @@ class DropFolder:
             self._tracker.see(name, mark, now)
         self._tracker.keep_only(files.keys())
         self._refused = refused
-        for memory in (self._troubles, self._ignored, self._unmoved):
+        for memory in (self._troubles, self._unmoved):
             for name in memory.keys() - files.keys():
                 memory.pop(name)
         for name in self._said.keys() - files.keys() - refused.keys():
             del self._said[name]
         for name, reason in refused.items():
             self._say(name, "drop_refused", reason)
-
-    def _runs(self, names: Sequence[str], ready: Mapping[str, Mark]) -> Iterator[list[str]]:
-        """The names in order, in runs: consecutive small files form one if the intake can take them together."""
-        run: list[str] = []
-        for name in names:
-            small = self._together is not None and ready[name].size <= self._settings.small
-            if run and (not small or len(run) == _AT_ONCE):
-                yield run
-                run = []
-            run.append(name)
-            if not small:
-                yield run
-                run = []
-        if run:
-            yield run
 
     async def _take(self, marks: Mapping[str, Mark]) -> None:
         """Hands over ready files, unless only their move had failed, and acts on the outcomes."""
@@ -233,7 +177,11 @@ class DropFolder:
                 outcomes[name] = outcome
             elif await self._still(name, mark):
                 offered.append(name)
-        outcomes |= await self._ask(offered)
+        outcomes |= await self._offers.make(
+            offered,
+            lambda name: self._tracker.may_lack_end(name, self._clock(), self._patience),
+            self._tracker.has_end,
+        )
         for name in outcomes:
             await self._settle(name, marks[name], outcomes[name])
 
@@ -249,8 +197,6 @@ class DropFolder:
             self._say(name, "drop_put_off", outcome.reason)
             self._tracker.put_off(name, self._clock(), self._rescan)
         elif outcome.state == "ignored":
-            if outcome.reason:
-                self._ignored[name] = outcome.reason
             self._tracker.rest(name)
         else:
             await self._archive_file(name, mark, outcome)
@@ -269,45 +215,6 @@ class DropFolder:
         elif found is None:
             self._tracker.forget(name)
         return found == mark
-
-    async def _ask(self, names: Sequence[str]) -> dict[str, Outcome | None]:
-        """The intake's answers; None: it failed."""
-        unfinished = {name: await self._answer(name, partial(self._missing, name)) for name in names}
-        complete = [name for name in names if unfinished[name] is _COMPLETE]
-        paths = {name: self._settings.folder / name for name in complete}
-        if self._together is None or len(complete) < 2:
-            taken = {name: await self._answer(name, partial(self._intake, paths[name])) for name in complete}
-        else:
-            took = asyncio.ensure_future(self._together(list(paths.values())))
-            taken = {name: await self._answer(name, partial(_one_of, took, n)) for n, name in enumerate(complete)}
-        return unfinished | taken
-
-    async def _answer(self, name: str, ask: Callable[[], Awaitable[Outcome]]) -> Outcome | None:
-        """The outcome of a call to the intake; None: it failed."""
-        try:
-            return await ask()
-        except MirrorBroken:
-            raise
-        except PromptsyncError as error:
-            if error.retryable:
-                return Outcome("later", str(error))
-            self._say(name, "drop_intake_failed", f"{type(error).__name__}: {error}")
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            return Outcome("later", "The intake gave up.")
-        except Exception as error:  # noqa: BLE001 - one file must not stop the others; a foreign message could quote its content
-            self._say(name, "drop_intake_failed", type(error).__name__)
-        return None
-
-    async def _missing(self, name: str) -> Outcome:
-        """Whether a file's end is missing and may still come."""
-        if self._tracker.may_lack_end(name, self._clock(), self._patience):
-            if missing := await self._ending(self._settings.folder / name):
-                return Outcome("unfinished", missing)
-            self._tracker.has_end(name)
-        return _COMPLETE
 
     async def _archive_file(self, name: str, mark: Mark, outcome: Outcome) -> None:
         """Moves a finished file into the archive; one that has changed meanwhile is offered again."""
@@ -344,18 +251,6 @@ class DropFolder:
         if self._said.get(name) != reason:
             self._said[name] = reason
             self._log.warning(event, file=printable(name), reason=reason)
-
-
-_COMPLETE = Outcome("later")
-"""A complete file that has not been taken in yet."""
-
-
-async def _one_of(took: "asyncio.Future[Sequence[Outcome | Exception]]", place: int) -> Outcome:
-    """The answer about one of the files that were taken in together."""
-    outcome = (await took)[place]
-    if isinstance(outcome, Exception):
-        raise outcome
-    return outcome
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 
 from promptsync.drop.archived import archived_as
-from promptsync.drop.folder import Outcome
+from promptsync.drop.offers import Outcome
 from promptsync.engine.engine import Engine
 from promptsync.errors import Held, PromptsyncError
 from promptsync.formats.csv.records import TextEnd

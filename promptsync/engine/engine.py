@@ -26,7 +26,7 @@ from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import Recognised
-from promptsync.loading.small_files import SMALL_BYTES
+from promptsync.loading.small_files import SMALL_BYTES, runs_of_small
 from promptsync.merge.guards import Guards
 from promptsync.model.file_name import OWN_MARK
 from promptsync.places.given_paths import look_through
@@ -39,8 +39,6 @@ from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.exports import Exports
 
 _log = structlog.get_logger()
-_AT_ONCE = 64
-"""Small files that are loaded together."""
 
 
 class Engine:
@@ -148,7 +146,7 @@ class Engine:
         ConfigError for what concerns them all.
         """
         tables = set()
-        for run in self._runs(map(self.kinds.at_door, requests)):
+        for run in runs_of_small(map(self.kinds.at_door, requests), self._is_small):
             for report in self._load_run(run, progress):
                 tables.add(report.table if report.state == "merged" else None)
                 yield report
@@ -159,21 +157,6 @@ class Engine:
         if len(run) == 1:
             return [self._load_one(run[0], progress)]
         return self.loader.load_together(run, lambda request: self._load_one(request, progress), progress)
-
-    def _runs(self, requests: Iterable[LoadRequest]) -> Iterator[list[LoadRequest]]:
-        """The same in order, small files that follow each other together."""
-        run: list[LoadRequest] = []
-        for request in requests:
-            small = self._is_small(request)
-            if run and (not small or len(run) == _AT_ONCE):
-                yield run
-                run = []
-            run.append(request)
-            if not small:
-                yield run
-                run = []
-        if run:
-            yield run
 
     def _is_small(self, request: LoadRequest) -> bool:
         """Whether it may be loaded together with others: a snapshot or change set that is merged, and not large."""

@@ -44,7 +44,6 @@ class Proof:
     size: int
     raw_bytes: int
     members: int
-    ends_with_newline: bool
     encoding: str = UTF8
 
 
@@ -113,7 +112,7 @@ class Proving:
             if self._quotes % 2:
                 _refuse_unreadable(self._path, self._limits)
         digest = self._digest.hexdigest()
-        return Proof(digest, stream.size, stream.raw_bytes, stream.members, ended, stream.encoding)
+        return Proof(digest, stream.size, stream.raw_bytes, stream.members, stream.encoding)
 
 
 def prove(

@@ -5,7 +5,7 @@ Owns the reads that belong to no table of promptsync's own. Must not write.
 
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -36,12 +36,6 @@ def select_of(text: str) -> str:
 def columns_of(connection: sqlite3.Connection, table: str) -> dict[str, int]:
     """Column names of a table and their place in its primary key, from 1 (0: not in it); empty: no such table."""
     return dict(connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,)).fetchall())
-
-
-def rows_present(connection: sqlite3.Connection, table: str, columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
-    """These columns of every row that is not marked absent."""
-    present = ' WHERE "_absent_since" IS NULL' if "_absent_since" in columns_of(connection, table) else ""
-    return connection.execute(f"SELECT {names(columns)} FROM {quote(table)}{present}")
 
 
 def newest_rows(

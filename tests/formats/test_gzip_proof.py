@@ -42,7 +42,7 @@ def flipped(at: int, data: bytes = WHOLE) -> bytes:
 def test_whole_file(tmp_path: Path) -> None:
     told: list[int] = []
     proof = prove(written(tmp_path, WHOLE), Limits(), told.append)
-    assert proof == Proof(hashlib.sha256(WHOLE).hexdigest(), len(WHOLE), len(CSV), 1, True)
+    assert proof == Proof(hashlib.sha256(WHOLE).hexdigest(), len(WHOLE), len(CSV), 1)
     assert told[-1] == len(WHOLE)
 
 
@@ -111,7 +111,7 @@ def test_damage(tmp_path: Path, data: bytes, why: str) -> None:
 def test_zeros_after_a_member_are_padding(tmp_path: Path, zeros: int) -> None:
     data = WHOLE + bytes(zeros)
     proof = prove(written(tmp_path, data), Limits())
-    assert proof == Proof(hashlib.sha256(data).hexdigest(), len(data), len(CSV), 1, True)
+    assert proof == Proof(hashlib.sha256(data).hexdigest(), len(data), len(CSV), 1)
     both = gzip.compress(CSV[:HALF], mtime=0) + bytes(zeros) + gzip.compress(CSV[HALF:], mtime=0) + bytes(zeros)
     assert b"".join(RawStream(written(tmp_path, both), Limits())) == CSV
 
@@ -144,11 +144,11 @@ def test_plain_file_must_end_its_last_record(tmp_path: Path, name: str) -> None:
     assert reason(tmp_path, CSV[:-1], name) == "last_record_cut"
     assert reason(tmp_path, b"", name) == "empty"
     assert reason(tmp_path, CSV.replace(b"\n", b"\r\n")[:-1], name) == "last_record_cut"
-    assert prove(written(tmp_path, CSV.replace(b"\n", b"\r"), name), Limits()).ends_with_newline
+    assert prove(written(tmp_path, CSV.replace(b"\n", b"\r"), name), Limits()).raw_bytes == len(CSV)
 
 
 def test_one_good_member_may_lack_the_last_line_end(tmp_path: Path) -> None:
-    assert not prove(written(tmp_path, gzip.compress(CSV[:-1], mtime=0)), Limits()).ends_with_newline
+    assert prove(written(tmp_path, gzip.compress(CSV[:-1], mtime=0)), Limits()).raw_bytes == len(CSV) - 1
 
 
 def test_stray_quote_within_a_cell_is_no_cut(tmp_path: Path) -> None:

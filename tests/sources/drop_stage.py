@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from promptsync.clock import MICROS, system_clock
-from promptsync.drop.folder import DropFolder, DropSettings, Outcome
+from promptsync.drop.folder import DropFolder, DropSettings
+from promptsync.drop.offers import Outcome
 
 DONE = Outcome("done")
 

@@ -9,8 +9,9 @@ import pytest
 
 from promptsync.clock import system_clock
 from promptsync.config import Config
-from promptsync.drop.folder import DropFolder, DropSettings, Outcome
+from promptsync.drop.folder import DropFolder, DropSettings
 from promptsync.drop.intake import DropIntake
+from promptsync.drop.offers import Outcome
 from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, Unavailable
 from promptsync.loading.small_files import SMALL_BYTES

@@ -11,7 +11,7 @@ from drop_stage import DONE, Drop
 from structlog.testing import capture_logs
 
 from promptsync.clock import MICROS
-from promptsync.drop.folder import Outcome
+from promptsync.drop.offers import Outcome
 from promptsync.errors import Unavailable
 
 HELD = Outcome("held", "Its end is missing.")

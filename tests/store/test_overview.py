@@ -15,7 +15,7 @@ from promptsync.merge.sql import names
 from promptsync.model.bookkeeping import TABLES
 from promptsync.store.deliveries import inbox_state, newest, oldest_pending
 from promptsync.store.overview import Success, differing_files, files_ahead, last_good_run, last_run, last_successes
-from promptsync.store.reading import as_dicts, first_damage, newest_rows, path_of, row_of, rows_present
+from promptsync.store.reading import as_dicts, first_damage, newest_rows, path_of, row_of
 
 TIMES = st.integers(1, 9).map(lambda day: f"2026-02-0{day}T08:00:00.000Z")
 NAMES = st.sampled_from(["a", "b", "c"])
@@ -142,8 +142,6 @@ def test_rows_are_read_by_names(found: list[dict[str, Any]], colour: str | None,
         chosen = newest_rows(connection, "t", ("at", "colour"), span, {"colour": colour}, limit)
         assert [row["at"] for row in chosen] == sorted((at for at, _ in wanted), reverse=True)[:limit]
         assert {tuple(row.values()) for row in chosen} <= set(wanted)
-        present = [(n,) for n, row in enumerate(found, 1) if row["_absent_since"] is None]
-        assert list(rows_present(connection, "t", ("id",))) == present
         assert row_of(connection, "t", len(found) + 1) is None
         assert list(as_dicts(connection.execute("SELECT * FROM t"))) == [
             row_of(connection, "t", n) for n in range(1, len(found) + 1)

@@ -63,7 +63,7 @@ def blocks(
             continue
         data = b"".join(pending)
         pending.clear()
-        end, quotes = _whole(data, delimiter, line)
+        end, quotes = _last_end(data, delimiter, line)
         if end:
             block, data = _block(data[:end], line, quotes), data[end:]
             del quotes  # which has the bytes of both
@@ -97,7 +97,7 @@ def _block(data: bytes, line: int, quotes: Quotes | None) -> Block:
 def _last_block(data: bytes, line: int, max_record: int, delimiter: bytes, *, keep_cut: bool) -> Iterator[Block]:
     if not data:
         return
-    end, quotes = _whole(data, delimiter, line)
+    end, quotes = _last_end(data, delimiter, line)
     tail = data[end:]
     cut = sum(found.end - found.start for found in scan(tail, delimiter)) < len(tail)
     if cut and not keep_cut:
@@ -147,12 +147,7 @@ class TextEnd:
         return self._last == b"\n" or (self._last == b"\r" and not self._lf)
 
 
-def last_end(data: bytes, delimiter: bytes = COMMA) -> int:
-    """Bytes up to the end of the last complete record of ``data``, which begins with a record. 0: none ends in it."""
-    return _whole(data, delimiter, 1)[0]
-
-
-def _whole(data: bytes, delimiter: bytes, line: int) -> tuple[int, Quotes | None]:
+def _last_end(data: bytes, delimiter: bytes, line: int) -> tuple[int, Quotes | None]:
     """The end of the last complete record, and the quotes that divide the text, if any do."""
     try:
         quotes = quotes_of(data, delimiter)

@@ -40,7 +40,7 @@ def prove_parquet(path: Path, limits: Limits, progress: Callable[[int], None] | 
             footer = read_footer(path, file)
     except OSError as error:
         raise unreadable(path, error) from error
-    return Proof(digest, size, weigh(path, size, footer, limits), 0, True)
+    return Proof(digest, size, weigh(path, size, footer, limits), 0)
 
 
 def read_footer(path: Path, file: BinaryIO) -> Footer:
