@@ -23,7 +23,7 @@ from promptsync.plugins.declared import Finding, Level, ReadOnly, note, ok, prob
 from promptsync.status import check_contents, check_machine, check_settings
 from promptsync.status.status import oversized_problem
 from promptsync.status.wal import LogState, log_state
-from promptsync.store import observed
+from promptsync.store import spelling_counts
 from promptsync.store.connect import open_reader
 from promptsync.store.deliveries import oversized
 from promptsync.store.lock_holders import other_writer
@@ -182,7 +182,7 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
             refused = oversized_problem(oversized(connection, now), config.webhook.max_body)
             yield from (problem("refused", says) for says in [refused] if says)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
-            yield from check_contents.check_vendors(connection, observed.observed(connection))
+            yield from check_contents.check_vendors(connection, spelling_counts.read(connection))
             mirror = ReadOnly(lambda: nullcontext(connection))
             yield from (found for vendor in vendors(config) for check in vendor.checks() for found in check(mirror))
     except sqlite3.Error as error:

@@ -36,8 +36,8 @@ from promptsync.daemon.tasks import (
     export_tasks,
     fetch_tasks,
     keep_too_large,
-    observation_task,
     plugin_tasks,
+    spellings_task,
     write_down,
     write_down_too_large,
 )
@@ -195,7 +195,7 @@ class _Parts:
             self._schedule.add(task)
         for task in export_tasks(self._engine.exports, self._config):
             self._schedule.add(task)
-        self._schedule.add(observation_task(app[STATE], self._engine.mirror))
+        self._schedule.add(spellings_task(app[STATE], self._engine.mirror))
         self._schedule.start(await asyncio.to_thread(self._schedule.missed))
         _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))
 

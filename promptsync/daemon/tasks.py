@@ -28,7 +28,7 @@ from promptsync.fetch.expected import missing_nights
 from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import Source, sources_of
 from promptsync.plugins.declared import Schedule
-from promptsync.store import observed
+from promptsync.store import spelling_counts
 from promptsync.store.deliveries import note_oversized
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
@@ -46,7 +46,9 @@ async def write_down(state: ListenerState, mirror: Mirror) -> None:
     forms = dict(state.signatures)
     if not forms:
         return
-    await asyncio.to_thread(mirror.writer.run, lambda connection: observed.note(connection, observed.SIGNATURE, forms))
+    await asyncio.to_thread(
+        mirror.writer.run, lambda connection: spelling_counts.add(connection, spelling_counts.SIGNATURE, forms)
+    )
     state.signatures.subtract(forms)
     for form in [form for form, count in state.signatures.items() if not count]:
         del state.signatures[form]
@@ -79,7 +81,7 @@ async def keep_too_large(state: ListenerState, mirror: Mirror, clock: Clock) -> 
         await asyncio.sleep(_PAUSE_SECONDS)
 
 
-def observation_task(state: ListenerState, mirror: Mirror) -> Task:
+def spellings_task(state: ListenerState, mirror: Mirror) -> Task:
     """The same as a task of the schedule, never on record."""
 
     async def work() -> None:

@@ -44,7 +44,7 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class FetchJob:
     """What is to be done: ``source`` is the place's name."""
 
     engine: Engine
@@ -59,7 +59,7 @@ class Job:
 class Files:
     """The files of one run. ``down``: why no more of them should be begun, once that is known."""
 
-    def __init__(self, job: Job, place: Place) -> None:
+    def __init__(self, job: FetchJob, place: Place) -> None:
         self._job = job
         self._place = place
         self._strikes = 0

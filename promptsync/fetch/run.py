@@ -22,7 +22,7 @@ from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
 from promptsync.fetch.ahead import PrefetchWindow, in_order
 from promptsync.fetch.expected import expected_files
-from promptsync.fetch.files import Emit, Files, Job, is_damaged
+from promptsync.fetch.files import Emit, FetchJob, Files, is_damaged
 from promptsync.fetch.kinds import PlaceKind, kind_of
 from promptsync.fetch.report import FetchReport
 from promptsync.fetch.sources import Source, place_settings
@@ -126,7 +126,9 @@ class _Run:
         self._tidy_up(kind)
         async with open_place(place_settings(self._source.config, self._expected())) as place:
             plan = await self._survey(place, kind)
-            job = Job(self._engine, self._source.name, kind, self._bounds, self._incoming, self._report, self._emit)
+            job = FetchJob(
+                self._engine, self._source.name, kind, self._bounds, self._incoming, self._report, self._emit
+            )
             files = Files(job, place)
             await self._all(files, plan, PrefetchWindow(kind.at.downloads, self._settings.most_bytes, SMALL_BYTES))
             await files.put_away([*plan.done, *files.loaded])

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from promptsync.formats.buffers import Bools, Bytes, Cells, strings_of_width
 from promptsync.formats.csv import time_spelling
-from promptsync.formats.csv.time_spelling import DAY, HOUR, MAX_MICROS, MIN_MICROS, MINUTE, SECOND, Layout
+from promptsync.formats.csv.time_spelling import DAY, HOUR, MAX_MICROS, MIN_MICROS, MINUTE, SECOND, TimeLayout
 
 Ints = npt.NDArray[np.int64]
 _LAYOUTS = 12
@@ -104,7 +104,7 @@ def format_times(micros: Ints, valid: Bools | None = None) -> pa.StringArray:
     return strings_of_width(text, there)
 
 
-def _read(cells: Bytes, layout: Layout, zone: ZoneInfo) -> tuple[Ints, Bools]:
+def _read(cells: Bytes, layout: TimeLayout, zone: ZoneInfo) -> tuple[Ints, Bools]:
     """Microseconds of cells of one layout, shape (n, width), and which of them really have that layout."""
     columns = np.ascontiguousarray(cells.T)
     good = np.ones(cells.shape[0], bool)
@@ -133,7 +133,7 @@ def _epoch(number: Ints, good: Bools) -> tuple[Ints, Bools]:
     return micros, good & (number >= time_spelling.FIRST_EPOCH_SECOND)
 
 
-def _wall_clock(columns: Bytes, layout: Layout) -> tuple[Ints, Bools]:
+def _wall_clock(columns: Bytes, layout: TimeLayout) -> tuple[Ints, Bools]:
     """Microseconds from 1970-01-01T00:00 to the local wall clock time, and whether the calendar has it."""
     year, month, day = _number(columns, 0, 4), _number(columns, 5, 2), _number(columns, 8, 2)
     months = np.clip((year - 1970) * 12 + month - 1, -1970 * 12, 8030 * 12)
@@ -155,7 +155,7 @@ def _first_day(months: Ints) -> Ints:
     return months.astype("M8[M]").astype("M8[D]").astype(np.int64)
 
 
-def _offset(columns: Bytes, layout: Layout) -> tuple[Ints, Bools]:
+def _offset(columns: Bytes, layout: TimeLayout) -> tuple[Ints, Bools]:
     """The zone offset written in each cell, in microseconds, and whether it is one."""
     at = layout.offset_at
     hours = _number(columns, at + 1, 2)

@@ -27,7 +27,7 @@ from promptsync.model import FilledBy, Table
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns, spelling
-from promptsync.store.compare import Found, StagedClaims
+from promptsync.store.compare import ClaimDelta, StagedClaims
 from promptsync.store.initial_load import ChangeSetForm, InitialStaging, is_untouched
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
@@ -172,7 +172,7 @@ class ChangeSetLoad(Load):
 
         self._open(write)
 
-    def _counts(self, found: Found) -> dict[str, Any]:
+    def _counts(self, found: ClaimDelta) -> dict[str, Any]:
         """What the ledger says once the merge has committed. ``unchanged``: with those that a newer row overrules."""
         report = self._report
         report.inserted, report.updated = found.new, found.changed

@@ -9,13 +9,13 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 
-from promptsync.store.compare import Found, StagedClaims, compare_claims
+from promptsync.store.compare import ClaimDelta, StagedClaims, compare_claims
 from promptsync.store.initial_load import build_indexes, copy_into
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress, Slices
 from promptsync.store.staging import attached, attached_to_writer
 
-Finish = Callable[[sqlite3.Connection, Found], None]
+Finish = Callable[[sqlite3.Connection, ClaimDelta], None]
 """What is written with the last rows: what became of the file."""
 
 
@@ -26,14 +26,14 @@ class ClaimMerge:
         self._mirror, self._staged, self._progress = mirror, staged, progress
         self._table = staged.statements.layout.table
 
-    def compare(self) -> Found:
+    def compare(self) -> ClaimDelta:
         """Find what is new or wins, without writing to the mirror."""
         if self._staged.whole:
-            return Found(self._staged.rows)
+            return ClaimDelta(self._staged.rows)
         self._progress("comparing", 0, self._staged.rows)
         return compare_claims(self._mirror, self._staged)
 
-    def apply(self, found: Found, finish: Finish) -> None:
+    def apply(self, found: ClaimDelta, finish: Finish) -> None:
         """Merge it; ``finish`` is in the last transaction."""
         writer, staged = self._mirror.writer, self._staged
         if found.writes is None:
@@ -52,12 +52,12 @@ class ClaimMerge:
         with self._mirror.reading() as connection, attached(connection, self._staged.path, writable=True, undo=False):
             build_indexes(connection, self._table)
 
-    def _copy_into(self, found: Found, finish: Finish) -> bool:
+    def _copy_into(self, found: ClaimDelta, finish: Finish) -> bool:
         """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
         self._progress("taking over", 0, self._staged.rows)
         return copy_into(self._mirror.writer, self._table, lambda connection: finish(connection, found))
 
-    def _slices(self, found: Found) -> None:
+    def _slices(self, found: ClaimDelta) -> None:
         writer, sql = self._mirror.writer, self._staged.statements
         statements = (*sql.parts_of_slice, sql.merge_slice)
         slices = Slices(writer, weight=len(statements))

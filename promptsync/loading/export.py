@@ -30,7 +30,7 @@ from promptsync.merge.guards import Content, Guards, reason_in_bad_rows
 from promptsync.model import Kind
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns
-from promptsync.store.compare import Found, StagedClaims
+from promptsync.store.compare import ClaimDelta, StagedClaims
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.reading import count_since
@@ -199,7 +199,7 @@ class _Proven:
         if proof.bad:
             self._keep_bad_rows(file_id)
 
-        def finish(connection: sqlite3.Connection, found: Found) -> None:
+        def finish(connection: sqlite3.Connection, found: ClaimDelta) -> None:
             report.inserted, report.updated = found.new, found.changed
             report.unchanged = proof.rows - proof.bad - found.new - found.changed
             ledger.update(connection, "sync_file", file_id, asdict(report) | {"state": "merged", "error": None})

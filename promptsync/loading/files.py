@@ -20,11 +20,11 @@ from promptsync.loading.load import log
 from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.small_files import LoadAlone, SmallChangeSet, SmallFile, SmallRun, SmallSnapshot
 from promptsync.loading.snapshot import FileLoad
-from promptsync.loading.spellings import spellings
+from promptsync.loading.spellings import forms_of
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Key
 from promptsync.model.file_name import ChangeSetName
-from promptsync.store import observed
+from promptsync.store import spelling_counts
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Repaired, repair
 from promptsync.store.reset import Reset, reset_table
@@ -75,7 +75,7 @@ class FileLoader:
             report = FileLoad(self._mirror, settings, request, self._watch, unless_stopped).run(self._clock)
             give_back(report.rows if report.state == "merged" and not _is_large(request.path) else WORTH)
             if report.state == "merged" and report.table:
-                self._observe(request, report.table, settings)
+                self._count_spellings(request, report.table, settings)
             return report
 
     def load_together(
@@ -185,14 +185,14 @@ class FileLoader:
         if self._stopped.is_set():
             raise Unavailable(f"promptsync is stopping; {request.path.name} is loaded at the next start.")
 
-    def _observe(self, request: LoadRequest, table: str, settings: LoadSettings) -> None:
+    def _count_spellings(self, request: LoadRequest, table: str, settings: LoadSettings) -> None:
         """Note how the file spells what its vendor does not say."""
-        self._note(spellings(request.path, self._mirror.schema[table], settings.zone, settings.limits))
+        self._note(forms_of(request.path, self._mirror.schema[table], settings.zone, settings.limits))
 
     def _note(self, found: Mapping[str, Mapping[str, int]]) -> None:
         def note(connection: sqlite3.Connection) -> None:
             for kind, forms in found.items():
-                observed.note(connection, kind, forms)
+                spelling_counts.add(connection, kind, forms)
 
         if any(found.values()):
             self._mirror.writer.run(note, Lane.IDLE, durable=False)

@@ -30,7 +30,7 @@ _KEYS = 1 << 20
 
 
 @dataclass(slots=True)
-class Survey:
+class FirstPass:
     """What the first pass found. ``cut``: the file's blocks, if any; ``before``: the index they are known from."""
 
     proof: Proof
@@ -52,7 +52,7 @@ class Survey:
         """A fresh count of which keys lie in which block."""
         return BlockCount(self.cut, self.before) if self.cut is not None else None
 
-    def read_whole(self) -> "Survey":
+    def read_whole(self) -> "FirstPass":
         """The same file with nothing known about it."""
         cut = self.cut and replace(self.cut, old=np.full_like(self.cut.old, -1))
         return replace(self, before=None, cut=cut)
@@ -63,20 +63,20 @@ class Survey:
             self.cutter.close()
 
 
-def survey(
+def first_pass(
     mirror: Mirror,
     path: Path,
     stated: FileName,
     settings: LoadSettings,
     progress: Callable[[int], None],
     aside: Path,
-) -> Survey:
+) -> FirstPass:
     """Read the file once. ``aside``: where the bytes of unknown blocks go. Raises Held and Unavailable as ``prove``."""
     table, limits = mirror.schema[stated.table], settings.limits
     org = stated.org_id or 0
     newest = mirror.snapshots.newest(table.name, org)
     if not table.blockwise or settings.rows is not None or (newest is not None and stated.as_of <= newest):
-        return Survey(prove(path, limits, progress))
+        return FirstPass(prove(path, limits, progress))
     with mirror.reading() as connection:
         before = ledger.blocks_of_newest(connection, table.name, org)
         known = before.known(ledger.touched(connection, table.name, org)) if before else NOTHING_KNOWN
@@ -84,7 +84,7 @@ def survey(
     cutter = cutter_for(mirror, path, table, settings, (known, aside if before else None))
     with ExitStack() as undo:
         undo.callback(cutter.close)
-        found = Survey(prove(path, limits, progress, cutter.feed), cutter, orderly(cutter, table.key[0]), before)
+        found = FirstPass(prove(path, limits, progress, cutter.feed), cutter, orderly(cutter, table.key[0]), before)
         undo.pop_all()
     if before is None or found.cut is None or found.cut.identity != before.identity:
         return found.read_whole()
@@ -135,12 +135,12 @@ class OnePass:
         """Keys that were read, ascending."""
         self._keys.write(np.ascontiguousarray(keys, np.int64).data)
 
-    def end(self, key: str) -> tuple[Survey, BlockCount | None]:
+    def end(self, key: str) -> tuple[FirstPass, BlockCount | None]:
         """Everything was read: the verdict, and what was counted. ``key``: the column that a sorted file begins with.
 
         Raises Held.
         """
-        found = Survey(self._proving.verdict(), self._cutter, orderly(self._cutter, key))
+        found = FirstPass(self._proving.verdict(), self._cutter, orderly(self._cutter, key))
         counting = found.counting()
         if counting:
             self._keys.seek(0)

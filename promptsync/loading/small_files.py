@@ -26,7 +26,7 @@ from promptsync.loading.fill import lacks_of
 from promptsync.loading.load import Load
 from promptsync.loading.snapshot import FileLoad
 from promptsync.loading.snapshot_merge import SnapshotMerge
-from promptsync.loading.spellings import add_dialect, spellings_in
+from promptsync.loading.spellings import add_dialect, forms_in
 from promptsync.merge.bulk_sql import snapshot_statements
 from promptsync.merge.claim_sql import ChangeSetStatements, change_set_statements
 from promptsync.merge.guards import reason_in_rows_lost
@@ -267,7 +267,7 @@ class SmallSnapshot(SmallFile, FileLoad):
         self._staged = filled.staged(name, None)
         if snapshot_statements(layout, self._staged.present).parts:
             raise LoadAlone
-        self.spelled = spellings_in(pieces, table, settings.zone)
+        self.spelled = forms_in(pieces, table, settings.zone)
 
     def _merge_within(self, connection: sqlite3.Connection) -> None:
         report, staged = self._report, self._staged

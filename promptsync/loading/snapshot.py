@@ -1,4 +1,4 @@
-"""From one snapshot file to merged rows: survey, stage, decide, merge.
+"""From one snapshot file to merged rows: look it through, stage, decide, merge.
 
 Owns how each step of a file's life (load.py) is done for a snapshot, which says of every row that it lacks that it is
 absent.
@@ -18,7 +18,7 @@ from promptsync.formats.proof import Proof, prove, refuse_damage
 from promptsync.formats.rejects import BadRow
 from promptsync.loading.file_rejects import keep_rejects
 from promptsync.loading.fill import Filled, Filler, lacks_of
-from promptsync.loading.known_blocks import Survey, one_pass, survey
+from promptsync.loading.known_blocks import FirstPass, first_pass, one_pass
 from promptsync.loading.load import Load
 from promptsync.loading.report import LoadRequest, LoadSettings
 from promptsync.loading.snapshot_merge import SnapshotMerge
@@ -68,13 +68,13 @@ class FileLoad(Load):
             name = self._state()
             self._touched = self._watch((name.table, name.org_id or 0))
             if not self._load_at_once(name):
-                self._load_surveyed(name)
+                self._load_in_two_passes(name)
         finally:
             self._watch(None)
             discard(self._aside)
 
-    def _load_surveyed(self, name: FileName) -> None:
-        found = self._survey(name)
+    def _load_in_two_passes(self, name: FileName) -> None:
+        found = self._first_pass(name)
         self._proof = found.proof
         try:
             self._name = self._corrected(name, found.proof)
@@ -95,7 +95,7 @@ class FileLoad(Load):
         self._report.as_of = iso_millis(name.as_of)
         return name
 
-    def _load(self, name: FileName, found: Survey) -> None:
+    def _load(self, name: FileName, found: FirstPass) -> None:
         try:
             if self._merge(name, found):
                 return
@@ -140,7 +140,7 @@ class FileLoad(Load):
             discard(path)
         return True
 
-    def _survey(self, name: FileName) -> Survey:
+    def _first_pass(self, name: FileName) -> FirstPass:
         path, limits = self._request.path, self._settings.limits
         size = size_of(path)
 
@@ -148,8 +148,8 @@ class FileLoad(Load):
             self._progress("checking", done, size)
 
         if self._request.dry_run:
-            return Survey(prove(path, limits, checked))
-        return survey(self._mirror, path, name, self._settings, checked, self._aside)
+            return FirstPass(prove(path, limits, checked))
+        return first_pass(self._mirror, path, name, self._settings, checked, self._aside)
 
     def _staging_path(self, name: FileName) -> Path:
         return self._mirror.folder / "staging" / f"{name.table}-{name.org_id or 0}.db"
@@ -181,7 +181,7 @@ class FileLoad(Load):
     def _stated(name: FileName) -> tuple[str, int, str]:
         return name.table, name.org_id or 0, iso_millis(name.as_of)
 
-    def _merge(self, name: FileName, found: Survey) -> bool:
+    def _merge(self, name: FileName, found: FirstPass) -> bool:
         """Whether it could be merged; if not, what seemed to be known of it was not so, and it must be read whole."""
         path = self._staging_path(name)
         try:
@@ -200,7 +200,7 @@ class FileLoad(Load):
             discard(path)
         return True
 
-    def _fill(self, name: FileName, found: Survey, path: Path) -> tuple[Filled, BlockCount | None]:
+    def _fill(self, name: FileName, found: FirstPass, path: Path) -> tuple[Filled, BlockCount | None]:
         table, settings = self._mirror.schema[name.table], self._settings
         source = found.unknown() if found.known else self._request.path
         with SnapshotReader(source, table, name, settings.zone, settings.limits) as reader:

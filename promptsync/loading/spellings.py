@@ -22,21 +22,21 @@ from promptsync.formats.csv.time_spelling import parse_time
 from promptsync.formats.limits import Limits
 from promptsync.formats.stream import RawStream
 from promptsync.model import Kind, Table
-from promptsync.store import ledger, observed
+from promptsync.store import ledger, spelling_counts
 from promptsync.store.mirror import Mirror
 
 _ROWS = 10
 _BYTES = 1 << 16
 
 
-def spellings(path: Path, table: Table, zone: ZoneInfo, limits: Limits) -> dict[str, Counter[str]]:
-    """Kind (of store/observed.py) to form to how often, in the first rows; empty if they cannot be read."""
-    return spellings_in(RawStream(path, limits), table, zone)
+def forms_of(path: Path, table: Table, zone: ZoneInfo, limits: Limits) -> dict[str, Counter[str]]:
+    """Kind (of store/spelling_counts.py) to form to how often, in the first rows; empty if they cannot be read."""
+    return forms_in(RawStream(path, limits), table, zone)
 
 
-def spellings_in(pieces: Iterable[bytes], table: Table, zone: ZoneInfo) -> dict[str, Counter[str]]:
+def forms_in(pieces: Iterable[bytes], table: Table, zone: ZoneInfo) -> dict[str, Counter[str]]:
     """The same of a text of which these are the first pieces."""
-    found: dict[str, Counter[str]] = {observed.TIME: Counter(), observed.BOOLEAN: Counter()}
+    found: dict[str, Counter[str]] = {spelling_counts.TIME: Counter(), spelling_counts.BOOLEAN: Counter()}
     try:
         for row in _first_rows(pieces, table):
             _note(row, table, zone, found)
@@ -81,6 +81,6 @@ def _note(row: Mapping[str, str], table: Table, zone: ZoneInfo, found: Mapping[s
             continue
         raw = cell.encode("utf-8", "replace")
         if column.kind is Kind.TIME and parse_time(raw, zone) is not None:
-            found[observed.TIME][re.sub("[0-9]", "9", cell)] += 1
+            found[spelling_counts.TIME][re.sub("[0-9]", "9", cell)] += 1
         elif column.kind is Kind.BOOLEAN and is_boolean(raw):
-            found[observed.BOOLEAN][cell] += 1
+            found[spelling_counts.BOOLEAN][cell] += 1

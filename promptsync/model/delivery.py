@@ -1,6 +1,6 @@
 """What a webhook delivery is while it travels from a source to the inbox.
 
-Owns the shape and the intake that sources hand bytes to; a source knows neither store nor merge.
+Owns the shape and what accepts it; who listens knows neither store nor merge.
 """
 
 from collections.abc import Awaitable, Callable
@@ -23,5 +23,5 @@ class Delivery:
     type: str = ""
 
 
-Intake = Callable[[Delivery], Awaitable[int]]
+Accept = Callable[[Delivery], Awaitable[int]]
 """Stores a delivery; returns its id once it is durable. Raises ``Unavailable`` when it cannot be made durable now."""

@@ -91,7 +91,8 @@ class Table:
     ``org_scoped``: carries ``org_id``. ``full_list``: rows of one parent (the first key column) that a full list of
     that name restates; what such a list lacks gets ``removed_at``. ``label``: the column that names a row to people.
     ``order``: of a table that change sets fill, the column by which the vendor orders the rows of one key, "" if it has
-    none.
+    none. ``unchanging``: its rows say what happened once, so that this order only decides between copies that say the
+    same.
     """
 
     name: str
@@ -111,6 +112,7 @@ class Table:
     vendor: str = ""
     filled_by: FilledBy = FilledBy.EVENT
     order: str = ""
+    unchanging: bool = False
     views: tuple[View, ...] = ()
 
     @cached_property

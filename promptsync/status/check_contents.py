@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from promptsync.clock import MICROS, iso_millis
 from promptsync.plugins.declared import Finding, note, ok, problem
-from promptsync.store import deliveries, observed
+from promptsync.store import deliveries, spelling_counts
 from promptsync.store.overview import drift, files_ahead
 from promptsync.store.reading import first_damage
 from promptsync.store.rejects import count_by_class
@@ -73,7 +73,7 @@ def check_zone(connection: sqlite3.Connection, zone: str) -> Iterator[Finding]:
 
 def check_vendors(connection: sqlite3.Connection, seen: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
     """What has been observed of what the vendors leave open. ``seen``: kind to form to how often."""
-    yield check_ids(*count_numbers(observed.phone_numbers(connection)))
+    yield check_ids(*count_numbers(spelling_counts.phone_numbers(connection)))
     yield from _drift(connection)
     yield from _spellings(connection)
     yield from _received(connection)
@@ -145,7 +145,7 @@ def _forms(seen: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
 
 def _stamps(connection: sqlite3.Connection) -> Iterator[Finding]:
     """How the stamps in names of nightly files end."""
-    names = observed.nightly_names(connection, _NEWEST)
+    names = spelling_counts.nightly_names(connection, _NEWEST)
     ends = Counter(re.sub("[0-9]", "9", match[1]) or "nothing" for name in names if (match := _STAMP.search(name)))
     if ends:
         said = [f"{end} ({count:,})" for end, count in ends.most_common()]

@@ -6,7 +6,7 @@ connection.
 
 import shlex
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from itertools import groupby
@@ -28,8 +28,6 @@ from promptsync.vendors import own_mark
 
 _WRONG_CLOCK: Final = 86_400 * MICROS
 """A row that much later than now is no matter of two clocks that differ."""
-_UNCHANGING: Final = frozenset({"cio_events", "cio_inbound"})
-"""What happened once does not change: a row's time decides between copies of it, which say the same."""
 _MIB: Final = 1 << 20
 _MOST_KINDS: Final = 3
 
@@ -110,7 +108,8 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         oversized=oversized(connection, now),
     )
     refused = oversized_problem(status.oversized, expected.max_body)
-    return replace(status, problems=(*_problems(status), *([refused] if refused else [])))
+    unchanging = frozenset(table.name for table in schema if table.unchanging)
+    return replace(status, problems=(*_problems(status, unchanging), *([refused] if refused else [])))
 
 
 def _tables(snapshots: Iterable[overview.Snapshot], expected: Expectations, now: int) -> Iterator[TableState]:
@@ -141,7 +140,7 @@ def _gaps(nights: list[date]) -> Iterator[str]:
             yield day.isoformat()
 
 
-def _problems(status: Status) -> Iterator[str]:
+def _problems(status: Status, unchanging: Container[str]) -> Iterator[str]:
     if not (status.tables or status.events.received or status.merged_exports or status.change_sets):
         yield "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
     for table in status.tables:
@@ -153,7 +152,7 @@ def _problems(status: Status) -> Iterator[str]:
         elif table.stale:
             yield f"{table.table} of organization {table.org_id} is as of {table.newest}: newer exports are missing."
     yield from source_problems(status.sources)
-    yield from change_set_problems(status.change_sets, parse_iso(status.checked_at))
+    yield from change_set_problems(status.change_sets, unchanging, parse_iso(status.checked_at))
     for file in status.held:
         action = "look at it, then load it again" if file.state != "ignored" else "rename it or say what it is"
         reason = str(file.error).removeprefix(f"{file.name} ").removesuffix(".")
@@ -192,10 +191,10 @@ def differs(name: str, rows: int, path: str) -> str:
     )
 
 
-def change_set_problems(states: Iterable[ChangeSetState], now: int) -> Iterator[str]:
-    """Sentences, each for a person to act on. ``now``: microseconds."""
+def change_set_problems(states: Iterable[ChangeSetState], unchanging: Container[str], now: int) -> Iterator[str]:
+    """Sentences, each for a person to act on. ``unchanging``: tables whose rows are; ``now``: microseconds."""
     for state in states:
-        if state.latest and state.table not in _UNCHANGING and parse_iso(state.latest) > now + _WRONG_CLOCK:
+        if state.latest and state.table not in unchanging and parse_iso(state.latest) > now + _WRONG_CLOCK:
             yield (
                 f"{state.later:,} rows of {state.table} in workspace {state.workspace_id} are dated later than now, up "
                 f"to {state.latest}, and win over every change before that: once the vendor has put them right, "

@@ -175,7 +175,7 @@ class StagedClaims:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ClaimDelta:
     """What the comparison found. ``writes``: rows to write, those that only confirm included; None: not compared."""
 
     new: int
@@ -183,7 +183,7 @@ class Found:
     writes: int | None = None
 
 
-def compare_claims(mirror: Mirror, staged: StagedClaims) -> Found:
+def compare_claims(mirror: Mirror, staged: StagedClaims) -> ClaimDelta:
     """Find which rows of a change set or export are new or win; again if it has been compared before."""
     with mirror.reading() as connection, attached(connection, staged.path, writable=True, undo=False):
         connection.execute("BEGIN")
@@ -194,11 +194,11 @@ def compare_claims(mirror: Mirror, staged: StagedClaims) -> Found:
     return found
 
 
-def find_claims(connection: sqlite3.Connection, statements: ClaimStatements) -> Found:
+def find_claims(connection: sqlite3.Connection, statements: ClaimStatements) -> ClaimDelta:
     """The same of rows that are staged beside an empty list of what differs."""
     connection.execute(statements.compare)
     counts = _kinds(connection)
-    return Found(counts.get(Delta.NEW, 0), counts.get(Delta.CHANGED, 0), sum(counts.values()))
+    return ClaimDelta(counts.get(Delta.NEW, 0), counts.get(Delta.CHANGED, 0), sum(counts.values()))
 
 
 def _kinds(connection: sqlite3.Connection) -> dict[int, int]:

@@ -28,7 +28,7 @@ class Lane(IntEnum):
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class Queued:
     """A function that waits. ``asked``: since when, monotonic. The rest is as ``Writer.submit`` has it."""
 
     work: Callable[[sqlite3.Connection], Any]
@@ -50,7 +50,7 @@ class Lanes:
     """Four queues."""
 
     def __init__(self) -> None:
-        self._lanes: tuple[deque[Task], ...] = tuple(deque() for _ in Lane)
+        self._lanes: tuple[deque[Queued], ...] = tuple(deque() for _ in Lane)
 
     def __len__(self) -> int:
         return sum(len(lane) for lane in self._lanes)
@@ -60,40 +60,40 @@ class Lanes:
         """Whether a delivery waits. May be asked without the lock."""
         return bool(self._lanes[Lane.DELIVERY])
 
-    def put(self, task: Task) -> None:
+    def put(self, task: Queued) -> None:
         """Queue a task behind the others of its lane."""
         self._lanes[task.lane].append(task)
 
-    def put_back(self, task: Task) -> None:
+    def put_back(self, task: Queued) -> None:
         """Queue a task before the others of its lane: it could not be begun."""
         self._lanes[task.lane].appendleft(task)
 
-    def take(self) -> Task | None:
+    def take(self) -> Queued | None:
         """Take out the next task; None if none waits."""
         for lane in self._lanes:
             if lane:
                 return lane.popleft()
         return None
 
-    def overdue(self, now: float, since: float, *, hurried: bool) -> list[Task]:
+    def overdue(self, now: float, since: float, *, hurried: bool) -> list[Queued]:
         """Take out the tasks that have waited long enough for a lock found taken at ``since``; if one is a delivery,
         all deliveries. ``hurried``: no task waits longer than a sender does."""
 
-        def over(task: Task) -> bool:
+        def over(task: Queued) -> bool:
             short = hurried or task.lane is Lane.DELIVERY
             return now - max(since, task.asked) > (_SENDER_SECONDS if short else _OTHERS_SECONDS)
 
         senders = any(over(task) for task in self._lanes[Lane.DELIVERY])
         return self._out(task for task in self._all() if over(task) or (senders and task.lane is Lane.DELIVERY))
 
-    def rest(self) -> list[Task]:
+    def rest(self) -> list[Queued]:
         """Take out every task."""
         return self._out(self._all())
 
-    def _all(self) -> list[Task]:
+    def _all(self) -> list[Queued]:
         return [task for lane in self._lanes for task in lane]
 
-    def _out(self, some: Iterable[Task]) -> list[Task]:
+    def _out(self, some: Iterable[Queued]) -> list[Queued]:
         taken = list(some)
         for task in taken:
             self._lanes[task.lane].remove(task)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
 from promptsync.store.connect import is_busy, open_writer, translate
-from promptsync.store.lanes import Lane, Lanes, Task
+from promptsync.store.lanes import Lane, Lanes, Queued
 from promptsync.store.lock_holders import locked_sentence
 from promptsync.store.open_files import OpenFiles
 from promptsync.store.wal import WriteAheadLog
@@ -101,7 +101,7 @@ class Writer:
                 raise self._broken
             if self._closing:
                 raise Unavailable("promptsync is stopping; try again in a moment.")
-            self._lanes.put(Task(work, future, lane, durable, bare, preemptible, committed))
+            self._lanes.put(Queued(work, future, lane, durable, bare, preemptible, committed))
             if lane == Lane.DELIVERY:
                 self._urgent_at = time.monotonic()
                 if self._yielding:
@@ -170,7 +170,7 @@ class Writer:
             self._connection.close()
         self._files.take_leave()
 
-    def _next(self) -> Task | None:
+    def _next(self) -> Queued | None:
         while True:
             with self._wake:
                 if (task := self._lanes.take()) is not None:
@@ -182,7 +182,7 @@ class Writer:
             self._checkpoint_if_due(idle=idle)
             self._look_if_due(idle=idle)
 
-    def _begun(self, task: Task) -> bool:
+    def _begun(self, task: Queued) -> bool:
         """Begin a function's transaction, if it wants one. False: it has been answered, or waits for the lock."""
         if self._broken is not None:
             task.refuse(self._broken)
@@ -225,7 +225,7 @@ class Writer:
             for task in given_up:
                 task.refuse(error)
 
-    def _execute(self, task: Task) -> None:
+    def _execute(self, task: Queued) -> None:
         if not task.future.set_running_or_notify_cancel():
             self._undo()
             return  # the caller has given up; from here on none can
@@ -254,7 +254,7 @@ class Writer:
             self._break(known)
         return known or error
 
-    def _in_transaction(self, task: Task) -> Any:
+    def _in_transaction(self, task: Queued) -> Any:
         with ExitStack() as unless_committed:
             unless_committed.callback(self._undone, self._connection)
             unless_committed.callback(self._undo)
@@ -315,7 +315,7 @@ class Writer:
             self._yielding = preemptible
         self._connection.set_progress_handler((lambda: self._lanes.urgent) if preemptible else None, _STEPS)
 
-    def _weight(self, task: Task) -> int:
+    def _weight(self, task: Queued) -> int:
         """What a commit counts towards the next checkpoint: bulk among deliveries at once, so that none is long."""
         if task.lane < Lane.BULK:
             return 1

@@ -18,14 +18,14 @@ from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.qlara.call import RetryPolicy
 from promptsync.vendors.qlara.exports import Exports
-from promptsync.vendors.qlara.jobs import Limits
+from promptsync.vendors.qlara.jobs import JobLimits
 
 KEY = "key-1234567890"
 FAST = RetryPolicy(
     poll=(0.01, 0.03), tries=3, first_backoff=0.01, longest_backoff=0.03, longest_wait=5.0, answer_seconds=2.0,
     download_seconds=0.4,
 )  # fmt: skip
-LIMITS = Limits(deadline=400_000, attempts=6, settle=0)
+LIMITS = JobLimits(deadline=400_000, attempts=6, settle=0)
 CONTACTS = [
     {"id": "7", "phone": "+15550100", "First Name": "Ana", "tier": "gold", "updatedAt": "2026-02-01T10:00:00Z"},
     {"id": "8", "phone": "+15550101", "First Name": "Bo", "tier": "", "updatedAt": "2026-02-01T10:00:00Z"},

@@ -12,7 +12,7 @@ from promptsync.clock import MICROS, system_clock
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.places.patience import Patience
 from promptsync.vendors.qlara.client import ExportClient
-from promptsync.vendors.qlara.jobs import Limits
+from promptsync.vendors.qlara.jobs import JobLimits
 
 
 @pytest.mark.parametrize("in_header", [False, True])
@@ -103,12 +103,12 @@ def test_page_in_place_of_an_answer_is_none(stage: Stage, pages: int) -> None:
 @pytest.mark.parametrize("ahead", [0, 3_650 * 86_400 * MICROS])
 def test_page_that_stays_in_place_of_an_export_ends_the_job_at_the_deadline(stage: Stage, ahead: int) -> None:
     """Also where the clock was ahead, and is put right meanwhile."""
-    stage.faults.file, stage.limits = "page", Limits(deadline=1 << 50)
+    stage.faults.file, stage.limits = "page", JobLimits(deadline=1 << 50)
     stage.clock = lambda: system_clock() + ahead
     with pytest.raises(Unavailable, match="page in place of the export"):
         stage.open().one()
     assert stage.query("SELECT state FROM sync_job") == [("available",)]
-    stage.clock, stage.limits = system_clock, Limits(deadline=0)
+    stage.clock, stage.limits = system_clock, JobLimits(deadline=0)
     stage.open()
     if ahead:
         with pytest.raises(Unavailable, match="page in place of the export"):
@@ -123,7 +123,7 @@ def test_whoever_waits_is_not_kept_waiting_by_errors_alone(stage: Stage, trouble
     """Many slices of a range: the patience is one for all. What is left is done by whoever has more of it."""
     stage.world.messages = [{"messageId": "1"}]
     stage.policy = replace(stage.policy, tries=50, first_backoff=0.05, longest_backoff=0.05, poll=(0.01, 0.01))
-    stage.limits = Limits(deadline=1 << 50, attempts=50)
+    stage.limits = JobLimits(deadline=1 << 50, attempts=50)
     stage.open()
     ids = stage.exports.request("messages", {"from": "2025-01-01T00:00:00Z", "to": "2026-01-01T00:00:00Z"})
     assert len(ids) > 10
@@ -250,7 +250,7 @@ def test_wrong_key_refuses_a_request(stage: Stage) -> None:
 
 
 def test_key_that_is_withdrawn_leaves_open_jobs_open(stage: Stage) -> None:
-    stage.faults.pending, stage.limits = 1 << 30, Limits(deadline=1 << 50)
+    stage.faults.pending, stage.limits = 1 << 30, JobLimits(deadline=1 << 50)
     stage.open()
     ids = stage.exports.request("contacts", {})
     with ThreadPoolExecutor(1) as pool:

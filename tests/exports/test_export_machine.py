@@ -15,7 +15,7 @@ from promptsync.vendors.qlara.jobs import (
     CLOSED,
     Condition,
     Job,
-    Limits,
+    JobLimits,
     State,
     Step,
     condition,
@@ -30,7 +30,7 @@ from promptsync.vendors.qlara.profile import QLARA
 NOW = 1_770_000_000 * MICROS
 ENTRY = Entry("e1", "contacts", "pending", NOW, None)
 JOB = Job("contacts", {}, NOW, NOW, State.PENDING, "e1", 1)
-LIMITS = Limits()
+LIMITS = JobLimits()
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from promptsync.engine.engine import Engine
 from promptsync.fetch.run import record_run
 from promptsync.fetch.sources import source_names, sources_of
 from promptsync.status.status import Expectations, Status, read_status
-from promptsync.store.observed import change_set_names
 from promptsync.store.overview import change_set_states
+from promptsync.store.spelling_counts import change_set_names
 from promptsync.vendors.customerio.checks import said_of_names
 
 

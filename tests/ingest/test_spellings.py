@@ -5,8 +5,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from promptsync.formats.limits import Limits
-from promptsync.loading.spellings import spellings
-from promptsync.store.observed import BOOLEAN, TIME
+from promptsync.loading.spellings import forms_of
+from promptsync.store.spelling_counts import BOOLEAN, TIME
 from promptsync.vendors.prompt.tables_exports import CONTACT
 
 HEADER = "id,is_opted_out,created_timestamp,phone\n"
@@ -14,7 +14,7 @@ HEADER = "id,is_opted_out,created_timestamp,phone\n"
 
 def found(path: Path, data: bytes) -> dict[str, dict[str, int]]:
     path.write_bytes(data)
-    told = spellings(path, CONTACT, ZoneInfo("UTC"), Limits())
+    told = forms_of(path, CONTACT, ZoneInfo("UTC"), Limits())
     return {kind: dict(forms) for kind, forms in told.items()}
 
 
@@ -40,4 +40,4 @@ def test_a_file_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
         ("c.csv", b""),
     ):
         assert not any(found(tmp_path / name, data).get(kind) for kind in (TIME, BOOLEAN)), name
-    assert spellings(tmp_path / "none.csv", CONTACT, ZoneInfo("UTC"), Limits()) == {}
+    assert forms_of(tmp_path / "none.csv", CONTACT, ZoneInfo("UTC"), Limits()) == {}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from loopback_listener import SECRET, Listening, Start, listen
 
-from promptsync.model.delivery import Intake
+from promptsync.model.delivery import Accept
 from promptsync.vendors.prompt.webhook.listener import ListenerSettings
 from promptsync.vendors.prompt.webhook.signature import Authenticator
 
@@ -16,7 +16,7 @@ async def start() -> AsyncIterator[Start]:
     """Starts listeners: ``await start(intake=..., max_body=..., ...)``; signed deliveries unless told otherwise."""
     open_ones = []
 
-    async def starting(intake: Intake | None = None, **settings: Any) -> Listening:
+    async def starting(intake: Accept | None = None, **settings: Any) -> Listening:
         settings = {"path": "/hooks/prompt", "authenticator": Authenticator(secrets=(SECRET,))} | settings
         one = listen(ListenerSettings(**settings), intake)
         open_ones.append(one)

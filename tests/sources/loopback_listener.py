@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from promptsync.model.delivery import Delivery, Intake
+from promptsync.model.delivery import Accept, Delivery
 from promptsync.vendors.prompt.webhook.listener import (
     STATE,
     ListenerSettings,
@@ -88,7 +88,7 @@ Start = Callable[..., Awaitable[Listening]]
 
 
 @asynccontextmanager
-async def listen(settings: ListenerSettings, intake: Intake | None = None) -> AsyncIterator[Listening]:
+async def listen(settings: ListenerSettings, intake: Accept | None = None) -> AsyncIterator[Listening]:
     stored: list[Delivery] = []
 
     async def take(delivery: Delivery) -> int:

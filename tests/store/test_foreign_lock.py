@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from promptsync.errors import MirrorLocked
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import Inbox
-from promptsync.store.lanes import Lane, Lanes, Task
+from promptsync.store.lanes import Lane, Lanes, Queued
 from promptsync.store.lock_holders import other_writer, pids_with
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Writer
@@ -131,7 +131,7 @@ def test_who_has_waited_long_enough(waiting: list[tuple[Lane, float]], since: fl
     """A wait counts from when the lock was found taken. One delivery's end is that of all; else each has its own."""
     lanes = Lanes()
     for lane, asked in waiting:
-        lanes.put(Task(lambda _: None, Future(), lane, True, False, False, lambda _: None, asked))
+        lanes.put(Queued(lambda _: None, Future(), lane, True, False, False, lambda _: None, asked))
     taken = [(task.lane, task.asked) for task in lanes.overdue(now, since, hurried=hurried)]
     left = []
     while (task := lanes.take()) is not None:

@@ -163,7 +163,7 @@ def _last_end(data: bytes, delimiter: bytes, line: int) -> tuple[int, Quotes | N
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Extent:
     """A record or an empty line: where it begins, where its line end does, where it ends. ``strange``: text follows
     a closing quote in it."""
 
@@ -173,7 +173,7 @@ class Found:
     strange: bool
 
 
-def scan(data: bytes, delimiter: bytes = COMMA, at: int = 0) -> Iterator[Found]:
+def scan(data: bytes, delimiter: bytes = COMMA, at: int = 0) -> Iterator[Extent]:
     """Every record and empty line from ``at`` on, by the grammar; stops at a record that does not end."""
     strict, lenient = _grammar(delimiter, lenient=False), _grammar(delimiter, lenient=True)
     while at < len(data):
@@ -183,7 +183,7 @@ def scan(data: bytes, delimiter: bytes = COMMA, at: int = 0) -> Iterator[Found]:
             strange, match = True, lenient.match(data, at)
         if match is None:
             return
-        yield Found(at, match.start(1), match.end(), strange)
+        yield Extent(at, match.start(1), match.end(), strange)
         at = match.end()
 
 

@@ -25,7 +25,7 @@ LATEST = 6 * 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class CellProblem:
     """What is wrong with the marked ``rows``. ``reason_class``: stable name; ``reason``: a sentence without data.
 
     ``column``, ``position``: the column that is wrong and where its cells are, if it is one.
@@ -48,7 +48,7 @@ class TypedRows:
 
     arrays: "list[pa.Array[Any]]"
     observed: Ints
-    problems: list[Problem]
+    problems: list[CellProblem]
     ahead: int
 
     @property
@@ -84,10 +84,10 @@ class RowTyping:
             arrays.append(typed.values)
             if field.name in self.table.key:
                 rows = mask_of(typed.values.is_null())
-                keys.append(Problem(rows, "bad_key", f"The key column {field.name} is blank or cannot be read."))
+                keys.append(CellProblem(rows, "bad_key", f"The key column {field.name} is blank or cannot be read."))
             else:
                 name, words = REASONS[field.kind]
-                cells.append(Problem(typed.bad, name, f"Column {field.name} {words}.", field.name, field.position))
+                cells.append(CellProblem(typed.bad, name, f"Column {field.name} {words}.", field.name, field.position))
         problems = [problem for problem in (*keys, *self._foreign(columns), *cells) if problem.rows.any()]
         latest = self.stated.as_of + LATEST
         ahead = int(np.count_nonzero(observed > latest))
@@ -110,10 +110,10 @@ class RowTyping:
         np.maximum(observed, np.where(times.dated, times.micros, 0), out=observed)
         return type_times(column, times)
 
-    def _foreign(self, columns: list[pa.BinaryArray]) -> list[Problem]:
+    def _foreign(self, columns: list[pa.BinaryArray]) -> list[CellProblem]:
         if self.header.org_position < 0:
             return []
         org = type_cells(columns[self.header.org_position], Kind.INTEGER, self.zone)
         said = org.values.fill_null(-1).to_numpy()
         rows = (mask_of(org.values.is_valid()) & (said != self.stated.org_id)) | org.bad
-        return [Problem(rows, "org_collision", "The row states another organization than the file's name.")]
+        return [CellProblem(rows, "org_collision", "The row states another organization than the file's name.")]

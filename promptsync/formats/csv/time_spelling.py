@@ -19,7 +19,7 @@ __all__ = [
     "MIN_MICROS",
     "NEVER",
     "SECOND",
-    "Layout",
+    "TimeLayout",
     "is_none",
     "layout_of",
     "parse_time",
@@ -47,7 +47,7 @@ _LONGEST = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class TimeLayout:
     """The layout of cells of one width. ``fixed``: position to the bytes allowed there; ``digits``: positions.
 
     ``fraction``: its number of digits, from position 20. ``offset_at``: position of the offset's sign, or -1.
@@ -64,12 +64,12 @@ class Layout:
     canonical: bool = False
 
 
-def layout_of(cell: bytes) -> Layout | None:
+def layout_of(cell: bytes) -> TimeLayout | None:
     """The layout that a cell has, if it is a common one. Says nothing of whether the calendar has that time."""
     if len(cell) > _LONGEST or is_none(cell):
         return None
     if _EPOCH.fullmatch(cell) and cell.isdigit():
-        return Layout(len(cell), (), tuple(range(len(cell))), epoch=True)
+        return TimeLayout(len(cell), (), tuple(range(len(cell))), epoch=True)
     match = _LAYOUT.fullmatch(cell)
     if match is None:
         return None
@@ -80,7 +80,7 @@ def layout_of(cell: bytes) -> Layout | None:
     utc = match["zone"] == b"Z"
     canonical = utc and fraction == 3 and cell[10:11] == b"T"
     digits = tuple(at for at in range(len(cell)) if cell[at : at + 1].isdigit())
-    return Layout(len(cell), tuple(fixed), digits, fraction, offset_at, utc, canonical=canonical)
+    return TimeLayout(len(cell), tuple(fixed), digits, fraction, offset_at, utc, canonical=canonical)
 
 
 def is_none(cell: bytes) -> bool:

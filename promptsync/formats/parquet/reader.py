@@ -21,7 +21,7 @@ from promptsync.errors import Held
 from promptsync.formats.buffers import Ints, mask_of
 from promptsync.formats.cells import REASONS, Typed
 from promptsync.formats.csv.reader import ARROW, Batch
-from promptsync.formats.csv.row_typing import Problem
+from promptsync.formats.csv.row_typing import CellProblem
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.cells import type_column
 from promptsync.formats.parquet.columns import WORKSPACE, FileColumn, match_columns
@@ -38,7 +38,7 @@ MOST_ROWS = (1 << 32) - 1
 
 
 def bad_rows(
-    raw: pa.RecordBatch, keys: pa.RecordBatch, problems: Sequence[Problem], first: int, most: int
+    raw: pa.RecordBatch, keys: pa.RecordBatch, problems: Sequence[CellProblem], first: int, most: int
 ) -> list[BadRow]:
     """The first ``most`` bad rows of one batch, in order. ``keys``: the typed key columns; ``first``: position of its
     first row.
@@ -150,19 +150,19 @@ class ChangeSetReader:
         count = raw.num_rows
         order = np.zeros(count, np.int64)
         arrays: dict[str, Column] = {}
-        keys, cells, unordered = list[Problem](), list[Problem](), list[Problem]()
+        keys, cells, unordered = list[CellProblem](), list[CellProblem](), list[CellProblem]()
         for column in self._columns:
             typed = self._typed(column, raw.column(column.source), order)
             arrays[column.name] = typed.values
             if column.name == self._table.order:
                 why = f"Column {column.name} is blank, 0 or cannot be read, so nobody knows how new the row is."
-                unordered.append(Problem(order <= 0, "no_order", why, column.name))
+                unordered.append(CellProblem(order <= 0, "no_order", why, column.name))
             elif column.name in self._table.key:
                 why = f"The key column {column.name} is blank or cannot be read."
-                keys.append(Problem(mask_of(typed.values.is_null()), "bad_key", why))
+                keys.append(CellProblem(mask_of(typed.values.is_null()), "bad_key", why))
             elif typed.bad.any():
                 reason, words = REASONS[column.kind]
-                cells.append(Problem(typed.bad, reason, f"Column {column.name} {words}.", column.name))
+                cells.append(CellProblem(typed.bad, reason, f"Column {column.name} {words}.", column.name))
         if WORKSPACE in self._table.key and WORKSPACE not in arrays:
             arrays[WORKSPACE] = pa.array(np.full(count, self._name.workspace))
         first = self.records + 1
@@ -180,7 +180,9 @@ class ChangeSetReader:
         keyless = np.logical_or.reduce([problem.rows for problem in keys])
         return Batch(rows.filter(pa.array(~wrong)), shown, bad - len(shown), int(np.count_nonzero(keyless)))
 
-    def _shown(self, raw: pa.RecordBatch, rows: pa.RecordBatch, problems: list[Problem], first: int) -> list[BadRow]:
+    def _shown(
+        self, raw: pa.RecordBatch, rows: pa.RecordBatch, problems: list[CellProblem], first: int
+    ) -> list[BadRow]:
         if self._to_show <= 0 or self._bytes_to_show <= 0:
             return []
         shown = bad_rows(raw, rows.select(list(self._table.key)), problems, first, self._to_show)

@@ -53,7 +53,7 @@ class _Group:
     longest: int = 0
 
 
-class Plan:
+class ReadPlan:
     """What is to be read of a file. ``budget``: bytes that a batch is to be about, once decoded.
 
     Of the top-level columns of text that have dictionaries, ``repeated`` are read with them, so that each value is
@@ -211,7 +211,7 @@ class ParquetSource:
         """
         with self._open_files, translated(self._path):
             refuse_large_pages(self._path.name, self._file, self._footer, frozenset(columns), self._limits)
-            plan = Plan(self._footer, columns, self._budget)
+            plan = ReadPlan(self._footer, columns, self._budget)
             file = self._open(plan.leaves, plan.repeated)
             look = self._open(len(plan.varied), plan.varied)
             for groups, rows in plan.portions(partial(_values, look)):

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from promptsync.plugins.declared import Finding, ReadOnly, note
-from promptsync.store.observed import change_set_names
+from promptsync.store.spelling_counts import change_set_names
 
 _NAME: Final = re.compile(
     r"(?P<stem>.+)_v(?P<version>[0-9]+)(?P<changes>_chngs)?_[0-9]+_[0-9]+(?P<part>_[0-9]+)?\.[a-z]+"

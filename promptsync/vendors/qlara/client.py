@@ -91,7 +91,7 @@ class PageInstead(Unavailable):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class JobList:
     """What the vendor lists. ``skew``: its clock less ours, microseconds."""
 
     entries: tuple[Entry, ...]
@@ -127,7 +127,7 @@ class ExportClient:
             raise _refused(reply)
         return answers.job_id(answers.read_json(reply.body), self.profile)
 
-    async def listing(self, seek: frozenset[str] = frozenset()) -> Listing:
+    async def listing(self, seek: frozenset[str] = frozenset()) -> JobList:
         """The vendor's jobs, page after page until all of ``seek`` have been seen, or all there are if it is empty."""
         found: dict[str, Entry] = {}
         skew = 0
@@ -140,7 +140,7 @@ class ExportClient:
             found.update(new)
             if not new or (seek and seek <= found.keys()):
                 break
-        return Listing(tuple(found.values()), skew)
+        return JobList(tuple(found.values()), skew)
 
     async def link(self, vendor_id: str) -> str:
         """The download link. Raises LinkExpired, NotReady, Refused, Unavailable. Never store or log it."""

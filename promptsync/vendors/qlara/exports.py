@@ -14,7 +14,7 @@ from typing import Any
 from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
 from promptsync.config import Config, QlaraConfig
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
-from promptsync.formats.limits import Limits as FileLimits
+from promptsync.formats.limits import Limits
 from promptsync.loading.export import ExportLoader
 from promptsync.loading.report import LoadRequest
 from promptsync.merge.guards import Guards
@@ -25,7 +25,7 @@ from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.call import Access, RetryPolicy
 from promptsync.vendors.qlara.client import ExportClient
 from promptsync.vendors.qlara.held_files import ExportFiles
-from promptsync.vendors.qlara.jobs import Job, Limits, job_of, row_of, slices
+from promptsync.vendors.qlara.jobs import Job, JobLimits, job_of, row_of, slices
 from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
 from promptsync.vendors.qlara.run import ExportRun, RunSettings
 
@@ -44,7 +44,7 @@ class Exports:
         clock: Clock,
         stopping: threading.Event,
         policy: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
-        limits: Limits = Limits(),  # noqa: B008  frozen
+        limits: JobLimits = JobLimits(),  # noqa: B008  frozen
     ) -> None:
         self._section = config.qlara
         self._mirror = mirror
@@ -53,7 +53,7 @@ class Exports:
         self._limits = limits
         self._profile: VendorProfile = QLARA
         guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
-        bounds = FileLimits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
+        bounds = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
         self._loader = ExportLoader(mirror, config.mirror.timezone, guards, clock, bounds)
         self.files = ExportFiles(mirror, self._loader, self._profile, clock)
         self._stopping = stopping

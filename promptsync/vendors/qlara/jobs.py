@@ -58,7 +58,7 @@ class Condition(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class JobLimits:
     """When to give up. ``deadline``: microseconds in one state. ``attempts``: requests, regenerations and downloads.
 
     ``settle``: microseconds after a regeneration during which the listing may still say expired.
@@ -111,7 +111,7 @@ def moved(job: Job, state: State, now: int, error: str | None = None) -> Job:
     return replace(job, state=state, changed_at=now, error=error)
 
 
-def tried(job: Job, now: int, limits: Limits, why: str) -> Job:
+def tried(job: Job, now: int, limits: JobLimits, why: str) -> Job:
     """One more attempt begins, or the job has failed because there were too many."""
     if job.attempts >= limits.attempts:
         return moved(job, State.FAILED, now, f"Given up after {job.attempts} attempts: {why}")
@@ -139,7 +139,7 @@ def by_clock(job: Job, now: int) -> Job:
     return replace(job, changed_at=now) if job.changed_at > now else job
 
 
-def looked(job: Job, entry: Entry | None, profile: VendorProfile, now: int, limits: Limits) -> Job:
+def looked(job: Job, entry: Entry | None, profile: VendorProfile, now: int, limits: JobLimits) -> Job:
     """A pending job after a look at the listing; ``entry`` None: it is not there (yet)."""
     said = Condition.WAIT if entry is None else condition(entry, profile)
     if entry is not None and job.vendor_id is None:
@@ -170,7 +170,7 @@ def find(job: Job, listed: Iterable[Entry], types: Collection[str], taken: Colle
     return min(fitting, key=lambda one: one[0])[1] if fitting else None
 
 
-def _overdue(job: Job, entry: Entry | None, limits: Limits) -> str:
+def _overdue(job: Job, entry: Entry | None, limits: JobLimits) -> str:
     minutes = limits.deadline // (60 * MICROS)
     what = "is not in the vendor's listing" if entry is None else f"is still {entry.status or 'without status'}"
     return f"After {minutes:,} minutes it {what}; request it again."

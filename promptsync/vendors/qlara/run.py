@@ -16,14 +16,14 @@ from promptsync.errors import ConfigError, Held, InputRefused, MirrorFull, Promp
 from promptsync.formats.proof import DAMAGE
 from promptsync.loading.export import ExportLoader, advice
 from promptsync.store import jobs as store
-from promptsync.store import observed
+from promptsync.store import spelling_counts
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.vendors.qlara import jobs as machine
 from promptsync.vendors.qlara.call import Access, AnswerLost, RetryPolicy, backoff
-from promptsync.vendors.qlara.client import ExportClient, LinkExpired, Listing, NotReady, PageInstead, Refused
+from promptsync.vendors.qlara.client import ExportClient, JobList, LinkExpired, NotReady, PageInstead, Refused
 from promptsync.vendors.qlara.held_files import ExportFiles
-from promptsync.vendors.qlara.jobs import Job, Limits, State, Step, job_of, row_of
+from promptsync.vendors.qlara.jobs import Job, JobLimits, State, Step, job_of, row_of
 from promptsync.vendors.qlara.profile import VendorProfile
 
 _log = structlog.get_logger()
@@ -38,7 +38,7 @@ class RunSettings:
     profile: VendorProfile
     access: Access
     policy: RetryPolicy
-    limits: Limits
+    limits: JobLimits
     files: ExportFiles
     clock: Clock
 
@@ -53,7 +53,7 @@ class ExportRun:
         self._stopping, self._progress = stopping, progress
         self._patience = settings.policy.patience.another()
         self._stuck: dict[int, PromptsyncError] = {}
-        self._listing: Listing | None = None
+        self._listing: JobList | None = None
         self._statuses: set[str] = set()  # that the vendor has used in this run
 
     async def drive(self, mine: frozenset[int]) -> None:
@@ -256,7 +256,7 @@ class ExportRun:
         after = machine.tried(job, self._now(), self._settings.limits, why)
         return self._save(machine.moved(after, State.AVAILABLE, self._now(), why) if after.open else after)
 
-    async def _listed(self, client: ExportClient) -> Listing:
+    async def _listed(self, client: ExportClient) -> JobList:
         """The vendor's listing, asked for at most once a round."""
         if self._listing is None:
             self._listing = await client.listing()
@@ -264,7 +264,9 @@ class ExportRun:
             if new:
                 self._statuses |= new
                 forms = dict.fromkeys(new, 1)
-                self._mirror.writer.run(lambda connection: observed.note(connection, observed.STATUS, forms))
+                self._mirror.writer.run(
+                    lambda connection: spelling_counts.add(connection, spelling_counts.STATUS, forms)
+                )
         return self._listing
 
     def _open(self) -> list[Job]:

@@ -17,7 +17,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy, istr
 
 from promptsync.errors import MirrorBroken, Unavailable, where_raised
-from promptsync.model.delivery import Delivery, Intake
+from promptsync.model.delivery import Accept, Delivery
 from promptsync.vendors.prompt.event_types import EVENT_TYPES, type_of_path
 from promptsync.vendors.prompt.webhook import answers
 from promptsync.vendors.prompt.webhook.answers import Refusal, Refused, protocol_logger
@@ -85,7 +85,7 @@ STATE = web.AppKey("listener_state", ListenerState)
 """Where the application keeps its ``ListenerState``."""
 
 
-def build_listener(settings: ListenerSettings, intake: Intake) -> web.Application:
+def build_listener(settings: ListenerSettings, intake: Accept) -> web.Application:
     """The listener as an application; other routes (health) may be added to its router before it runs.
 
     Run it with ``listener_runner`` only: with aiohttp's own settings bodies are decompressed before they are verified.
@@ -128,7 +128,7 @@ class _Listener:
 
     __slots__ = ("_base", "_checking", "_intake", "_json_text", "_log", "_room", "_settings", "_state")
 
-    def __init__(self, settings: ListenerSettings, intake: Intake, state: ListenerState) -> None:
+    def __init__(self, settings: ListenerSettings, intake: Accept, state: ListenerState) -> None:
         self._settings = settings
         self._intake = intake
         self._state = state

@@ -1,4 +1,4 @@
-"""Statistics of what the vendors leave open: spellings of values, names of files, phone numbers of contacts.
+"""Statistics of spellings that the vendors leave open: of values, of the names of files, of contacts' phone numbers.
 
 Owns the marks in ``sync_state`` whose names begin with ``observed``. Forms are spellings, never values: a time is noted
 as ``9999-99-99``. The number of forms is bounded. Everything runs inside the caller's transaction.
@@ -13,9 +13,9 @@ _MOST_FORMS = 40
 _LONGEST = 40
 
 
-def note(connection: sqlite3.Connection, kind: str, forms: Mapping[str, int]) -> None:
+def add(connection: sqlite3.Connection, kind: str, forms: Mapping[str, int]) -> None:
     """Add these counts of forms. A form beyond the fortieth of its kind is not kept."""
-    known = observed(connection).get(kind, {})
+    known = read(connection).get(kind, {})
     for form, count in forms.items():
         if form[:_LONGEST] in known or len(known) < _MOST_FORMS:
             known[form[:_LONGEST]] = known.get(form[:_LONGEST], 0) + count
@@ -26,7 +26,7 @@ def note(connection: sqlite3.Connection, kind: str, forms: Mapping[str, int]) ->
             )
 
 
-def observed(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
+def read(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
     """Kind to form to how often, most frequent first."""
     found: dict[str, dict[str, int]] = {}
     sql = "SELECT name, value FROM sync_state WHERE name >= ? AND name < ? ORDER BY CAST(value AS INTEGER) DESC, name"
