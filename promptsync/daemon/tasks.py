@@ -34,7 +34,7 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
 from promptsync.store.writer import Lane
 from promptsync.vendors.prompt.webhook.listener import ListenerState
-from promptsync.vendors.qlara.exports import Exports
+from promptsync.vendors.qlara.source import Exports
 
 EVERY: Final = timedelta(minutes=5)
 _PAUSE_SECONDS: Final = 2.0

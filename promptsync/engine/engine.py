@@ -36,7 +36,7 @@ from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.search import SearchEntry
 from promptsync.store.slices import Progress
-from promptsync.vendors.qlara.exports import Exports
+from promptsync.vendors.qlara.source import Exports
 
 _log = structlog.get_logger()
 

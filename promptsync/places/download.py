@@ -29,8 +29,8 @@ _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Part:
-    """A part file, taken up where an earlier run left it. Raises MirrorFull if there is no room for it."""
+class PartFile:
+    """The file that a download grows in, taken up where an earlier run left it. Raises MirrorFull if there is no room."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -140,7 +140,7 @@ async def download(
     """
     if item.size is not None and item.size > bounds.most:
         raise InputRefused("too_large", f"{item.file_name} has {item.size:,} bytes, more than load.max_raw_bytes.")
-    part = Part(target.with_name(f"{target.name}.part"))
+    part = PartFile(target.with_name(f"{target.name}.part"))
 
     async def attempt() -> None:
         await _attempt(place, item, part, bounds, progress)
@@ -158,7 +158,7 @@ async def download(
     raise InputRefused("digest", f"{_COPIES} copies of {item.file_name} differ from the {wrong} that its place states.")
 
 
-async def _wrong_digest(place: Place, item: Item, part: Part, bounds: Bounds) -> str | None:
+async def _wrong_digest(place: Place, item: Item, part: PartFile, bounds: Bounds) -> str | None:
     """Which digest of the copy is not as stated; None if none is, or none is stated."""
     if item.sha256 is not None and await asyncio.to_thread(part.digest, "sha256") != item.sha256.lower():
         return "SHA-256"
@@ -168,7 +168,9 @@ async def _wrong_digest(place: Place, item: Item, part: Part, bounds: Bounds) ->
     return "MD5" if await with_retries(lambda: place.md5(item, sure=True), bounds) else None
 
 
-async def _attempt(place: Place, item: Item, part: Part, bounds: Bounds, progress: Callable[[int, int], None]) -> None:
+async def _attempt(
+    place: Place, item: Item, part: PartFile, bounds: Bounds, progress: Callable[[int, int], None]
+) -> None:
     if not place.ranged or (item.size is not None and part.size > item.size):
         part.restart()
     part.make_room(item.size or 0)
@@ -181,7 +183,9 @@ async def _attempt(place: Place, item: Item, part: Part, bounds: Bounds, progres
         raise FileUnavailable(f"{item.file_name} ends after {part.size:,} of the {item.size:,} bytes its place states.")
 
 
-async def _append(place: Place, item: Item, part: Part, bounds: Bounds, progress: Callable[[int, int], None]) -> None:
+async def _append(
+    place: Place, item: Item, part: PartFile, bounds: Bounds, progress: Callable[[int, int], None]
+) -> None:
     async with aclosing(_stalling(place.read(item, part.size), bounds.stall)) as pieces:
         async for piece in pieces:
             part.append(piece)

@@ -1,6 +1,9 @@
-"""The vendors that promptsync knows, a room each, with the same file names in each: the only place that lists them.
+"""The vendors that promptsync knows, a room each: the only place that lists them.
 
-Each is a plugin that ships with promptsync, and brings what it has by the hooks that every plugin uses.
+Each is a plugin that ships with promptsync, and brings what it has by the hooks that every plugin uses. The same file
+names in each room, for what a vendor has of it: ``vendor`` (what it brings), ``tables*`` and ``columns`` (its tables as
+data), ``files`` (its files, and what their names say), ``source`` (where they come from and when), ``events`` (what its
+deliveries claim), ``checks`` (what doctor says of it).
 """
 
 from typing import Final

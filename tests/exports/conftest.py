@@ -10,7 +10,7 @@ from export_desk import Desk
 from export_stage import FAST, KEY, LIMITS, Stage, World, serving
 from faulty_qlara import FaultyQlara
 
-from promptsync.vendors.qlara.exports import Exports
+from promptsync.vendors.qlara.source import Exports
 
 
 @pytest.fixture

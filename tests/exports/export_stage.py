@@ -17,8 +17,8 @@ from promptsync.config import Config
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.qlara.call import RetryPolicy
-from promptsync.vendors.qlara.exports import Exports
 from promptsync.vendors.qlara.jobs import JobLimits
+from promptsync.vendors.qlara.source import Exports
 
 KEY = "key-1234567890"
 FAST = RetryPolicy(

@@ -138,7 +138,7 @@ def _process(stage: Stage, *, hang_in_load: bool) -> "subprocess.Popen[bytes]":
         from export_stage import FAST, LIMITS, configure
         from dataclasses import replace
         from promptsync.clock import system_clock
-        from promptsync.vendors.qlara.exports import Exports
+        from promptsync.vendors.qlara.source import Exports
         from promptsync.loading.export import ExportLoader
         from promptsync.vendors import declared_schema
         from promptsync.store.mirror import Mirror

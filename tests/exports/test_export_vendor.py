@@ -17,7 +17,7 @@ from promptsync.store import jobs
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.qlara.call import Access
-from promptsync.vendors.qlara.held_files import ExportFiles
+from promptsync.vendors.qlara.files import ExportFiles
 from promptsync.vendors.qlara.jobs import Job, row_of
 from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
 from promptsync.vendors.qlara.run import ExportRun, RunSettings

@@ -11,7 +11,7 @@ from file_server import FileServer, serve
 from place_contract import CONTENT, listed, opened
 
 from promptsync.errors import FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.places.download import Bounds, Part, download, with_retries
+from promptsync.places.download import Bounds, PartFile, download, with_retries
 from promptsync.places.incoming import Incoming
 from promptsync.places.patience import Patience
 from promptsync.places.place import Item, PlaceSettings
@@ -209,5 +209,5 @@ def test_a_part_is_not_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"")
     (tmp_path / "a.part").symlink_to(tmp_path / "victim")
     with pytest.raises(Unavailable):
-        Part(tmp_path / "a.part").append(b"x")
+        PartFile(tmp_path / "a.part").append(b"x")
     assert (tmp_path / "victim").read_bytes() == b""

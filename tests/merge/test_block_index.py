@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from promptsync.clock import MICROS, iso_millis
 from promptsync.events.apply import EventApplier
-from promptsync.loading import content_blocks, snapshot
+from promptsync.loading import content_blocks
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.known_blocks import FirstPass
 from promptsync.merge.block_index import BlockIndex
@@ -163,7 +163,7 @@ def test_unchanged_stretches_are_not_read(tmp_path: Path, monkeypatch: pytest.Mo
         read.append(sum(map(len, pieces)))
         return iter(pieces)
 
-    monkeypatch.setattr(snapshot.Survey, "unknown", watched)
+    monkeypatch.setattr(FirstPass, "unknown", watched)
     rows = {key: f"text {key}" for key in range(1, 5000)}
     nights = [Night(rows), Night(rows | {2500: "changed"})]
     _, reports = _live(tmp_path / "one", nights, lambda _: None)

@@ -12,7 +12,7 @@ from promptsync.plugins.declared import Check, TableFiles
 from promptsync.vendors.customerio import tables_people, tables_sent
 from promptsync.vendors.customerio.checks import check_files
 from promptsync.vendors.customerio.files import own_mark
-from promptsync.vendors.customerio.places import change_set_files
+from promptsync.vendors.customerio.source import change_set_files
 from promptsync.vendors.vendor import Vendor
 
 

@@ -1,69 +1,28 @@
 """What can be asked of an export API: request, list, link, regenerate, browse, download.
 
-Owns which status means what, and the file that a download grows in: it has its name only when it is complete and
-synced. Links go through safe_http.py, without our credentials. Knows neither jobs nor rows; what bodies look like is
-read in answers.py. No link and no key ever appears in a log or an error.
+Owns which status means what. A download grows in a part file, as any does (places/download.py), but is never resumed: a
+link is good for a while only. Links go through safe_http.py, without our credentials. Knows neither jobs nor rows; what
+bodies look like is read in answers.py. No link and no key ever appears in a log or an error.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote, urljoin
 
 from promptsync.clock import Clock
 from promptsync.errors import ConfigError, InputRefused, MirrorFull, PromptsyncError, Unavailable
+from promptsync.places.download import PartFile
 from promptsync.places.safe_http import SafeClient, SafeSettings
 from promptsync.places.web_answers import first_bytes, is_page
 from promptsync.vendors.qlara import answers
 from promptsync.vendors.qlara.answers import Entry
 from promptsync.vendors.qlara.call import Access, Caller, Pause, Reply, RetryPolicy, backoff
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
-
-
-class PartFile:
-    """Use as a context manager and ``write``. Every failure of the disk is MirrorFull."""
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-        self._part = target.with_name(target.name + ".part")
-        self._file: IO[bytes] | None = None
-
-    def __enter__(self) -> "PartFile":
-        try:
-            self._file = self._part.open("wb")
-        except OSError as error:
-            raise self._full(error) from error
-        return self
-
-    def write(self, piece: bytes) -> None:
-        """Append bytes."""
-        assert self._file is not None  # noqa: S101  opened on entry
-        try:
-            self._file.write(piece)
-        except OSError as error:
-            raise self._full(error) from error
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self._file is not None  # noqa: S101  opened on entry
-        try:
-            with self._file as file:
-                file.flush()
-                os.fsync(file.fileno())
-            if kind is None:
-                self._part.replace(self._target)
-            else:
-                self._part.unlink(missing_ok=True)
-        except OSError as problem:
-            if kind is None:
-                raise self._full(problem) from problem
-
-    def _full(self, error: OSError) -> MirrorFull:
-        return MirrorFull(f"The download cannot be written to {self._part.parent} ({error.strerror}); make room.")
-
 
 _MOST_PAGES = 50
 _MOST_BROWSED = 10_000
@@ -176,8 +135,8 @@ class ExportClient:
             if len(rows) < limit:
                 return
 
-    async def download(self, link: str, target: Path, told: Callable[[int, int], None] = lambda *_: None) -> bool:
-        """Fetch a file to ``target``, whole or not at all; ``told`` of bytes done and in total (0: unknown).
+    async def download(self, link: str, target: Path, progress: Callable[[int, int], None] = lambda *_: None) -> bool:
+        """Fetch a file to ``target``, whole or not at all; ``progress`` gets bytes done and in total (0: unknown).
 
         Returns whether the transfer vouches for its length. Raises LinkExpired; InputRefused for a link that may not
         be followed or more bytes than allowed; Unavailable after several tries, PageInstead if there was a page each
@@ -188,7 +147,7 @@ class ExportClient:
         while True:
             try:
                 async with asyncio.timeout(self.policy.download_seconds):
-                    return await self._fetch(link, target, told)
+                    return await self._fetch(link, target, progress)
             except TimeoutError:
                 problem = Unavailable("The download takes too long; try again later.")
             except MirrorFull:
@@ -201,7 +160,7 @@ class ExportClient:
                 raise problem from None
             await self._pause(wait)
 
-    async def _fetch(self, link: str, target: Path, told: Callable[[int, int], None]) -> bool:
+    async def _fetch(self, link: str, target: Path, progress: Callable[[int, int], None]) -> bool:
         async with self._files.request("GET", link) as response:
             if response.status in _LINK_GONE:
                 raise LinkExpired("The download link is not good any more.")
@@ -215,17 +174,20 @@ class ExportClient:
             if is_page(response.content_type, head):
                 raise PageInstead("The download host answers with a page in place of the export; try again later.")
             total = response.content_length
-            with PartFile(target) as part:
-                part.write(head)
-                done = len(head)
+            part = PartFile(target.with_name(f"{target.name}.part"))
+            part.restart()
+            with ExitStack() as undo:
+                undo.callback(part.restart)
+                part.append(head)
                 async for piece in response.content.iter_chunked(_CHUNK):
                     self._patience.renew()
-                    done += len(piece)
-                    if done > self.policy.most_bytes:
+                    if part.size + len(piece) > self.policy.most_bytes:
                         raise InputRefused("too_large", f"The download has more than {self.policy.most_bytes:,} bytes.")
-                    part.write(piece)
-                    told(done, total or 0)
+                    part.append(piece)
+                    progress(part.size, total or 0)
                     await self._pause(0.0)
+                part.finish(target)
+                undo.pop_all()
             self._patience.renew()
             return total is not None or "chunked" in response.headers.get("Transfer-Encoding", "").lower()
 

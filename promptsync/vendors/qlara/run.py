@@ -22,7 +22,7 @@ from promptsync.store.slices import Progress
 from promptsync.vendors.qlara import jobs as machine
 from promptsync.vendors.qlara.call import Access, AnswerLost, RetryPolicy, backoff
 from promptsync.vendors.qlara.client import ExportClient, JobList, LinkExpired, NotReady, PageInstead, Refused
-from promptsync.vendors.qlara.held_files import ExportFiles
+from promptsync.vendors.qlara.files import ExportFiles
 from promptsync.vendors.qlara.jobs import Job, JobLimits, State, Step, job_of, row_of
 from promptsync.vendors.qlara.profile import VendorProfile
 

@@ -24,7 +24,7 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.call import Access, RetryPolicy
 from promptsync.vendors.qlara.client import ExportClient
-from promptsync.vendors.qlara.held_files import ExportFiles
+from promptsync.vendors.qlara.files import ExportFiles
 from promptsync.vendors.qlara.jobs import Job, JobLimits, job_of, row_of, slices
 from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
 from promptsync.vendors.qlara.run import ExportRun, RunSettings
