@@ -9,7 +9,7 @@ from promptsync.cli.context import App, about_file, finish, print_json, print_ta
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
 from promptsync.model.file_name import OWN_MARK
-from promptsync.places.odd_entries import printable
+from promptsync.places.entries import printable
 from promptsync.status.status import differs
 
 _GOOD = ("merged", "unchanged", "would merge")

@@ -18,10 +18,9 @@ from promptsync.demo.home import Addresses, Drops, Home
 from promptsync.demo.prompt.days import EVERYTHING, Night, happenings, simulate
 from promptsync.demo.prompt.events import Event, Receipts, Sender
 from promptsync.demo.qlara.account import Qlara
-from promptsync.demo.truth.compare import TableResult, compare, deliveries, pending, reading
+from promptsync.demo.truth.compare import TableResult, Truth, compare, deliveries, pending, reading, truth
 from promptsync.demo.truth.customerio import change_sets
 from promptsync.demo.truth.knowledge import Knowledge
-from promptsync.demo.truth.truth import Truth, truth
 from promptsync.demo.world.time import RUN_DELAY, midnight, midnight_before
 from promptsync.demo.world.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable

@@ -23,7 +23,7 @@ from promptsync.drop.survey import confirm, make_folder, survey
 from promptsync.drop.watch import FolderWatch
 from promptsync.errors import InputRefused, Unavailable
 from promptsync.loading.small_files import runs_of_small
-from promptsync.places.odd_entries import printable
+from promptsync.places.entries import printable
 
 _SHORTEST_REST: Final = 0.02  # seconds between two looks
 

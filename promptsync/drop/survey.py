@@ -16,7 +16,7 @@ from typing import Final
 
 from promptsync.drop.stability import Mark, is_unfinished
 from promptsync.errors import InputRefused, Unavailable, in_words
-from promptsync.places.odd_entries import odd_folder, odd_kind, odd_name, printable
+from promptsync.places.entries import odd_folder, odd_kind, odd_name, printable
 
 ARCHIVE_FOLDERS: Final = ("done", "held")
 """Folders at the top that hold finished files; they are not searched."""

@@ -1,21 +1,44 @@
 """promptsync as its vendors and the enabled plugins make it.
 
-Owns the putting together of what they declare, and the checks that need to see all of it.
+Owns the putting together of what they declare, what a plugin may add to the schema (tables and columns that merge as
+ours do and can never meet a vendor's), and the checks that need to see all of it.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.config.secret import named_secret
 from promptsync.errors import ConfigError
-from promptsync.model import FilledBy, Role, bookkeeping
+from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table, bookkeeping
 from promptsync.plugins.declared import Schedule, TableFiles
 from promptsync.plugins.loading import Extensions, Wanted, load_plugins
-from promptsync.plugins.schema import extended
 from promptsync.plugins.settings import Settings
 from promptsync.vendors import vendors
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
+_CHANGE_SETS = (
+    "a table of change sets has a key that begins with the integer column workspace_id, whose account a row is of; its "
+    "other columns are in one group, order names one of them or none, and org_scoped is False"
+)
+CHANGES = Table(
+    "sync_change",
+    "Changes that plugins have not been told of yet.",
+    ("observer", "seq"),
+    (
+        Column("observer", Kind.TEXT, "Who is to be told: plugin.observer"),
+        Column("seq", Kind.INTEGER, "Order of the changes"),
+        Column("table", Kind.TEXT, "The table"),
+        Column("key", Kind.JSON, "The row's primary key"),
+        Column("rev", Kind.INTEGER, "The row's revision"),
+    ),
+    Role.OWN,
+    org_scoped=False,
+)
+"""Part of the schema only while an observer is enabled."""
 
 
 def load_extensions(config: Config, given: Mapping[str, object] | None = None) -> Extensions:
@@ -90,3 +113,72 @@ def _check_schedule(plugin: str, name: str, schedule: Schedule | None) -> None:
             parse_schedule(schedule)
     except ValueError as error:
         raise ConfigError(f"plugin {plugin}: the schedule of {name} {error}") from None
+
+
+def extended(
+    own: Iterable[Table], added: Mapping[str, tuple[list[Table], Mapping[str, list[Column]]]], *, observed: bool
+) -> Schema:
+    """Our tables and what each plugin (by name) adds: tables, and columns by table. Raises ConfigError."""
+    tables = {table.name: table for table in own}
+    for plugin, (new, columns) in added.items():
+        for table in new:
+            _check_table(plugin, table, tables)
+            tables[table.name] = table if table.vendor else replace(table, vendor=plugin)
+        for name, more in columns.items():
+            if (
+                name not in tables
+                or tables[name].role is not Role.MIRROR
+                or tables[name].filled_by is FilledBy.CHANGE_SET
+            ):
+                raise ConfigError(f"plugin {plugin}: columns are added to {name}, and no such table can have them")
+            tables[name] = _widened(plugin, tables[name], more)
+    return Schema((*tables.values(), *((CHANGES,) if observed else ())))
+
+
+def _check_table(plugin: str, table: Table, there: Mapping[str, Table]) -> None:
+    names = [column.name for column in table.columns]
+    bad = [name for name in names if not _NAME.fullmatch(name)]
+    mirror, happened = table.role is Role.MIRROR, table.role is Role.HAPPENED
+    changes = table.filled_by is FilledBy.CHANGE_SET
+    value_columns = [column for column in table.values if not column.group]
+    for wrong, why in (
+        (table.name in there, "it exists already"),
+        (not _NAME.fullmatch(table.name) or table.name.startswith(("sync_", "sqlite_")), "its name cannot be used"),
+        (table.role is Role.OWN, "its role must be MIRROR or HAPPENED"),
+        (bool(bad) or len(set(names)) < len(names), "its columns need different names in small letters"),
+        (not table.key or not set(table.key) <= set(names), "its key must be columns of it"),
+        (
+            mirror and not changes and ("org_id" not in names or "org_id" in table.key),
+            "it needs a column org_id outside its key",
+        ),
+        (mirror and bool(value_columns), "each column outside the key needs a group"),
+        (
+            table.filled_by in (FilledBy.SNAPSHOT, FilledBy.EXPORT) or any(c.exported for c in table.columns),
+            "only the vendors' tables can be exported",
+        ),
+        (bool(table.full_list) or bool(table.views), "only the vendors' tables can have full lists or views"),
+        (changes and not _takes_change_sets(table), _CHANGE_SETS),
+        (bool(table.search) and len(table.key) != 1, "search needs a key of one column"),
+        (happened and names[:3] != ["event_id", "item", "org_id"], "its columns must begin event_id, item, org_id"),
+        (happened and table.key != ("event_id", "item"), "its key must be event_id, item"),
+    ):
+        if wrong:
+            raise ConfigError(f"plugin {plugin}: table {table.name} cannot be made: {why}")
+
+
+def _takes_change_sets(table: Table) -> bool:
+    accounts = table.by_name.get("workspace_id")
+    keyed = accounts is not None and accounts.kind is Kind.INTEGER and table.key[0] == accounts.name
+    ordered = table.order in ("", *(column.name for column in table.values))
+    return table.role is Role.MIRROR and keyed and ordered and not table.org_scoped and len(table.groups) == 1
+
+
+def _widened(plugin: str, table: Table, more: list[Column]) -> Table:
+    for column in more:
+        if not isinstance(column, Column) or not _NAME.fullmatch(column.name) or column.name in table.by_name:
+            raise ConfigError(f"plugin {plugin}: a column of {table.name} exists already or has no usable name")
+        if not column.group or column.group in table.groups or column.exported:
+            raise ConfigError(
+                f"plugin {plugin}: {table.name}.{column.name} must be in a group of the plugin's own, and not exported"
+            )
+    return replace(table, columns=(*table.columns, *more))

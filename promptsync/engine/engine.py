@@ -29,8 +29,7 @@ from promptsync.loading.report import Recognised
 from promptsync.loading.small_files import SMALL_BYTES, runs_of_small
 from promptsync.merge.guards import Guards
 from promptsync.model.file_name import OWN_MARK
-from promptsync.places.given_paths import look_through
-from promptsync.places.odd_entries import printable
+from promptsync.places.entries import look_through, printable
 from promptsync.plugins.loading import Extensions
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror

@@ -29,8 +29,8 @@ from promptsync.fetch.sources import Source, place_settings
 from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.model.file_name import TableFileName
 from promptsync.places.download import Bounds, with_retries
+from promptsync.places.entries import printable
 from promptsync.places.incoming import Incoming
-from promptsync.places.odd_entries import printable
 from promptsync.places.opening import open_place
 from promptsync.places.patience import Patience
 from promptsync.places.place import Expected, Item, PassedOver, Place

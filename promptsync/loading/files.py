@@ -26,8 +26,7 @@ from promptsync.model import Key
 from promptsync.model.file_name import ChangeSetName
 from promptsync.store import spelling_counts
 from promptsync.store.mirror import Mirror
-from promptsync.store.repair import Repaired, repair
-from promptsync.store.reset import Reset, reset_table
+from promptsync.store.repair import Repaired, Reset, repair, reset_table
 from promptsync.store.slices import Progress
 from promptsync.store.staging import WORTH, give_back
 from promptsync.store.writer import Lane

@@ -30,7 +30,7 @@ _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CL
 
 
 class PartFile:
-    """The file that a download grows in, taken up where an earlier run left it. Raises MirrorFull if there is no room."""
+    """The file that a download grows in, taken up where an earlier run left it. MirrorFull if there is no room."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from promptsync.errors import ConfigError, InputRefused, PromptsyncError, Unavailable
-from promptsync.places.odd_entries import odd_name
+from promptsync.places.entries import odd_name
 from promptsync.places.place import Item, Pass, PassedOver, ignore
 from promptsync.places.safe_http import Gone
 

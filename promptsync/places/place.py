@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from promptsync.errors import PromptsyncError
-from promptsync.places.odd_entries import printable
+from promptsync.places.entries import printable
 
 
 class NotContinued(PromptsyncError):

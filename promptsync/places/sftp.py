@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import asyncssh
 
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
-from promptsync.places.odd_entries import odd_name
+from promptsync.places.entries import odd_name
 from promptsync.places.place import Item, Pass, PassedOver, PlaceSettings, ignore, public_name
 from promptsync.places.safe_http import Gone
 

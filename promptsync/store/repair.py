@@ -1,13 +1,14 @@
-"""What is dated in the future, by a wrong clock, a typing error in a name, or an accepted file, and taking it back.
+"""Taking back what the mirror holds: what is dated in the future, or all of a table whose history comes again.
 
-Owns finding it in a mirror and mending it. The latest claim wins, so one from the future wins over all that are true.
-Here it loses its time, not its value: a row keeps the value until any other claim is made. What then has to be claimed
-again is made ready: files of the table can be loaded again, deliveries are applied again. Records of files and runs
-only get another date. Done twice, or again after a kill, it ends in the same rows.
+Owns the order in which that can be done twice, or again after a kill, and ends in the same rows: what has to be claimed
+again is made ready first, so that no file counts as merged whose rows are gone. The latest claim wins, so one from the
+future (a wrong clock, a typing error in a name, an accepted file) wins over all that are true. Here it loses its time,
+not its value: a row keeps the value until any other claim is made. Records of files and runs only get another date.
+What a place has given is not fetched again.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,8 +17,9 @@ from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import PER_MICRO, TERMINAL
 from promptsync.model import FilledBy, Role, Schema
+from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
-from promptsync.store.slices import Progress
+from promptsync.store.slices import Progress, Slices
 
 _DATES: Final = (("sync_file", "seen_at"), ("sync_run", "started_at"), ("sync_run", "finished_at"))
 _SOME = 500
@@ -234,3 +236,27 @@ def _update(
     sql = f"UPDATE {quote(layout.table.name)} SET {changes} WHERE {same}"
     rows = [bound | {f"k{n}": value for n, value in enumerate(key)} for key in keys]
     mirror.writer.run(lambda connection: connection.executemany(sql, rows) and None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What came of it. ``rows``: deleted; ``files``: whose merging was forgotten."""
+
+    table: str
+    rows: int
+    files: int
+
+
+def reset_table(mirror: Mirror, table: str, progress: Callable[[str, int, int], None]) -> Reset:
+    """Delete its rows, a slice at a time. ``progress``: gets (step, done, total). Blocking: for a worker thread."""
+    files = mirror.writer.run(lambda connection: ledger.forget_merged(connection, table))
+    with mirror.reading() as connection:
+        total: int = connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()[0]
+    key = names(mirror.schema[table].key)
+    some = f"SELECT {key} FROM {quote(table)} ORDER BY {key} LIMIT ?"
+
+    def work(connection: sqlite3.Connection, first: int, last: int) -> None:
+        connection.execute(f"DELETE FROM {quote(table)} WHERE ({key}) IN ({some})", (last - first + 1,))
+
+    Slices(mirror.writer).run(work, total, lambda done, of: progress("deleting", done, of))
+    return Reset(table, total, files)

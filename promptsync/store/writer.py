@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
-from promptsync.store.connect import is_busy, open_writer, translate
+from promptsync.store.connect import OpenFiles, is_busy, open_writer, translate
 from promptsync.store.lanes import Lane, Lanes, Queued
 from promptsync.store.lock_holders import locked_sentence
-from promptsync.store.open_files import OpenFiles
 from promptsync.store.wal import WriteAheadLog
 
 __all__ = ["Lane", "Preempted", "Writer"]

@@ -10,9 +10,8 @@ import pytest
 from promptsync.clock import iso_millis
 from promptsync.demo.customerio.files import Syncs
 from promptsync.demo.qlara.account import CONTACTS, KINDS, MESSAGES, REPORTS, Asked, QlaraAccount, stretches
-from promptsync.demo.truth.compare import TableResult, compare
+from promptsync.demo.truth.compare import TableResult, Truth, compare
 from promptsync.demo.truth.customerio import change_sets
-from promptsync.demo.truth.truth import Truth
 from promptsync.demo.world.world import DAY, World
 from promptsync.vendors import declared_schema
 

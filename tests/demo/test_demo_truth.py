@@ -9,9 +9,8 @@ from promptsync.clock import iso_millis
 from promptsync.demo.prompt.days import EVERYTHING, Night, simulate
 from promptsync.demo.prompt.events import Event, Events
 from promptsync.demo.prompt.snapshot import TABLES, Value
-from promptsync.demo.truth.compare import TableResult, compare
+from promptsync.demo.truth.compare import HAPPENED, TableResult, Truth, compare, truth
 from promptsync.demo.truth.knowledge import Knowledge
-from promptsync.demo.truth.truth import HAPPENED, Truth, truth
 from promptsync.demo.world.people import Contact
 from promptsync.demo.world.time import RUN_DELAY, midnight_before
 from promptsync.demo.world.traffic import Message

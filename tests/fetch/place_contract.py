@@ -12,7 +12,7 @@ from typing import Protocol
 import pytest
 
 from promptsync.errors import ConfigError, Unavailable
-from promptsync.places.odd_entries import printable
+from promptsync.places.entries import printable
 from promptsync.places.opening import open_place
 from promptsync.places.place import Item, Pass, PassedOver, Place, PlaceSettings, ignore, public_name
 from promptsync.places.safe_http import Gone

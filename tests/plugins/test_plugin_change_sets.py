@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 
 from promptsync import Column, FileKind, FilledBy, Kind, Table, TableFiles, hookimpl
+from promptsync.engine.built_in import extended
 from promptsync.errors import ConfigError
 from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import Claims
 from promptsync.model import View
 from promptsync.plugins.declared import PluginError
-from promptsync.plugins.schema import extended
 from promptsync.testing import Kit
 from promptsync.vendors import declared_schema
 

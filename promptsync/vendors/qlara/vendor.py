@@ -1,7 +1,7 @@
 """Agile Telecom's Qlara as promptsync knows it: what its Partner Gateway exports.
 
-Owns what the vendor brings, each by the hook that a plugin would use. Its files are never recognised by their names: they are
-asked for, job by job, by ``Exports``.
+Owns what the vendor brings, each by the hook that a plugin would use. Its files are never recognised by their
+names: they are asked for, job by job, by ``Exports``.
 """
 
 from typing import ClassVar

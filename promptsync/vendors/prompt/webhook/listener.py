@@ -21,9 +21,16 @@ from promptsync.model.delivery import Accept, Delivery
 from promptsync.vendors.prompt.event_types import EVENT_TYPES, type_of_path
 from promptsync.vendors.prompt.webhook import answers
 from promptsync.vendors.prompt.webhook.answers import Refusal, Refused, protocol_logger
-from promptsync.vendors.prompt.webhook.body import LARGE, JsonText, large_json_text, read_body
 from promptsync.vendors.prompt.webhook.connection import Place, Room, Runner
-from promptsync.vendors.prompt.webhook.route import EveryPath, event_path, types_agree
+from promptsync.vendors.prompt.webhook.request import (
+    LARGE,
+    EveryPath,
+    JsonText,
+    event_path,
+    large_json_text,
+    read_body,
+    types_agree,
+)
 from promptsync.vendors.prompt.webhook.signature import Authenticator, signature_form
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
