@@ -1,7 +1,7 @@
 """Merging one staged change set or export into the mirror, in slices between which other work goes on.
 
 Owns the order of the steps: compare on a read-only connection, write what is new or wins in the order of the key, then
-one transaction for the ledger. Into an empty table the staged one can be copied as a whole. After a kill, doing it all
+one transaction for the ledger. Into an empty table the staged one can be copied in bulk. After a kill, doing it all
 again ends in the same rows.
 """
 
@@ -28,7 +28,7 @@ class ClaimMerge:
 
     def compare(self) -> ClaimDelta:
         """Find what is new or wins, without writing to the mirror."""
-        if self._staged.whole:
+        if self._staged.initial:
             return ClaimDelta(self._staged.rows)
         self._progress("comparing", 0, self._staged.rows)
         return compare_claims(self._mirror, self._staged)
@@ -41,7 +41,7 @@ class ClaimMerge:
             with attached_to_writer(writer, staged.path, staged.rows):
                 if self._copy_into(found, finish):
                     return
-            self._staged = replace(staged, whole=False)
+            self._staged = replace(staged, initial=False)
             found = self.compare()
         with attached_to_writer(writer, staged.path, staged.rows):
             self._slices(found)

@@ -102,7 +102,7 @@ class ContentCutter:
                 yield piece
 
     def close(self) -> None:
-        """Let go of the bytes set aside."""
+        """Discard the bytes set aside."""
         if self._file is not None:
             self._file.close()
 
@@ -160,7 +160,7 @@ class ContentCutter:
 
 
 def step_for(size: int) -> int:
-    """Of what the keys of boundaries are multiples, in a file of so many compressed bytes."""
+    """Of what the keys of boundaries are multiples, in a file of this many compressed bytes."""
     return next((step for step, most in _STEPS if size < most), _LAST_STEP)
 
 

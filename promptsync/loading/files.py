@@ -172,7 +172,7 @@ class FileLoader:
             return repair(self._mirror, now, now + LATEST_AHEAD, progress)
 
     def stop(self) -> None:
-        """Let go of the file at hand: nothing is lost, it is loaded again."""
+        """Drop the file at hand: nothing is lost, it is loaded again."""
         self._stopped.set()
 
     def clean(self) -> None:

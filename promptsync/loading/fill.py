@@ -52,7 +52,7 @@ class Filled:
             spared=tuple({row.key for row in bad if row.key and row.reason_class != "org_collision"}),
             disowned=tuple({row.key for row in bad if row.key and row.reason_class == "org_collision"}),
             gaps=tuple(counting.gaps()) if counting and known else None,
-            whole=isinstance(staging, InitialStaging),
+            initial=isinstance(staging, InitialStaging),
             # a row dated too late is observed anew each night, and a bad one is bad anew: their blocks are not known
             blocks=index if not bad and not self.ahead else None,
         )

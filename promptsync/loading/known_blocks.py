@@ -52,13 +52,13 @@ class FirstPass:
         """A fresh count of which keys lie in which block."""
         return BlockCount(self.cut, self.before) if self.cut is not None else None
 
-    def read_whole(self) -> "FirstPass":
+    def read_all(self) -> "FirstPass":
         """The same file with nothing known about it."""
         cut = self.cut and replace(self.cut, old=np.full_like(self.cut.old, -1))
         return replace(self, before=None, cut=cut)
 
     def close(self) -> None:
-        """Let go of the bytes that were set aside."""
+        """Discard the bytes that were set aside."""
         if self.cutter is not None:
             self.cutter.close()
 
@@ -87,7 +87,7 @@ def first_pass(
         found = FirstPass(prove(path, limits, progress, cutter.feed), cutter, orderly(cutter, table.key[0]), before)
         undo.pop_all()
     if before is None or found.cut is None or found.cut.identity != before.identity:
-        return found.read_whole()
+        return found.read_all()
     return found
 
 

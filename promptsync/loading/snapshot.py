@@ -60,7 +60,7 @@ class FileLoad(Load):
     ) -> None:
         super().__init__(mirror, settings, request, progress)
         self._watch = watch
-        self._whole = True
+        self._may_load_initially = True
         self._dialect = Dialect()
 
     def _live(self) -> None:
@@ -102,9 +102,9 @@ class FileLoad(Load):
         except Overtaken:
             pass
         except Disordered:
-            self._whole = False
+            self._may_load_initially = False
         self._touched = self._watch((name.table, name.org_id or 0))
-        self._merge(name, found.read_whole())
+        self._merge(name, found.read_all())
 
     def _load_at_once(self, name: FileName) -> bool:
         """The first file of a table is proven and staged in one pass. False: it has to be looked at first."""
@@ -126,7 +126,7 @@ class FileLoad(Load):
                 filled = self._filler.fill(reader, layout, staging, first.add)
                 found, counting = first.end(table.key[0])
         except Disordered:
-            self._whole = False
+            self._may_load_initially = False
             return False
         except InputRefused as refused:
             if refused.reason not in _FINAL:
@@ -182,7 +182,7 @@ class FileLoad(Load):
         return name.table, name.org_id or 0, iso_millis(name.as_of)
 
     def _merge(self, name: FileName, found: FirstPass) -> bool:
-        """Whether it could be merged; if not, what seemed to be known of it was not so, and it must be read whole."""
+        """Whether it could be merged; if not, what seemed to be known of it was not so, and all of it must be read."""
         path = self._staging_path(name)
         try:
             try:
@@ -218,7 +218,7 @@ class FileLoad(Load):
         return prepare_columns(self._mirror, layout, unknown, lacks_of(table, reader), (self._now, self._report.name))
 
     def _staging(self, path: Path, layout: Layout, org: int) -> Staging:
-        if self._whole and not self._request.dry_run and self._may_copy(layout, org):
+        if self._may_load_initially and not self._request.dry_run and self._may_copy(layout, org):
             return InitialStaging(path, layout, self._mirror, SnapshotForm(layout, org))
         return Staging(path, layout.key)
 
@@ -255,8 +255,8 @@ class FileLoad(Load):
             note_dialect(self._mirror, self._dialect, encoding, seen)
             keep_rejects(self._mirror, self._request.path, file_id, staged, (filled.bad, found), self._now)
             blocks = None if found.foreign else staged.blocks  # what collides is said of every night
-            whole = replace(staged, file_id=file_id, blocks=blocks)
-            SnapshotMerge(self._mirror, whole, self._touched, self._progress).apply(found, self._merged_row)
+            numbered = replace(staged, file_id=file_id, blocks=blocks)
+            SnapshotMerge(self._mirror, numbered, self._touched, self._progress).apply(found, self._merged_row)
 
         self._open(write)
 

@@ -51,14 +51,14 @@ class SnapshotMerge:
             self._prepare(found)
             self._settle_dropped(found)
             self._spare()
-            if found.whole:
-                if staged.whole and self._copy_into(counts, applied):
+            if found.all_new:
+                if staged.initial and self._copy_into(counts, applied):
                     return
                 self._ranges()
             else:
                 self._run("merging", self._statements(found), found.delta)
                 self._run("absent", (self._sql.absence.absent_slice,), found.gone)
-            if self._touched and found.whole and not staged.whole:
+            if self._touched and found.all_new and not staged.initial:
                 self._index()
             while len(self._touched) > self._chunk:
                 some = self._read(take_some(self._touched, self._chunk))
@@ -106,11 +106,11 @@ class SnapshotMerge:
         owner = (staged.org,) if layout.owner else ()
         nothing = (*(None for _ in layout.values), *(0 for _ in layout.units))
         absent = mirror.snapshots.next_after(self._table.name, staged.org, staged.at)
-        whole, split = mirror.snapshots.asserted(layout, staged.org)
+        implied, split = mirror.snapshots.asserted(layout, staged.org)
 
         def spare(connection: sqlite3.Connection) -> None:
             revision = mirror.next_revision(connection)
-            tail = (revision, staged.at, absent, whole, *split)
+            tail = (revision, staged.at, absent, implied, *split)
             known = [key for key in staged.disowned if connection.execute(statements.known, (*key, *owner)).fetchone()]
             spared = {*staged.spared, *known}
             connection.executemany(statements.upsert, [(*key, *owner, *nothing, *tail) for key in spared])
@@ -142,7 +142,7 @@ class SnapshotMerge:
         """Prepare, one by one, what will be run, if it takes so long that deliveries would wait."""
         if not self._sql.parts:
             return
-        merging = self._range_sql if found.whole else (*self._statements(found), self._sql.absence.absent_slice)
+        merging = self._range_sql if found.all_new else (*self._statements(found), self._sql.absence.absent_slice)
         settling = (self._settle_sql,) if found.settle else ()
         no_keys = {f"k{n}": None for n in range(self._chunk * len(self._staged.layout.key))}
         self._slices.prepare((*settling, *merging, *self._again_sql), self._parameters | no_keys)
@@ -221,6 +221,6 @@ class SnapshotMerge:
 
 
 def take_some(touched: dict[Key, int], count: int) -> dict[Key, int]:
-    """So many of the rows that events touched, taken out one by one: what the writer notes meanwhile is in what was
+    """Some of the rows that events touched, taken out one by one: what the writer notes meanwhile is in what was
     taken or in what is left."""
     return dict(touched.popitem() for _ in range(count))

@@ -86,7 +86,7 @@ class View:
 
 @dataclass(frozen=True)
 class Table:
-    """One table, whole. ``key`` names the primary key columns, in order. ``vendor``: whose it is, as people say it.
+    """One declared table. ``key`` names the primary key columns, in order. ``vendor``: whose it is, as people say it.
 
     ``org_scoped``: carries ``org_id``. ``full_list``: rows of one parent (the first key column) that a full list of
     that name restates; what such a list lacks gets ``removed_at``. ``label``: the column that names a row to people.
@@ -142,7 +142,7 @@ class Table:
 
     @cached_property
     def blockwise(self) -> bool:
-        """Whether its snapshots may be sorted by one integer key, so that unchanged stretches can be told."""
+        """Whether its snapshots may be sorted by one integer key, so that unchanged stretches can be recognised."""
         return self.exported and len(self.key) == 1 and self.by_name[self.key[0]].kind is Kind.INTEGER
 
     @property

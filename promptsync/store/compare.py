@@ -27,8 +27,8 @@ class Staged:
     """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
     rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
     organization. ``rows``: in the file; ``gaps``: the ranges
-    of keys that were staged, if the rest is known to be unchanged; ``whole``: staged in the mirror's
-    form (initial_load.py); ``blocks``: the index for the next night."""
+    of keys that were staged, if the rest is known to be unchanged; ``initial``: staged for an initial load
+    (initial_load.py); ``blocks``: the index for the next night."""
 
     path: Path
     file_id: int
@@ -43,13 +43,13 @@ class Staged:
     spared: tuple[Key, ...] = ()
     disowned: tuple[Key, ...] = ()
     gaps: tuple[tuple[int, int], ...] | None = None
-    whole: bool = False
+    initial: bool = False
     blocks: BlockIndex | None = None
 
 
 @dataclass(slots=True)
 class Difference:
-    """What the comparison found. ``whole``: the table is still empty, every row is new.
+    """What the comparison found. ``all_new``: the table is still empty, every row is new.
 
     ``delta``: rows to write, of which ``heavy`` concern an index or the search (merge/bulk_sql.py).
     ``gone``: rows to look at that the file lacks; of them ``absent`` become absent, and ``lost`` are held by the newest
@@ -67,7 +67,7 @@ class Difference:
     lost: int = 0
     differing: int = 0
     settle: int = 0
-    whole: bool = False
+    all_new: bool = False
 
 
 class Overtaken(Exception):
@@ -90,20 +90,20 @@ class Comparison:
         found = Difference()
         staged = self._staged
         with self._mirror.reading() as connection, attached(connection, staged.path, writable=True):
-            if staged.whole:
+            if staged.initial:
                 build_indexes(connection, self._table)  # sets what cannot be set within a transaction
             connection.execute("BEGIN")
             self._make_lists(connection)
-            found.whole = is_empty(connection, self._table.name)
-            if not staged.whole and not (found.whole and staged.ascending):
+            found.all_new = is_empty(connection, self._table.name)
+            if not staged.initial and not (found.all_new and staged.ascending):
                 index_keys(connection, staged.layout.key)
-            if not staged.ascending and not staged.whole:
+            if not staged.ascending and not staged.initial:
                 values = [column for column in staged.layout.values if column in staged.present]
                 found.folded = fold_doubles(connection, staged.layout.key, values)
-            if not found.whole:
+            if not found.all_new:
                 self._find(connection, found)
             connection.execute("COMMIT")
-        if found.whole:
+        if found.all_new:
             found.new = staged.rows - len(found.folded)
         return found
 
@@ -166,12 +166,12 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class StagedClaims:
-    """A complete staged change set or export. ``rows``: staged, one per key; ``whole``: staged in the mirror's form."""
+    """A complete staged change set or export. ``rows``: staged, one per key; ``initial``: for an initial load."""
 
     path: Path
     statements: ClaimStatements
     rows: int
-    whole: bool = False
+    initial: bool = False
 
 
 @dataclass(frozen=True, slots=True)

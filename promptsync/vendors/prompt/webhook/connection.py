@@ -51,7 +51,7 @@ class Place:
         self._taken = 0
 
     def hold(self, size: int) -> None:
-        """So many bytes of the body have arrived. Raises Refused if there is no room for them."""
+        """This many bytes of the body have arrived. Raises Refused if there is no room for them."""
         more = size - FREE - self._taken
         if more <= 0:
             return
