@@ -253,8 +253,7 @@ class SnapshotStatements(BulkStatements):
     def _heavy(self) -> Sequence[Unit]:
         """Claimed units with a column that an index or the search uses."""
         table = self.layout.table
-        watched = {*table.search, *(column for index in table.indexes for column in index)}
-        watched |= {column for column, _ in table.partial_indexes}
+        watched = {*table.search, *table.indexed}
         return [unit for unit in self._claimed if watched & set(unit.columns)]
 
     @cached_property

@@ -1,5 +1,5 @@
 """What a table, a column, a name of a file and a delivery are, and promptsync's own tables; nothing of any vendor."""
 
-from promptsync.model.table import Column, FilledBy, Key, Kind, Role, Schema, Table, Target, Value, View
+from promptsync.model.table import Column, FilledBy, Index, Key, Kind, Role, Schema, Table, Target, Value, View
 
-__all__ = ["Column", "FilledBy", "Key", "Kind", "Role", "Schema", "Table", "Target", "Value", "View"]
+__all__ = ["Column", "FilledBy", "Index", "Key", "Kind", "Role", "Schema", "Table", "Target", "Value", "View"]

@@ -4,6 +4,7 @@ Owns the vocabulary in which every table is declared once, as data. DDL, file re
 and the schema page are all derived from these declarations elsewhere; this module knows nothing of SQL or files.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
@@ -70,6 +71,25 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Index:
+    """An index with a name of its own: ``on`` columns or SQL expressions, of the rows that meet ``condition`` (SQL; "":
+    of all).
+
+    A column that ``condition`` fixes stands at the end of ``on`` all the same, where a query reads it: SQLite before
+    3.47 otherwise looks it up in the row.
+    """
+
+    name: str
+    on: tuple[str, ...]
+    condition: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it holds: ``org_id, created_at`` or ``id WHERE state <> 'applied'``."""
+        return ", ".join(self.on) + (f" WHERE {self.condition}" if self.condition else "")
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Rows of one table under a name of their own: those that meet ``where``, and of each ``per`` the newest.
 
@@ -105,7 +125,7 @@ class Table:
     facets: tuple[str, ...] = ()
     search: tuple[str, ...] = ()
     indexes: tuple[tuple[str, ...], ...] = ()
-    partial_indexes: tuple[tuple[str, str], ...] = ()  # (column, SQL condition)
+    partial_indexes: tuple[tuple[str, str] | Index, ...] = ()  # (column, SQL condition), or what that cannot say
     full_list: str = ""
     observed_column: str = ""  # exported time column that can be later than the snapshot's own as_of
     org_scoped: bool = field(default=True)
@@ -119,6 +139,22 @@ class Table:
     def by_name(self) -> dict[str, Column]:
         """Column name to column."""
         return {column.name: column for column in self.columns}
+
+    @cached_property
+    def all_indexes(self) -> tuple[Index, ...]:
+        """Every index, by the name it has in the mirror."""
+        whole = [Index("_".join((self.name, *columns)), columns) for columns in self.indexes]
+        named = [
+            one if isinstance(one, Index) else Index(f"{self.name}_{one[0]}_open", (one[0],), one[1])
+            for one in self.partial_indexes
+        ]
+        return (*whole, *named)
+
+    @cached_property
+    def indexed(self) -> frozenset[str]:
+        """The columns that an index depends on, by its entries or its condition."""
+        words = {word for index in self.all_indexes for word in re.findall(r"\w+", index.words)}
+        return frozenset(words & self.by_name.keys())
 
     @cached_property
     def exported(self) -> bool:

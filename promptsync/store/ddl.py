@@ -9,11 +9,10 @@ Full-text search is an FTS5 table on the mirror's own text. New rows are entered
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
-from promptsync.model import Column, Role, Schema, Table, View
+from promptsync.model import Column, Index, Role, Schema, Table, View
 
 
 def statements(schema: Schema, existing: dict[str, set[str]]) -> Iterator[str]:
@@ -27,8 +26,8 @@ def statements(schema: Schema, existing: dict[str, set[str]]) -> Iterator[str]:
             yield create_table(table, schema)
         else:
             yield from _missing_columns(table, schema, have)
-        for index in indexes(table):
-            yield f"CREATE INDEX IF NOT EXISTS {quote(index.name)} ON {quote(table.name)} {index.target}"
+        for index in table.all_indexes:
+            yield create_index(index, table)
         if table.search and f"{table.name}_fts" not in existing:
             yield from _search(table)
     for view in schema.views:
@@ -36,33 +35,13 @@ def statements(schema: Schema, existing: dict[str, set[str]]) -> Iterator[str]:
         yield create_view(view)
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    """A declared index. ``condition``: SQL; "" if it holds every row."""
-
-    name: str
-    columns: tuple[str, ...]
-    condition: str = ""
-
-    @property
-    def on(self) -> str:
-        """What it holds, in words: ``org_id, created`` or ``id WHERE state <> 'applied'``."""
-        return ", ".join(self.columns) + self._where
-
-    @property
-    def target(self) -> str:
-        """The same as SQL, as CREATE INDEX has it after the table."""
-        return f"({names(self.columns)}){self._where}"
-
-    @property
-    def _where(self) -> str:
-        return f" WHERE {self.condition}" if self.condition else ""
-
-
-def indexes(table: Table) -> list[Index]:
-    """Every index of a declared table, by the name it has in the mirror."""
-    whole = [Index("_".join((table.name, *columns)), columns) for columns in table.indexes]
-    return whole + [Index(f"{table.name}_{c}_open", (c,), condition) for c, condition in table.partial_indexes]
+def create_index(index: Index, table: Table, database: str = "") -> str:
+    """The CREATE INDEX statement of a declared index. ``database``: the attached one that has the table, if not the
+    mirror; in the mirror it may be there already."""
+    on = ", ".join(quote(one) if one in table.by_name else one for one in index.on)
+    name = f"{database}.{quote(index.name)}" if database else f"IF NOT EXISTS {quote(index.name)}"
+    where = f" WHERE {index.condition}" if index.condition else ""
+    return f"CREATE INDEX {name} ON {quote(table.name)} ({on}){where}"
 
 
 def create_table(table: Table, schema: Schema) -> str:

@@ -136,8 +136,8 @@ def build_indexes(connection: sqlite3.Connection, table: Table) -> None:
     """Give the staged table the indexes that are declared for the mirror's. The staging file is attached writable."""
     connection.execute("PRAGMA temp_store = FILE")
     connection.execute("PRAGMA threads = 2")
-    for index in ddl.indexes(table):
-        connection.execute(f"CREATE INDEX staging.{quote(index.name)} ON {quote(table.name)} {index.target}")
+    for index in table.all_indexes:
+        connection.execute(ddl.create_index(index, table, "staging"))
     connection.execute("PRAGMA threads = 0")
     connection.execute("PRAGMA temp_store = MEMORY")
 

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 
 from promptsync.errors import SchemaMismatch
 from promptsync.merge.layout import Layout
+from promptsync.merge.sql import quote
 from promptsync.model import FilledBy, Kind, Role, Schema, Table
-from promptsync.store.ddl import indexes, statements
+from promptsync.store.ddl import statements
 from promptsync.store.reading import path_of
 
 Fingerprint = dict[str, str]
@@ -46,7 +47,7 @@ def fingerprint(table: Table) -> Fingerprint:
         group_of |= {column.name: f" in group {group}" for column in columns}
     for column in table.columns:
         facts[f"column {column.name}"] = column.kind.name.lower() + group_of.get(column.name, "")
-    return facts | {f"index {index.name}": index.on for index in indexes(table)}
+    return facts | {f"index {index.name}": index.words for index in table.all_indexes}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
@@ -124,13 +125,11 @@ def _standing(connection: sqlite3.Connection) -> dict[str, _Standing]:
         table.types[column] = kind
         if place:
             table.key[place] = column
-    for name, index, column, sql in connection.execute(
-        "SELECT m.tbl_name, m.name, c.name, m.sql FROM sqlite_master m JOIN pragma_index_info(m.name) c "
-        "WHERE m.type = 'index' AND m.sql IS NOT NULL ORDER BY m.name, c.seqno DESC"
+    for name, index, sql in connection.execute(
+        "SELECT tbl_name, name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     ):
-        _, where, condition = sql.partition(" WHERE ")
-        after = tables[name].indexes.get(index)
-        tables[name].indexes[index] = f"{column}, {after}" if after else f"{column}{where}{condition}"
+        on, where, condition = sql.partition(" (")[2].partition(" WHERE ")
+        tables[name].indexes[index] = on.removesuffix(")").replace('"', "") + where + condition
     return tables
 
 
@@ -149,10 +148,10 @@ def _unlike(table: Table, standing: _Standing, before: Mapping[str, str]) -> Ite
             yield f"column {column.name} was {there.lower()} and is now {column.kind.name.lower()}"
     if table.role is Role.MIRROR:
         yield from _unversioned(table, standing, before)
-    for index in indexes(table):
-        there = standing.indexes.get(index.name, index.on)
-        if f"index {index.name}" not in before and there != index.on:
-            yield f"index {index.name} was {there} and is now {index.on}"
+    for index in table.all_indexes:
+        there = standing.indexes.get(index.name, index.words)
+        if f"index {index.name}" not in before and there != index.words:
+            yield f"index {index.name} was {there} and is now {index.words}"
 
 
 def _unversioned(table: Table, standing: _Standing, before: Mapping[str, str]) -> Iterator[str]:
@@ -190,11 +189,24 @@ class Migration:
 
     name: str
     table: str
-    apply: Callable[[sqlite3.Connection], None]
+    apply: Callable[[sqlite3.Connection], object]
     restate: Callable[[Fingerprint], Fingerprint]
 
 
-WRITTEN: tuple[Migration, ...] = ()
+def _drop_index(name: str, table: str, index: str) -> Migration:
+    """An index that is no longer declared."""
+
+    def restate(before: Fingerprint) -> Fingerprint:
+        return {fact: was for fact, was in before.items() if fact != f"index {index}"}
+
+    return Migration(
+        name, table, lambda connection: connection.execute(f"DROP INDEX IF EXISTS {quote(index)}"), restate
+    )
+
+
+WRITTEN: tuple[Migration, ...] = (
+    _drop_index("message_broadcast_without_null", "message", "message_broadcast_id"),  # message_broadcast has its rows
+)
 """Append only, oldest first. A new one comes with the fixture of the version before it (tests/store/fixtures)."""
 
 

@@ -12,7 +12,6 @@ import pytest
 from promptsync.errors import ConfigError, SchemaMismatch
 from promptsync.model import Column, Kind, Role, Schema, Table
 from promptsync.store.connect import open_reader, open_writer
-from promptsync.store.ddl import indexes
 from promptsync.store.migrations import Fingerprint, Migration, differences, fingerprint, migrate, recorded
 from promptsync.store.mirror import Mirror, add_column
 from promptsync.vendors import declared_schema
@@ -219,5 +218,5 @@ def test_every_fact_of_every_table_is_missed_when_it_changes() -> None:
 
 def test_no_two_indexes_of_the_mirror_have_one_name() -> None:
     """The second would never be made, in silence."""
-    every = [index.name for table in SCHEMA for index in indexes(table)]
+    every = [index.name for table in SCHEMA for index in table.all_indexes]
     assert len(set(every)) == len(every)

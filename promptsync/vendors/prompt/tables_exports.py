@@ -7,7 +7,7 @@ Groups: the largest set of columns such that every source that claims one of the
 every exported column at once, so the groups are cut by what the webhooks' models can say.
 """
 
-from promptsync.model.table import Column, Kind, Table
+from promptsync.model.table import Column, Index, Kind, Table
 from promptsync.vendors.prompt.columns import exported_table
 
 _INT, _TEXT, _BOOL, _TIME = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME
@@ -64,6 +64,7 @@ CONTACT = exported_table(
     facets=("is_opted_out", "region"),
     search=("display_name", "phone"),
     indexes=(("phone",), ("updated_timestamp",), ("is_opted_out",), ("region",)),
+    partial_indexes=(Index("contact_phone_end", ("substr(phone, -4)",)),),  # people type a number in many ways
     observed_column="updated_timestamp",
 )
 
@@ -170,7 +171,18 @@ MESSAGE = exported_table(
     sort="created_timestamp",
     facets=("is_outgoing", "is_successful"),
     search=("content",),
-    indexes=(("contact_id", "created_timestamp"), ("broadcast_id",), ("created_timestamp",)),
+    indexes=(("contact_id", "created_timestamp"), ("created_timestamp",)),
+    partial_indexes=(
+        Index("message_inbound", ("created_timestamp", "contact_id", "is_outgoing"), "is_outgoing = 0"),
+        Index(
+            "message_failed", ("created_timestamp", "contact_id", "error_code", "is_successful"), "is_successful = 0"
+        ),
+        Index(
+            "message_broadcast",
+            ("broadcast_id", "is_outgoing", "contact_id", "is_successful", "error_code"),
+            "broadcast_id IS NOT NULL",
+        ),
+    ),
 )
 
 BROADCAST = exported_table(
