@@ -34,14 +34,14 @@ from promptsync.vendors import declared_schema, vendors
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Check the whole database, however long it takes.")
-@click.option("--repair", is_flag=True, help="First take back what was dated in the future.")
+@click.option("--repair", is_flag=True, help="First take back what was dated in the future, and count days anew.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def doctor(app: App, deep: bool, repair: bool, as_json: bool) -> None:
     """Check configuration, permissions, disk, clock, secrets and the mirror; say what to do.
 
     With --repair, claims that a wrong clock or a typing error dated in the future lose their time, so that true ones
-    count again. Exports of the tables concerned can then be loaded once more.
+    count again. Exports of the tables concerned can then be loaded once more. The numbers kept by day are checked.
 
     Exit 0 without a problem, 1 if something needs a person, 2 if the configuration is wrong.
     """
@@ -69,8 +69,9 @@ def doctor(app: App, deep: bool, repair: bool, as_json: bool) -> None:
 def _repaired(app: App) -> Finding:
     with app.progress() as progress:
         done = app.operate("repair", {}, progress.show)
+    counted = f" The messages of {done['days']:,} days were counted anew." if done["days"] else ""
     if not (done["rows"] or done["snapshots"] or done["deliveries"] or done["records"]):
-        return ok("repair", "Nothing was dated in the future.")
+        return ok("repair", f"Nothing was dated in the future.{counted}")
     rows = sum(done["rows"].values())
     tables = ", ".join(dict.fromkeys(table for table, *_ in done["snapshots"]))
     again = f" Load the newest exports of {tables} again: promptsync load FOLDER." if tables else ""
@@ -78,7 +79,7 @@ def _repaired(app: App) -> Finding:
     return note(
         "repair",
         f"{rows:,} rows, {len(done['snapshots']):,} exports and {done['deliveries']:,} deliveries were dated in the "
-        f"future and do not win any more; {done['replayed']:,} deliveries were applied again.{again}{records}",
+        f"future and do not win any more; {done['replayed']:,} deliveries were applied again.{again}{records}{counted}",
     )
 
 

@@ -63,7 +63,7 @@ class Engine:
             # one fetch of a kind at a time, whoever asked: years of change sets do not keep the nightly files waiting
             self.fetching = {kind.name: threading.Lock() for kind in self.kinds if kind.at_place is not None}
             settings = load_settings(config, extensions, self.kinds)
-            self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal)
+            self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal, config.mirror.timezone)
             undo.callback(self.mirror.close)
             self.loader = FileLoader(self.mirror, settings, clock)
             self.search = SearchEntry(self.mirror)

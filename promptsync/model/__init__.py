@@ -1,5 +1,31 @@
 """What a table, a column, a name of a file and a delivery are, and promptsync's own tables; nothing of any vendor."""
 
-from promptsync.model.table import Column, FilledBy, Index, Key, Kind, Role, Schema, Table, Target, Value, View
+from promptsync.model.table import (
+    Column,
+    DayCount,
+    FilledBy,
+    Index,
+    Key,
+    Kind,
+    Role,
+    Schema,
+    Table,
+    Target,
+    Value,
+    View,
+)
 
-__all__ = ["Column", "FilledBy", "Index", "Key", "Kind", "Role", "Schema", "Table", "Target", "Value", "View"]
+__all__ = [
+    "Column",
+    "DayCount",
+    "FilledBy",
+    "Index",
+    "Key",
+    "Kind",
+    "Role",
+    "Schema",
+    "Table",
+    "Target",
+    "Value",
+    "View",
+]

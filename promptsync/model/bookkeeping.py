@@ -222,6 +222,16 @@ SYNC_STATE = _own(
     key=("name",),
 )
 
+SYNC_ZONE = _own(
+    "sync_zone",
+    "The zone by whose days rows are counted, as its offsets from UTC.",
+    (
+        Column("starts", _TEXT, "Instant from which on it holds; blank: from the beginning"),
+        Column("shift", _TEXT, "What is added to UTC"),
+    ),
+    key=("starts",),
+)
+
 TABLES = (
     SYNC_EVENT,
     SYNC_FILE,
@@ -234,4 +244,5 @@ TABLES = (
     SYNC_OBJECT,
     SYNC_RUN,
     SYNC_STATE,
+    SYNC_ZONE,
 )

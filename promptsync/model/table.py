@@ -90,6 +90,21 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
+class DayCount:
+    """Rows of a table counted in the table ``into``: by the day of the time ``at``, by organization and by some yes/no
+    columns; beside their number the total of one column, and of how many rows that is blank.
+
+    ``sums`` names those three columns of ``into``; the columns before are ``day``, ``org_id`` and ``by``.
+    """
+
+    into: str
+    at: str
+    by: tuple[str, ...]
+    total: str
+    sums: tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """Rows of one table under a name of their own: those that meet ``where``, and of each ``per`` the newest.
 
@@ -134,6 +149,7 @@ class Table:
     order: str = ""
     unchanging: bool = False
     views: tuple[View, ...] = ()
+    counted: DayCount | None = None
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

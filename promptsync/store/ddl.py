@@ -112,7 +112,7 @@ def _search(table: Table) -> Iterator[str]:
 
 
 def triggers(table: Table) -> dict[str, str]:
-    """The triggers of a declared table: name to CREATE TRIGGER statement."""
+    """The triggers that keep the search of a declared table: name to CREATE TRIGGER statement."""
     if not table.search:
         return {}
     fts, key, columns = quote(f"{table.name}_fts"), quote(table.key[0]), names(table.search)

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +22,9 @@ from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.merge.version import PER_MICRO
 from promptsync.model import Table
-from promptsync.store import changes, ddl
+from promptsync.store import changes, day_count, ddl
 from promptsync.store.mirror import Mirror
+from promptsync.store.staged_days import StagedDays
 from promptsync.store.staging import Staging
 from promptsync.store.writer import Lane, Preempted, Writer
 
@@ -47,6 +49,10 @@ class Form(ABC):
     def staged(self) -> dict[str, str]:
         """The columns that staged rows have beside key and values, as SQL over the mirror's."""
 
+    def days(self, connection: sqlite3.Connection) -> StagedDays | None:
+        """What counts the rows by day, if that is done of the table."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class SnapshotForm(Form):
@@ -67,6 +73,11 @@ class SnapshotForm(Form):
     def staged(self) -> dict[str, str]:
         """As Form has it."""
         return {_NUMBER: quote(self.layout.key[0]), _AT: f"_snap_at / {PER_MICRO}"}
+
+    def days(self, connection: sqlite3.Connection) -> StagedDays | None:
+        """As Form has it."""
+        counted = self.layout.table.counted
+        return StagedDays(counted, self.org, day_count.kept_offsets(connection)) if counted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +106,7 @@ class InitialStaging(Staging):
             self._table_sql = connection.execute(
                 "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (self._table,)
             ).fetchone()[0]
+            self._days = form.days(connection)
         self._revision = mirror.writer.run(mirror.next_revision, Lane.BULK, durable=False)
         super().__init__(path, layout.key, numbered=form.numbered)
         self._cursor.execute(f"PRAGMA page_size = {_PAGE}")
@@ -106,6 +118,13 @@ class InitialStaging(Staging):
         shown = ", ".join(f"{value} AS {quote(name)}" for name, value in columns.items())
         self._cursor.execute(f"CREATE VIEW rows AS SELECT {shown} FROM {quote(self._table)}")
 
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        try:
+            if self._days and error is None:
+                self._days.write(self._cursor)
+        finally:
+            super().__exit__(kind, error, at)
+
     def _ingest(self, rows: pa.RecordBatch) -> None:
         if not self.ascending:
             raise Disordered
@@ -113,6 +132,8 @@ class InitialStaging(Staging):
         columns |= self._form.marks(rows) | {"_rev": pa.repeat(self._revision, rows.num_rows)}
         batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
         self._cursor.adbc_ingest(self._table, batch, mode="append")
+        if self._days:
+            self._days.add(rows)
 
 
 def is_untouched(mirror: Mirror, table: str) -> bool:
@@ -168,8 +189,9 @@ class _Changed(Exception):
 
 def _copy(connection: sqlite3.Connection, table: Table) -> None:
     """SQLite copies record by record if both tables have the same columns in the same order and the same indexes, and
-    the mirror's has no triggers: those of the search, which only concern later changes, are made again afterwards."""
-    triggers = ddl.triggers(table)
+    the mirror's has no triggers. Its own only concern later changes and are made again afterwards; the days that these
+    rows belong to were counted when they were staged."""
+    triggers = ddl.triggers(table) | day_count.triggers(table)
     if _columns(connection, "main", table) != _columns(connection, "staging", table):
         raise _Changed
     if not _triggers(connection, table) <= triggers.keys():
@@ -177,6 +199,9 @@ def _copy(connection: sqlite3.Connection, table: Table) -> None:
     for name in triggers:
         connection.execute(f"DROP TRIGGER IF EXISTS {quote(name)}")
     connection.execute(f"INSERT INTO main.{quote(table.name)} SELECT * FROM staging.{quote(table.name)}")
+    if table.counted:
+        counts = quote(table.counted.into)
+        connection.execute(f"INSERT INTO main.{counts} SELECT * FROM staging.{counts}")
     for sql in triggers.values():
         connection.execute(sql)
 

@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from promptsync.errors import PromptsyncError
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.model import Role, Schema
+from promptsync.store import day_count
 from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
 from promptsync.store.migrations import migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
@@ -26,9 +28,18 @@ _READERS = 2
 
 
 class Mirror:
-    """An open mirror. ``path``: the database file. Raises MirrorLocked if another process writes it."""
+    """An open mirror. ``path``: the database file. ``zone``: by whose days rows are counted; None: as before, or UTC.
 
-    def __init__(self, path: Path, schema: Schema, on_fatal: Callable[[Exception], None] | None = None) -> None:
+    Raises MirrorLocked if another process writes it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        schema: Schema,
+        on_fatal: Callable[[Exception], None] | None = None,
+        zone: ZoneInfo | None = None,
+    ) -> None:
         self.path = path
         self.schema = schema
         self.snapshots = AppliedSnapshots()
@@ -44,6 +55,7 @@ class Mirror:
             undo.callback(self.close)
             try:
                 self.writer.run(self._prepare, bare=True)
+                self.writer.run(lambda connection: day_count.keep(connection, schema, zone))
             except sqlite3.Error as error:
                 raise translate(error) or PromptsyncError(f"{path} is not a mirror of promptsync: {error}.") from error
             undo.pop_all()

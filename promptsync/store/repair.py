@@ -4,25 +4,29 @@ Owns the order in which that can be done twice, or again after a kill, and ends 
 again is made ready first, so that no file counts as merged whose rows are gone. The latest claim wins, so one from the
 future (a wrong clock, a typing error in a name, an accepted file) wins over all that are true. Here it loses its time,
 not its value: a row keeps the value until any other claim is made. Records of files and runs only get another date.
-What a place has given is not fetched again.
+What a place has given is not fetched again. What is kept by day is counted anew.
 """
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from promptsync.clock import CLOCKS_DIFFER, iso_micros, iso_millis, parse_iso
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import PER_MICRO, TERMINAL
-from promptsync.model import FilledBy, Role, Schema
-from promptsync.store import ledger
+from promptsync.model import FilledBy, Role, Schema, Table
+from promptsync.store import day_count, ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress, Slices
+from promptsync.store.writer import Preempted
 
 _DATES: Final = (("sync_file", "seen_at"), ("sync_run", "started_at"), ("sync_run", "finished_at"))
 _SOME = 500
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def date_records_anew(connection: sqlite3.Connection, now: int) -> int:
 class Repaired:
     """What was dated in the future. ``rows``: by table; ``snapshots``: table, organization and ISO instant; ``files``:
     of those tables, that can be loaded again; ``deliveries``: received in the future; ``replayed``: to be applied;
-    ``records``: of files and runs, of which only the date was wrong."""
+    ``records``: of files and runs, of which only the date was wrong; ``days``: whose kept numbers were wrong."""
 
     rows: dict[str, int] = field(default_factory=dict)
     snapshots: list[tuple[str, int, str]] = field(default_factory=list)
@@ -79,6 +83,7 @@ class Repaired:
     deliveries: int = 0
     records: int = 0
     replayed: int = 0
+    days: int = 0
 
     @property
     def anything(self) -> bool:
@@ -114,6 +119,7 @@ def repair(mirror: Mirror, now: int, latest: int, progress: Progress) -> Repaire
     mirror.writer.run(lambda connection: _forget_marks(connection, mirror.schema, latest))
     if done.anything:
         done.replayed = _replay(mirror, progress)
+    done.days = sum(_count_days(mirror, table, progress) for table in mirror.schema if table.counted)
     return done
 
 
@@ -214,6 +220,24 @@ def _replay(mirror: Mirror, progress: Progress) -> int:
         count += mirror.writer.run(lambda connection, bounds=bounds: connection.execute(sql, bounds).rowcount)  # type: ignore[misc]
         progress("deliveries to apply again", min(start + _SOME, last), last)
     return count
+
+
+def _count_days(mirror: Mirror, table: Table, progress: Progress) -> int:
+    """Count a table by day again, each day in a transaction that gives way to deliveries; returns how many were wrong.
+
+    Deliveries that never end have it take one all the same, after some tries.
+    """
+    with mirror.reading() as connection:
+        days = day_count.days(connection, table)
+    wrong = 0
+    for done, day in enumerate(days, 1):
+        for left in range(_TRIES, -1, -1):
+            with suppress(Preempted):
+                count = partial(day_count.count_day, table=table, day=day)
+                wrong += mirror.writer.run(count, preemptible=left > 0)
+                break
+        progress("counting days", done, len(days))
+    return wrong
 
 
 def _keys(

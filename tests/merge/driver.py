@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +35,7 @@ from .files import DECODED, exported
 from .model_events import Event
 
 UTC = ZoneInfo("UTC")
+PACIFIC = ZoneInfo("America/Los_Angeles")  # whose midnights the nights of a world are
 _TRUSTING = Guards(0.0, 1.0)
 _NOW = 1_800_000_000_000_000
 
@@ -70,7 +72,7 @@ class Driver:
 
     def open(self) -> None:
         """Open the mirror, as a new process does."""
-        self.mirror = Mirror(self.folder / "mirror.db", self.schema)
+        self.mirror = Mirror(self.folder / "mirror.db", self.schema, zone=PACIFIC)
         self.loader = FileLoader(self.mirror, self.settings, lambda: _NOW)
         self.exports = ExportLoader(self.mirror, UTC, _TRUSTING, lambda: _NOW)
         self.plugin = Plugin("rows", "test", Calls("rows"), declared=Declared(file_kinds=[DECODED]))
@@ -124,6 +126,12 @@ class Driver:
         with self.mirror.reading() as connection:
             for name in tables:
                 assert self.mirror.relayout(connection, name) == self.mirror.layout(name)
+
+    def check_days(self) -> None:
+        """The numbers kept by day are those of the messages that there are."""
+        with self.mirror.reading() as connection:
+            kept = connection.execute("SELECT * FROM day_count").fetchall()
+        assert {row[:-3]: row[-3:] for row in kept} == fresh_days(self.dicts("message"), PACIFIC)
 
     def apply_all(self, size: int = 50) -> None:
         """Apply whatever is pending."""
@@ -180,6 +188,20 @@ class Driver:
         with self.mirror.reading() as connection:
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1").fetchall()
             return {name: connection.execute(f'SELECT * FROM "{name}"').fetchall() for (name,) in names}
+
+
+def fresh_days(messages: Iterable[Mapping[str, Any]], zone: ZoneInfo) -> dict[tuple[Any, ...], tuple[int, int, int]]:
+    """Messages counted by day, organization and what they are: how many, their segments, and how many without."""
+    found: dict[tuple[Any, ...], tuple[int, int, int]] = {}
+    flags = ("is_outgoing", "is_broadcast", "is_billable", "is_mms", "is_successful", "is_whisper")
+    for row in messages:
+        if row["created_timestamp"] is None:
+            continue
+        day = datetime.fromisoformat(row["created_timestamp"]).astimezone(zone).date().isoformat()
+        key = (day, row["org_id"], *(-1 if row[flag] is None else row[flag] for flag in flags))
+        count, segments, without = found.get(key, (0, 0, 0))
+        found[key] = count + 1, segments + (row["segments"] or 0), without + (row["segments"] is None)
+    return found
 
 
 class _Interrupted:

@@ -195,6 +195,7 @@ def test_same_claims_same_mirror(
             assert found(driver, table, rows) == rows, table
         check_versions(driver, claimed)
         driver.check_layouts({table for table, _ in claimed.rows if table in {"contact", "message", *FILE_KINDS}})
+        driver.check_days()
         assert not_applied(driver) == []
         for table in ("message_status", "message_error", "opt_out_change", "broadcast_change"):
             assert happened(driver, table) == claimed.happened[table], table

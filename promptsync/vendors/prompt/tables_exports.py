@@ -7,7 +7,7 @@ Groups: the largest set of columns such that every source that claims one of the
 every exported column at once, so the groups are cut by what the webhooks' models can say.
 """
 
-from promptsync.model.table import Column, Index, Kind, Table
+from promptsync.model.table import Column, DayCount, Index, Kind, Role, Table
 from promptsync.vendors.prompt.columns import exported_table
 
 _INT, _TEXT, _BOOL, _TIME = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME
@@ -133,6 +133,8 @@ def _consent_table(name: str, word: str, phone_about: str) -> Table:
 OPT_OUT = _consent_table("opt_out", "opt-out", "The organization's number that the STOP keyword was sent to")
 OPT_IN = _consent_table("opt_in", "opt-in", "The organization's number associated with the opt-in, if any")
 
+_COUNTED_BY = ("is_outgoing", "is_broadcast", "is_billable", "is_mms", "is_successful", "is_whisper")
+
 MESSAGE = exported_table(
     "message",
     "Every message in and out, with its delivery.",
@@ -183,6 +185,32 @@ MESSAGE = exported_table(
             "broadcast_id IS NOT NULL",
         ),
     ),
+    counted=DayCount(
+        "day_count", "created_timestamp", _COUNTED_BY, "segments", ("messages", "segments", "without_segments")
+    ),
+)
+
+
+def _counted_by(name: str) -> Column:
+    return Column(name, _INT, f"{MESSAGE.by_name[name].about}: 1 yes, 0 no, -1 not known")
+
+
+DAY_COUNT = Table(
+    "day_count",
+    "Messages counted by day, kept with every change, so that years can be summed up at once.",
+    ("day", "org_id", *_COUNTED_BY),
+    (
+        Column("day", _TEXT, "Day in the mirror's time zone (mirror.timezone); blank if its time cannot be read"),
+        _org_id(),
+        *map(_counted_by, _COUNTED_BY),
+        Column("messages", _INT, "Messages in and out, internal whispers included", unit="messages"),
+        Column("segments", _INT, "Segments of these", unit="segments"),
+        Column("without_segments", _INT, "Those whose segments no export has stated yet", unit="messages"),
+    ),
+    role=Role.OWN,
+    sort="day",
+    org_scoped=False,
+    vendor="Prompt",
 )
 
 BROADCAST = exported_table(
@@ -219,4 +247,4 @@ BROADCAST = exported_table(
     indexes=(("created_timestamp",), ("start_timestamp",), ("status",)),
 )
 
-TABLES = (ORG, CONTACT, CONTACT_DATA, CONTACT_TAG, OPT_OUT, OPT_IN, MESSAGE, BROADCAST)
+TABLES = (ORG, CONTACT, CONTACT_DATA, CONTACT_TAG, OPT_OUT, OPT_IN, MESSAGE, DAY_COUNT, BROADCAST)
