@@ -187,7 +187,8 @@ class _Parts:
         keep_up = self._supervisor.keep_up
         self._background = [self._tasks.create_task(keep_up(name, run)) for name, run in work.items()]
         self._schedule.add(Task("search", Every(timedelta(minutes=10)), self._search.catch_up))
-        self._schedule.add(Alerts(health.problems, self._config.alerts.healthcheck_url).task())
+        alerts = Alerts(health.problems, self._config.alerts.healthcheck_url).task()
+        self._schedule.add(alerts)
         for task in plugin_tasks(self._engine.plugins, self._config):
             self._schedule.add(task)
         self._engine.plugins.start()
@@ -196,7 +197,7 @@ class _Parts:
         for task in export_tasks(self._engine.exports, self._config):
             self._schedule.add(task)
         self._schedule.add(spellings_task(app[STATE], self._engine.mirror))
-        self._schedule.start(await asyncio.to_thread(self._schedule.missed))
+        self._schedule.start([alerts.name, *await asyncio.to_thread(self._schedule.missed)])
         _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))
 
     async def stop(self) -> None:

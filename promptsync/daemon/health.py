@@ -11,11 +11,13 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from promptsync.clock import iso_millis
 from promptsync.daemon.logs import dropped_lines
 from promptsync.daemon.metrics import OnDemand, delivery_metrics, disk_metrics, mirror_metrics, status_metrics
 from promptsync.drop.folder import DropFolder
@@ -23,7 +25,9 @@ from promptsync.engine.engine import Engine
 from promptsync.errors import PromptsyncError
 from promptsync.fetch.sources import source_names
 from promptsync.status.status import Expectations, Status, read_status
+from promptsync.store.ledger import keep_status
 from promptsync.store.lock_holders import other_writer
+from promptsync.store.writer import Lane
 from promptsync.vendors.prompt.webhook.listener import STATE
 
 _SILENT_WRITER_SECONDS = 30.0
@@ -77,12 +81,20 @@ class Health:
         return []
 
     def problems(self) -> list[str]:
-        """What needs a person: by the mirror's state, and by the daemon's own."""
+        """What needs a person: by the mirror's state, and by the daemon's own. Pages read from the mirror what has been
+        found, when, and when each place could last be looked at."""
+        places: list[dict[str, str | None]] = []
         try:
-            found = list(self.status().problems)
+            status = self.status()
+            found = list(status.problems)
+            places = [{"name": one.source, "last_success": one.last_success} for one in status.sources]
         except _UNREADABLE as error:
             found = [f"The mirror cannot be read ({error}); 'promptsync doctor' says more."]
-        return [*found, *(f"The daemon is not ready: {reason}." for reason in self.reasons()), *self.notes()]
+        found += [*(f"The daemon is not ready: {reason}." for reason in self.reasons()), *self.notes()]
+        row = {"at": iso_millis(self._engine.clock()), "problems": found, "places": places}
+        with suppress(*_UNREADABLE):  # locked or full: that it is old says enough
+            self._engine.mirror.writer.run(lambda connection: keep_status(connection, row), Lane.IDLE, durable=False)
+        return found
 
     def metrics(self) -> bytes:
         """Prometheus text."""

@@ -3,6 +3,7 @@
 Owns what is written to promptsync's own tables but the inbox's. Everything runs inside the caller's transaction.
 """
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -236,4 +237,14 @@ def keep_blocks(
             blob.write(part)
     connection.execute(
         'DELETE FROM sync_touched WHERE "table" = ? AND org_id = ? AND at < ?', (table, org, snapshot[1])
+    )
+
+
+def keep_status(connection: sqlite3.Connection, found: Mapping[str, object]) -> None:
+    """Put down, in place of the last time, what a running daemon finds when it looks for problems, so that pages read
+    one row: ``at`` (ISO), ``problems`` (sentences), ``places`` (of each its ``name`` and ISO ``last_success``)."""
+    connection.execute(
+        "INSERT INTO sync_state (name, value) VALUES ('status', ?) "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (json.dumps(found, ensure_ascii=False),),
     )

@@ -12,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from promptsync.clock import parse_iso
 from promptsync.config import load_config
 from promptsync.daemon.health import Health, health_routes
 from promptsync.drop.folder import DropFolder, DropSettings
@@ -72,3 +73,18 @@ async def test_a_wal_that_was_deleted_is_a_problem_though_it_is_ready(engine: En
     status, said = await asked(health, "/-/ready")
     assert status == 200 and json.loads(said)["notes"]
     assert any("m.db-wal" in problem and "restart" in problem for problem in health.problems())
+
+
+def test_what_was_found_stands_in_the_mirror_for_pages(engine: Engine, health: Health) -> None:
+    found = health.problems()
+    with engine.mirror.reading() as connection:
+        (text,) = connection.execute("SELECT value FROM sync_state WHERE name = 'status'").fetchone()
+    kept = json.loads(text)
+    assert kept.keys() == {"at", "problems", "places"}
+    assert kept["problems"] == found == [*health.status().problems] and found
+    assert parse_iso(kept["at"]) <= engine.clock()
+
+
+def test_a_mirror_that_cannot_be_written_keeps_nobody_from_hearing(engine: Engine, health: Health) -> None:
+    engine.mirror.writer.close()
+    assert health.problems()
