@@ -3,7 +3,8 @@
 The one place that knows the shape of Datasette 0.65's metadata (1.0 changes it). Pure. Units are said in the column's
 description: Datasette's own units go through a physics library, fail on unknown ones, and are gone in 1.0.
 
-``databases.mirror.groups`` is ours, for the page that lists the tables; Datasette ignores it.
+``databases.mirror.groups`` is ours, for the page that lists the tables, and so are a table's ``labels``, headings by
+column; Datasette ignores them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,14 @@ from typing import Any
 from promptsync.browse.cells import ABSENT
 from promptsync.browse.settings import DATABASE
 from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table, View
+from promptsync.model.plain_words import plain
 
 PAGE_SIZE = 50
-_INTERNAL = ("sync_state", "sync_full_list", "sync_change", "sync_touched", "_sqlite_migrations")
+_INTERNAL = ("sync_state", "sync_full_list", "sync_change", "sync_touched", "sync_zone", "_sqlite_migrations")
 _TITLE = "promptsync"
 _ABOUT = "A copy of the messaging account, kept current by promptsync. Nothing can be changed here."
 _ABSENT = "Since when the exports no longer have the row; blank while they do"
+_NOT_EXPORTED = "No longer exported since"
 _UNKNOWN = "Column that the vendor added; its meaning is not known here"
 
 
@@ -38,7 +41,10 @@ def _table(table: Table, extra: Sequence[str]) -> dict[str, Any]:
     columns |= {name: _UNKNOWN for name in extra if not name.startswith("_") and name not in columns}
     if table.exported:
         columns[ABSENT] = _ABSENT
-    entry: dict[str, Any] = {"description": table.about, "columns": columns, "size": PAGE_SIZE}
+    labels = {c.name: c.label or plain(c.name) for c in table.columns}
+    labels |= {name: plain(name) for name in columns if name not in labels} | {ABSENT: _NOT_EXPORTED}
+    entry: dict[str, Any] = {"description": table.about, "columns": columns, "labels": labels, "size": PAGE_SIZE}
+    entry["title"] = table.title or plain(table.name)
     if table.label:
         entry["label_column"] = table.label
     if table.sort in table.by_name:
@@ -53,8 +59,8 @@ def _table(table: Table, extra: Sequence[str]) -> dict[str, Any]:
 
 def _view(view: View, table: Mapping[str, Any]) -> dict[str, Any]:
     """A view's entry: its table's, less what takes an index or a key to be quick."""
-    entry = {name: said for name, said in table.items() if name in ("columns", "size", "sort", "sort_desc")}
-    return {"description": view.about, **entry}
+    entry = {name: said for name, said in table.items() if name in ("columns", "labels", "size", "sort", "sort_desc")}
+    return {"title": view.title or plain(view.name), "description": view.about, **entry}
 
 
 def _meaning(column: Column) -> str:

@@ -3,6 +3,7 @@
 Names and columns are a contract with people and plugins. None of them ever holds a credential.
 """
 
+from promptsync.model.plain_words import worded
 from promptsync.model.table import Column, Kind, Role, Table
 
 _INT, _TEXT, _REAL, _TIME, _JSON, _BLOB = Kind.INTEGER, Kind.TEXT, Kind.REAL, Kind.TIME, Kind.JSON, Kind.BLOB
@@ -232,17 +233,56 @@ SYNC_ZONE = _own(
     key=("starts",),
 )
 
-TABLES = (
-    SYNC_EVENT,
-    SYNC_FILE,
-    SYNC_SNAPSHOT,
-    SYNC_REJECT,
-    SYNC_DRIFT,
-    SYNC_TOUCHED,
-    SYNC_FULL_LIST,
-    SYNC_JOB,
-    SYNC_OBJECT,
-    SYNC_RUN,
-    SYNC_STATE,
-    SYNC_ZONE,
+_TITLES = {
+    "sync_event": "Deliveries received",
+    "sync_file": "Files",
+    "sync_snapshot": "Nightly exports taken over",
+    "sync_reject": "Rows and deliveries that could not be read",
+    "sync_drift": "What was never seen before",
+    "sync_touched": "Rows changed since the last night",
+    "sync_full_list": "When lists were restated",
+    "sync_job": "Exports asked for",
+    "sync_object": "Files at the places they come from",
+    "sync_run": "Scheduled runs",
+    "sync_state": "Marks of promptsync",
+    "sync_zone": "Time zone",
+}
+_LABELS = {
+    "absent": "Gone",
+    "ahead": "Changed after the export",
+    "as_of": "Copy of",
+    "at": "When",
+    "class": "Kind",
+    "contact_id": "Person",
+    "content_bytes": "Size of the content",
+    "correction": "Correction",
+    "differing": "Unlike the same night before",
+    "event_id": "Delivery",
+    "file_id": "File",
+    "gone_at": "Gone since",
+    "inserted": "New",
+    "lacks": "Columns it lacks",
+    "org_id": "Organization",
+    "updated": "Changed",
+    "vendor_id": "ID at the vendor",
+    "workspace_id": "Workspace",
+}
+
+TABLES = worded(
+    (
+        SYNC_EVENT,
+        SYNC_FILE,
+        SYNC_SNAPSHOT,
+        SYNC_REJECT,
+        SYNC_DRIFT,
+        SYNC_TOUCHED,
+        SYNC_FULL_LIST,
+        SYNC_JOB,
+        SYNC_OBJECT,
+        SYNC_RUN,
+        SYNC_STATE,
+        SYNC_ZONE,
+    ),
+    _TITLES,
+    _LABELS,
 )

@@ -57,7 +57,8 @@ class FilledBy(Enum):
 class Column:
     """One column. ``exported``: every nightly snapshot of the table states it. ``group``: see merge/layout.py.
 
-    ``blank_of``: not a cell of the file, but 1 where that other column's cell is blank, else 0.
+    ``blank_of``: not a cell of the file, but 1 where that other column's cell is blank, else 0. ``label``: what people
+    call it, "" if that is said by its name (plain_words.py).
     """
 
     name: str
@@ -68,6 +69,7 @@ class Column:
     exported: bool = False
     unit: str = ""
     blank_of: str = ""
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class View:
     per: tuple[str, ...] = ()
     newest: str = ""
     where: str = ""  # SQL condition
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class Table:
     """One declared table. ``key`` names the primary key columns, in order. ``vendor``: whose it is, as people say it.
 
     ``org_scoped``: carries ``org_id``. ``full_list``: rows of one parent (the first key column) that a full list of
-    that name restates; what such a list lacks gets ``removed_at``. ``label``: the column that names a row to people.
+    that name restates; what such a list lacks gets ``removed_at``. ``label``: the column that names a row to people;
+    ``title``: what they call the table.
     ``order``: of a table that change sets fill, the column by which the vendor orders the rows of one key, "" if it has
     none. ``unchanging``: its rows say what happened once, so that this order only decides between copies that say the
     same.
@@ -150,6 +154,7 @@ class Table:
     unchanging: bool = False
     views: tuple[View, ...] = ()
     counted: DayCount | None = None
+    title: str = ""
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

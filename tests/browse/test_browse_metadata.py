@@ -40,7 +40,7 @@ def test_unknown_columns_are_described_and_hidden_ones_are_not(schema: Schema) -
 def test_internal_tables_are_hidden_and_in_no_group(schema: Schema) -> None:
     database = metadata(schema)["databases"]["mirror"]
     hidden = {name for name, entry in database["tables"].items() if entry.get("hidden")}
-    assert hidden == {"sync_state", "sync_full_list", "sync_change", "sync_touched", "_sqlite_migrations"}
+    assert hidden == {"sync_state", "sync_full_list", "sync_change", "sync_touched", "sync_zone", "_sqlite_migrations"}
     grouped = [name for group in database["groups"] for name in group["tables"]]
     assert sorted(grouped) == sorted({one.name for one in (*schema, *schema.views)} - hidden)
 
@@ -55,3 +55,13 @@ def test_every_table_sorts_by_a_column_it_has_and_what_is_recorded_newest_first(
 
 def test_it_is_plain_data(schema: Schema) -> None:
     assert json.loads(json.dumps(metadata(schema))) == metadata(schema)
+
+
+def test_tables_and_columns_have_the_names_that_people_use(schema: Schema) -> None:
+    every = tables(schema, message=["mood_of_day"])
+    assert every["message"]["title"] == "Messages"
+    assert every["cio_people_gone"]["title"] == "People deleted or suppressed in Customer.io"
+    labels: dict[str, str] = every["message"]["labels"]  # type: ignore[assignment]
+    assert (labels["is_successful"], labels["mood_of_day"]) == ("Arrived", "Mood of day")
+    assert labels["_absent_since"] == "No longer exported since"
+    assert labels.keys() >= every["message"]["columns"].keys()

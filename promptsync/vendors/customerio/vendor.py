@@ -8,8 +8,9 @@ from typing import ClassVar
 from promptsync.config import Config
 from promptsync.hookspecs import hookimpl
 from promptsync.model import Table
+from promptsync.model.plain_words import worded
 from promptsync.plugins.declared import Check, TableFiles
-from promptsync.vendors.customerio import tables_people, tables_sent
+from promptsync.vendors.customerio import tables_people, tables_sent, words
 from promptsync.vendors.customerio.checks import check_files
 from promptsync.vendors.customerio.files import own_mark
 from promptsync.vendors.customerio.source import change_set_files
@@ -19,7 +20,9 @@ from promptsync.vendors.vendor import Vendor
 class Customerio(Vendor):
     """The vendor under one configuration."""
 
-    TABLES: ClassVar[tuple[Table, ...]] = (*tables_sent.TABLES, *tables_people.TABLES)
+    TABLES: ClassVar[tuple[Table, ...]] = worded(
+        (*tables_sent.TABLES, *tables_people.TABLES), words.TITLES, words.LABELS
+    )
 
     own_mark = staticmethod(own_mark)
 

@@ -9,8 +9,9 @@ from typing import ClassVar
 from promptsync.config import Config
 from promptsync.hookspecs import hookimpl
 from promptsync.model import Table
+from promptsync.model.plain_words import worded
 from promptsync.plugins.declared import EventHandler, TableFiles
-from promptsync.vendors.prompt import tables_exports, tables_happened, tables_webhooks
+from promptsync.vendors.prompt import tables_exports, tables_happened, tables_webhooks, words
 from promptsync.vendors.prompt.events import HANDLERS
 from promptsync.vendors.prompt.files import nightly_files
 from promptsync.vendors.vendor import Vendor
@@ -19,7 +20,9 @@ from promptsync.vendors.vendor import Vendor
 class Prompt(Vendor):
     """The vendor under one configuration."""
 
-    TABLES: ClassVar[tuple[Table, ...]] = (*tables_exports.TABLES, *tables_webhooks.TABLES, *tables_happened.TABLES)
+    TABLES: ClassVar[tuple[Table, ...]] = worded(
+        (*tables_exports.TABLES, *tables_webhooks.TABLES, *tables_happened.TABLES), words.TITLES, words.LABELS
+    )
 
     def __init__(self, config: Config) -> None:
         self._zone = config.mirror.timezone
