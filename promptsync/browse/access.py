@@ -18,7 +18,7 @@ _READING = {READ, "view-database", "view-table", "view-query"}
 _ADMINISTERING = {ADMINISTER, "permissions-debug", "execute-sql"}
 _OPEN = ("/-/login", "/robots.txt", "/favicon.ico")
 _OPEN_FOLDERS = ("/-/assets/", "/-/static/")
-_STAFF_PAGES = {"actor", "logout"}
+_ACCOUNT = frozenset({"actor", "logout"})
 _MONITORED = "/-/freshness.json"
 
 
@@ -46,13 +46,15 @@ def may(settings: BrowseSettings, actor: Actor, action: str, resource: object = 
     return False if action == "view-database-download" or not known else None
 
 
-def needs(path: str) -> Need:
-    """What a request's path asks for.
+def needs(path: str, readable: frozenset[str] = frozenset()) -> Need:
+    """What a request's path asks for. ``readable``: our pages below ``/-/``, by their first word.
 
     MONITOR is what a token may read, and so may whoever may read everything.
 
     >>> needs("/-/login").value, needs("/mirror/contact.json").value, needs("/-/plugins.json").value
     ('nothing', 'view-instance', 'debug-menu')
+    >>> needs("/-/people.csv", frozenset({"people"})).value
+    'view-instance'
     """
     if path == _MONITORED:
         return Need.MONITOR
@@ -60,5 +62,5 @@ def needs(path: str) -> Need:
         return Need.NOTHING
     if path.startswith("/-/"):
         page = path.removeprefix("/-/").partition("/")[0].partition(".")[0]
-        return Need.READ if page in _STAFF_PAGES else Need.ADMINISTER
+        return Need.READ if page in _ACCOUNT or page in readable else Need.ADMINISTER
     return Need.READ

@@ -11,17 +11,20 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
+from promptsync.browse import phones
 from promptsync.clock import parse_iso
 from promptsync.model import Column, Kind
 
 ABSENT = "_absent_since"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_NORTH_AMERICAN = re.compile(r"(\+?1)?([2-9][0-9]{2})([2-9][0-9]{2})([0-9]{4})")
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 _PHONE = re.compile(r"\+[0-9]+")
 _ADDRESSES = frozenset({"from", "to", "recipient", "destination", "sender"})  # phone numbers among others
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half of a pair, which JSON can spell and no page can hold
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]"
+)
 _LABEL_LENGTH = 60
 
 
@@ -44,7 +47,7 @@ def cell(name: str, column: Column | None, value: object, zone: ZoneInfo) -> Mar
     if column.kind is Kind.JSON:
         return _pretty(value)
     if name == "phone" or name.endswith("_phone") or (name in _ADDRESSES and _PHONE.fullmatch(value)):
-        return Markup('<span class="phone">{}</span>').format(phone(value))
+        return Markup('<span class="phone">{}</span>').format(phones.shown(value))
     return None
 
 
@@ -56,22 +59,21 @@ def link(address: str, key: object, label: object) -> Markup:
     return Markup('<a href="{}" title="{}">{}</a>').format(address, key, text)
 
 
+def clean(text: str | None) -> str:
+    """Text of strangers without what turns its direction, and without invisible controls; line ends as one character.
+
+    >>> clean("a\u202eb\x00\r\nc")
+    'ab\nc'
+    """
+    if not text:
+        return ""
+    text = _INVISIBLE.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return _SURROGATE.sub("\ufffd", text)
+
+
 def yes_no(value: object) -> str:
     """How a BOOLEAN column's 1 and 0 read."""
     return "yes" if value else "no"
-
-
-def phone(text: str) -> str:
-    """A North American number grouped as people write it; any other as it is.
-
-    >>> phone("+14155550123"), phone("4155550123"), phone("+442079460000")
-    ('+1 (415) 555-0123', '(415) 555-0123', '+442079460000')
-    """
-    found = _NORTH_AMERICAN.fullmatch(text)
-    if not found:
-        return text
-    country, area, exchange, line = found.groups()
-    return f"{'+1 ' if country else ''}({area}) {exchange}-{line}"
 
 
 def when(micros: int, zone: ZoneInfo) -> Markup | None:

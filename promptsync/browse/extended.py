@@ -16,7 +16,7 @@ from promptsync.browse.settings import PluginPage
 Route = tuple[str, Callable[..., Awaitable[Response]]]
 
 
-def page_routes(pages: tuple[PluginPage, ...]) -> list[Route]:
+def plugin_routes(pages: tuple[PluginPage, ...]) -> list[Route]:
     """The pages' patterns and views, for Datasette's ``register_routes``."""
     return [(f"{page.address}$", _view(page)) for page in pages]
 
@@ -35,7 +35,7 @@ def _view(page: PluginPage) -> Callable[..., Awaitable[Response]]:
     async def answer(request: Request, datasette: Any) -> Response:
         query = {name: request.args.get(name) for name in request.args}
         html = await asyncio.to_thread(page.html, query)
-        context = {"title": page.title, "content": Markup(html)}  # noqa: S704  the plugin escapes what people wrote
-        return Response.html(await datasette.render_template("plugin_page.html", context, request=request))
+        values = {"title": page.title, "content": Markup(html)}  # noqa: S704  the plugin escapes what people wrote
+        return Response.html(datasette.frame.plain(request, "pages/plugin.html", values))
 
     return answer

@@ -20,6 +20,7 @@ from datasette.utils.asgi import Request, Response  # type: ignore[import-untype
 
 from promptsync.browse.access import READ, Actor, Need, may, needs
 from promptsync.browse.attempts import LoginLimit
+from promptsync.browse.pages import READABLE
 from promptsync.browse.sessions import browser_of, session_name
 from promptsync.browse.settings import BrowseSettings, loopback
 from promptsync.browse.visitor import encrypted, networks, visitor
@@ -135,7 +136,7 @@ class Gate:
         path = self._path(scope)
         if path + "/" == self._settings.prefix:
             return Response.redirect(self._settings.prefix)
-        need = needs(path)
+        need = needs(path, READABLE)
         if need is Need.MONITOR and _is_token(given, self._settings.tokens):
             return None
         actor = await self._actor(scope)

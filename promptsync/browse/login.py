@@ -50,5 +50,6 @@ async def make_hash(request: Request, datasette: Any) -> Response:
 
 
 async def _form(request: Request, datasette: Any, error: str = "", status: int = 200) -> Response:
-    page = await datasette.render_template("password_login.html", {"error": error}, request=request)
+    values = {"title": "Log in", "error": error}
+    page = datasette.frame.plain(request, "pages/login.html", values)
     return Response.html(page, status=status, headers={"retry-after": _BUSY_SECONDS} if status != 200 else {})

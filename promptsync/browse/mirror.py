@@ -14,7 +14,7 @@ from typing import Any
 
 from datasette.database import Database  # type: ignore[import-untyped]
 
-from promptsync.browse.queries import TABLES
+from promptsync.browse.queries.tables import TABLES
 from promptsync.errors import ConfigError, Unavailable
 
 _FIRST = 'start "promptsync run" or load a file first'

@@ -19,9 +19,11 @@ from markupsafe import Markup
 from promptsync import __version__
 from promptsync.browse import cells, links
 from promptsync.browse.access import Actor, may
-from promptsync.browse.extended import page_routes
+from promptsync.browse.answering import page_routes
+from promptsync.browse.extended import plugin_routes
 from promptsync.browse.gate import REFUSED, App, Gate
 from promptsync.browse.login import log_in, make_hash
+from promptsync.browse.pages import PAGES
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.views import routes
 from promptsync.errors import Unavailable
@@ -54,7 +56,8 @@ def register_routes(datasette: Any) -> list[tuple[str, Any]]:
     if settings is None:
         return []
     own = [(r"/-/login$", log_in), (r"/-/password-tool$", make_hash)]
-    return [*own, *page_routes(settings.pages), *routes(), (f"{REFUSED}$", _refused)]
+    added = plugin_routes(settings.pages)
+    return [*own, *page_routes(PAGES), *added, *routes(), (f"{REFUSED}$", _refused)]
 
 
 async def _refused() -> Response:
@@ -68,7 +71,7 @@ def extra_template_vars(datasette: Any) -> dict[str, object]:
     if settings is None:
         return {}
     shown = {"promptsync_version": __version__, "zone": settings.zone.key}
-    return {**shown, "anonymous": settings.anonymous, "plugin_pages": settings.pages}
+    return {**shown, "anonymous": settings.anonymous}
 
 
 @hookimpl  # type: ignore[untyped-decorator]
@@ -99,7 +102,7 @@ def forbidden(datasette: Any, request: Request, message: str) -> Any:
     async def answer() -> Response:
         if request.path.endswith((".json", ".csv")):
             return Response.json({"ok": False, "error": words, "status": 403}, status=403)
-        page = await datasette.render_template("error.html", {"title": "Not for you", "error": words}, request=request)
+        page = datasette.frame.plain(request, "pages/error.html", {"title": "Not for you", "error": words})
         return Response.html(page, status=403)
 
     return answer
@@ -117,10 +120,8 @@ async def _failure(datasette: Any, request: Request, exception: Exception) -> Re
     status, title, error = _in_words(exception)
     if request.path.endswith((".json", ".csv")):
         return Response.json({"ok": False, "error": str(error), "status": status, "title": title}, status=status)
-    context = {"title": title, "error": error, "status": status, "urls": datasette.urls}
-    template = datasette.jinja_env.get_template("error.html")
-    context |= {"app_css_hash": datasette.app_css_hash(), "promptsync_version": __version__}
-    return Response.html(await template.render_async(context), status=status)
+    page = datasette.frame.plain(request, "pages/error.html", {"title": title, "error": error})
+    return Response.html(page, status=status)
 
 
 def _in_words(exception: Exception) -> tuple[int, str, str]:

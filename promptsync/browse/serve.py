@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,18 @@ from itsdangerous import BadSignature
 
 from promptsync.browse import plugin
 from promptsync.browse.extended import with_more
+from promptsync.browse.frame import Frame
 from promptsync.browse.metadata import PAGE_SIZE, metadata
 from promptsync.browse.mirror import PAGING, MirrorDatabase, tables_of
+from promptsync.browse.pages import PAGES
 from promptsync.browse.passwords import Passwords
 from promptsync.browse.sessions import Sessions
 from promptsync.browse.settings import DATABASE, BrowseSettings
+from promptsync.browse.words import load
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.model import Schema
+
+Present = Callable[[], datetime]
 
 _HERE = Path(__file__).parent
 _SETTINGS = {
@@ -44,9 +50,6 @@ _SETTINGS = {
 }
 
 
-Clocks = tuple[Callable[[], float], Callable[[], float]]
-"""Seconds that are never set back, and seconds since 1970."""
-
 _LOOK_EVERY = 1.0
 
 
@@ -56,13 +59,20 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
     Keeps password hashes out of its metadata pages.
     """
 
-    def __init__(self, browse: BrowseSettings, clocks: Clocks, **options: Any) -> None:
+    def __init__(self, browse: BrowseSettings, clock: Callable[[], float], present: Present, **options: Any) -> None:
         self.browse = browse
-        self.clock, wall = clocks
-        self.sessions = Sessions(wall, lambda user: self.browse.users.get(user, ""), browse.sessions)
+        self.clock = clock
+        self.present = present
+        self.sessions = Sessions(
+            lambda: present().timestamp(), lambda user: self.browse.users.get(user, ""), browse.sessions
+        )
         self.passwords = Passwords(browse.users)
         self._look_at = self.clock() + _LOOK_EVERY
         super().__init__([], secret=browse.secret or self.sessions.secret, **options)
+        self.frame = Frame(self.urls, load(), PAGES, browse)
+
+    def _hash_of(self, user: str) -> str:
+        return self.browse.users.get(user, "")
 
     def look_at_accounts(self) -> None:
         """Take over what was changed about users and tokens, at most once a second; a mistake changes nothing."""
@@ -114,8 +124,15 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
         return entry
 
 
-def build_datasette(settings: BrowseSettings, clocks: Clocks = (time.monotonic, time.time)) -> MirrorDatasette:
-    """Datasette over the mirror, ready for requests. ``clocks``: seconds, of tries to log in and of sessions.
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def build_datasette(
+    settings: BrowseSettings, clock: Callable[[], float] = time.monotonic, present: Present = _now
+) -> MirrorDatasette:
+    """Datasette over the mirror, ready for requests. ``clock``: seconds, of tries to log in; ``present``: what the
+    pages and sessions call now.
 
     Raises ConfigError for settings that cannot be right, Unavailable if the mirror cannot be read (yet).
     """
@@ -127,7 +144,8 @@ def build_datasette(settings: BrowseSettings, clocks: Clocks = (time.monotonic, 
         pm.register(plugin, "promptsync")
     datasette = MirrorDatasette(
         settings,
-        clocks,
+        clock,
+        present,
         metadata=_metadata(settings, tables),
         template_dir=str(_HERE / "templates"),
         static_mounts=[("-/assets", str(_HERE / "static"))],

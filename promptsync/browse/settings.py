@@ -6,6 +6,7 @@ Owns the settings' shape and what is wrong with them, as sentences. Reads no fil
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ class BrowseSettings:
     ``secret``: signs cookies; if empty, one is made. ``sessions``: the file that keeps sessions, and such a secret,
     over a restart; None: nothing does. ``trusted_proxies``: addresses and networks that are believed who a visitor is.
     ``public``: the address that people open, if a proxy is in front. ``changed``: asked now and then for the accounts,
-    None while they are as they were; may raise ConfigError. ``pages``, ``more_metadata`` (by table): what plugins add.
+    None while they are as they were; may raise ConfigError. ``stale_after``: how old the copy may be before the pages
+    say that it is out of date. ``pages``, ``more_metadata`` (by table): what plugins add.
     """
 
     database: Path
@@ -65,6 +67,7 @@ class BrowseSettings:
     public: str = ""
     trusted_proxies: tuple[str, ...] = ()
     changed: Callable[[], Accounts | None] = lambda: None
+    stale_after: timedelta = timedelta(hours=36)
     pages: tuple[PluginPage, ...] = ()
     more_metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 

@@ -29,7 +29,7 @@ from datasette.views.table import TableView  # type: ignore[import-untyped]
 from promptsync.browse.cells import ABSENT, guarded, yes_no
 from promptsync.browse.links import filtered, incoming
 from promptsync.browse.mirror import PAGING, Paging
-from promptsync.browse.queries import counts_of
+from promptsync.browse.queries.tables import counts_of
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.browse.shown import Context, declared_column, drop_hidden, hidden, named, tidy
 from promptsync.model import Kind, Table

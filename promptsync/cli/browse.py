@@ -74,6 +74,7 @@ def browse_settings(config: Config, host: str | None = None, port: int | None = 
         sessions=_sessions_file(config),
         public=browse.address or "",
         trusted_proxies=browse.trusted_proxies,
+        stale_after=config.alerts.stale_after,
     )
 
 

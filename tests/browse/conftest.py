@@ -2,17 +2,19 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from account import NOW, Account, opened
 from browse_sample import PASSWORD, make_mirror
 from datasette_auth_passwords.utils import hash_password
 
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
 from promptsync.model import Schema
+from promptsync.testing import Kit
 from promptsync.vendors import declared_schema
 
 
@@ -52,3 +54,45 @@ def open_site(settings: BrowseSettings) -> Iterator[MirrorDatasette]:
     datasette = build_datasette(replace(settings, anonymous=True, users={}, admins=frozenset()))
     yield datasette
     close(datasette)
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A mirror of one account or of two, the rows that it was made from, and sites over it."""
+
+    kit: Kit
+    accounts: tuple[Account, ...]
+    site: MirrorDatasette
+
+    @property
+    def account(self) -> Account:
+        return self.accounts[0]
+
+
+def _lived(folder: Path, settings: BrowseSettings, *accounts: Account) -> Iterator[Lived]:
+    for kit in opened(folder, *accounts):
+        own = replace(settings, database=kit.config.mirror.database)
+        site = build_datasette(own, present=lambda: NOW)
+        yield Lived(kit, accounts, site)
+        close(site)
+
+
+@pytest.fixture(scope="session")
+def lived(tmp_path_factory: pytest.TempPathFactory, settings: BrowseSettings) -> Iterator[Lived]:
+    """One organisation's account."""
+    yield from _lived(tmp_path_factory.mktemp("lived"), settings, Account(7, seed=1, first=0))
+
+
+@pytest.fixture(scope="session")
+def both(tmp_path_factory: pytest.TempPathFactory, settings: BrowseSettings) -> Iterator[Lived]:
+    """Two organisations in one mirror."""
+    accounts = Account(7, seed=1, first=0), Account(8, seed=2, first=100_000)
+    yield from _lived(tmp_path_factory.mktemp("both"), settings, *accounts)
+
+
+@pytest.fixture(scope="session")
+def nothing_yet(empty: Path, settings: BrowseSettings) -> Iterator[MirrorDatasette]:
+    """A site over a mirror that nothing has arrived in."""
+    site = build_datasette(replace(settings, database=empty), present=lambda: NOW)
+    yield site
+    close(site)

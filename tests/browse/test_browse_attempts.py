@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -84,6 +85,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def present(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -91,7 +95,7 @@ def clock() -> Clock:
 
 
 def built(settings: BrowseSettings, clock: Clock) -> Iterator[MirrorDatasette]:
-    datasette = build_datasette(settings, (clock, clock))
+    datasette = build_datasette(settings, clock, clock.present)
     yield datasette
     close(datasette)
 

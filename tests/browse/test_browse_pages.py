@@ -78,13 +78,6 @@ async def test_an_organization_that_all_rows_have_is_said_once(site: MirrorDatas
         assert "col-org_id" in await page(site, path), path  # asked for; one row
 
 
-async def test_the_start_page_finds_people_and_messages(site: MirrorDatasette) -> None:
-    form = re.search("(?s)<form class=.find.*?</form>", await page(site, "/"))
-    assert form
-    assert 'action="/mirror/contact"' in form[0] and 'formaction="/mirror/message"' in form[0]
-    assert 'name="_search"' in form[0]
-
-
 async def test_every_page_says_whose_times_they_are(site: MirrorDatasette) -> None:
     assert "times of America/Los_Angeles" in await page(site, "/mirror/message")
 
@@ -200,7 +193,7 @@ async def test_a_stream_of_csv_goes_by_key_in_large_pages(
 async def test_cells_and_facets_read_as_words(site: MirrorDatasette) -> None:
     text = await page(site, "/mirror/message")
     assert 'title="2026-02-04 08:00:07.500 UTC">4 Feb 2026, 00:00</time>' in text
-    assert "+1 (415) 555-0123" in text
+    assert "(415) 555-0123" in text
     assert re.search(r">yes</a> 4\s*</li>", text)
 
 
@@ -216,7 +209,7 @@ async def test_pages_have_headings_labels_and_a_language(site: MirrorDatasette) 
     for path in ("/", "/mirror", "/mirror/message", "/mirror/message/10"):
         text = await page(site, path)
         assert '<html lang="en">' in text
-        assert text.count("<h1>") == 1
+        assert len(re.findall("<h1[ >]", text)) == 1
         for control in re.findall("<(?:select|input)[^>]*>", text):
             labelled = "aria-label" in control or re.search('type="(hidden|submit|checkbox)"', control)
             identifier = re.search(' id="([^"]+)"', control)

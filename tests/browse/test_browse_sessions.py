@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,9 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def present(self) -> datetime:
+        return datetime.fromtimestamp(self.now, UTC)
+
 
 @pytest.fixture
 def clock() -> Clock:
@@ -30,7 +34,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def site(settings: BrowseSettings, clock: Clock, tmp_path: Path) -> Iterator[MirrorDatasette]:
-    datasette = build_datasette(replace(settings, sessions=tmp_path / "sessions.json"), (clock, clock))
+    datasette = build_datasette(replace(settings, sessions=tmp_path / "sessions.json"), clock, clock.present)
     yield datasette
     close(datasette)
 
@@ -71,7 +75,7 @@ async def test_a_restart_ends_no_session_and_brings_none_back(site: MirrorDatase
     going, ended = await logged_in(site), await logged_in(site)
     cookies = dict(ended.cookies)
     assert (await ended.log_out()).status_code == 302
-    again = build_datasette(site.browse, (clock, clock))
+    again = build_datasette(site.browse, clock, clock.present)
     assert await Browser(again, cookies=going.cookies).reads()
     assert not await Browser(again, cookies=cookies).reads()
     clock.now += LIFETIME
@@ -93,7 +97,7 @@ async def test_a_damaged_file_of_sessions_begins_anew(
 ) -> None:
     file = tmp_path / "sessions.json"
     file.write_text(text)
-    site = build_datasette(replace(settings, sessions=file), (clock, clock))
+    site = build_datasette(replace(settings, sessions=file), clock, clock.present)
     assert await (await logged_in(site)).reads()
     close(site)
 
@@ -101,7 +105,7 @@ async def test_a_damaged_file_of_sessions_begins_anew(
 async def test_sessions_go_on_where_no_file_can_be_written(
     settings: BrowseSettings, clock: Clock, tmp_path: Path
 ) -> None:
-    site = build_datasette(replace(settings, sessions=tmp_path / "not there" / "sessions.json"), (clock, clock))
+    site = build_datasette(replace(settings, sessions=tmp_path / "not there" / "sessions.json"), clock, clock.present)
     assert await (await logged_in(site)).reads()
     close(site)
 

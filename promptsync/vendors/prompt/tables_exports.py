@@ -64,7 +64,10 @@ CONTACT = exported_table(
     facets=("is_opted_out", "region"),
     search=("display_name", "phone"),
     indexes=(("phone",), ("updated_timestamp",), ("is_opted_out",), ("region",)),
-    partial_indexes=(Index("contact_phone_end", ("substr(phone, -4)",)),),  # people type a number in many ways
+    partial_indexes=(
+        ("opt_out_timestamp", "opt_out_timestamp IS NOT NULL"),
+        Index("contact_phone_end", ("substr(phone, -4)",)),  # people type a number in many ways
+    ),
     observed_column="updated_timestamp",
 )
 

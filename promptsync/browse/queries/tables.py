@@ -1,4 +1,4 @@
-"""The statements of the pages, which Datasette runs.
+"""The statements that Datasette runs for its own pages, and that a start begins with.
 
 Owns their text. Runs nothing, opens nothing.
 """

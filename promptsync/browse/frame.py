@@ -1,0 +1,158 @@
+"""The frame around every page of ours: head, navigation, search, the line about how current the copy is.
+
+Owns the templates' environment and what every template may use. Whatever is put into a page is cleaned of what turns
+text around, then escaped. Blocking: it runs on the page's thread, but for the pages without a mirror.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import jinja2
+from datasette.utils.asgi import Request  # type: ignore[import-untyped]
+from markupsafe import Markup
+
+from promptsync import __version__
+from promptsync.browse import phones
+from promptsync.browse.cells import clean
+from promptsync.browse.dates import iso
+from promptsync.browse.page import Page, Shown, Visit
+from promptsync.browse.queries.state import exported_until, live_until, taken_over
+from promptsync.browse.settings import BrowseSettings
+from promptsync.browse.words import Words
+
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_LINKS: Final = {
+    "home": "/",
+    "people": "/-/people",
+    "broadcasts": "/-/broadcasts",
+    "opt_outs": "/-/opt-outs",
+    "delivery": "/-/delivery",
+    "costs": "/-/sending",
+    "data": "/mirror",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """How current the copy is. ``exported``, ``live``: times of the mirror, None if there is no such source."""
+
+    exported: str | None
+    live: str | None
+    stale: bool
+    empty: bool
+
+
+class Frame:
+    """Makes pages. ``urls``: Datasette's; ``pages``: those that there are, which links lead to."""
+
+    def __init__(self, urls: Any, words: Words, pages: Sequence[Page], settings: BrowseSettings) -> None:
+        self.words = words
+        self._urls = urls
+        self._stale_after = settings.stale_after
+        patterns = [re.compile(page.address) for page in pages]
+        has = cache(lambda path: any(pattern.fullmatch(path) for pattern in patterns))
+        self._environment = _environment(words)
+        self._environment.globals.update(
+            has=has,
+            links={name: path for name, path in _LINKS.items() if has(path) or name == "data"},
+            plugin_pages=settings.pages,
+        )
+
+    def page(self, request: Request, section: str, visit: Visit, shown: Shown) -> str:
+        """A page, whole, with what it says about the copy."""
+        values = {
+            **shown.values,
+            "copy": self._copy(visit),
+            "visit": visit,
+            "dates": visit.dates,
+            "time": visit.dates.time,
+            "title": shown.title,
+        }
+        return self._rendered(request, f"pages/{shown.template}", section, values, _linking(self._urls, visit.org))
+
+    def plain(self, request: Request | None, template: str, values: Mapping[str, Any]) -> str:
+        """A page that needs no mirror: a failure, the login, a page of a plugin."""
+        return self._rendered(
+            request, template, "", {"copy": None, "visit": None, **values}, _linking(self._urls, None)
+        )
+
+    def _rendered(
+        self, request: Request | None, template: str, section: str, values: Mapping[str, Any], link: Callable[..., str]
+    ) -> str:
+        actor = request.actor if request else None
+        return self._environment.get_template(template).render(
+            **values,
+            section=section,
+            link=link,
+            actor=actor,
+            can_log_out=bool(actor and "ds_actor" in request.cookies) if request else False,
+            csrftoken=request.scope.get("csrftoken", str) if request else str,
+        )
+
+    def _copy(self, visit: Visit) -> Copy:
+        orgs = [visit.org] if visit.org is not None else [one["id"] for one in visit.orgs[:20]]
+        exported, live = exported_until(visit.reader, orgs), live_until(visit.reader)
+        limit = iso(visit.dates.now - self._stale_after)
+        empty = exported is None and live is None and taken_over(visit.reader) is None
+        return Copy(exported, live, exported is not None and exported < limit, empty)
+
+
+def _environment(words: Words) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_safe,
+        auto_reload=False,
+    )
+    environment.globals.update(
+        say=words.say,
+        bounded=words.bounded,
+        number=words.number,
+        share=words.share,
+        phone=phones.shown,
+        dialled=phones.dialled,
+        person=lambda row: person_label(words, row),
+        version=__version__,
+    )
+    environment.filters["cut"] = cut
+    return environment
+
+
+def person_label(words: Words, row: Mapping[str, Any] | None) -> str:
+    """What to call somebody: the name, else the number, else that they are not known yet."""
+    if row is None:
+        return str(words.say("person.unmatched"))
+    return (
+        clean(row["name"]).strip() or phones.shown(row["phone"]) or str(words.say("person.numbered", id=str(row["id"])))
+    )
+
+
+def cut(text: str | None, length: int) -> str:
+    """The beginning of a text, in one line."""
+    plain = " ".join(clean(text).split())
+    return plain if len(plain) <= length else plain[: length - 1] + "…"
+
+
+def _safe(value: object) -> object:
+    """What an expression of a template becomes before it is escaped."""
+    if value is None:
+        return ""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _linking(urls: Any, org: int | None) -> Callable[..., str]:
+    def link(path: str, **query: object) -> str:
+        """An address below the root, with the organisation that was chosen. Blank values are left out."""
+        values = {"org": org, **query}
+        told = {name.rstrip("_"): value for name, value in values.items() if value not in (None, "")}
+        return f"{urls.path(path)}?{urlencode(told)}" if told else str(urls.path(path))
+
+    return link

@@ -1,0 +1,10 @@
+"""Our pages, one module each: what it reads, and how that becomes what its template shows."""
+
+from promptsync.browse.page import Page
+from promptsync.browse.pages import home
+
+PAGES: tuple[Page, ...] = (*home.PAGES,)
+"""Every page, in the order in which addresses are tried."""
+
+READABLE = frozenset(page.name for page in PAGES if page.name)
+"""What may follow ``/-/`` for everyone who may read; the pages ask for more where they need it."""

@@ -1,0 +1,53 @@
+"""Phone numbers as people write them.
+
+Owns the only use of the library of numbering plans. Only full numbers (``+`` and the country) are taken for numbers:
+a short code or a mistyped number is shown as it is stored. Pure.
+"""
+
+import re
+from functools import lru_cache
+
+import phonenumbers
+
+_FULL = re.compile(r"\+[1-9][0-9]{6,14}")
+_TYPED = re.compile(r"[\d\s()+.\-/\u00a0\u2010-\u2015]+")
+_LEAST = 4
+_NORTH_AMERICA = 1
+
+
+@lru_cache(20_000)
+def shown(text: str | None) -> str:
+    """A number grouped as its country does, no digit lost; North American ones without their 1.
+
+    >>> shown("+14155550123"), shown("+442079460000"), shown("32665"), shown(None)
+    ('(415) 555-0123', '+44 20 7946 0000', '32665', '')
+    """
+    if not text or not _FULL.fullmatch(text):
+        return text or ""
+    try:
+        number = phonenumbers.parse(text, None)
+    except phonenumbers.NumberParseException:
+        return text
+    if not phonenumbers.is_possible_number(number):
+        return text
+    style = phonenumbers.PhoneNumberFormat
+    home = number.country_code == _NORTH_AMERICA
+    found = phonenumbers.format_number(number, style.NATIONAL if home else style.INTERNATIONAL)
+    return found if re.sub(r"\D", "", found) == text[2 if home else 1 :] else text
+
+
+def dialled(text: str | None) -> str:
+    """What ``tel:`` takes, "" if it is no number that can be called."""
+    return text if text and re.fullmatch(r"\+?[0-9]{3,15}", text) else ""
+
+
+def digits_of(text: str) -> str:
+    """The digits of what was typed, if it looks like (the end of) a number; else "".
+
+    >>> digits_of("(541) 555-0056"), digits_of("0056"), digits_of("room 1234"), digits_of("12")
+    ('5415550056', '0056', '', '')
+    """
+    if not _TYPED.fullmatch(text):
+        return ""
+    digits = re.sub(r"\D", "", text)
+    return digits if len(digits) >= _LEAST and digits.isascii() else ""

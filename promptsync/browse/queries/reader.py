@@ -1,0 +1,103 @@
+"""Reading within one page's transaction, and what every page asks: who these people are, which organisations there are.
+
+Owns how rows come out: as dicts, by column name. Every statement must be bounded, by a LIMIT or by an index.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+Row = dict[str, Any]
+
+PAGE: Final = 50
+"""Rows of a list."""
+
+BOUND: Final = 1001
+"""Nothing is counted further: beyond it reads "more than 1,000"."""
+
+LAST: Final = "9"
+"""Later than any time."""
+
+OUT: Final = (
+    "CASE WHEN EXISTS (SELECT 1 FROM channel_opt_out c WHERE c.contact_id = p.id AND c.opted_out = 1) THEN 1 "
+    "ELSE p.is_opted_out END"
+)
+"""Whether a row ``p`` of ``contact`` may not be texted, at one number or at all: 1, 0, or None if it is not known."""
+
+_ORGS: Final = 200
+
+
+class Reader:
+    """Statements over a connection, for as long as its transaction lasts. Parameters are named."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str, **values: object) -> list[Row]:
+        """Every row."""
+        cursor = self._connection.execute(sql, values)
+        names = [column[0] for column in cursor.description]
+        return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def row(self, sql: str, **values: object) -> Row | None:
+        """The first row, if any."""
+        cursor = self._connection.execute(sql, values)
+        found = cursor.fetchone()
+        return None if found is None else dict(zip((c[0] for c in cursor.description), found, strict=True))
+
+    def value(self, sql: str, **values: object) -> Any:
+        """The first cell of the first row; None without one."""
+        found = self._connection.execute(sql, values).fetchone()
+        return None if found is None else found[0]
+
+    def among(self, sql: str, ids: Iterable[object], **values: object) -> list[Row]:
+        """Every row of a statement with ``{ids}`` in it, the place of a list. None and repetitions are left out."""
+        wanted = sorted({id_ for id_ in ids if isinstance(id_, int)})
+        if not wanted:
+            return []
+        marks = ", ".join(f":i{place}" for place in range(len(wanted)))
+        return self.rows(
+            sql.replace("{ids}", marks), **{f"i{place}": id_ for place, id_ in enumerate(wanted)}, **values
+        )
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[Reader]:
+    """A reader that sees the mirror as it is now, whatever is merged meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield Reader(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def of_org(org: int | None, alias: str = "") -> str:
+    """The condition that a row is of one organisation, bound to ``:org``; nothing where all are meant."""
+    return "" if org is None else f" AND {alias}org_id = :org"
+
+
+def organisations(reader: Reader) -> list[Row]:
+    """``id`` and ``name`` of each."""
+    return reader.rows("SELECT id, name FROM org ORDER BY id LIMIT :n", n=_ORGS)
+
+
+def people(reader: Reader, ids: Iterable[object]) -> dict[int, Row]:
+    """``id``, ``name``, ``phone``, ``out`` (opted out: 1, 0 or None) of people by id; of one not known yet the id."""
+    wanted = {id_ for id_ in ids if isinstance(id_, int)}
+    found: dict[int, Row] = {id_: {"id": id_, "name": None, "phone": None, "out": None} for id_ in wanted}
+    sql = f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out FROM contact p WHERE p.id IN ({{ids}})"
+    found.update((row["id"], row) for row in reader.among(sql, wanted))
+    return found
+
+
+def names_of(reader: Reader, table: str, ids: Collection[object]) -> dict[int, str]:
+    """What people call rows of ``team_member``, ``broadcast`` or ``contact_list``, by id; those without a name lack."""
+    column = {"team_member": "display_name", "broadcast": "description", "contact_list": "name"}[table]
+    rows = reader.among(f"SELECT id, {column} AS name FROM {table} WHERE id IN ({{ids}})", ids)
+    return {row["id"]: row["name"] for row in rows if row["name"]}
+
+
+def has_table(reader: Reader, name: str) -> bool:
+    """Whether the mirror has a table; one that an older promptsync has made may lack newer ones."""
+    return reader.value("SELECT 1 FROM sqlite_master WHERE name = :name", name=name) is not None

@@ -1,0 +1,73 @@
+"""Home: its numbers counted again from the rows, its links, and how the mirror is asked."""
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from account import NOW, ZONE, Row
+from conftest import Lived
+from looking import asks, links, page, plans, words
+
+from promptsync.browse.queries.consent import opted_out
+
+
+def week(row: Row, column: str = "created_timestamp") -> bool:
+    """Within the last seven local days, today included."""
+    day = datetime.fromisoformat(row[column]).astimezone(ZONE).date()
+    today = NOW.astimezone(ZONE).date()
+    return today - timedelta(days=6) <= day <= today
+
+
+def counted(lived: Lived, org: int | None = None) -> dict[str, int]:
+    tables = [one.tables for one in lived.accounts if org in (None, one.org)]
+    messages = [row for one in tables for row in one["message"] if week(row)]
+    ours = [row for row in messages if row["is_outgoing"] and not row["is_whisper"]]
+    return {
+        "people wrote to us": len({row["contact_id"] for row in messages if not row["is_outgoing"]}),
+        "messages from them": sum(not row["is_outgoing"] for row in messages),
+        "messages we sent": len(ours),
+        "did not arrive": sum(not row["is_successful"] for row in ours),
+        "opted out": sum(week(row) for one in tables for row in one["opt_out"]),
+    }
+
+
+def tiles(html: str) -> dict[str, int]:
+    found = re.findall("(?s)<dt>(.*?)</dt><dd>(.*?)</dd>", html)
+    return {words(name): int(words(value).split()[0].replace(",", "")) for name, value in found}
+
+
+@pytest.mark.parametrize("org", [None, 8])
+async def test_the_numbers_are_those_of_the_rows(both: Lived, org: int | None) -> None:
+    html = await page(both.site, f"/?org={org}" if org else "/")
+    assert tiles(html) == counted(both, org)
+    assert all(counted(both, org).values())
+
+
+async def test_every_number_links_to_its_week(lived: Lived) -> None:
+    html = await page(lived.site, "/")
+    tile = re.search('(?s)<dl class="tiles">.*?</dl>', html)
+    assert tile
+    for link in links(tile[0]):
+        assert (asks(link)["from"], asks(link)["to"]) == ("2026-11-21", "2026-11-27")
+
+
+async def test_who_wrote_last_stands_once_and_first(lived: Lived) -> None:
+    text = words(await page(lived.site, "/"))
+    rows = sorted(lived.account.tables["message"], key=lambda row: row["created_timestamp"], reverse=True)
+    newest = next(row for row in rows if not row["is_outgoing"])
+    name = {row["id"]: row["display_name"] for row in lived.account.tables["contact"]}
+    assert text.partition("Newest replies ")[2].startswith(name[newest["contact_id"]])
+
+
+async def test_an_opt_out_says_how_and_after_which_broadcast(lived: Lived) -> None:
+    text = words(await page(lived.site, "/")).partition("Opted out, newest first")[2]
+    assert re.search(r"wrote STOP yesterday, 12:30 · last got Drive \d+, \d+ (hours|days) before", text), text
+
+
+def test_the_week_is_asked_by_index(lived: Lived) -> None:
+    span = {"since": "2026", "until": "2027", "org": None}
+    database = lived.kit.config.mirror.database
+    for _, plan in plans(database, [(f"SELECT count(DISTINCT contact_id) FROM ({opted_out(None)})", span)]):
+        assert any("opt_out_created_timestamp" in line for line in plan), plan
+        assert any("contact_opt_out_timestamp_open" in line for line in plan), plan
+        assert any("channel_opt_out_at" in line for line in plan), plan
