@@ -5,12 +5,14 @@ import io
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from browse_sample import ask
 
+from promptsync.browse.queries.reader import Reader
 from promptsync.browse.serve import MirrorDatasette
 
 
@@ -44,15 +46,43 @@ async def sheet(site: MirrorDatasette, path: str, user: str = "sam") -> list[dic
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer.headers["content-disposition"]
     text = answer.content.decode("utf-8")
-    assert text.startswith("\ufeff") and "_" not in text.partition("\r\n")[0]
+    assert text.startswith("\ufeff") and "_" not in text.partition("\r\n")[0].replace("Los_Angeles", "")
     return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"), newline="")))
 
 
-def plans(database: Path, statements: list[tuple[str, dict[str, object]]]) -> Iterator[tuple[str, list[str]]]:
-    """Each statement with the lines of its plan."""
-    connection = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
-    try:
-        for sql, values in statements:
-            yield sql, [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
-    finally:
-        connection.close()
+class Planning(Reader):
+    """A reader that keeps the plan of everything it is asked, by statement: the lines of EXPLAIN QUERY PLAN."""
+
+    def __init__(self, database: Path) -> None:
+        self.plans: dict[str, list[str]] = {}
+        self._reading = sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
+        super().__init__(_Explaining(self._reading, self.plans))  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        self._reading.close()
+
+    def scans(self) -> dict[str, list[str]]:
+        """The statements that read all of something, a list or a bounded part apart."""
+        found = {sql: [line for line in plan if _SCAN.match(line)] for sql, plan in self.plans.items()}
+        return {sql: lines for sql, lines in found.items() if lines}
+
+
+_SCAN = re.compile(r"SCAN (?!\(subquery|CONSTANT ROW|\w+ VIRTUAL TABLE)")
+"""All of something is read, but for a list of ours, or what a search has found."""
+
+
+class _Explaining:
+    def __init__(self, connection: sqlite3.Connection, plans: dict[str, list[str]]) -> None:
+        self._connection, self._plans = connection, plans
+
+    def execute(self, sql: str, values: dict[str, object]) -> sqlite3.Cursor:
+        self._plans[sql] = [row[3] for row in self._connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+        return self._connection.execute(sql, values)
+
+
+@contextmanager
+def planning(database: Path) -> Iterator[Planning]:
+    """A ``Planning`` reader of a mirror."""
+    reader = Planning(database)
+    yield reader
+    reader.close()

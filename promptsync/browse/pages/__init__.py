@@ -1,9 +1,9 @@
 """Our pages, one module each: what it reads, and how that becomes what its template shows."""
 
 from promptsync.browse.page import Page
-from promptsync.browse.pages import home
+from promptsync.browse.pages import home, person
 
-PAGES: tuple[Page, ...] = (*home.PAGES,)
+PAGES: tuple[Page, ...] = (*home.PAGES, *person.PAGES)
 """Every page, in the order in which addresses are tried."""
 
 READABLE = frozenset(page.name for page in PAGES if page.name)

@@ -35,7 +35,7 @@ def count_opted_out(reader: Reader, since: str, until: str, org: int | None) -> 
 def newest_opt_outs(reader: Reader, since: str, until: str, org: int | None, most: int) -> list[Row]:
     """``contact_id``, ``at``, ``type``, their ``person``, and ``after``: the broadcast that they got last before it."""
     sql = (
-        f"SELECT contact_id, max(at) AS at, max(type) AS type FROM ({opted_out(org)}) "
+        f"SELECT contact_id, max(at) AS at, min(type) AS type FROM ({opted_out(org)}) "
         "GROUP BY contact_id ORDER BY 2 DESC, 1 LIMIT :n"
     )
     found = reader.rows(sql, since=since, until=until, org=org, n=most)

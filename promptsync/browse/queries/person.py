@@ -1,0 +1,133 @@
+"""What a person's page asks: who they are, and their conversation, a page at a time or in parts."""
+
+import re
+from typing import Any, Final
+
+from promptsync.browse.paging import Position
+from promptsync.browse.queries.reader import BOUND, LAST, OUT, PAGE, Reader, Row, names_of
+
+SEARCHED: Final = 5_000
+"""How many of a person's newest messages are looked through for a word."""
+
+_MESSAGE: Final = (
+    "id, created_timestamp, content, is_outgoing, is_successful, status, error_code, error_message, broadcast_id, "
+    "is_broadcast, team_member_id, is_mms, is_whisper, user_type, has_instant_app, _absent_since"
+)
+_OF: Final = f"SELECT {_MESSAGE} FROM message WHERE contact_id = :id"
+_NEWEST_FIRST: Final = "ORDER BY created_timestamp DESC, id DESC LIMIT :n"
+_FACTS: Final = 100
+
+
+def contact(reader: Reader, id_: int) -> Row | None:
+    """The person, with ``out``; of one who is known by messages alone, the number at most. None: nobody."""
+    found = reader.row(f"SELECT p.*, p.display_name AS name, {OUT} AS out FROM contact p WHERE p.id = :id", id=id_)
+    if found is not None:
+        return found
+    sql = "SELECT contact_phone AS phone FROM message WHERE contact_id = :id ORDER BY created_timestamp DESC LIMIT 1"
+    known = reader.row(sql, id=id_)
+    return None if known is None else {"id": id_, "name": None, "phone": known["phone"], "out": None, "unknown": True}
+
+
+def before(reader: Reader, id_: int, edge: Position | None, size: int = PAGE) -> list[Row]:
+    """Messages earlier than a position, the newest first; from the newest on without one. One more than ``size``."""
+    at, key = edge or (LAST, 0)
+    sql = f"{_OF} AND (created_timestamp, id) < (:at, :key) {_NEWEST_FIRST}"
+    return reader.rows(sql, id=id_, at=at, key=key, n=size + 1)
+
+
+def after(reader: Reader, id_: int, edge: Position, size: int = PAGE) -> list[Row]:
+    """Messages later than a position, the oldest first. One more than ``size``."""
+    sql = f"{_OF} AND (created_timestamp, id) > (:at, :key) ORDER BY created_timestamp, id LIMIT :n"
+    return reader.rows(sql, id=id_, at=edge[0], key=edge[1], n=size + 1)
+
+
+def undated(reader: Reader, id_: int) -> list[Row]:
+    """Messages without a time."""
+    return reader.rows(f"{_OF} AND created_timestamp IS NULL ORDER BY id LIMIT :n", id=id_, n=PAGE)
+
+
+def containing(reader: Reader, id_: int, text: str) -> list[Row]:
+    """The newest messages that contain a text, newest first. One more than a page."""
+    like = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
+    sql = (
+        f"SELECT * FROM ({_OF} ORDER BY created_timestamp DESC, id DESC LIMIT :looked) "
+        "WHERE content LIKE :like ESCAPE '\\' LIMIT :n"
+    )
+    return reader.rows(sql, id=id_, looked=SEARCHED, like=like, n=PAGE + 1)
+
+
+def with_names(reader: Reader, rows: list[Row]) -> list[Row]:
+    """The messages, each with the ``sender`` and the ``broadcast`` by name, where there is one."""
+    team = names_of(reader, "team_member", [row["team_member_id"] for row in rows])
+    casts = names_of(reader, "broadcast", [row["broadcast_id"] for row in rows])
+    return [
+        row | {"sender": team.get(row["team_member_id"]), "broadcast": casts.get(row["broadcast_id"])} for row in rows
+    ]
+
+
+def happened(reader: Reader, id_: int, since: str, until: str) -> list[Row]:
+    """``at``, ``kind`` (opted_out, opted_in, clicked), ``type`` and ``broadcast_id`` of what happened meanwhile."""
+    sql = (
+        "SELECT created_timestamp AS at, 'opted_out' AS kind, type, NULL AS broadcast_id FROM opt_out "
+        "WHERE contact_id = :id AND created_timestamp >= :since AND created_timestamp < :until UNION ALL "
+        "SELECT created_timestamp, 'opted_in', type, NULL FROM opt_in "
+        "WHERE contact_id = :id AND created_timestamp >= :since AND created_timestamp < :until UNION ALL "
+        "SELECT at, 'clicked', NULL, broadcast_id FROM smartlink_click "
+        "WHERE contact_id = :id AND at >= :since AND at < :until ORDER BY 1 LIMIT :n"
+    )
+    return reader.rows(sql, id=id_, since=since, until=until, n=_FACTS)
+
+
+def facts(reader: Reader, id_: int) -> dict[str, Any]:
+    """``tags``, ``lists``, ``fields`` (key, value), ``last_out`` and counts of the messages, to a bound."""
+    tags = (
+        "SELECT DISTINCT name FROM contact_tag WHERE contact_id = :id AND deleted_timestamp IS NULL "
+        "AND _absent_since IS NULL ORDER BY name LIMIT :n"
+    )
+    lists = (
+        "SELECT l.id, l.name FROM contact_list_member m JOIN contact_list l ON l.id = m.contact_list_id "
+        "WHERE m.contact_id = :id AND m.removed_at IS NULL ORDER BY l.name LIMIT :n"
+    )
+    fields = (
+        "SELECT key, value FROM contact_data WHERE contact_id = :id AND deleted = 0 AND managed = 0 "
+        "AND _absent_since IS NULL ORDER BY key LIMIT :n"
+    )
+    last_out = (
+        "SELECT created_timestamp, type FROM opt_out WHERE contact_id = :id ORDER BY created_timestamp DESC LIMIT 1"
+    )
+    return {
+        "tags": [row["name"] for row in reader.rows(tags, id=id_, n=_FACTS) if row["name"]],
+        "lists": reader.rows(lists, id=id_, n=_FACTS),
+        "fields": reader.rows(fields, id=id_, n=_FACTS),
+        "last_out": reader.row(last_out, id=id_),
+        **_counted(reader, id_),
+    }
+
+
+def _counted(reader: Reader, id_: int) -> Row:
+    """``total``, ``sent``, ``received`` (notes are neither) of the newest; ``first`` and ``last`` of all."""
+    newest = (
+        "SELECT is_outgoing, is_whisper FROM message WHERE contact_id = :id ORDER BY created_timestamp DESC LIMIT :n"
+    )
+    counted = reader.row(
+        "SELECT count(*) AS total, coalesce(sum(is_outgoing = 1 AND is_whisper IS NOT 1), 0) AS sent, "
+        f"coalesce(sum(is_outgoing = 0), 0) AS received FROM ({newest})",
+        id=id_,
+        n=BOUND,
+    )
+    first = "SELECT min(created_timestamp) FROM message WHERE contact_id = :id"
+    last = "SELECT max(created_timestamp) FROM message WHERE contact_id = :id"
+    return (counted or {}) | {"first": reader.value(first, id=id_), "last": reader.value(last, id=id_)}
+
+
+def place_of(reader: Reader, id_: int, message: int) -> Position | None:
+    """Where a message of the person stands; None if it is none of theirs, or without a time."""
+    sql = "SELECT created_timestamp AS at FROM message WHERE id = :message AND contact_id = :id"
+    at = reader.value(sql, message=message, id=id_)
+    return None if at is None else (at, message)
+
+
+def conversation_with(reader: Reader, conversation: int) -> int | None:
+    """Whom a conversation is with."""
+    found: int | None = reader.value("SELECT contact_id FROM conversation WHERE id = :id", id=conversation)
+    return found
