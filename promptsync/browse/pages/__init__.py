@@ -1,9 +1,9 @@
 """Our pages, one module each: what it reads, and how that becomes what its template shows."""
 
 from promptsync.browse.page import Page
-from promptsync.browse.pages import home, person
+from promptsync.browse.pages import home, people, person
 
-PAGES: tuple[Page, ...] = (*home.PAGES, *person.PAGES)
+PAGES: tuple[Page, ...] = (*home.PAGES, *person.PAGES, *people.PAGES)
 """Every page, in the order in which addresses are tried."""
 
 READABLE = frozenset(page.name for page in PAGES if page.name)

@@ -136,7 +136,8 @@ def _sheet(visit: Visit, contact: Row, title: str) -> Sheet:
     def lines(reader: Reader, place: Any) -> tuple[Sequence[Sequence[object]], Any]:
         rows = ask.after(reader, contact["id"], place or ("", -1), _CHUNK)
         named = ask.with_names(reader, rows[:_CHUNK])
-        made = [_line(visit, row, title) for row in named]
+        without = ask.with_names(reader, ask.undated(reader, contact["id"])) if place is None else []
+        made = [_line(visit, row, title) for row in [*without, *named]]
         last = named[-1] if len(rows) > _CHUNK else None
         return made, last and (last["created_timestamp"], last["id"])
 

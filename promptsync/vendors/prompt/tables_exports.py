@@ -63,7 +63,7 @@ CONTACT = exported_table(
     sort="updated_timestamp",
     facets=("is_opted_out", "region"),
     search=("display_name", "phone"),
-    indexes=(("phone",), ("updated_timestamp",), ("is_opted_out",), ("region",)),
+    indexes=(("phone",), ("updated_timestamp",), ("is_opted_out",), ("region",), ("display_name",)),
     partial_indexes=(
         ("opt_out_timestamp", "opt_out_timestamp IS NOT NULL"),
         Index("contact_phone_end", ("substr(phone, -4)",)),  # people type a number in many ways

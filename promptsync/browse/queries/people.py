@@ -1,0 +1,223 @@
+"""Lists of people: by tag, list, name or number, by what they did in a time, in three orders.
+
+Owns what is asked for (``Wanted``) and how that becomes a statement that an index answers. The planner has no
+statistics, so a set of people found by an index is read first, and sorted after (``+``).
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
+from promptsync.browse import phones
+from promptsync.browse.paging import Position
+from promptsync.browse.queries.consent import opted_out
+from promptsync.browse.queries.reader import BOUND, LAST, OUT, Reader, Row, of_org
+
+FIELDS: Final = 60
+CHIPS: Final = 40
+_MATCHES: Final = 5_000
+_WORDS: Final = 8
+
+_TAGGED: Final = (
+    "SELECT contact_id FROM contact_tag WHERE name = :tag AND deleted_timestamp IS NULL AND _absent_since IS NULL"
+)
+_LISTED: Final = (
+    "SELECT m.contact_id FROM contact_list l JOIN contact_list_member m ON m.contact_list_id = l.id "
+    "WHERE l.name = :list AND m.removed_at IS NULL"
+)
+_WROTE: Final = (
+    "SELECT contact_id FROM message WHERE is_outgoing = 0 "
+    "AND created_timestamp >= :since AND created_timestamp < :until"
+)
+_NAMED: Final = "SELECT rowid FROM contact_fts WHERE contact_fts MATCH :match LIMIT :matches"
+_NOBODY: Final = "SELECT NULL WHERE FALSE"
+_NUMBERED: Final = "SELECT id FROM contact WHERE substr(phone, -4) = :end AND phone LIKE :digits"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which people. Blank and None ask for nothing. ``out``: "" leaves opted-out people out, ``include``, ``only``.
+
+    ``sort``: name, new (newest first) or active (most messages since ``active_since``, first). ``wrote``: who wrote
+    from ``since`` to before ``until``; with ``out`` only, those who opted out then.
+    """
+
+    tag: str = ""
+    list: str = ""
+    q: str = ""
+    out: str = ""
+    sort: str = "name"
+    active_since: str = ""
+    wrote: bool = False
+    since: str = ""
+    until: str = LAST
+    org: int | None = None
+
+
+def match(text: str) -> str:
+    """An FTS5 query of the words of a text, the last as a beginning; "" if it has none."""
+    words = re.findall(r"\w+", text.casefold())[:_WORDS]
+    return " ".join([*(f'"{word}"' for word in words[:-1]), f'"{words[-1]}"*']) if words else ""
+
+
+def page_of(reader: Reader, wanted: Wanted, place: Position | None, size: int) -> list[Row]:
+    """``id``, ``name``, ``phone``, ``out``, ``gone``, ``place`` of one more than ``size`` people after a position."""
+    if wanted.sort == "active":
+        return _active(reader, wanted, place, size)
+    if wanted.sort == "new":
+        key = place[1] if place else (1 << 63) - 1
+        return _read(reader, wanted, "p.id < :key ORDER BY p.id DESC", key=key, size=size, place="''")
+    if place and not place[0]:
+        return _unnamed(reader, wanted, place[1], size)
+    plus = "+" if _sets(wanted) else ""
+    values = {"name": place[0][1:] if place else "", "key": place[1] if place else -1}
+    after = f"({plus}p.display_name, p.id) > (:name, :key) ORDER BY {plus}p.display_name, p.id"
+    found = _read(reader, wanted, after, size=size, place="'=' || p.display_name", **values)
+    return found if len(found) > size else found + _unnamed(reader, wanted, -1, size - len(found))
+
+
+def count_of(reader: Reader, wanted: Wanted) -> int:
+    """How many, to a bound."""
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM contact p WHERE {_conditions(wanted)} LIMIT {BOUND})"
+    found: int = reader.value(sql, **_values(wanted))
+    return found
+
+
+def tags_of(reader: Reader, ids: list[int]) -> dict[int, list[str]]:
+    """The tags that people have now, by person."""
+    return _grouped(
+        reader,
+        "SELECT DISTINCT contact_id, name FROM contact_tag WHERE contact_id IN ({ids}) "
+        "AND deleted_timestamp IS NULL AND _absent_since IS NULL AND name IS NOT NULL ORDER BY name",
+        ids,
+    )
+
+
+def lists_of(reader: Reader, ids: list[int]) -> dict[int, list[str]]:
+    """The lists that people are on now, by person."""
+    return _grouped(
+        reader,
+        "SELECT m.contact_id, l.name FROM contact_list_member m JOIN contact_list l ON l.id = m.contact_list_id "
+        "WHERE m.contact_id IN ({ids}) AND m.removed_at IS NULL AND l.name IS NOT NULL ORDER BY l.name",
+        ids,
+    )
+
+
+def fields_of(reader: Reader, ids: list[int]) -> dict[int, dict[str, str]]:
+    """The organization's own fields of people, by person and key."""
+    rows = reader.among(
+        "SELECT contact_id, key, value FROM contact_data WHERE contact_id IN ({ids}) "
+        "AND managed = 0 AND deleted = 0 AND _absent_since IS NULL ORDER BY updated_timestamp",
+        ids,
+    )
+    found: dict[int, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row["contact_id"], {})[row["key"]] = row["value"]
+    return found
+
+
+def last_message(reader: Reader, ids: list[int], *, inbound: bool = False) -> dict[int, str]:
+    """When people last wrote or were written to; ``inbound``: when they last wrote."""
+    condition = " AND is_outgoing = 0" if inbound else ""
+    sql = (
+        "SELECT p.id, (SELECT created_timestamp FROM message WHERE contact_id = p.id AND created_timestamp IS NOT NULL"
+        f"{condition} ORDER BY created_timestamp DESC LIMIT 1) AS at FROM contact p WHERE p.id IN ({{ids}})"
+    )
+    return {row["id"]: row["at"] for row in reader.among(sql, ids) if row["at"]}
+
+
+def field_names(reader: Reader) -> list[str]:
+    """The names of the organization's own fields, at most ``FIELDS``."""
+    used = "SELECT 1 FROM contact_data d WHERE d.key = k.name AND d.managed = 0 AND d.deleted = 0"
+    rows = reader.rows(f"{_distinct('contact_data', 'key')} AND EXISTS ({used}) LIMIT :n", n=FIELDS)
+    return [row["name"] for row in rows]
+
+
+def tag_names(reader: Reader) -> list[str]:
+    """The tags that somebody has or had, at most ``CHIPS``."""
+    return [row["name"] for row in reader.rows(f"{_distinct('contact_tag', 'name')} LIMIT :n", n=CHIPS)]
+
+
+def list_names(reader: Reader) -> list[str]:
+    """The contact lists, at most ``CHIPS``."""
+    sql = "SELECT DISTINCT name FROM contact_list WHERE name IS NOT NULL ORDER BY name LIMIT :n"
+    return [row["name"] for row in reader.rows(sql, n=CHIPS)]
+
+
+def _distinct(table: str, column: str) -> str:
+    """The different values of an indexed column, one look-up each."""
+    least = f"SELECT min({column}) FROM {table}"
+    return (
+        f"WITH RECURSIVE k(name) AS ({least} UNION ALL SELECT ({least} WHERE {column} > k.name) FROM k "
+        "WHERE k.name IS NOT NULL) SELECT name FROM k WHERE name <> ''"
+    )
+
+
+def _grouped(reader: Reader, sql: str, ids: list[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for row in reader.among(sql, ids):
+        found.setdefault(row["contact_id"], []).append(row["name"])
+    return found
+
+
+def _unnamed(reader: Reader, wanted: Wanted, key: int, size: int) -> list[Row]:
+    """Those without a name, who come last."""
+    return _read(reader, wanted, "p.display_name IS NULL AND p.id > :key ORDER BY p.id", key=key, size=size, place="''")
+
+
+def _active(reader: Reader, wanted: Wanted, place: Position | None, size: int) -> list[Row]:
+    """By the number of messages they wrote; ``n``."""
+    most, key = (int(place[0]) if place and place[0].isdigit() else 1 << 62), place[1] if place else -1
+    wrote = (
+        "SELECT contact_id, count(*) AS n FROM message WHERE is_outgoing = 0 AND created_timestamp >= :active_since "
+        "AND contact_id IS NOT NULL GROUP BY contact_id"
+    )
+    sql = (
+        f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone, a.n, a.n AS place "
+        f"FROM ({wrote}) a CROSS JOIN contact p ON p.id = a.contact_id WHERE {_conditions(wanted)} "
+        "AND (-a.n, a.contact_id) > (:most, :key) ORDER BY a.n DESC, a.contact_id LIMIT :size"
+    )
+    return reader.rows(sql, **_values(wanted), most=-most, key=key, size=size + 1)
+
+
+def _read(reader: Reader, wanted: Wanted, rest: str, place: str, size: int, **values: Any) -> list[Row]:
+    sql = (
+        f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone, {place} AS place "
+        f"FROM contact p WHERE {_conditions(wanted)} AND {rest} LIMIT :size"
+    )
+    return reader.rows(sql, **_values(wanted), **values, size=size + 1)
+
+
+def _sets(wanted: Wanted) -> list[str]:
+    """The queries of contacts that somebody must be among."""
+    found = [(_TAGGED, wanted.tag), (_LISTED, wanted.list), (_WROTE, wanted.wrote)]
+    if wanted.q:
+        found.append((_NUMBERED if phones.digits_of(wanted.q) else _NAMED if match(wanted.q) else _NOBODY, True))
+    if wanted.out == "only" and wanted.since:
+        found.append((f"SELECT contact_id FROM ({opted_out(wanted.org)})", True))
+    return [sql for sql, asked in found if asked]
+
+
+def _conditions(wanted: Wanted) -> str:
+    conditions = [f"p.id IN ({sql})" for sql in _sets(wanted)]
+    if not wanted.out:
+        conditions.append(f"({OUT}) IS NOT 1")
+    elif wanted.out == "only" and not wanted.since:
+        conditions.append(f"({OUT}) = 1")
+    return (" AND ".join(conditions) or "TRUE") + of_org(wanted.org, "p.")
+
+
+def _values(wanted: Wanted) -> dict[str, Any]:
+    digits = phones.digits_of(wanted.q)
+    return {
+        "tag": wanted.tag,
+        "list": wanted.list,
+        "match": match(wanted.q),
+        "matches": _MATCHES,
+        "end": digits[-4:],
+        "digits": "%" + digits.lstrip("0"),
+        "since": wanted.since,
+        "until": wanted.until,
+        "active_since": wanted.active_since,
+        "org": wanted.org,
+    }
