@@ -133,6 +133,10 @@ def _in_words(exception: Exception) -> tuple[int, str, str]:
     if isinstance(exception, Base400):
         title = "Not found" if exception.status == 404 else "That did not work"
         return exception.status, title, str(exception.args[0]) if exception.args else ""
+    if isinstance(exception, sqlite3.OperationalError) and str(exception) == "interrupted":
+        return 400, "That took too long", "Ask for less: a narrower filter, or fewer days."
+    if isinstance(exception, sqlite3.OperationalError) and str(exception).startswith("no such "):
+        return 503, "Not just now", 'This copy is of an older version: start the new "promptsync run" once.'
     unreadable = (
         isinstance(exception, sqlite3.Error) and (getattr(exception, "sqlite_errorcode", 0) & 0xFF) in _UNREADABLE
     )

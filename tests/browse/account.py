@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from promptsync.config import Config
 from promptsync.model import Kind
 from promptsync.testing import Kit
 
@@ -136,6 +137,14 @@ class Account:
             person.update(is_opted_out=1, opt_out_timestamp=at)
 
 
+class LocalKit(Kit):
+    """A mirror whose days are those of the organisation's zone."""
+
+    @property
+    def config(self) -> Config:
+        return Config.read({"mirror": {"timezone": ZONE.key}}, self.folder)
+
+
 def load(kit: Kit, *accounts: Account) -> None:
     """The nightly files of last night, of every organisation."""
     at = "2026-11-27T08:00:00Z"
@@ -150,7 +159,7 @@ def load(kit: Kit, *accounts: Account) -> None:
 
 def opened(folder: Path, *accounts: Account) -> Iterator[Kit]:
     """A mirror with these accounts, its daemon running as far as a page can see."""
-    kit = Kit(folder)
+    kit = LocalKit(folder)
     load(kit, *accounts)
     yield kit
     kit.restart()

@@ -24,7 +24,7 @@ def home(visit: Visit) -> Shown:
         visit.say("home.title"),
         {
             "name": _name(visit),
-            "counts": week(reader, since, until, visit.org),
+            "counts": week(reader, (first.isoformat(), last.isoformat()), (since, until), visit.org),
             "span": {"from_": first, "to": last},
             "current": last == dates.today,
             "first": dates.day(first),

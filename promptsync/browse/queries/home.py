@@ -17,23 +17,26 @@ def newest_message(reader: Reader, until: str, org: int | None) -> str | None:
     return found
 
 
-def week(reader: Reader, since: str, until: str, org: int | None) -> dict[str, int]:
-    """``people`` who wrote, ``received``: their messages, ``sent``: ours without notes, ``failed``, ``opted_out``."""
-    span: dict[str, Any] = {"since": since, "until": until, "org": org}
-    when = f"created_timestamp >= :since AND created_timestamp < :until{of_org(org)}"
-    received = reader.row(
-        f"SELECT count(*) AS n, count(DISTINCT contact_id) AS people FROM message WHERE is_outgoing = 0 AND {when}",
-        **span,
+def week(reader: Reader, days: tuple[str, str], span: tuple[str, str], org: int | None) -> dict[str, int]:
+    """``people`` who wrote, ``received``: their messages, ``sent``: ours without notes, ``failed``, ``opted_out``.
+
+    ``days``: the first and the last, as dates; ``span``: the same, from an instant to before another.
+    """
+    counts = reader.row(
+        "SELECT coalesce(sum(CASE WHEN is_outgoing = 0 THEN messages END), 0) AS received, "
+        "coalesce(sum(CASE WHEN is_outgoing = 1 AND is_whisper <> 1 THEN messages END), 0) AS sent, "
+        "coalesce(sum(CASE WHEN is_outgoing = 1 AND is_whisper <> 1 AND is_successful = 0 THEN messages END), 0) "
+        f"AS failed FROM day_count WHERE day >= :first AND day <= :last{of_org(org)}",
+        first=days[0],
+        last=days[1],
+        org=org,
     )
-    sent = f"SELECT count(*) FROM message WHERE is_outgoing = 1 AND is_whisper IS NOT 1 AND {when}"
-    failed = f"SELECT count(*) FROM message WHERE is_successful = 0 AND {when}"
-    return {
-        "people": received["people"] if received else 0,
-        "received": received["n"] if received else 0,
-        "sent": reader.value(sent, **span),
-        "failed": reader.value(failed, **span),
-        "opted_out": count_opted_out(reader, since, until, org),
-    }
+    wrote = (
+        "SELECT count(DISTINCT contact_id) FROM message "
+        f"WHERE is_outgoing = 0 AND created_timestamp >= :since AND created_timestamp < :until{of_org(org)}"
+    )
+    people = reader.value(wrote, since=span[0], until=span[1], org=org)
+    return {"people": people, "opted_out": count_opted_out(reader, *span, org), **(counts or {})}
 
 
 def newest_replies(reader: Reader, until: str, org: int | None) -> list[Row]:
