@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from promptsync.browse.serve import MirrorDatasette
 from promptsync.config import Config
 from promptsync.model import Kind
 from promptsync.testing import Kit
@@ -163,3 +164,16 @@ def opened(folder: Path, *accounts: Account) -> Iterator[Kit]:
     load(kit, *accounts)
     yield kit
     kit.restart()
+
+
+@dataclass(frozen=True)
+class Lived:
+    """A mirror of one account or of two, the rows that it was made from, and sites over it."""
+
+    kit: Kit
+    accounts: tuple[Account, ...]
+    site: MirrorDatasette
+
+    @property
+    def account(self) -> Account:
+        return self.accounts[0]

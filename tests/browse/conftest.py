@@ -2,19 +2,18 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from account import NOW, Account, opened
+from account import NOW, Account, Lived, opened
 from browse_sample import PASSWORD, make_mirror
 from datasette_auth_passwords.utils import hash_password
 
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
 from promptsync.model import Schema
-from promptsync.testing import Kit
 from promptsync.vendors import declared_schema
 
 
@@ -54,19 +53,6 @@ def open_site(settings: BrowseSettings) -> Iterator[MirrorDatasette]:
     datasette = build_datasette(replace(settings, anonymous=True, users={}, admins=frozenset()))
     yield datasette
     close(datasette)
-
-
-@dataclass(frozen=True)
-class Lived:
-    """A mirror of one account or of two, the rows that it was made from, and sites over it."""
-
-    kit: Kit
-    accounts: tuple[Account, ...]
-    site: MirrorDatasette
-
-    @property
-    def account(self) -> Account:
-        return self.accounts[0]
 
 
 def _lived(folder: Path, settings: BrowseSettings, *accounts: Account) -> Iterator[Lived]:

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from account import Lived
 from browse_sample import ask
-from conftest import Lived
 from looking import links, page, words
 
 import promptsync.browse

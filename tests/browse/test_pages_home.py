@@ -4,8 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 import pytest
-from account import NOW, ZONE, Row
-from conftest import Lived
+from account import NOW, ZONE, Lived, Row
 from looking import asks, links, page, planning, words
 
 from promptsync.browse.queries import home as queries

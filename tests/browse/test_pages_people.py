@@ -6,9 +6,8 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from account import Row
+from account import Lived, Row
 from browse_sample import FORMULA, ask
-from conftest import Lived
 from looking import links, page, planning, sheet, words
 
 from promptsync.browse.queries import people as queries

@@ -4,9 +4,8 @@ import re
 from dataclasses import replace
 
 import pytest
-from account import NOW, Row
+from account import NOW, Lived, Row
 from browse_sample import ask
-from conftest import Lived
 from looking import links, page, planning, sheet, words
 
 from promptsync.browse.queries import person as queries
