@@ -32,6 +32,8 @@ _log = structlog.get_logger()
 class Alerts:
     """Remembers what has been said since the daemon began. ``problems`` reads them, blocking, on a thread.
 
+    The look at the start says nothing: what a daemon has to catch up on is no problem yet.
+
     ``ping``: where the address to call is kept, None for nowhere. ``seconds``: for a whole ping.
     """
 
@@ -42,16 +44,19 @@ class Alerts:
         self._ping = ping
         self._seconds = seconds
         self._known: dict[str, str] = {}
+        self._begun = False
         self._ping_error: str | None = None
 
     async def check(self) -> None:
         """Look once: log what is new and what is gone, and ping. Raises what reading the problems raises."""
         found = keyed(await asyncio.to_thread(self._problems))
-        for key in found.keys() - self._known.keys():
-            _log.warning("problem", problem=found[key])
-        for key in self._known.keys() - found.keys():
-            _log.warning("problem_gone", problem=self._known[key])
-        self._known = found
+        if self._begun:
+            for key in found.keys() - self._known.keys():
+                _log.warning("problem", problem=found[key])
+            for key in self._known.keys() - found.keys():
+                _log.warning("problem_gone", problem=self._known[key])
+            self._known = found
+        self._begun = True
         if self._ping is not None:
             self._say(await self._call(self._ping, bool(found)))
 

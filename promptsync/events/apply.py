@@ -202,7 +202,7 @@ class EventApplier:
 
     def apply_large(self) -> int:
         """Read a large delivery off the writer's thread and merge it in parts, in between which others are stored;
-        returns 1. It is marked with the last part; if one cannot be merged, it has failed and those before it stay.
+        returns 1. It is marked after the last part; if one cannot be merged, it has failed and those before it stay.
 
         Not for the writer's thread.
         """
@@ -218,18 +218,18 @@ class EventApplier:
         claims = reading.claims or Claims(reading.event.id, reading.org_id or 0, reading.at or 0, [])
         collisions: list[Collision] = []
 
-        def merge(connection: sqlite3.Connection, part: Claims, last: bool) -> list[Collision] | None:
+        def merge(connection: sqlite3.Connection, part: Claims) -> list[Collision] | None:
             merged: list[Collision] = []
             error = attempt(connection, lambda: merged.extend(self._merge_part(connection, reading, part, collisions)))
             if error is not None:
                 _mark_failed(connection, reading, error)
                 return None
             collisions.extend(merged)
-            if last:
-                mark(connection, [_outcome(reading, collisions)])
             return merged
 
-        merge_in_parts(self._mirror, claims, merge)
+        if merge_in_parts(self._mirror, claims, merge):
+            done = [_outcome(reading, collisions)]
+            self._mirror.writer.run(lambda connection: mark(connection, done), Lane.APPLY, durable=False)
 
     def _merge_part(
         self, connection: sqlite3.Connection, reading: Reading, part: Claims, before: list[Collision]

@@ -2,8 +2,9 @@
 
 Owns the step from ``Claims`` to executed statements: grouping by table and organization, parameters in the
 statement's order, keys of other organizations, links that a full list lacks. A large delivery is merged in parts, so
-that the answers to others do not wait for it, and is marked with the last: claims can be merged twice and in any order,
-so after a kill, or beside anything else that is applied meanwhile, doing it all again ends in the same rows.
+that the answers to others do not wait for it, and marked after the last, in a transaction of its own, as SQLite writes
+its long body once more. Claims can be merged twice and in any order, so after a kill, or beside anything else that is
+applied meanwhile, doing it all again ends in the same rows.
 """
 
 import sqlite3
@@ -70,7 +71,7 @@ class ClaimMerger:
                 ledger.touch(connection, table, org, [(row.key[0], max(row.times())) for row in mine])
         self._mention(connection, batch, revision)
         self._happened(connection, batch)
-        self._full_lists(connection, batch, grouped, revision, merged.collisions)
+        self._full_lists(connection, batch, revision, merged.collisions)
         return merged
 
     def _plan(self, table: str) -> "_Plan":
@@ -121,7 +122,6 @@ class ClaimMerger:
         self,
         connection: sqlite3.Connection,
         batch: Sequence[Claims],
-        grouped: Iterable[tuple[str, int]],
         revision: int,
         collisions: Iterable[Collision],
     ) -> None:
@@ -129,12 +129,15 @@ class ClaimMerger:
         stated = [row for claims in batch for row in claims.full_lists if (claims.event_id, row[0]) not in foreign]
         add_full_lists(connection, stated)
         contacts = {contact for contact, _, _ in stated}
-        linked = {table for table, _ in grouped}
+        links: dict[str, dict[Key, None]] = defaultdict(dict)
         for claims in batch:
-            contacts.update(int(row.key[0] or 0) for row in claims.rows if self._mirror.schema[row.table].full_list)
+            for row in claims.rows:
+                if self._mirror.schema[row.table].full_list:
+                    links[row.table][row.key] = None
         for table in self._mirror.schema:
-            if table.full_list and contacts and (stated or table.name in linked):
-                settle_links(connection, self._mirror.layout(table.name), contacts, revision)
+            if table.full_list and (contacts or table.name in links):
+                layout = self._mirror.layout(table.name)
+                settle_links(connection, layout, contacts, links[table.name], revision)
 
 
 def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
@@ -226,25 +229,24 @@ class Parts:
         self._foreign.update(int(one.key[0] or 0) for one in collisions if one.table == "contact")
 
 
-Merge = Callable[[sqlite3.Connection, Claims, bool], list[Collision] | None]
-"""Merges some claims; the flag says whether they are the last. Returns what collided; None: nothing more is to be
-merged."""
+Merge = Callable[[sqlite3.Connection, Claims], list[Collision] | None]
+"""Merges some claims. Returns what collided; None: nothing more is to be merged."""
 
 
-def merge_in_parts(mirror: Mirror, claims: Claims, merge: Merge) -> None:
-    """Hand claims to ``merge`` part by part, each in a transaction of its own. Not for the writer's thread."""
+def merge_in_parts(mirror: Mirror, claims: Claims, merge: Merge) -> bool:
+    """Hand claims to ``merge`` part by part, each in a transaction of its own; returns whether all were merged. Not for
+    the writer's thread."""
     parts, size, last = Parts(claims), _FIRST, False
     while not last:
         part, last = parts.take(size)
 
-        def timed(
-            connection: sqlite3.Connection, part: Claims = part, last: bool = last
-        ) -> tuple[list[Collision] | None, float]:
+        def timed(connection: sqlite3.Connection, part: Claims = part) -> tuple[list[Collision] | None, float]:
             started = time.perf_counter()
-            return merge(connection, part, last), time.perf_counter() - started
+            return merge(connection, part), time.perf_counter() - started
 
         collisions, spent = mirror.writer.run(timed, Lane.APPLY, durable=False)
         if collisions is None:
-            return
+            return False
         parts.exclude(collisions)
         size = min(max(int(size * _SECONDS / max(spent, 1e-6)), _LEAST), 2 * size, _MOST)
+    return True

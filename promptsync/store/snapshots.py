@@ -17,6 +17,7 @@ from promptsync.merge.absence import removed_at
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import names, quote
 from promptsync.merge.version import Rank, version
+from promptsync.model import Key
 
 
 @dataclass(slots=True)
@@ -135,13 +136,25 @@ def add_full_lists(connection: sqlite3.Connection, stated: Iterable[tuple[int, s
     connection.executemany("INSERT INTO sync_full_list VALUES (?, ?, ?) ON CONFLICT DO NOTHING", stated)
 
 
-def settle_links(connection: sqlite3.Connection, layout: Layout, contacts: set[int], revision: int) -> None:
-    """Set ``removed_at`` of these contacts' links to what the full lists known so far say."""
+def settle_links(
+    connection: sqlite3.Connection, layout: Layout, contacts: set[int], links: Iterable[Key], revision: int
+) -> None:
+    """Set ``removed_at`` to what the full lists known so far say: of every link of these contacts, and of these links.
+
+    A link alone costs the same however many its contact has.
+    """
     table, key = quote(layout.table.name), names(layout.key)
     same_key = " AND ".join(f"{quote(column)} = ?" for column in layout.key)
-    for contact in contacts:
-        links = connection.execute(f"SELECT {key}, _seen_at, removed_at FROM {table} WHERE contact_id = ?", (contact,))
-        found = links.fetchall()
+    wanted: dict[int, list[Key] | None] = dict.fromkeys(contacts)
+    for link in links:
+        if (some := wanted.setdefault(int(link[0] or 0), [])) is not None:
+            some.append(link)
+    sql = f"SELECT {key}, _seen_at, removed_at FROM {table} WHERE"
+    for contact, some in wanted.items():
+        if some is None:
+            found = connection.execute(f"{sql} contact_id = ?", (contact,)).fetchall()
+        else:
+            found = [row for link in some for row in connection.execute(f"{sql} {same_key}", link)]
         if not found:
             continue
         stated = connection.execute(
@@ -149,10 +162,10 @@ def settle_links(connection: sqlite3.Connection, layout: Layout, contacts: set[i
             (contact, layout.table.full_list),
         )
         full_lists = [at for (at,) in stated]
-        for *link, seen, removed in found:
+        for *found_key, seen, removed in found:
             gone = removed_at(seen, full_lists)
             text = None if gone is None else iso_millis(gone)
             if text != removed:
                 connection.execute(
-                    f"UPDATE {table} SET removed_at = ?, _rev = ? WHERE {same_key}", (text, revision, *link)
+                    f"UPDATE {table} SET removed_at = ?, _rev = ? WHERE {same_key}", (text, revision, *found_key)
                 )

@@ -54,6 +54,16 @@ def said(lines: list[dict[str, object]]) -> list[tuple[object, object]]:
     return [(line["event"], line.get("problem", line.get("error"))) for line in lines]
 
 
+async def test_the_look_at_the_start_says_nothing_yet() -> None:
+    alerts = Alerts(lambda: ["a.csv is held (1 row); load it."], None)
+    with capture_logs() as lines:
+        await alerts.check()
+        assert not lines
+        await alerts.check()
+        await alerts.check()
+    assert said(lines) == [("problem", "a.csv is held (1 row); load it.")]
+
+
 async def test_a_problem_is_said_once_and_so_is_its_end() -> None:
     problems: list[str] = []
     alerts = Alerts(lambda: problems, None)
