@@ -1,7 +1,7 @@
 """What a place is: it lists items by pages, reads one in chunks, from an offset where it can, and puts one away.
 
 Owns the contract that every adapter keeps, what is needed to open one, and how a place is named in public: without
-user, password, query or fragment. tests/fetch/place_contract.py is the contract as tests.
+user, password, query or fragment. tests/places/place_contract.py is the contract as tests.
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -12,7 +12,6 @@ import pytest
 from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import-untyped]
 from click.testing import CliRunner
 from fetch_home import QUICK, Home, rows
-from file_server import FileServer, serve
 
 from promptsync.cli import main
 from promptsync.clock import MICROS
@@ -20,6 +19,7 @@ from promptsync.daemon.client import ask_daemon
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.schedule import Later, Schedule, Task
 from promptsync.errors import Unavailable
+from tests.places.file_server import FileServer, serve
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from fetch_home import QUICK, Home, rows
-from file_server import FileServer, serve
 
 from promptsync.cli import main
 from promptsync.places.plan import FetchOptions
+from tests.places.file_server import FileServer, serve
 
 BY_HAND = FetchOptions(by_hand=True)
 FILES = "SELECT state, count(*) FROM sync_file GROUP BY 1 ORDER BY 1"

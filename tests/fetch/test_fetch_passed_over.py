@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from fetch_home import QUICK, Home, rows
-from rights import can_be_read, no_rights_of_root
 
 from promptsync.cli import main
+from tests.places.rights import can_be_read, no_rights_of_root
 
 GONE = "SELECT key FROM sync_object WHERE gone_at IS NOT NULL"
 

@@ -9,7 +9,7 @@ And it owns that others have their turn. What is parsed at a time is bounded, bu
 of it, its protocol parses on within that very call, so that whoever reads without a pause (aiohttp itself, where a body
 was refused unread) goes through all that has come, tens of thousands of chunks, before anything else happens.
 
-aiohttp has no hook for it: its protocol is extended here, and tests/growth shows with real processes that it holds.
+aiohttp has no hook for it: its protocol is extended here, and tests/daemon shows with real processes that it holds.
 
 Bodies are counted in bytes that have arrived, not that were announced. What a delivery usually takes is free, so that
 no crowd of large ones keeps an ordinary one out; a large one that finds no room is to come again (503).

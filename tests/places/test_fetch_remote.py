@@ -7,13 +7,13 @@ from pathlib import Path
 
 import obstore
 import pytest
-from fetch_home import Home, rows
 from file_server import FileServer, serve
 from place_contract import SECRET
 from test_place_s3 import S3Stage, stage  # noqa: F401  a fixture
 
 from promptsync.errors import ConfigError
 from promptsync.fetch.sources import sources_of
+from tests.fetch.fetch_home import Home, rows
 
 
 async def to_thread(home: Home, most: int = 1) -> list[tuple[object, ...]]:

@@ -9,9 +9,10 @@ from subprocess import PIPE
 
 import pytest
 import trustme
-from fetch_home import Home
 from file_server import FileServer, serve
 from place_contract import SECRET
+
+from tests.fetch.fetch_home import Home
 
 
 @pytest.fixture

@@ -1,1 +1,0 @@
-"""Customer.io's change sets, from the file to the rows."""
