@@ -79,7 +79,8 @@ def _visit(request: Request, datasette: Any, reader: Reader, dates: Dates) -> Vi
     chosen = whole(query.get("org"))
     org = chosen if len(orgs) > 1 and any(one["id"] == chosen for one in orgs) else None
     prefix = datasette.setting("base_url").rstrip("/")
-    return Visit(reader, datasette.frame.words, dates, request.path.removeprefix(prefix), query, parts, orgs, org)
+    path = request.path.removeprefix(prefix)
+    return Visit(reader, datasette.frame.words, dates, path, query, parts, orgs, org, datasette.browse.stale_after)
 
 
 async def _sheet(sheet: Sheet, ending: str | None, dates: Dates, datasette: Any) -> Any:

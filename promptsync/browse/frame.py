@@ -61,6 +61,7 @@ class Frame:
             has=has,
             links={name: path for name, path in _LINKS.items() if has(path) or name == "data"},
             plugin_pages=settings.pages,
+            table_title=lambda name: settings.schema[name].title if name in settings.schema else name,
         )
 
     def page(self, request: Request, section: str, visit: Visit, shown: Shown) -> str:

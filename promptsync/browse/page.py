@@ -6,6 +6,7 @@ reads what it shows and says which template shows it. How it is run is in ``answ
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
@@ -20,7 +21,7 @@ class Visit:
     """A request, as a page sees it. ``query``: the last value of each name, cut. ``parts``: of the address.
 
     ``org``: the organisation chosen by ``?org=``, None where all are meant; ``orgs``: ``id`` and ``name`` of each.
-    ``path``: the address without its query, below the root.
+    ``path``: the address without its query, below the root. ``stale_after``: how old the copy may be.
     """
 
     reader: Reader
@@ -31,6 +32,7 @@ class Visit:
     parts: Mapping[str, str]
     orgs: Sequence[Row] = ()
     org: int | None = None
+    stale_after: timedelta = timedelta(hours=36)
 
     @cached_property
     def several(self) -> bool:
