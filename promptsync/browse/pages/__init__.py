@@ -1,12 +1,13 @@
 """Our pages, one module each: what it reads, and how that becomes what its template shows."""
 
 from promptsync.browse.page import Page
-from promptsync.browse.pages import costs, freshness, home, people, person
+from promptsync.browse.pages import costs, delivery, freshness, home, people, person
 
 PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *person.PAGES,
     *people.PAGES,
+    *delivery.PAGES,
     *costs.PAGES,
     *freshness.PAGES,
 )

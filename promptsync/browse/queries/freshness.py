@@ -50,6 +50,6 @@ def other_files(reader: Reader) -> list[Row]:
 
 def waiting(reader: Reader) -> int:
     """Deliveries that are stored and not rows yet, counted to a bound."""
-    sql = "SELECT count(*) FROM (SELECT 1 FROM sync_event WHERE state <> 'applied' AND state = 'pending' AND id > 0 LIMIT :n)"
-    found: int = reader.value(sql, n=BOUND)
+    open_ = "state <> 'applied' AND state = 'pending' AND id > 0"
+    found: int = reader.value(f"SELECT count(*) FROM (SELECT 1 FROM sync_event WHERE {open_} LIMIT :n)", n=BOUND)
     return found

@@ -180,7 +180,9 @@ MESSAGE = exported_table(
     partial_indexes=(
         Index("message_inbound", ("created_timestamp", "contact_id", "is_outgoing"), "is_outgoing = 0"),
         Index(
-            "message_failed", ("created_timestamp", "contact_id", "error_code", "is_successful"), "is_successful = 0"
+            "message_failed",
+            ("created_timestamp", "contact_id", "error_code", "is_outgoing", "is_whisper", "is_successful"),
+            "is_successful = 0",
         ),
         Index(
             "message_broadcast",
