@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import IO, Any
 
-from datasette.utils import sqlite_timelimit  # type: ignore[import-untyped]
 from datasette.utils.asgi import AsgiStream, Forbidden, Request, Response  # type: ignore[import-untyped]
 
 from promptsync.browse import spreadsheet
@@ -25,7 +24,7 @@ from promptsync.browse.settings import DATABASE
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-TIME_LIMIT_MS = 2000
+TIME_LIMIT = 2.0  # seconds
 
 _LONGEST = 600  # characters of a value in an address
 _FORMATS = ("csv", "xlsx")
@@ -66,7 +65,7 @@ async def _within(datasette: Any, read: Callable[[Reader], Any]) -> Any:
     """Runs on a thread of the database, within one read transaction."""
 
     def run(connection: sqlite3.Connection) -> Any:
-        with sqlite_timelimit(connection, TIME_LIMIT_MS), transaction(connection) as reader:
+        with transaction(connection, TIME_LIMIT) as reader:
             return read(reader)
 
     return await datasette.databases[DATABASE].execute_fn(run)

@@ -132,7 +132,7 @@ class Account:
 
     def _opt_outs(self) -> None:
         for place, person in enumerate(self.tables["contact"][::9]):
-            at = iso(NOW - timedelta(days=1 + 2 * place))
+            at = iso(NOW - timedelta(days=1 + 2 * place, hours=6))  # within three days of a broadcast
             how = ("CONTACT", "MANAGED")[place % 2]
             self.add("opt_out", contact_id=person["id"], created_timestamp=at, type=how, org_phone="+14155550100")
             person.update(is_opted_out=1, opt_out_timestamp=at)

@@ -61,7 +61,7 @@ async def test_who_wrote_last_stands_once_and_first(lived: Lived) -> None:
 
 async def test_an_opt_out_says_how_and_after_which_broadcast(lived: Lived) -> None:
     text = words(await page(lived.site, "/")).partition("Opted out, newest first")[2]
-    assert re.search(r"wrote STOP yesterday, 12:30 · last got Drive \d+, \d+ (hours|days) before", text), text
+    assert re.search(r"wrote STOP yesterday, 06:30 · last got Drive \d+, \d+ (hours|days) before", text), text
 
 
 def test_the_week_is_asked_by_index(lived: Lived) -> None:

@@ -81,8 +81,8 @@ async def test_consent_and_facts_are_said_first(lived: Lived) -> None:
         text = words(await page(lived.site, f"/-/contact/{person['id']}"))
         out = next((row for row in tables["opt_out"] if row["contact_id"] == person["id"]), None)
         how = {"CONTACT": "by writing STOP", "MANAGED": "by staff or automatically"}[out["type"]] if out else ""
-        state = f"Opted out yesterday, 12:30, {how}. Texts to them" if how else "May be texted."
-        assert state.partition(" yesterday, 12:30")[0] in text and state.rpartition(", ")[2] in text
+        state = f"Opted out yesterday, 06:30, {how}. Texts to them" if how else "May be texted."
+        assert state.partition(" yesterday, 06:30")[0] in text and state.rpartition(", ")[2] in text
         assert "Pickup site St. Brendan's" in text and f"({person['phone'][2:5]}) {person['phone'][5:8]}" in text
         tags = {row["name"] for row in of(lived, person, "contact_tag") if not row["deleted_timestamp"]}
         assert set(re.findall("Tags ((?:Spanish |Volunteer )*)", text)[0].split() if tags else []) == tags

@@ -1,7 +1,7 @@
 """Our pages, one module each: what it reads, and how that becomes what its template shows."""
 
 from promptsync.browse.page import Page
-from promptsync.browse.pages import costs, delivery, freshness, home, people, person
+from promptsync.browse.pages import broadcast, broadcasts, costs, delivery, freshness, home, messages, people, person, search
 
 PAGES: tuple[Page, ...] = (
     *home.PAGES,
@@ -10,6 +10,10 @@ PAGES: tuple[Page, ...] = (
     *delivery.PAGES,
     *costs.PAGES,
     *freshness.PAGES,
+    *messages.PAGES,
+    *broadcasts.PAGES,
+    *broadcast.PAGES,
+    *search.PAGES,
 )
 """Every page, in the order in which addresses are tried."""
 

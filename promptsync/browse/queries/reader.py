@@ -4,6 +4,7 @@ Owns how rows come out: as dicts, by column name. Every statement must be bounde
 """
 
 import sqlite3
+import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -26,13 +27,20 @@ OUT: Final = (
 """Whether a row ``p`` of ``contact`` may not be texted, at one number or at all: 1, 0, or None if it is not known."""
 
 _ORGS: Final = 200
+_STEPS: Final = 1_000  # of SQLite's machine between two looks at the clock
 
 
 class Reader:
-    """Statements over a connection, for as long as its transaction lasts. Parameters are named."""
+    """Statements over a connection, for as long as its transaction lasts. Parameters are named.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    ``seconds``: after them a statement is interrupted (sqlite3.OperationalError); 0: never.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, seconds: float = 0) -> None:
         self._connection = connection
+        self._deadline = time.monotonic() + seconds
+        if seconds:
+            connection.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS)
 
     def rows(self, sql: str, **values: object) -> list[Row]:
         """Every row."""
@@ -45,6 +53,21 @@ class Reader:
         cursor = self._connection.execute(sql, values)
         found = cursor.fetchone()
         return None if found is None else dict(zip((c[0] for c in cursor.description), found, strict=True))
+
+    def rows_within(self, seconds: float, sql: str, **values: object) -> list[Row] | None:
+        """Every row, or None if that takes longer; 0: as long as the whole page may take."""
+        if not seconds:
+            return self.rows(sql, **values)
+        end = self._deadline
+        self._deadline = min(end, time.monotonic() + seconds)
+        try:
+            return self.rows(sql, **values)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT or time.monotonic() > end:
+                raise
+            return None
+        finally:
+            self._deadline = end
 
     def value(self, sql: str, **values: object) -> Any:
         """The first cell of the first row; None without one."""
@@ -63,12 +86,13 @@ class Reader:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[Reader]:
-    """A reader that sees the mirror as it is now, whatever is merged meanwhile."""
+def transaction(connection: sqlite3.Connection, seconds: float) -> Iterator[Reader]:
+    """A reader that sees the mirror as it is now, whatever is merged meanwhile, for so many seconds."""
     connection.execute("BEGIN")
     try:
-        yield Reader(connection)
+        yield Reader(connection, seconds)
     finally:
+        connection.set_progress_handler(None, 0)
         connection.execute("ROLLBACK")
 
 

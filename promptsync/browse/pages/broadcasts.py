@@ -1,0 +1,54 @@
+"""Broadcasts: newest first, with what came of each beside what is usual."""
+
+from typing import Any, Final
+
+from promptsync.browse.dates import iso
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
+from promptsync.browse.paging import Position, part, position
+from promptsync.browse.queries import broadcasts as ask
+from promptsync.browse.queries.reader import PAGE, Reader, Row
+
+_CHUNK: Final = 1_000
+
+
+def broadcasts(visit: Visit) -> Answer:
+    """The list, or the same as a spreadsheet."""
+    if visit.parts["format"]:
+        return _sheet(visit)
+    place = position(visit.query.get("after"))
+    found = part(ask.page_of(visit.reader, place, PAGE, visit.org), PAGE, "start_timestamp", "id")
+    values = {
+        "rows": [ask.counts_of(dict(row)) for row in found.rows],
+        "waiting": [] if place else ask.not_started(visit.reader, visit.org),
+        "next": found.next,
+        "usual": usual(ask.before(visit.reader, iso(visit.dates.now), visit.org)),
+        "now": iso(visit.dates.now),
+    }
+    return Shown("broadcasts.html", visit.say("broadcasts.title"), values)
+
+
+def usual(rows: list[Row]) -> dict[str, Any]:
+    """Of several broadcasts together: ``sent`` and ``all`` people, who ``replied``, ``failed``, ``outs``."""
+    names = {"sent": "num_sent", "all": "num_contacts", "failed": "num_errors", "outs": "num_opt_outs"}
+    found = {name: sum(row[column] or 0 for row in rows) for name, column in names.items()}
+    return found | {"n": len(rows), "replied": sum(ask.counts_of(row)["replied"] or 0 for row in rows)}
+
+
+def _sheet(visit: Visit) -> Sheet:
+    names = ("name", "started", "people", "arrived", "failed", "replied", "opted_out", "skipped", "cancelled")
+    columns = ("num_contacts", "num_sent", "num_errors", "replied", "num_opt_outs", "num_skipped", "num_canceled")
+
+    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
+        rows = ask.page_of(reader, place, _CHUNK, visit.org)
+        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
+        made = [
+            [row["description"], visit.dates.cell(row["start_timestamp"]), *(ask.counts_of(row)[c] for c in columns)]
+            for row in rows
+        ]
+        return made, (rows[-1]["start_timestamp"], rows[-1]["id"]) if more else None
+
+    headings = [visit.say(f"broadcasts.{name}", zone=visit.dates.zone.key) for name in names]
+    return Sheet("broadcasts", headings, lines)
+
+
+PAGES = (Page(r"/-/broadcasts(\.(?P<format>csv|xlsx))?", broadcasts, section="broadcasts"),)

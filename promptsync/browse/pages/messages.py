@@ -1,0 +1,86 @@
+"""Messages: what a number of messages is made of, newest first, and the same as a spreadsheet."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from promptsync.browse.dates import date_of
+from promptsync.browse.failures import failure
+from promptsync.browse.frame import person_label
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
+from promptsync.browse.paging import Position, part, position, whole
+from promptsync.browse.queries import messages as ask
+from promptsync.browse.queries.reader import BOUND, LAST, PAGE, Reader, Row, names_of
+
+_WAYS: Final = ("in", "out", "failed")
+_KEPT: Final = ("way", "from", "to", "broadcast")
+_CHUNK: Final = 1_000
+
+
+def messages(visit: Visit) -> Answer:
+    """The list, or the same messages as a spreadsheet."""
+    wanted = _wanted(visit)
+    if visit.parts["format"]:
+        return _sheet(visit, wanted)
+    rows = ask.page_of(visit.reader, wanted, position(visit.query.get("after")), PAGE)
+    found = part(rows, PAGE, "created_timestamp", "id")
+    cast = names_of(visit.reader, "broadcast", [wanted.broadcast]).get(wanted.broadcast or 0)
+    values = {
+        "wanted": wanted,
+        "rows": [row | {"why": _why(visit, row)} for row in map(dict, found.rows)],
+        "next": found.next,
+        "count": ask.count_of(visit.reader, wanted),
+        "bound": BOUND,
+        "kept": {f"{name}_": visit.query[name] for name in _KEPT if visit.query.get(name)},
+        "ways": ("", *_WAYS),
+        "first": _day(visit, "from"),
+        "last": _day(visit, "to"),
+        "cast": cast,
+    }
+    return Shown("messages.html", visit.say("messages.title"), values)
+
+
+def _wanted(visit: Visit) -> ask.Wanted:
+    query, dates = visit.query, visit.dates
+    first, last = date_of(query.get("from")), date_of(query.get("to"))
+    return ask.Wanted(
+        way=query["way"] if query.get("way") in _WAYS else "",
+        since=dates.begin(first) if first else "",
+        until=dates.begin(last + timedelta(days=1)) if last and last.year < 9999 else LAST,
+        broadcast=whole(query.get("broadcast")),
+        org=visit.org,
+    )
+
+
+def _day(visit: Visit, name: str) -> str:
+    day = date_of(visit.query.get(name))
+    return visit.dates.day(day) if day else ""
+
+
+def _why(visit: Visit, row: Mapping[str, Any]) -> Any:
+    failed = row["is_outgoing"] and row["is_successful"] == 0
+    return failure(visit.words, row["error_code"], row["error_message"]) if failed else None
+
+
+def _sheet(visit: Visit, wanted: ask.Wanted) -> Sheet:
+    keys = ("sheet.when", "sheet.way", "people.name", "people.phone", "sheet.text", "sheet.broadcast", "sheet.outcome")
+
+    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
+        rows = ask.page_of(reader, wanted, place, _CHUNK)
+        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
+        return [_line(visit, row) for row in rows], (rows[-1]["created_timestamp"], rows[-1]["id"]) if more else None
+
+    headings = [visit.say(key, zone=visit.dates.zone.key) for key in keys]
+    return Sheet(f"messages-{wanted.way}", headings, lines)
+
+
+def _line(visit: Visit, row: Row) -> list[object]:
+    why = _why(visit, row)
+    way = visit.say("sheet.ways.out" if row["is_outgoing"] else "sheet.ways.in")
+    text = row["content"] or (visit.say("message.picture") if row["is_mms"] else "")
+    who = [person_label(visit.words, row["person"]), row["person"]["phone"] if row["person"] else ""]
+    cells = [visit.dates.cell(row["created_timestamp"]), way, *who, text, row["broadcast"] or row["broadcast_id"]]
+    return [*cells, f"{why.words} ({why.code})" if why and why.code else why.words if why else ""]
+
+
+PAGES = (Page(r"/-/messages(\.(?P<format>csv|xlsx))?", messages),)
