@@ -168,24 +168,30 @@ def _unnamed(reader: Reader, wanted: Wanted, key: int, size: int) -> list[Row]:
 def _active(reader: Reader, wanted: Wanted, place: Position | None, size: int) -> list[Row]:
     """By the number of messages they wrote; ``n``."""
     most, key = (int(place[0]) if place and place[0].isdigit() else 1 << 62), place[1] if place else -1
+    among = "".join(f" AND contact_id IN ({sql})" for sql in _sets(wanted))
     wrote = (
         "SELECT contact_id, count(*) AS n FROM message WHERE is_outgoing = 0 AND created_timestamp >= :active_since "
-        "AND contact_id IS NOT NULL GROUP BY contact_id"
+        f"AND contact_id IS NOT NULL{among} GROUP BY +contact_id"
     )
     sql = (
+        f"WITH a AS MATERIALIZED ({wrote}) "
         f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone, a.n, a.n AS place "
-        f"FROM ({wrote}) a CROSS JOIN contact p ON p.id = a.contact_id WHERE {_conditions(wanted)} "
+        f"FROM a CROSS JOIN contact p ON p.id = a.contact_id WHERE {_conditions(wanted, sets=False)} "
         "AND (-a.n, a.contact_id) > (:most, :key) ORDER BY a.n DESC, a.contact_id LIMIT :size"
     )
     return reader.rows(sql, **_values(wanted), most=-most, key=key, size=size + 1)
 
 
 def _read(reader: Reader, wanted: Wanted, rest: str, place: str, size: int, **values: Any) -> list[Row]:
+    """The keys first, as only these are sorted; what is shown of a person for one page alone."""
+    keys = f"SELECT p.id, {place} AS place FROM contact p WHERE {_conditions(wanted)} AND {rest} LIMIT :size"
+    found = reader.rows(keys, **_values(wanted), **values, size=size + 1)
     sql = (
-        f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone, {place} AS place "
-        f"FROM contact p WHERE {_conditions(wanted)} AND {rest} LIMIT :size"
+        f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone "
+        "FROM contact p WHERE p.id IN ({ids})"
     )
-    return reader.rows(sql, **_values(wanted), **values, size=size + 1)
+    shown = {row["id"]: row for row in reader.among(sql, [row["id"] for row in found])}
+    return [shown[row["id"]] | row for row in found]
 
 
 def _sets(wanted: Wanted) -> list[str]:
@@ -198,8 +204,8 @@ def _sets(wanted: Wanted) -> list[str]:
     return [sql for sql, asked in found if asked]
 
 
-def _conditions(wanted: Wanted) -> str:
-    conditions = [f"p.id IN ({sql})" for sql in _sets(wanted)]
+def _conditions(wanted: Wanted, *, sets: bool = True) -> str:
+    conditions = [f"p.id IN ({sql})" for sql in _sets(wanted)] if sets else []
     if not wanted.out:
         conditions.append(f"({OUT}) IS NOT 1")
     elif wanted.out == "only" and not wanted.since:
