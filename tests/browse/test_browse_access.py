@@ -36,7 +36,7 @@ ADMINISTER = [
     "/mirror/message.json?_where=1",
     *(f"/-/{page}" for page in ("metadata", "versions", "plugins", "settings", "threads", "databases")),
     *(f"/-/{page}.json" for page in ("metadata", "versions", "plugins", "settings", "threads", "databases")),
-    *(f"/-/{page}" for page in ("permissions", "messages", "allow-debug", "patterns", "password-tool")),
+    *(f"/-/{page}" for page in ("permissions", "allow-debug", "patterns", "password-tool")),
 ]
 NEVER = ["/_internal", "/_internal.json", "/_internal/tables", "/mirror.db"]
 OPEN = ["/-/login", "/robots.txt", "/-/assets/browse.css", "/-/static/app.css"]

@@ -103,7 +103,7 @@ def reading(warm: Path, path: Path) -> Iterator[int]:
     with reader(warm, path) as process:
         assert process.stdout and process.stderr
         try:
-            assert select.select([process.stdout], [], [], 20)[0]
+            assert select.select([process.stdout], [], [], 120)[0]
             address = process.stdout.readline()
             assert address, process.stderr.read()
             yield int(address.rstrip("/\n").rpartition(":")[2])
@@ -174,7 +174,7 @@ def test_a_reader_starts_after_the_daemon_has_stopped_and_writes_nothing(
 
 def last_words(warm: Path, path: Path) -> tuple[int, str]:
     with reader(warm, path) as process:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
         return process.returncode, said
 
 

@@ -5,9 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from account import NOW, Account, LocalKit, Row, iso, load
+from account import NOW, Account, Lived, LocalKit, Row, iso, load
 from browse_sample import ask
-from conftest import Lived
 from looking import links, page, planning, sheet, words
 
 from promptsync.browse.queries import broadcast_people, broadcasts

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 import pytest
-from account import ZONE
+from account import ZONE, Lived
 from browse_sample import ask
-from conftest import Lived
 from looking import asks, links, page, planning, sheet, words
 
 from promptsync.browse.queries import sending as queries

@@ -8,9 +8,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from account import NOW, ZONE, Account, LocalKit, Row, load
+from account import NOW, ZONE, Account, Lived, LocalKit, Row, load
 from browse_sample import SCRIPT, ask
-from conftest import Lived
 from looking import links, page, planning, sheet, words
 
 from promptsync.browse.failures import LASTING

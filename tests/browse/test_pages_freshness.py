@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from account import NOW, Account, LocalKit, iso, load
+from account import NOW, Account, Lived, LocalKit, iso, load
 from browse_sample import SCRIPT, ask
-from conftest import Lived
 from looking import page, planning, words
 
 from promptsync.browse.queries import freshness as queries

@@ -3,9 +3,8 @@
 from datetime import datetime
 
 import pytest
-from account import NOW, ZONE, Row
+from account import NOW, ZONE, Lived, Row
 from browse_sample import ask
-from conftest import Lived
 from looking import asks, links, page, planning, sheet, words
 
 from promptsync.browse.queries import messages, search

@@ -1,7 +1,18 @@
 """Our pages, one module each: what it reads, and how that becomes what its template shows."""
 
 from promptsync.browse.page import Page
-from promptsync.browse.pages import broadcast, broadcasts, costs, delivery, freshness, home, messages, people, person, search
+from promptsync.browse.pages import (
+    broadcast,
+    broadcasts,
+    costs,
+    delivery,
+    freshness,
+    home,
+    messages,
+    people,
+    person,
+    search,
+)
 
 PAGES: tuple[Page, ...] = (
     *home.PAGES,
