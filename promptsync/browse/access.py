@@ -14,6 +14,9 @@ Actor = Mapping[str, object] | None
 READ, ADMINISTER = "view-instance", "debug-menu"
 """The two rights a path can ask for, by the names that Datasette gives them."""
 
+MONITOR = "monitor-freshness"
+"""The right of whoever may read, and of a program that has sent a token: ``{"token": name}``."""
+
 _READING = {READ, "view-database", "view-table", "view-query"}
 _ADMINISTERING = {ADMINISTER, "permissions-debug", "execute-sql"}
 _OPEN = ("/-/login", "/robots.txt", "/favicon.ico")
@@ -26,7 +29,7 @@ class Need(Enum):
     """What a path asks of whoever requests it."""
 
     NOTHING = "nothing"
-    MONITOR = "monitor"
+    MONITOR = MONITOR
     READ = READ
     ADMINISTER = ADMINISTER
 
@@ -38,6 +41,8 @@ def may(settings: BrowseSettings, actor: Actor, action: str, resource: object = 
     """
     name = actor.get("id") if actor else None
     known = isinstance(name, str) and name in settings.users
+    if action == MONITOR:
+        return known or settings.anonymous or bool(actor and actor.get("token") in settings.tokens)
     if action in _READING:
         database = resource[0] if isinstance(resource, tuple) else resource
         return (known or settings.anonymous) and database in (None, DATABASE)
@@ -48,8 +53,6 @@ def may(settings: BrowseSettings, actor: Actor, action: str, resource: object = 
 
 def needs(path: str, readable: frozenset[str] = frozenset()) -> Need:
     """What a request's path asks for. ``readable``: our pages below ``/-/``, by their first word.
-
-    MONITOR is what a token may read, and so may whoever may read everything.
 
     >>> needs("/-/login").value, needs("/mirror/contact.json").value, needs("/-/plugins.json").value
     ('nothing', 'view-instance', 'debug-menu')

@@ -18,7 +18,7 @@ from datasette.plugins import pm  # type: ignore[import-untyped]
 from datasette.utils import await_me_maybe  # type: ignore[import-untyped]
 from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
 
-from promptsync.browse.access import READ, Actor, Need, may, needs
+from promptsync.browse.access import Actor, Need, may, needs
 from promptsync.browse.attempts import LoginLimit
 from promptsync.browse.pages import READABLE
 from promptsync.browse.sessions import browser_of, session_name
@@ -35,6 +35,9 @@ REFUSED = "/-/refused"
 """A route that says, as a page with everything around it, that this is for administrators."""
 
 _log = structlog.get_logger()
+PROGRAM = "promptsync.program"
+"""Where a request's scope says which program has sent it."""
+
 _LARGEST_BODY = 16_384
 _LOGIN, _LOGOUT = "/-/login", "/-/logout"
 _POLICY = (
@@ -137,11 +140,10 @@ class Gate:
         if path + "/" == self._settings.prefix:
             return Response.redirect(self._settings.prefix)
         need = needs(path, READABLE)
-        if need is Need.MONITOR and _is_token(given, self._settings.tokens):
-            return None
+        if need is Need.MONITOR and (program := _sent_token(given, self._settings.tokens)):
+            return {PROGRAM: {"token": program}}
         actor = await self._actor(scope)
-        right = READ if need is Need.MONITOR else need.value
-        if need is Need.NOTHING or may(self._settings, actor, right):
+        if need is Need.NOTHING or may(self._settings, actor, need.value):
             return None
         data = path.endswith((".json", ".csv")) or scope["method"] not in ("GET", "HEAD")
         if not may(self._settings, actor, Need.READ.value):
@@ -180,11 +182,11 @@ def _served(host: str, settings: BrowseSettings) -> bool:
     return not settings.anonymous
 
 
-def _is_token(given: bytes, tokens: Mapping[str, str]) -> bool:
+def _sent_token(given: bytes, tokens: Mapping[str, str]) -> str | None:
+    """The name of the token in an Authorization header."""
     kind, _, token = given.partition(b" ")
-    return kind.lower() == b"bearer" and any(
-        hmac.compare_digest(token.strip(), known.encode()) for known in tokens.values()
-    )
+    names = [name for name, known in tokens.items() if hmac.compare_digest(token.strip(), known.encode())]
+    return names[0] if names and kind.lower() == b"bearer" else None
 
 
 async def _whole(receive: Receive) -> Message:

@@ -21,7 +21,7 @@ from promptsync.browse import cells, links
 from promptsync.browse.access import Actor, may
 from promptsync.browse.answering import page_routes
 from promptsync.browse.extended import plugin_routes
-from promptsync.browse.gate import REFUSED, App, Gate
+from promptsync.browse.gate import PROGRAM, REFUSED, App, Gate
 from promptsync.browse.login import log_in, make_hash
 from promptsync.browse.pages import PAGES
 from promptsync.browse.settings import BrowseSettings
@@ -47,6 +47,13 @@ def permission_allowed(datasette: Any, actor: Actor, action: str, resource: obje
 def asgi_wrapper(datasette: Any) -> Callable[[App], App]:
     """The gate, outermost of all wrappers."""
     return lambda app: Gate(app, datasette) if _settings(datasette) else app
+
+
+@hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]
+def actor_from_request(request: Request) -> dict[str, object] | None:
+    """The program whose token the gate has found; people are known by their session."""
+    program: dict[str, object] | None = request.scope.get(PROGRAM)
+    return program
 
 
 @hookimpl(tryfirst=True)  # type: ignore[untyped-decorator]

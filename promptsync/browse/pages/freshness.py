@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
+from promptsync.browse.access import Need
 from promptsync.browse.dates import iso
 from promptsync.browse.page import Answer, Document, Page, Shown, Visit
 from promptsync.browse.queries import freshness as ask
@@ -48,7 +49,7 @@ def look(visit: Visit) -> Freshness:
 def freshness(visit: Visit) -> Answer:
     """The page, or the same as JSON: with status 503 if the copy is out of date."""
     seen = look(visit)
-    if visit.parts["format"]:
+    if "format" in visit.parts:
         return _document(visit, seen)
     orgs = {one["id"]: one["name"] for one in visit.orgs if visit.org in (None, one["id"])}
     values = {
@@ -77,4 +78,7 @@ def _document(visit: Visit, seen: Freshness) -> Document:
     return Document(content, 200 if content["fresh"] else 503)
 
 
-PAGES = (Page(r"/-/freshness(\.(?P<format>json))?", freshness, section="freshness"),)
+PAGES = (
+    Page(r"/-/freshness", freshness, section="freshness"),
+    Page(r"/-/freshness\.(?P<format>json)", freshness, need=Need.MONITOR),
+)
