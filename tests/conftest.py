@@ -1,16 +1,20 @@
-"""What tests begin with: logs as they come from the library, whatever a command run before has set up; and, for those
-that ask for it, an empty mirror, made once and to be copied."""
+"""What tests begin with: examples without a deadline; logs as they come from the library, whatever a command run before
+has set up; and, for those that ask for it, an empty mirror, made once and to be copied."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 
 _HERE = Path(__file__).parent
+
+settings.register_profile("unhurried", settings(), deadline=None)  # a busy machine is no fault
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
