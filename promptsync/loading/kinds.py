@@ -4,6 +4,7 @@ Owns the registry of the kinds of files, the vendors' and the plugins', and whic
 spelled is each kind's own knowledge; nobody else parses one.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -18,6 +19,7 @@ from promptsync.plugins.declared import FileKind, TableFiles
 from promptsync.plugins.loading import Extensions, Plugin
 
 _UNKNOWN = "unknown_name"
+_NUMBERED = re.compile(r"\.[0-9]{1,9}$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,19 @@ class FileKinds:
         return replace(request, found=self.recognise(request.path.name))
 
     def recognise(self, file_name: str) -> Recognised:
-        """What a file's name says. Never raises: why a file cannot be taken is in the answer."""
+        """What a file's name says. Never raises: why a file cannot be taken is in the answer.
+
+        A number after all of the name, as the archive of the drop folder gives it to a second file of one name, says
+        nothing.
+        """
+        found = self._recognise(file_name)
+        plain = _NUMBERED.sub("", file_name)
+        if plain == file_name or found.kind or found.decoder or found.mark:
+            return found
+        without = self._recognise(plain)
+        return without if without.kind or without.decoder else found
+
+    def _recognise(self, file_name: str) -> Recognised:
         if (mark := self.mark(file_name)) is not None:
             return Recognised(len(self._kinds), mark=mark)
         for plugin in self._plugins:

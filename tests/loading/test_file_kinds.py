@@ -28,6 +28,14 @@ def test_a_name_that_is_refused_says_by_which_kind_and_why(name: str, kind: str 
     assert name in str(found.refused)
 
 
+def test_a_second_file_of_one_name_is_what_the_first_is() -> None:
+    """The archive of the drop folder puts a number after the name."""
+    kinds = file_kinds(plugins=[_plugin(FileKind("shifts", "*.shifts", lambda _: []))])
+    for name in (EXPORT, CHANGES, "today.shifts", "nonsense_v5_1_2.parquet", "notes.txt"):
+        first, second = kinds.recognise(name), kinds.recognise(f"{name}.12")
+        assert (second.kind, second.stated, second.decoder) == (first.kind, first.stated, first.decoder)
+
+
 def test_what_no_kind_knows_is_told_which_endings_there_are() -> None:
     assert str(file_kinds().recognise("notes.txt").refused).endswith("it does not end in .csv, .csv.gz or .parquet.")
 
