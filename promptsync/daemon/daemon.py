@@ -22,13 +22,14 @@ from prometheus_client import CollectorRegistry
 
 from promptsync.clock import Clock, system_clock
 from promptsync.config import Config, open_access
+from promptsync.daemon.alerts import Alerts
 from promptsync.daemon.applying import Applying
 from promptsync.daemon.client import daemon_answers, socket_path
 from promptsync.daemon.control import build_control, remove_socket, start_control
 from promptsync.daemon.health import Health, health_routes
 from promptsync.daemon.logs import log_unhandled, report
 from promptsync.daemon.metrics import Latencies
-from promptsync.daemon.notify import Alerts, ServiceManager
+from promptsync.daemon.notify import ServiceManager
 from promptsync.daemon.schedule import Every, Schedule, Task
 from promptsync.daemon.supervise import Supervisor, cause, leaves
 from promptsync.daemon.tasks import (

@@ -25,7 +25,7 @@ class LogState:
 
     @property
     def problem(self) -> str | None:
-        """A sentence for a person to act on, if it has grown too large, its size in parentheses (daemon/notify.py)."""
+        """A sentence for a person to act on, if it has grown too large, its size in parentheses (daemon/alerts.py)."""
         if self.bytes <= LARGE:
             return None
         size = size_in_words(self.bytes)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from promptsync.config import load_config
 from promptsync.config.secret import Secret
-from promptsync.daemon.notify import Alerts, keyed, ping_url
+from promptsync.daemon.alerts import Alerts, keyed, ping_url
 from promptsync.daemon.schedule import Schedule, Task
 from promptsync.engine.engine import Engine
 
