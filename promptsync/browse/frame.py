@@ -7,6 +7,7 @@ text around, then escaped. Blocking: it runs on the page's thread, but for the p
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -21,11 +22,12 @@ from promptsync.browse import phones
 from promptsync.browse.cells import clean
 from promptsync.browse.dates import iso
 from promptsync.browse.page import Page, Shown, Visit
-from promptsync.browse.queries.state import exported_until, live_until, taken_over
+from promptsync.browse.queries.state import exported_until, found_by_service, live_until, taken_over
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.words import Words
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_SILENT: Final = timedelta(minutes=15)  # three times as long as the service takes from one look to the next
 _LINKS: Final = {
     "home": "/",
     "people": "/-/people",
@@ -39,12 +41,22 @@ _LINKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """How current the copy is. ``exported``, ``live``: times of the mirror, None if there is no such source."""
+    """How current the copy is. ``exported``, ``live``: times of the mirror, None if there is no such source.
+
+    ``silent``: since when the service that keeps it has said nothing, if that is too long; ``problems``: how many.
+    """
 
     exported: str | None
     live: str | None
     stale: bool
     empty: bool
+    silent: str | None
+    problems: int
+
+    @property
+    def good(self) -> bool:
+        """Whether there is nothing to say but until when."""
+        return not (self.stale or self.empty or self.silent or self.problems)
 
 
 class Frame:
@@ -100,7 +112,9 @@ class Frame:
         exported, live = exported_until(visit.reader, orgs), live_until(visit.reader)
         limit = iso(visit.dates.now - self._stale_after)
         empty = exported is None and live is None and taken_over(visit.reader) is None
-        return Copy(exported, live, exported is not None and exported < limit, empty)
+        looked, problems = found_by_service(visit.reader) or (None, [])
+        silent = looked if looked is not None and looked < iso(visit.dates.now - _SILENT) else None
+        return Copy(exported, live, exported is not None and exported < limit, empty, silent, len(problems))
 
 
 def _environment(words: Words) -> jinja2.Environment:

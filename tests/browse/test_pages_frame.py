@@ -1,10 +1,15 @@
 """What all pages of ours have in common: who may see them, their headers, their head and foot, their words."""
 
+import json
 import re
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from account import Lived
+from account import NOW, Lived, LocalKit
 from browse_sample import ask
 from looking import links, page, words
 
@@ -12,7 +17,8 @@ import promptsync.browse
 from promptsync.browse.access import Need, needs
 from promptsync.browse.page import Document, Page
 from promptsync.browse.pages import PAGES, READABLE
-from promptsync.browse.serve import MirrorDatasette
+from promptsync.browse.serve import MirrorDatasette, build_datasette, close
+from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.words import load
 
 HOME = Path(promptsync.browse.__file__).parent
@@ -82,3 +88,41 @@ def test_every_sentence_is_used_and_every_used_one_is_there() -> None:
         assert {key, plain} & used or any(key.startswith(family) for family in families), f"{key} is not used"
     for key in re.findall(r"""say\(\s*["']([a-z_.]+)["']""", text):
         assert key in said or f"{key}.one" in said or key.endswith((".", "_")), f"{key} is missing"
+
+
+@pytest.mark.parametrize(
+    ("at", "problems", "said"),
+    [
+        ("2026-11-27T20:28:00.000Z", [], "Up to date"),
+        (
+            "2026-11-27T19:50:00.000Z",
+            [],
+            "This copy needs a look. The service that keeps it current last spoke 40 minutes",
+        ),
+        ("2026-11-27T20:28:00.000Z", ["a", "b"], "There are 2 things for your administrator to see to."),
+        (None, "nonsense", "Up to date"),
+    ],
+)
+async def test_a_page_says_what_the_service_found_and_that_it_is_silent(
+    settings: BrowseSettings, tmp_path: Path, at: str | None, problems: object, said: str
+) -> None:
+    kit = LocalKit(tmp_path)
+    kit.load("contact", [{"id": 1, "display_name": "Ana"}], org=7, as_of="2026-11-27T08:00:00Z")
+    kit.load("org", [{"id": 7, "name": "Kitchen"}], as_of="2026-11-27T08:00:00Z")
+    row = json.dumps({"at": at, "problems": problems, "places": []}) if at else problems
+    kit.restart()
+    with closing(sqlite3.connect(kit.config.mirror.database)) as daemon, daemon:
+        daemon.execute("INSERT INTO sync_state (name, value) VALUES ('status', ?)", (row,))
+    site = build_datasette(replace(settings, database=kit.config.mirror.database), present=lambda: NOW)
+    text = words(await page(site, "/-/people"))
+    assert said in text and ("Up to date" in text) == (said == "Up to date")
+    close(site)
+
+
+async def test_a_copy_that_is_too_old_says_so_first(lived: Lived, settings: BrowseSettings) -> None:
+    later = build_datasette(
+        replace(settings, database=lived.kit.config.mirror.database), present=lambda: NOW + timedelta(days=3)
+    )
+    text = words(await page(later, "/"))
+    assert "This copy is out of date. It holds everything up to Fri 27 Nov, 00:00." in text and "Up to date" not in text
+    close(later)

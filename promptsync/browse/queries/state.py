@@ -1,7 +1,8 @@
 """How current the copy is, for the line that every page ends with. A handful of look-ups by index."""
 
+import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from promptsync.browse.queries.reader import Reader
 
@@ -23,6 +24,16 @@ def live_until(reader: Reader) -> str | None:
     """When the newest delivery was received."""
     found: str | None = reader.value(_LIVE)
     return found
+
+
+def found_by_service(reader: Reader) -> tuple[str, list[str]] | None:
+    """When the running service last looked for problems, and what it found. None: never, or it cannot be read."""
+    text = reader.value("SELECT value FROM sync_state WHERE name = 'status'")
+    try:
+        found: Any = json.loads(text or "")
+        return str(found["at"]), [str(problem) for problem in found["problems"]]
+    except (ValueError, TypeError, KeyError):
+        return None
 
 
 def taken_over(reader: Reader) -> str | None:
