@@ -12,9 +12,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from account import NOW, Account, LocalKit, load
+from account import NOW, Account, Lived, LocalKit, load
 from browse_sample import FORMULA, ask
-from conftest import Lived
 from looking import links, words
 
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close

@@ -7,9 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from account import NOW, ZONE, Account, LocalKit, Row, iso, load
+from account import NOW, ZONE, Account, Lived, LocalKit, Row, iso, load
 from browse_sample import SCRIPT, ask
-from conftest import Lived
 from looking import links, page, planning, sheet, words
 
 from promptsync.browse.queries import opt_outs as queries

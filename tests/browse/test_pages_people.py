@@ -6,7 +6,7 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from account import Lived, Row
+from account import NOW, Lived, Row
 from browse_sample import FORMULA, ask
 from looking import links, page, planning, sheet, words
 
@@ -113,6 +113,25 @@ async def test_names_and_fields_of_strangers_are_harmless_in_a_sheet(kit: Kit, s
     site = build_datasette(replace(settings, database=kit.config.mirror.database))
     (line,) = await sheet(site, "/-/people.csv")
     assert (line["Name"], line["Phone"], line["'@bad key"]) == ("'" + FORMULA, "+14155550123", "'+1-2")
+    close(site)
+
+
+async def test_who_may_not_be_texted_leaves_the_sheet_within_seconds_however_it_is_told(
+    kit: Kit, settings: BrowseSettings
+) -> None:
+    rows = [{"id": n, "display_name": f"P{n}", "phone": f"+1415555010{n}", "is_opted_out": False} for n in range(1, 6)]
+    kit.load("contact", rows, org=1, as_of="2026-11-26T08:00:00Z")
+    kit.load("contact", rows[:4], org=1, as_of="2026-11-27T08:00:00Z")
+    live = "2026-11-27T20:10:00Z"
+    kit.post("customer/optOut", {"customers": [{"id": 1}], "optOutType": "GLOBAL", "optOut": True, "orgId": 1}, at=live)
+    one_channel = {"customer": {"id": 2}, "orgChannel": {"id": 9}, "optOutType": "PHONE_PROVIDER", "optOut": True}
+    kit.post("customer/optOut", {**one_channel, "orgId": 1}, at=live)
+    site = build_datasette(replace(settings, database=kit.config.mirror.database), present=lambda: NOW)
+    assert [line["Name"] for line in await sheet(site, "/-/people.csv")] == ["P3", "P4"]
+    assert [line["Opted out"] for line in await sheet(site, "/-/people.csv?out=include")] == ["yes", "yes", "no", "no"]
+    assert "P5 (415) 555-0105 may be texted no longer exported" in words(await page(site, "/-/people"))
+    text = words(await page(site, "/"))
+    assert "opted out 2 In the last seven days" in text and "P2 opted out at one of our numbers today, 12:10" in text
     close(site)
 
 

@@ -101,7 +101,7 @@ def _report(visit: Visit, row: Row) -> dict[str, Any]:
         and row["num_sent"] is not None
         and (row["num_sent"], row["num_errors"]) != (counted["ok"], counted["bad"]),
         "official": row["num_sent"] is not None,
-        "usual": usual(ask.before(reader, _start(row) or "", visit.org)),
+        "usual": usual(ask.before(reader, _start(row) or "", row["org_id"] if visit.several else None)),
         "clicks": ask.clicks(reader, row["id"]),
         "why": _reasons(visit, row["id"]) if counted["bad"] else [],
         "example": ask.example(reader, row["id"]),
