@@ -5,7 +5,6 @@ WAL database in a folder it may not write only while the ``-wal`` and ``-shm`` f
 place when it stops.
 """
 
-import re
 import sqlite3
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 from datasette.database import Database  # type: ignore[import-untyped]
 
 from promptsync.browse.queries.tables import TABLES
+from promptsync.browse.row_paging import pages
 from promptsync.errors import ConfigError, Unavailable
 
 _FIRST = 'start "promptsync run" or load a file first'
@@ -70,13 +70,13 @@ def _translated(error: sqlite3.DatabaseError, path: Path) -> ConfigError | Unava
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """How a table page goes through its rows. ``ties``: the key, as SQL. ``by_key``: not by the table's usual sort.
+    """How a table page goes through its rows. ``keys``: of the table. ``by_key``: not by the table's usual sort.
 
     Datasette orders the first page by the sorted column alone and later ones by the key too, so that rows with equal
-    values get lost between the pages; and its later pages of a sorted table scan all earlier rows.
+    values get lost between the pages; and each later page of a sorted table reads all its rows.
     """
 
-    ties: str
+    keys: tuple[str, ...]
     by_key: bool
 
 
@@ -84,7 +84,6 @@ PAGING: ContextVar[Paging | None] = ContextVar("paging", default=None)
 """Set while a table page asks for its rows."""
 
 _COUNT_MS = 25  # of each table; a large one is shown as "many rows"
-_FIRST_PAGE = re.compile(r'( order by (?:\w+|\[[^\]]+\]|"(?:[^"]|"")+")(?: desc)?)( limit [0-9]+)$')
 
 
 class MirrorDatabase(Database):  # type: ignore[misc]
@@ -104,8 +103,14 @@ class MirrorDatabase(Database):  # type: ignore[misc]
         return found
 
     async def execute(self, sql: str, params: Any = None, **options: Any) -> Any:
-        """As Datasette's, but ties are ordered, and failed statements are not logged with their parameters."""
+        """As Datasette's, but pages are read along an index, ties ordered, and failed statements are not logged with
+        their parameters."""
+        options |= {"log_sql_errors": False}
         paging = PAGING.get()
-        if paging and paging.ties:
-            sql = _FIRST_PAGE.sub(lambda found: f"{found[1]}, {paging.ties}{found[2]}", sql)
-        return await super().execute(sql, params, **{**options, "log_sql_errors": False})
+        statements, size = pages(sql, paging.keys) if paging else ([sql], 0)
+        found = await super().execute(statements[0], params, **options)
+        for statement in statements[1:]:
+            if len(found.rows) < size:
+                more = await super().execute(statement, params, **options)
+                found.rows = [*found.rows, *more.rows][:size]
+        return found

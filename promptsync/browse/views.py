@@ -17,7 +17,6 @@ from typing import Any
 from datasette.database import QueryInterrupted  # type: ignore[import-untyped]
 from datasette.utils import (  # type: ignore[import-untyped]
     CustomRow,
-    escape_sqlite,
     tilde_decode,
     urlsafe_components,
 )
@@ -103,7 +102,7 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
         if streamed:
             options["_size"] = "max"
         keys = await self.ds.databases[DATABASE].primary_keys(tilde_decode(request.url_vars["table"]))
-        token = PAGING.set(Paging(", ".join(map(escape_sqlite, keys)), by_key=streamed))
+        token = PAGING.set(Paging(tuple(keys), by_key=streamed))
         try:
             return await super().data(request, *args, **options)
         finally:
