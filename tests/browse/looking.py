@@ -67,7 +67,7 @@ class Planning(Reader):
         return {sql: lines for sql, lines in found.items() if lines}
 
 
-_SCAN = re.compile(r"SCAN (?!\(subquery|CONSTANT ROW|\w+ VIRTUAL TABLE)")
+_SCAN = re.compile(r"SCAN (?!k$|\(subquery|CONSTANT ROW|\w+ VIRTUAL TABLE)")
 """All of something is read, but for a list of ours, or what a search has found."""
 
 
