@@ -18,6 +18,9 @@ from promptsync.model import Column, Kind, Table
 Context = dict[str, Any]
 _NAMING = ("_col", "_sort", "_sort_desc", "_facet", "_label")
 _SCOPES = ("org_id", "workspace_id")
+_MAIN = 8
+EVERY = "_all"
+"""What an address asks for all columns by."""
 
 
 def named(request: Request) -> set[str]:
@@ -35,6 +38,15 @@ def hidden(name: str, table: Table | None) -> bool:
     """Whether a table leaves a column out unless asked for it."""
     column = declared_column(name, table)
     return name.startswith("_") or (column is not None and column.kind is Kind.BLOB)
+
+
+def main(table: Table | None, names: Collection[str]) -> set[str]:
+    """Of a table's columns (``names``) those that a page of it shows unless asked for more: what is declared, else the
+    first ones; all of a table that is not declared."""
+    if table is None:
+        return set(names)
+    usual = table.main or tuple(c.name for c in table.columns if c.name not in _SCOPES)[:_MAIN]
+    return {*usual, *_SCOPES, *table.key, ABSENT}
 
 
 def tidy(context: Context, kept: Collection[str]) -> None:

@@ -30,7 +30,7 @@ from promptsync.browse.links import filtered, incoming
 from promptsync.browse.mirror import PAGING, Paging
 from promptsync.browse.queries.tables import counts_of
 from promptsync.browse.settings import DATABASE, BrowseSettings
-from promptsync.browse.shown import Context, declared_column, drop_hidden, hidden, named, tidy
+from promptsync.browse.shown import EVERY, Context, declared_column, drop_hidden, hidden, main, named, tidy
 from promptsync.model import Kind, Table
 
 
@@ -74,8 +74,12 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
     async def columns_to_select(self, table_columns: list[str], pks: list[str], request: Request) -> list[str]:
         """The columns that the address asks for; by default all but the hidden ones."""
         columns: list[str] = await super().columns_to_select(table_columns, pks, request)
-        kept = {*pks, ABSENT, *named(request)}
-        return [name for name in columns if name in kept or not hidden(name, _declared(self.ds, request))]
+        kept, table = {*pks, ABSENT, *named(request)}, _declared(self.ds, request)
+        shown = [name for name in columns if name in kept or not hidden(name, table)]
+        if request.url_vars["format"] is None and not {EVERY, "_col"} & request.args.keys():
+            kept |= main(table, shown)
+            shown = [name for name in shown if name in kept]
+        return shown
 
     async def data(self, request: Request, *args: Any, **options: Any) -> Any:
         """Datasette's data; what the template shows is dressed."""
@@ -89,7 +93,9 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
             context: Context = await extra()
             if "display_columns" in context:  # not a canned query
                 kept = named(request)
-                context["filter_columns"] = [c for c in context["filter_columns"] if c in kept or not hidden(c, table)]
+                every = [column.name for column in table.columns] if table else context["filter_columns"]
+                context["filter_columns"] = [c for c in every if c in kept or not hidden(c, table)]
+                context["more_columns"] = EVERY not in request.args and "_col" not in request.args
                 context["sorted_facet_results"] = _facets_in_words(context["sorted_facet_results"], table)
                 tidy(context, kept)
             return context

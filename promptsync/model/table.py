@@ -155,6 +155,7 @@ class Table:
     views: tuple[View, ...] = ()
     counted: DayCount | None = None
     title: str = ""
+    main: tuple[str, ...] = ()  # columns that a list of its rows shows unless asked for more; the first ones if blank
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

@@ -187,6 +187,6 @@ def test_backwards_is_followed_only_what_an_index_or_a_key_answers(schema: Schem
 async def test_a_key_of_several_columns_is_not_said_twice(cio_site: MirrorDatasette) -> None:
     text = await page(cio_site, "/mirror/cio_deliveries")
     assert '<a href="/mirror/cio_deliveries/7,d1" title="7,d1" aria-label="open 7,d1">open</a>' in text
-    assert "not shown: workspace_id 7</p>" in text
+    assert "not shown: Workspace 7</p>" in text
     assert SCRIPT not in await page(cio_site, "/mirror/cio_people")
     assert '<span class="count">view</span>' in await page(cio_site, "/mirror")

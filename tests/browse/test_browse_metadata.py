@@ -17,7 +17,7 @@ def test_message_has_all_that_its_declaration_says(schema: Schema) -> None:
     assert entry["label_column"] == "content"
     assert entry["sort_desc"] == "created_timestamp"
     assert "sort" not in entry
-    assert entry["facets"] == ["is_outgoing", "is_successful"]
+    assert "facets" not in entry  # they would count millions of rows
     assert (entry["fts_table"], entry["fts_pk"]) == ("message_fts", "id")
     assert entry["size"] == 50
 

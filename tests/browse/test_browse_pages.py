@@ -61,8 +61,8 @@ async def test_absence_is_said_in_words_where_it_is_so(site: MirrorDatasette) ->
 
 
 async def test_blank_columns_are_left_out_and_named(site: MirrorDatasette) -> None:
-    text = await page(site, "/mirror/contact")
-    assert re.search("Blank in all of these rows and not shown: [^<]*timezone", text)
+    text = await page(site, "/mirror/contact?_all=1")
+    assert re.search("Blank in all of these rows and not shown: [^<]*Time zone", text)
     assert 'data-column="timezone"' not in text
     assert "col-timezone" not in text
     assert "col-timezone" in await page(site, "/mirror/contact?_col=timezone")
@@ -71,7 +71,7 @@ async def test_blank_columns_are_left_out_and_named(site: MirrorDatasette) -> No
 async def test_an_organization_that_all_rows_have_is_said_once(site: MirrorDatasette) -> None:
     text = await page(site, "/mirror/contact")
     assert re.search(
-        'same in all of these rows and not shown: org_id <a href="/mirror/org/7"[^>]*>Kitchen &amp; Co', text
+        'same in all of these rows and not shown: Organization <a href="/mirror/org/7"[^>]*>Kitchen &amp; Co', text
     )
     assert "col-org_id" not in text
     for path in ("/mirror/contact?_col=org_id", "/mirror/contact?_sort=org_id", "/mirror/broadcast"):
@@ -191,10 +191,31 @@ async def test_a_stream_of_csv_goes_by_key_in_large_pages(
 
 
 async def test_cells_and_facets_read_as_words(site: MirrorDatasette) -> None:
-    text = await page(site, "/mirror/message")
+    text = await page(site, "/mirror/message?_all=1&_facet=is_outgoing")
     assert 'title="2026-02-04 08:00:07.500 UTC">4 Feb 2026, 00:00</time>' in text
     assert "(415) 555-0123" in text
     assert re.search(r">yes</a> 4\s*</li>", text)
+
+
+async def test_a_list_shows_few_columns_in_plain_words_until_it_is_asked_for_all(site: MirrorDatasette) -> None:
+    text = await page(site, "/mirror/message")
+    heads = [head for head in re.findall(r'<th class="col-([^"]+)"', text) if head != "Link"]
+    assert 4 < len(heads) <= 10 and "col-contact_phone" not in text
+    assert re.search(r'class="col-is_outgoing"[^>]*><a [^>]*>Sent by us</a>', text) and "<h1>Messages</h1>" in text
+    more = re.search(r'<a href="([^"]+)">Show all columns</a>', text)
+    assert more
+    every = await page(site, more[1].replace("&amp;", "&"))
+    assert "col-contact_phone" in every and "Show fewer columns" in every
+    assert (
+        "_all" not in (await rows(site, "/mirror/message.csv"))[0]
+        and "segments" in (await rows(site, "/mirror/message.csv"))[0]
+    )
+    assert '<details class="fold"><summary>' in text  # filters are folded until there is one
+    assert '<details class="fold" open>' in await page(site, "/mirror/message?is_outgoing=1")
+
+
+async def test_no_table_counts_its_values_unasked(site: MirrorDatasette) -> None:
+    assert "facet-results" not in await page(site, "/mirror/message")
 
 
 async def test_tables_are_grouped_and_internal_ones_left_out(site: MirrorDatasette) -> None:

@@ -63,6 +63,10 @@ CONTACT = exported_table(
     sort="updated_timestamp",
     facets=("is_opted_out", "region"),
     search=("display_name", "phone"),
+    main=(
+        *("display_name", "phone", "is_opted_out", "opt_out_timestamp", "created_timestamp", "updated_timestamp"),
+        "region",
+    ),
     indexes=(("phone",), ("updated_timestamp",), ("is_opted_out",), ("region",), ("display_name",)),
     partial_indexes=(
         ("opt_out_timestamp", "opt_out_timestamp IS NOT NULL"),
@@ -174,8 +178,11 @@ MESSAGE = exported_table(
     ),
     label="content",
     sort="created_timestamp",
-    facets=("is_outgoing", "is_successful"),
     search=("content",),
+    main=(
+        *("created_timestamp", "contact_id", "is_outgoing", "content", "is_successful", "error_message"),
+        *("broadcast_id", "team_member_id"),
+    ),
     indexes=(("contact_id", "created_timestamp"), ("created_timestamp",)),
     partial_indexes=(
         Index("message_inbound", ("created_timestamp", "contact_id", "is_outgoing"), "is_outgoing = 0"),
@@ -249,6 +256,10 @@ BROADCAST = exported_table(
     label="description",
     sort="start_timestamp",
     facets=("status", "is_p2p"),
+    main=(
+        *("description", "status", "start_timestamp", "num_contacts", "num_sent", "num_errors", "num_opt_outs"),
+        "num_responded",
+    ),
     indexes=(("created_timestamp",), ("start_timestamp",), ("status",)),
 )
 
