@@ -33,10 +33,12 @@ _HEADERS = {"content-security-policy": POLICY}
 
 def page_routes(pages: tuple[Page, ...]) -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
     """Patterns and views, for Datasette's ``register_routes``."""
-    return [(f"^{page.address}$", _view(page)) for page in pages]
+    return [(f"^{page.address}$", view(page)) for page in pages]
 
 
-def _view(page: Page) -> Callable[..., Awaitable[Any]]:
+def view(page: Page) -> Callable[..., Awaitable[Any]]:
+    """Answers a request for a page, for Datasette."""
+
     async def answer(request: Request, datasette: Any) -> Any:
         if not may(datasette.browse, request.actor, page.need.value):
             raise Forbidden(page.need.value)

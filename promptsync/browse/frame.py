@@ -21,6 +21,7 @@ from promptsync import __version__
 from promptsync.browse import phones
 from promptsync.browse.cells import clean
 from promptsync.browse.dates import iso
+from promptsync.browse.metadata import INTERNAL, table_groups
 from promptsync.browse.page import Page, Shown, Visit
 from promptsync.browse.queries.state import exported_until, found_by_service, live_until, taken_over
 from promptsync.browse.settings import BrowseSettings
@@ -73,6 +74,9 @@ class Frame:
             has=has,
             links={name: path for name, path in _LINKS.items() if has(path) or name == "data"},
             plugin_pages=settings.pages,
+            table_groups=table_groups(settings.schema),
+            known_tables={*(one.name for one in (*settings.schema, *settings.schema.views)), *INTERNAL},
+            admins=settings.admins,
             table_title=lambda name: settings.schema[name].title if name in settings.schema else name,
         )
 

@@ -16,7 +16,7 @@ from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table, View
 from promptsync.model.plain_words import plain
 
 PAGE_SIZE = 50
-_INTERNAL = ("sync_state", "sync_full_list", "sync_change", "sync_touched", "sync_zone", "_sqlite_migrations")
+INTERNAL = ("sync_state", "sync_full_list", "sync_change", "sync_touched", "sync_zone", "_sqlite_migrations")
 _TITLE = "promptsync"
 _ABOUT = "A copy of the messaging account, kept current by promptsync. Nothing can be changed here."
 _ABSENT = "Since when the exports no longer have the row; blank while they do"
@@ -29,7 +29,7 @@ def metadata(schema: Schema, extra_columns: Mapping[str, Sequence[str]] | None =
     extra = extra_columns or {}
     tables = {table.name: _table(table, extra.get(table.name, ())) for table in schema}
     tables |= {view.name: _view(view, tables[view.table]) for view in schema.views}
-    for name in _INTERNAL:
+    for name in INTERNAL:
         tables.setdefault(name, {})["hidden"] = True
     database = {"title": "All tables", "description": _ABOUT, "tables": tables, "groups": _groups(schema)}
     return {"title": _TITLE, "description": _ABOUT, "databases": {DATABASE: database}}
@@ -78,9 +78,21 @@ def _groups(schema: Schema) -> list[dict[str, Any]]:
     """The tables under headings for people, in order of declaration, internal ones left out."""
     groups: dict[str, list[str]] = {}
     for table in schema:
-        if table.name not in _INTERNAL:
+        if table.name not in INTERNAL:
             groups.setdefault(_group(table), []).extend((table.name, *(view.name for view in table.views)))
     return [{"title": title, "tables": tables} for title, tables in groups.items()]
+
+
+def table_groups(schema: Schema) -> list[dict[str, Any]]:
+    """The same with what a page says of each: ``name``, ``title``, ``about`` and ``kind`` (table or view)."""
+    views = {view.name: view for view in schema.views}
+
+    def said(name: str) -> dict[str, str]:
+        one = views.get(name) or schema[name]
+        kind = "view" if name in views else "table"
+        return {"name": name, "title": one.title or plain(name), "about": one.about, "kind": kind}
+
+    return [{**group, "tables": [said(name) for name in group["tables"]]} for group in _groups(schema)]
 
 
 def _group(table: Table) -> str:

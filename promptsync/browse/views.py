@@ -25,9 +25,11 @@ from datasette.views.database import DatabaseView  # type: ignore[import-untyped
 from datasette.views.row import RowView  # type: ignore[import-untyped]
 from datasette.views.table import TableView  # type: ignore[import-untyped]
 
+from promptsync.browse.answering import view as page_view
 from promptsync.browse.cells import ABSENT, guarded, yes_no
 from promptsync.browse.links import filtered, incoming
 from promptsync.browse.mirror import PAGING, Paging
+from promptsync.browse.pages import data
 from promptsync.browse.queries.tables import counts_of
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.browse.shown import EVERY, Context, declared_column, drop_hidden, hidden, main, named, tidy
@@ -38,10 +40,17 @@ def routes() -> list[tuple[str, Callable[..., Awaitable[Response]]]]:
     """Our pages' patterns and views, for Datasette's ``register_routes``."""
     table = rf"/(?P<database>{DATABASE})/(?P<table>[^\/\.]+)"
     return [
-        (rf"/(?P<database>{DATABASE})(\.(?P<format>(?!db$)\w+))?$", _view(MirrorDatabaseView)),
+        (rf"/(?P<database>{DATABASE})(\.(?P<format>(?!db$)\w+))?$", _list_or_sql),
         (rf"{table}(\.(?P<format>\w+))?$", _view(MirrorTableView)),
         (rf"/(?P<database>{DATABASE})/(?P<table>[^/]+?)/(?P<pks>[^/]+?)(\.(?P<format>\w+))?$", _view(MirrorRowView)),
     ]
+
+
+async def _list_or_sql(request: Request, datasette: Any) -> Any:
+    """Our list of tables, but Datasette's answer to SQL, and its list for programs."""
+    if "sql" in request.args or request.url_vars["format"] is not None:
+        return await MirrorDatabaseView(datasette).dispatch_request(request)
+    return await _all_data(request, datasette)
 
 
 def _view(view: Any) -> Callable[..., Awaitable[Response]]:
@@ -49,6 +58,9 @@ def _view(view: Any) -> Callable[..., Awaitable[Response]]:
         return await view(datasette).dispatch_request(request)
 
     return answer
+
+
+_all_data = page_view(data.PAGE)
 
 
 class _Guarded:

@@ -128,9 +128,9 @@ async def test_views_are_listed_described_and_shown_without_hidden_columns(
     cio_site: MirrorDatasette, schema: Schema
 ) -> None:
     listed = await page(cio_site, "/mirror")
-    assert "Other tables and views" not in listed
+    assert "Other tables" not in listed
     for view in schema.views:
-        assert f'<a href="/mirror/{view.name}">' in listed and view.about in unescape(listed)
+        assert f'href="/mirror/{view.name}">' in listed and view.about in unescape(listed)
         text = await page(cio_site, f"/mirror/{view.name}")
         assert view.about in unescape(text)
         assert not re.search("_row_at|_rev", text)
@@ -186,7 +186,7 @@ def test_backwards_is_followed_only_what_an_index_or_a_key_answers(schema: Schem
 
 async def test_a_key_of_several_columns_is_not_said_twice(cio_site: MirrorDatasette) -> None:
     text = await page(cio_site, "/mirror/cio_deliveries")
-    assert '<a href="/mirror/cio_deliveries/7,d1" title="7,d1" aria-label="open 7,d1">open</a>' in text
+    assert 'href="/mirror/cio_deliveries/7,d1" title="7,d1" aria-label="open 7,d1">open</a>' in text
     assert "not shown: Workspace 7</p>" in text
     assert SCRIPT not in await page(cio_site, "/mirror/cio_people")
-    assert '<span class="count">view</span>' in await page(cio_site, "/mirror")
+    assert "a view" in await page(cio_site, "/mirror")

@@ -92,7 +92,7 @@ async def test_a_table_is_counted_for_longer_than_5_ms(site: MirrorDatasette, mo
         return await execute(sql, *args, **options)
 
     monkeypatch.setattr(database, "execute", listening)
-    await page(site, "/mirror")
+    await page(site, "/mirror.json")
     assert limits == {25}
 
 
@@ -270,3 +270,17 @@ def test_a_connection_can_neither_write_nor_attach(mirror: Path) -> None:
     with pytest.raises(sqlite3.OperationalError, match="too many attached"):
         connection.execute("ATTACH ':memory:' AS other")
     connection.close()
+
+
+async def test_the_list_of_tables_asks_next_to_nothing(site: MirrorDatasette, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither Datasette's questions about each table, nor any count."""
+    database, asked = site.databases["mirror"], []
+
+    async def listening(sql: str, *args: object, **options: object) -> object:
+        asked.append(sql)
+        raise AssertionError(sql)
+
+    monkeypatch.setattr(database, "execute", listening)
+    text = await page(site, "/mirror")
+    assert not asked and "All data" in text and ">People</a>" in text
+    assert "Run SQL" not in text and "Run SQL" in (await ask(site, "/mirror", "ana")).text

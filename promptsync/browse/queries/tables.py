@@ -1,6 +1,6 @@
 """The statements that Datasette runs for its own pages, and that a start begins with.
 
-Owns their text. Runs nothing, opens nothing.
+Owns their text, and what there is beside the declared tables. Opens nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,22 @@ from typing import Final
 
 from datasette.utils import escape_sqlite  # type: ignore[import-untyped]
 
+from promptsync.browse.queries.reader import Reader
+
 TABLES: Final = (
     "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table' "
     "ORDER BY 1, c.cid"
 )
 """Every table with its columns, in their order."""
+
+
+def other_tables(reader: Reader) -> list[str]:
+    """Names of all tables and views but SQLite's and those of the search, which have rows of other tables."""
+    rows = reader.rows(
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT GLOB '*_fts*' "
+        "AND name NOT GLOB 'sqlite_*' ORDER BY name"
+    )
+    return [row["name"] for row in rows]
 
 
 def counts_of(sources: Iterable[tuple[str, Sequence[str]]]) -> str:
