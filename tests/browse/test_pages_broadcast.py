@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from account import NOW, Account, Lived, LocalKit, Row, iso, load
@@ -156,6 +157,29 @@ async def test_a_live_reply_counts_before_the_export_says_so_and_only_if_nothing
     after = numbers(await page(site, f"/-/broadcast/{cast['id']}"))["Replied"]
     assert after == before + 1
     assert len(await sheet(site, f"/-/broadcast/{cast['id']}/replied.csv")) == after
+
+
+async def test_replies_and_opt_outs_belong_to_the_last_broadcast_before_them(
+    tmp_path: Path, settings: BrowseSettings
+) -> None:
+    kit = LocalKit(tmp_path)
+    night, person = "2026-11-27T08:00:00Z", {"id": 1, "display_name": "Ana", "phone": "+14155550101"}
+    starts = {5: iso(NOW - timedelta(hours=40)), 6: iso(NOW - timedelta(hours=20))}
+    kit.load("contact", [person | {"is_opted_out": False}], org=7, as_of=night)
+    kit.load("broadcast", [{"id": n, "start_timestamp": at} for n, at in starts.items()], org=7, as_of=night)
+    sent = {"contact_id": 1, "is_outgoing": True, "is_successful": True, "is_broadcast": True, "segments": 1}
+    rows = [sent | {"id": n, "created_timestamp": at, "broadcast_id": n} for n, at in starts.items()]
+    kit.load("message", rows, org=7, as_of=night)
+    _post(kit, 1, 1, NOW - timedelta(hours=2), "CUSTOMER")
+    body = {"customers": [{"id": 1}], "optOutType": "GLOBAL", "optOut": True, "orgId": 7}
+    kit.post("customer/optOut", body, at=iso(NOW - timedelta(hours=1)))
+    site = build_datasette(replace(settings, database=kit.config.mirror.database), present=lambda: NOW)
+    for id_, n in ((5, 0), (6, 1)):
+        found = numbers(await page(site, f"/-/broadcast/{id_}"))
+        assert (found["Replied"], found["Opted out afterwards"]) == (n, n)
+        assert len(await sheet(site, f"/-/broadcast/{id_}/opted-out.csv")) == n
+    close(site)
+    kit.restart()
 
 
 def _post(kit: LocalKit, id_: int, contact: int, at: datetime, who: str) -> None:

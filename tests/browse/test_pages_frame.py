@@ -31,6 +31,12 @@ async def test_staff_and_administrators_see_it_and_nobody_else(lived: Lived, pat
         assert (await ask(lived.site, path, user)).status_code == status
 
 
+async def test_a_page_asks_for_the_right_itself(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptsync.browse.gate.needs", lambda *_: Need.NOTHING)
+    for path in (*LISTS, "/-/people.csv"):
+        assert (await ask(lived.site, path)).status_code == 403, path
+
+
 @pytest.mark.parametrize("path", LISTS)
 async def test_no_script_no_inline_style_and_nothing_from_elsewhere(lived: Lived, path: str) -> None:
     answer = await ask(lived.site, path, "sam")
