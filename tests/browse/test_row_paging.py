@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 import pytest
+from account import Lived
 from browse_sample import ask
-from conftest import Lived
 from looking import links, page
 
 from promptsync.browse import mirror
