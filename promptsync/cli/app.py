@@ -16,7 +16,7 @@ from promptsync import __version__
 from promptsync.cli.context import NOT_NOW, App, exit_code
 from promptsync.cli.output import complain, discard_output, is_about_output, reader_gone, written
 from promptsync.daemon.logs import set_up_logs
-from promptsync.errors import PromptsyncError, where_raised
+from promptsync.errors import ConfigError, PromptsyncError, where_raised
 
 _SERVICES = ("run", "browse")
 """Commands whose lines a journal keeps; the others speak to a person."""
@@ -94,9 +94,17 @@ class _Group(click.Group):
 
 
 def _of_plugins(ctx: click.Context) -> dict[str, click.Command]:
+    from promptsync.config import find_config, load_config
+
+    try:
+        config = load_config(find_config(ctx.params.get("config_path"), os.environ, Path.cwd()))
+    except ConfigError:
+        return {}  # the command that needs it says so
+    if not config.plugins.enabled:
+        return {}
     from promptsync.cli.extended import plugin_commands
 
-    return plugin_commands(ctx.params.get("config_path"))
+    return plugin_commands(config)
 
 
 def _of_plugins_if_possible(ctx: click.Context) -> dict[str, click.Command]:

@@ -26,14 +26,8 @@ from promptsync.store.connect import open_reader
 from promptsync.vendors import declared_schema
 
 
-def plugin_commands(config_path: Path | None) -> dict[str, click.Command]:
+def plugin_commands(config: Config) -> dict[str, click.Command]:
     """The commands of the enabled plugins, by name. Raises ConfigError."""
-    try:
-        config = load_config(find_config(config_path, os.environ, Path.cwd()))
-    except ConfigError:
-        return {}  # the command that needs it says so
-    if not config.plugins.enabled:
-        return {}
     extensions = load_extensions(config)
     extensions.close()
     commands = [command for plugin in extensions.plugins for command in plugin.declared.commands]
