@@ -77,8 +77,7 @@ def extra_template_vars(datasette: Any) -> dict[str, object]:
     settings = _settings(datasette)
     if settings is None:
         return {}
-    shown = {"promptsync_version": __version__, "zone": settings.zone.key}
-    return {**shown, "anonymous": settings.anonymous}
+    return {"promptsync_version": __version__, "zone": settings.zone.key}
 
 
 @hookimpl  # type: ignore[untyped-decorator]

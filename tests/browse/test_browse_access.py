@@ -28,6 +28,8 @@ READ = [
     "/mirror/sync_event/1",
     "/mirror/sync_reject/1.blob?_blob_column=original",
     "/-/actor.json",
+    "/-/contact/1",
+    "/-/messages",
 ]
 ADMINISTER = [
     "/mirror?sql=select+1",

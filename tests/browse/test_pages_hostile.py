@@ -147,8 +147,8 @@ async def crawl(site: MirrorDatasette, user: str, of_a_kind: int) -> dict[str, s
 
 
 async def test_every_link_of_a_hostile_mirror_answers_and_nothing_is_unescaped(hostile: MirrorDatasette) -> None:
-    found = await crawl(hostile, "sam", 6)
-    assert len(found) > 100 and {"/-/people", "/-/broadcasts"} <= found.keys()
+    found = await crawl(hostile, "sam", 4)
+    assert len(found) > 70 and {"/-/people", "/-/broadcasts"} <= found.keys()
     for link, html in found.items():
         Tags(link).feed(html)
         assert not _TURNING.search(html), link
@@ -177,7 +177,7 @@ async def test_every_page_answers_an_administrator_and_nobody_else_sees_it(lived
 
 
 async def test_every_page_of_two_organisations_answers(both: Lived) -> None:
-    found = await crawl(both.site, "sam", 3)
+    found = await crawl(both.site, "sam", 2)
     assert any("org=8" in link for link in found)
     other = {row["id"] for row in both.accounts[0].tables["contact"]}
     for link, html in found.items():
