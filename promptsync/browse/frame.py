@@ -139,6 +139,7 @@ def _environment(words: Words) -> jinja2.Environment:
         phone=phones.shown,
         dialled=phones.dialled,
         person=lambda row: person_label(words, row),
+        cast_name=lambda name, id_: broadcast_label(words, name, id_),
         version=__version__,
     )
     environment.filters["cut"] = cut
@@ -149,9 +150,13 @@ def person_label(words: Words, row: Mapping[str, Any] | None) -> str:
     """What to call somebody: the name, else the number, else that they are not known yet."""
     if row is None:
         return str(words.say("person.unmatched"))
-    return (
-        clean(row["name"]).strip() or phones.shown(row["phone"]) or str(words.say("person.numbered", id=str(row["id"])))
-    )
+    known = clean(row["name"]).strip() or phones.shown(clean(row["phone"]).strip())
+    return known or str(words.say("person.numbered", id=str(row["id"])))
+
+
+def broadcast_label(words: Words, name: str | None, id_: int) -> str:
+    """What to call a broadcast: its description, else its number."""
+    return clean(name).strip() or str(words.say("broadcast.numbered", id=str(id_)))
 
 
 def cut(text: str | None, length: int) -> str:

@@ -59,7 +59,7 @@ class Tags(HTMLParser):
 
     def __init__(self, link: str) -> None:
         super().__init__()
-        self._link = link
+        self._link, self._text = link, ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         assert tag in _OURS, (self._link, tag)
@@ -67,6 +67,13 @@ class Tags(HTMLParser):
             assert not name.startswith("on") and name not in ("style", "srcdoc"), (self._link, tag, name)
             if name in ("href", "src", "action"):
                 assert re.match(r"/|#|tel:\+?\d+$", value or ""), (self._link, value)
+        self._text = "" if tag == "a" else self._text
+
+    def handle_data(self, data: str) -> None:
+        self._text += data.strip()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag != "a" or self._text, (self._link, "a link without a word")
 
 
 def _spoil(database: Path) -> None:

@@ -14,7 +14,7 @@ from datasette.utils.asgi import NotFound  # type: ignore[import-untyped]
 from promptsync.browse import charts
 from promptsync.browse.dates import iso
 from promptsync.browse.failures import failure
-from promptsync.browse.frame import person_label
+from promptsync.browse.frame import broadcast_label, person_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
 from promptsync.browse.pages.broadcasts import usual
 from promptsync.browse.paging import whole
@@ -52,7 +52,7 @@ def broadcast(visit: Visit) -> Answer:
     row = ask.broadcast(visit.reader, id_) if id_ is not None else None
     if row is None:
         raise NotFound(visit.say("broadcast.nothing"))
-    row["name"] = row["description"] or visit.say("broadcast.numbered", id=str(row["id"]))
+    row["name"] = broadcast_label(visit.words, row["description"], row["id"])
     which = visit.parts["which"]
     if not which:
         return Shown("broadcast.html", row["name"][:80], _report(visit, row))

@@ -140,7 +140,7 @@ def tag_names(reader: Reader) -> list[str]:
 
 def list_names(reader: Reader) -> list[str]:
     """The contact lists, at most ``CHIPS``."""
-    sql = "SELECT DISTINCT name FROM contact_list WHERE name IS NOT NULL ORDER BY name LIMIT :n"
+    sql = "SELECT DISTINCT name FROM contact_list WHERE trim(name) <> '' ORDER BY name LIMIT :n"
     return [row["name"] for row in reader.rows(sql, n=CHIPS)]
 
 
@@ -149,7 +149,7 @@ def _distinct(table: str, column: str) -> str:
     least = f"SELECT min({column}) FROM {table}"
     return (
         f"WITH RECURSIVE k(name) AS ({least} UNION ALL SELECT ({least} WHERE {column} > k.name) FROM k "
-        "WHERE k.name IS NOT NULL) SELECT name FROM k WHERE name <> ''"
+        "WHERE k.name IS NOT NULL) SELECT name FROM k WHERE trim(name) <> ''"
     )
 
 

@@ -96,7 +96,7 @@ def facts(reader: Reader, id_: int) -> dict[str, Any]:
         "SELECT created_timestamp, type FROM opt_out WHERE contact_id = :id ORDER BY created_timestamp DESC LIMIT 1"
     )
     return {
-        "tags": [row["name"] for row in reader.rows(tags, id=id_, n=_FACTS) if row["name"]],
+        "tags": [row["name"] for row in reader.rows(tags, id=id_, n=_FACTS) if (row["name"] or "").strip()],
         "lists": reader.rows(lists, id=id_, n=_FACTS),
         "fields": reader.rows(fields, id=id_, n=_FACTS),
         "last_out": reader.row(last_out, id=id_),
