@@ -98,8 +98,12 @@ def table_groups(schema: Schema) -> list[dict[str, Any]]:
 def _group(table: Table) -> str:
     if table.filled_by in (FilledBy.CHANGE_SET, FilledBy.EXPORT):
         return table.vendor
-    if table.role is Role.OWN:
+    if table.role is Role.OWN and not table.vendor:
         return "How this copy is kept"
     if table.role is Role.HAPPENED:
         return "What happened, event by event"
-    return "People, messages and broadcasts" if table.exported else "Conversations, team, channels and lists"
+    return (
+        "People, messages and broadcasts"
+        if table.exported or table.role is Role.OWN
+        else "Conversations, team, channels and lists"
+    )
