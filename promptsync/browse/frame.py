@@ -7,7 +7,6 @@ text around, then escaped. Blocking: it runs on the page's thread, but for the p
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -23,12 +22,11 @@ from promptsync.browse.cells import clean
 from promptsync.browse.dates import iso
 from promptsync.browse.metadata import INTERNAL, table_groups
 from promptsync.browse.page import Page, Shown, Visit
-from promptsync.browse.queries.state import exported_until, found_by_service, live_until, taken_over
+from promptsync.browse.queries.state import SILENT, exported_until, found_by_service, live_until, taken_over
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.words import Words
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
-_SILENT: Final = timedelta(minutes=15)  # three times as long as the service takes from one look to the next
 _LINKS: Final = {
     "home": "/",
     "people": "/-/people",
@@ -116,9 +114,9 @@ class Frame:
         exported, live = exported_until(visit.reader, orgs), live_until(visit.reader)
         limit = iso(visit.dates.now - self._stale_after)
         empty = exported is None and live is None and taken_over(visit.reader) is None
-        looked, problems = found_by_service(visit.reader) or (None, [])
-        silent = looked if looked is not None and looked < iso(visit.dates.now - _SILENT) else None
-        return Copy(exported, live, exported is not None and exported < limit, empty, silent, len(problems))
+        found = found_by_service(visit.reader) or {"at": None, "problems": []}
+        silent = found["at"] if found["at"] and found["at"] < iso(visit.dates.now - SILENT) else None
+        return Copy(exported, live, exported is not None and exported < limit, empty, silent, len(found["problems"]))
 
 
 def _environment(words: Words) -> jinja2.Environment:

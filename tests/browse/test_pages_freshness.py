@@ -13,6 +13,7 @@ from browse_sample import SCRIPT, ask
 from looking import page, planning, words
 
 from promptsync.browse.queries import freshness as queries
+from promptsync.browse.queries.state import found_by_service
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
 from promptsync.store.ledger import keep_status
@@ -109,7 +110,7 @@ async def test_nobody_gets_an_answer_without_a_right(lived: Lived) -> None:
 
 def test_a_handful_of_look_ups(lived: Lived) -> None:
     with planning(lived.kit.config.mirror.database) as reader:
-        queries.found_by_service(reader)
+        found_by_service(reader)
         queries.nightly(reader, [7])
         queries.other_files(reader)
         queries.waiting(reader)

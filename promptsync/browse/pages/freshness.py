@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from promptsync.browse.access import Need
 from promptsync.browse.dates import iso
 from promptsync.browse.page import Answer, Document, Page, Shown, Visit
 from promptsync.browse.queries import freshness as ask
 from promptsync.browse.queries.reader import BOUND
-from promptsync.browse.queries.state import exported_until, live_until, taken_over
+from promptsync.browse.queries.state import SILENT, exported_until, found_by_service, live_until, taken_over
 
-SILENT: Final = timedelta(minutes=15)
 """Three times as long as the service takes from one look to the next."""
 
 
@@ -33,7 +31,7 @@ def look(visit: Visit) -> Freshness:
     reader, now = visit.reader, visit.dates.now
     orgs = [visit.org] if visit.org is not None else [one["id"] for one in visit.orgs]
     exported, live = exported_until(reader, orgs), live_until(reader)
-    found = ask.found_by_service(reader)
+    found = found_by_service(reader)
     silent = found is None or found["at"] < iso(now - SILENT)
     if exported is None and live is None and taken_over(reader) is None:
         answer, why = "no", "empty"

@@ -1,8 +1,7 @@
-"""What the page about freshness asks: what the service last found, and the newest of every table."""
+"""What the page about freshness asks: the newest of every table, and what waits."""
 
-import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 from promptsync.browse.queries.reader import BOUND, Reader, Row
 from promptsync.browse.queries.state import NIGHTLY
@@ -12,23 +11,6 @@ _SNAPSHOT: Final = (
     'FROM sync_snapshot s LEFT JOIN sync_file f ON f.id = s.file_id WHERE s."table" = :name AND s.org_id = :org '
     "ORDER BY s.at DESC LIMIT 1"
 )
-
-
-def found_by_service(reader: Reader) -> dict[str, Any] | None:
-    """What the running service put down when it last looked: ``at``, ``problems``, ``places``. None: never, or not
-    readable."""
-    text = reader.value("SELECT value FROM sync_state WHERE name = 'status'")
-    try:
-        found = json.loads(text or "")
-        return {
-            "at": str(found["at"]),
-            "problems": [str(problem) for problem in found["problems"]],
-            "places": [
-                {name: str(place[name] or "") for name in ("name", "last_success")} for place in found["places"]
-            ],
-        }
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def nightly(reader: Reader, orgs: Iterable[int]) -> list[Row]:

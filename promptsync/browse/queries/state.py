@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, Final
 
 from promptsync.browse.queries.reader import Reader
 
 NIGHTLY: Final = ("contact", "contact_data", "contact_tag", "opt_out", "opt_in", "message", "broadcast")
 """The exported tables that staff work with."""
+
+SILENT: Final = timedelta(minutes=15)
+"""How old the service's last look may be: three times as long as it takes from one to the next."""
 
 _NEWEST: Final = 'SELECT as_of FROM sync_snapshot WHERE "table" = :name AND org_id = :org ORDER BY at DESC LIMIT 1'
 _LIVE: Final = "SELECT received_at FROM sync_event ORDER BY received_at DESC LIMIT 1"
@@ -26,12 +30,19 @@ def live_until(reader: Reader) -> str | None:
     return found
 
 
-def found_by_service(reader: Reader) -> tuple[str, list[str]] | None:
-    """When the running service last looked for problems, and what it found. None: never, or it cannot be read."""
+def found_by_service(reader: Reader) -> dict[str, Any] | None:
+    """What the running service put down when it last looked: ``at``, ``problems``, ``places``. None: never, or not
+    readable."""
     text = reader.value("SELECT value FROM sync_state WHERE name = 'status'")
     try:
-        found: Any = json.loads(text or "")
-        return str(found["at"]), [str(problem) for problem in found["problems"]]
+        found = json.loads(text or "")
+        return {
+            "at": str(found["at"]),
+            "problems": [str(problem) for problem in found["problems"]],
+            "places": [
+                {name: str(place[name] or "") for name in ("name", "last_success")} for place in found["places"]
+            ],
+        }
     except (ValueError, TypeError, KeyError):
         return None
 
