@@ -137,7 +137,7 @@ class Gate:
         """None where the path is open to whoever asks; else the answer, or changes that lead to ``REFUSED``. ``given``:
         the Authorization header."""
         path = self._path(scope)
-        if path + "/" == self._settings.prefix:
+        if f"{Request(scope, None).path}/" == self._settings.prefix:
             return Response.redirect(self._settings.prefix)
         need = needs(path, READABLE)
         if need is Need.MONITOR and (program := _sent_token(given, self._settings.tokens)):

@@ -144,7 +144,8 @@ def test_running_pages_notice_users_and_a_restart_logs_nobody_out(place: Place) 
     place.edit(r"^\[browse\].*", '[browse]\naddress = "http://localhost/mirror"')
     with pages(place) as browser, httpx.Client(base_url=browser.base_url) as other:
         assert log_in(browser, "ana", PASSWORD) and reads(browser)
-        assert browser.get("/mirror").headers["location"] == "/mirror/"
+        assert browser.get(str(browser.base_url).rstrip("/")).headers["location"] == "/mirror/"
+        assert browser.get("mirror").status_code == 200  # all data, below a prefix of the same name
         assert browser.get("/-/login", headers={"host": "evil.example"}).status_code == 421
         bearer = {"authorization": f"Bearer {token}"}
         assert other.get("-/freshness.json").status_code == 403
