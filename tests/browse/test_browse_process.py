@@ -115,7 +115,7 @@ def reading(warm: Path, path: Path) -> Iterator[int]:
 
 def contacts(port: int) -> int:
     """How many contacts the pages show."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request("GET", "/mirror/contact.json?_shape=array")
     answer = connection.getresponse()
     body = answer.read()

@@ -232,7 +232,7 @@ def test_commands_hand_their_work_to_the_daemon(
     assert "The daemon is running." in place.run("doctor").stdout
     assert place.run("run").exit_code == 3
     daemon.send_signal(signal.SIGTERM)
-    out, err = daemon.communicate(timeout=20)
+    out, err = daemon.communicate(timeout=120)
     assert daemon.returncode == 0 and "Traceback" not in out + err
     assert json.loads(place.run("status", "--json").stdout)["daemon"] is False
 

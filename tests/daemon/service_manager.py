@@ -19,13 +19,13 @@ class Heard:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind("\0" + address[1:] if address.startswith("@") else address)
 
-    def next(self, seconds: float = 20.0) -> list[str]:
+    def next(self, seconds: float = 120.0) -> list[str]:
         """The next message. Raises TimeoutError."""
         self.socket.settimeout(seconds)
         self.messages.append(self.socket.recv(4096).decode().split("\n"))
         return self.messages[-1]
 
-    def until(self, line: str, seconds: float = 20.0) -> list[str]:
+    def until(self, line: str, seconds: float = 120.0) -> list[str]:
         """The next message with this line. Raises TimeoutError."""
         end = time.monotonic() + seconds
         while line not in (message := self.next(max(end - time.monotonic(), 0.001))):

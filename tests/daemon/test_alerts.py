@@ -153,7 +153,7 @@ async def test_the_schedule_runs_the_check_and_keeps_no_record_of_it(tmp_path: P
     assert task.trigger.interval.total_seconds() == 300
     schedule.add(Task(task.name, IntervalTrigger(seconds=0.02), task.run))
     schedule.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         await looked.wait()
     schedule.close()
     with engine.mirror.reading() as connection:

@@ -170,7 +170,7 @@ def post(address: str, path: str, body: bytes, secret: str = SECRET) -> int:
     headers = {"X-Hub-Signature": signature, "Content-Type": "application/json"}
     request = urllib.request.Request(f"{address}/{path}", body, headers)  # noqa: S310  our own daemon
     try:
-        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310
             return int(response.status)
     except urllib.error.HTTPError as error:
         error.close()
@@ -238,11 +238,11 @@ def test_nothing_private_comes_out(tmp_path: Path) -> None:
             until(lambda: counted(database, "SELECT count(*) FROM sync_file") >= 3)
             until(lambda: counted(database, "SELECT count(DISTINCT task) FROM sync_run WHERE outcome <> 'done'") >= 5)
             base = address.partition("/hooks")[0]
-            with urllib.request.urlopen(f"{base}/-/metrics", timeout=5) as response:  # noqa: S310
+            with urllib.request.urlopen(f"{base}/-/metrics", timeout=120) as response:  # noqa: S310
                 metrics = response.read().decode()
         finally:
             process.send_signal(signal.SIGTERM)
-            out, _ = process.communicate(timeout=20)
+            out, _ = process.communicate(timeout=120)
             err.close()
         said = {"out": line + out, "err": (tmp_path / "err").read_text(), "metrics": metrics}
     with closing(sqlite3.connect(database)) as connection:
@@ -263,6 +263,6 @@ def test_a_configuration_with_a_password_in_an_address_is_not_quoted(tmp_path: P
     location = f"sftp://me:{PASSWORD}@127.0.0.1/out"
     config.write_text(f'[webhook]\nallow_unauthenticated = true\n[[nightly]]\nlocation = "{location}"\n')
     command = [sys.executable, "-m", "promptsync", "--config", str(config), "-v", "fetch"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 2
     assert ended.stderr and PASSWORD not in ended.stdout + ended.stderr

@@ -109,7 +109,7 @@ def test_without_unix_sockets_notifying_works_and_the_control_socket_is_out_of_r
         control.bind(str(tmp_path / "control.sock"))
         control.listen()
         command = [sys.executable, Path(__file__).with_name("sealed.py"), heard.address, tmp_path / "control.sock"]
-        said = subprocess.run(command, capture_output=True, text=True, timeout=20)
+        said = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert said.stderr == ""
     tried = dict(line.split() for line in said.stdout.splitlines())
     assert tried.pop("socket") == "EAFNOSUPPORT"

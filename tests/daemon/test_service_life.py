@@ -31,12 +31,12 @@ def ready(heard: Heard) -> str:
 def answer(method: str, address: str, body: bytes | None = None) -> int:
     """The status of one request."""
     parts = urlsplit(address)
-    with closing(http.client.HTTPConnection(parts.netloc, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=120)) as connection:
         connection.request(method, parts.path, body)
         return connection.getresponse().status
 
 
-def ended(running: "subprocess.Popen[str]", seconds: float = 20.0) -> tuple[int, str]:
+def ended(running: "subprocess.Popen[str]", seconds: float = 120.0) -> tuple[int, str]:
     _, said = running.communicate(timeout=seconds)
     return running.returncode, said
 
@@ -46,9 +46,9 @@ def test_the_daemon_is_ready_once_it_listens_then_beats_and_drains(heard: Heard,
         address = ready(heard)
         assert answer("POST", f"{address}/message/added", b'{"orgId": 1, "message": {"id": 7}}') == 200
         for _ in range(3):
-            heard.until(BEAT, 1.0)
+            heard.until(BEAT)
         daemon.send_signal(signal.SIGTERM)
-        heard.until("STOPPING=1", 5.0)
+        heard.until("STOPPING=1")
         code, said = ended(daemon)
         assert code == 0 and "Traceback" not in said
     assert heard.waiting() == []
@@ -63,7 +63,7 @@ def test_a_second_signal_ends_the_daemon_at_once(heard: Heard, config_file: Path
             lock.execute("BEGIN IMMEDIATE")
             sender.sendall(b"POST /hooks/prompt/message/added HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
             daemon.send_signal(signal.SIGTERM)
-            heard.until("STOPPING=1", 5.0)
+            heard.until("STOPPING=1")
             with pytest.raises(subprocess.TimeoutExpired):
                 daemon.wait(0.7)
             daemon.send_signal(signal.SIGTERM)
@@ -102,6 +102,6 @@ def test_the_pages_are_ready_once_they_answer_then_beat_and_end(heard: Heard, co
     heard.waiting()
     with process(heard, config_file, "browse") as pages:
         assert answer("GET", ready(heard)) == 200
-        heard.until(BEAT, 1.0)
+        heard.until(BEAT)
         pages.send_signal(signal.SIGTERM)
         assert ended(pages)[0] in (0, -signal.SIGTERM)

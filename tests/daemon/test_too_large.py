@@ -55,7 +55,7 @@ async def refused(config: Config, *bodies: Any) -> None:
         for kind, body in bodies:
             async with session.post(f"{daemon.address}/{kind}", data=body) as response:
                 assert response.status == 413
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while await asyncio.to_thread(written) < before + len(bodies):
             await asyncio.sleep(0.02)
     daemon.stopped.set()

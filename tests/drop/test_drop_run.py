@@ -36,7 +36,7 @@ async def running(drop: Drop) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(true: Callable[[], bool], seconds: float = 5) -> None:
+async def until(true: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.01)
@@ -122,7 +122,7 @@ async def test_a_burst_is_taken_whole_and_once(tmp_path: Path) -> None:
     async with running(drop):
         await watched(tmp_path)
         await asyncio.to_thread(burst)
-        await until(lambda: len(drop.taken) >= 500 and drop.source.waiting() == 0, 10)
+        await until(lambda: len(drop.taken) >= 500 and drop.source.waiting() == 0)
     assert sorted(drop.taken) == sorted((name, name.encode()) for name in names)
     assert drop.files() == {f"done/{name}" for name in names}
 

@@ -47,12 +47,12 @@ def post(address: str, contact: int) -> None:
     body = json.dumps(opt_out(contact, int(time.time() * 1000))).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"{address}/customer/optOut", body, headers)  # noqa: S310  our own daemon
-    with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=120) as response:  # noqa: S310
         assert response.status == 200
 
 
 def until(true: Callable[[], bool]) -> None:
-    for _ in range(1000):
+    for _ in range(6000):
         if true():
             return
         time.sleep(0.01)

@@ -98,7 +98,7 @@ def test_somebody_who_may_only_read_reads_it_after_it_is_closed() -> None:
         for path in folder.glob("mirror.db*"):
             path.chmod(0o644)
         command = [sys.executable, "-c", _READ_AS_NOBODY, str(folder / "mirror.db")]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert (done.stdout, done.stderr) == ("(0,)\n", "")
 
 

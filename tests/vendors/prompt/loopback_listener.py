@@ -62,7 +62,7 @@ class Listening:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         headers = dict(line.split(": ", 1) for line in head[1:] if line)
         body = await reader.readexactly(int(headers.get("Content-Length", 0)))

@@ -108,7 +108,7 @@ async def test_the_daemon_does_what_is_asked_and_what_was_left(desk: Desk) -> No
     while len(desk.server.exports) < 3:
         await asyncio.sleep(0.01)
     daemon.stopped.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         await running
     assert (await waiting).exit_code == 3
 
@@ -119,7 +119,7 @@ async def test_a_schedule_that_was_missed_is_caught_up(desk: Desk) -> None:
     up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(run_daemon(config, ready=up.set_result))
     daemon = await up
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(120):
         while not desk.rows("SELECT 1 FROM sync_run"):
             await asyncio.sleep(0.02)
         daemon.stopped.set()
