@@ -9,7 +9,7 @@ import sqlite3
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from datasette.utils.asgi import AsgiStream, Forbidden, Request, Response  # type: ignore[import-untyped]
 
@@ -24,11 +24,12 @@ from promptsync.browse.settings import DATABASE
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+HEADERS: Final = {"content-security-policy": POLICY}
+"""Of every page with our frame around it: no script, and no style but the sheet's."""
 TIME_LIMIT = 2.0  # seconds
 
 _LONGEST = 600  # characters of a value in an address
 _FORMATS = ("csv", "xlsx")
-_HEADERS = {"content-security-policy": POLICY}
 
 
 def page_routes(pages: tuple[Page, ...]) -> list[tuple[str, Callable[..., Awaitable[Any]]]]:
@@ -53,7 +54,7 @@ def view(page: Page) -> Callable[..., Awaitable[Any]]:
 
         found = await _within(datasette, read)
         if isinstance(found, tuple):
-            return Response.html(found[0], status=found[1], headers=dict(_HEADERS))
+            return Response.html(found[0], status=found[1], headers=dict(HEADERS))
         if isinstance(found, Document):
             return Response.json(dict(found.content), status=found.status)
         if isinstance(found, Moved):
@@ -87,7 +88,7 @@ def _visit(request: Request, datasette: Any, reader: Reader, dates: Dates) -> Vi
 async def _sheet(sheet: Sheet, ending: str | None, dates: Dates, datasette: Any) -> Any:
     ending = ending if ending in _FORMATS else "csv"
     name = spreadsheet.file_name(sheet.name, dates.today, ending)
-    headers = _HEADERS | {"content-disposition": f'attachment; filename="{name}"'}
+    headers = HEADERS | {"content-disposition": f'attachment; filename="{name}"'}
 
     async def parts(take: Callable[[Any], Any]) -> AsyncIterator[Any]:
         """What ``take`` makes of the lines, part by part, each within a transaction of its own."""

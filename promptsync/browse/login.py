@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
 
+from promptsync.browse.answering import HEADERS
 from promptsync.browse.passwords import Busy
 from promptsync.browse.sessions import BROWSER, BROWSER_SECONDS, LIFETIME, SESSION, browser_of
 
@@ -52,4 +53,5 @@ async def make_hash(request: Request, datasette: Any) -> Response:
 async def _form(request: Request, datasette: Any, error: str = "", status: int = 200) -> Response:
     values = {"title": "Log in", "error": error}
     page = datasette.frame.plain(request, "pages/login.html", values)
-    return Response.html(page, status=status, headers={"retry-after": _BUSY_SECONDS} if status != 200 else {})
+    later = {"retry-after": _BUSY_SECONDS} if status != 200 else {}
+    return Response.html(page, status=status, headers=HEADERS | later)

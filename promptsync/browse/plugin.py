@@ -19,7 +19,7 @@ from markupsafe import Markup
 from promptsync import __version__
 from promptsync.browse import cells, links
 from promptsync.browse.access import Actor, may
-from promptsync.browse.answering import page_routes
+from promptsync.browse.answering import HEADERS, page_routes
 from promptsync.browse.extended import plugin_routes
 from promptsync.browse.gate import PROGRAM, REFUSED, App, Gate
 from promptsync.browse.login import log_in, make_hash
@@ -109,7 +109,7 @@ def forbidden(datasette: Any, request: Request, message: str) -> Any:
         if request.path.endswith((".json", ".csv")):
             return Response.json({"ok": False, "error": words, "status": 403}, status=403)
         page = datasette.frame.plain(request, "pages/error.html", {"title": "Not for you", "error": words})
-        return Response.html(page, status=403)
+        return Response.html(page, status=403, headers=dict(HEADERS))
 
     return answer
 
@@ -127,7 +127,7 @@ async def _failure(datasette: Any, request: Request, exception: Exception) -> Re
     if request.path.endswith((".json", ".csv")):
         return Response.json({"ok": False, "error": str(error), "status": status, "title": title}, status=status)
     page = datasette.frame.plain(request, "pages/error.html", {"title": title, "error": error})
-    return Response.html(page, status=status)
+    return Response.html(page, status=status, headers=dict(HEADERS))
 
 
 def _in_words(exception: Exception) -> tuple[int, str, str]:

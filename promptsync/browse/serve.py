@@ -156,12 +156,13 @@ def build_datasette(
     return datasette
 
 
-async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = None) -> None:
-    """Serves the pages until SIGINT, SIGTERM or cancellation. ``ready`` is told the address once it listens.
+async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = None, present: Present = _now) -> None:
+    """Serves the pages until SIGINT, SIGTERM or cancellation. ``ready`` is told the address once it listens;
+    ``present`` as for ``build_datasette``.
 
     Port 0 takes any free one. Raises as ``build_datasette``, and Unavailable if the port cannot be listened on.
     """
-    datasette = await asyncio.to_thread(build_datasette, settings)
+    datasette = await asyncio.to_thread(build_datasette, settings, present=present)
     await datasette.invoke_startup()
     config = uvicorn.Config(
         datasette.app(),
