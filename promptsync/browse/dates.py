@@ -82,7 +82,11 @@ class Dates:
         start, end = self.local(first), self.local(second)
         if start is None or end is None:
             return ""
-        seconds = max(0, int((end - start).total_seconds()))
+        return self.span((end - start).total_seconds())
+
+    def span(self, seconds: float) -> Markup | str:
+        """A number of seconds as ``14 minutes``."""
+        seconds = max(0, int(seconds))
         for unit, size, least in _UNITS:
             if seconds >= size * least * 1.5:
                 return self._words.say(f"dates.span_{unit}", n=round(seconds / size))

@@ -152,6 +152,13 @@ def person_label(words: Words, row: Mapping[str, Any] | None) -> str:
     return known or str(words.say("person.numbered", id=str(row["id"])))
 
 
+def member_label(words: Words, name: str | None, id_: int | None) -> str:
+    """What to call one of the staff: the name, else their number; of None, that it was nobody of them."""
+    if id_ is None:
+        return str(words.say("team.automatic"))
+    return clean(name).strip() or str(words.say("team.numbered", id=str(id_)))
+
+
 def broadcast_label(words: Words, name: str | None, id_: int) -> str:
     """What to call a broadcast: its description, else its number."""
     return clean(name).strip() or str(words.say("broadcast.numbered", id=str(id_)))

@@ -20,6 +20,7 @@ NOW = datetime(2026, 11, 27, 20, 30, tzinfo=UTC)  # 12:30 in Los Angeles
 ZONE = ZoneInfo("America/Los_Angeles")
 LIVE = "2026-11-27T20:10:00.000Z"
 PEOPLE, DAYS = 60, 20
+MEMBERS = 3  # of the team, 1 to 3
 FIRST, LAST = ("Ana", "Bo", "Cleo", "Dan"), ("Lima", "Peña", "Okafor")
 Row = dict[str, Any]
 
@@ -112,7 +113,9 @@ class Account:
             person = self._random.choice(self.tables["contact"])
             at = NOW - timedelta(minutes=self._random.randrange(60, DAYS * 24 * 60))
             way = self._random.randrange(2)
-            self.message(person, at, self._random.choice(("Where is it?", "See you at the gate", "Gracias")), way)
+            text = self._random.choice(("Where is it?", "See you at the gate", "Gracias"))
+            by = self._next % (MEMBERS + 1) or None if way else None
+            self.message(person, at, text, way, team_member_id=by)
             if self._random.random() < 0.05:
                 self.message(person, at + timedelta(minutes=1), "remember to call", 1, is_whisper=1)
 

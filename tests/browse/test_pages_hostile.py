@@ -103,6 +103,8 @@ def _spoil(database: Path) -> None:
     ):
         for place, at in enumerate(TIMES):
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE id % 23 = ?", (at, place))
+    for id_, name in enumerate(TEXTS[:2], 1):
+        connection.execute("INSERT INTO team_member (id, org_id, display_name) VALUES (?, 7, ?)", (id_, name))
     connection.execute("UPDATE message SET contact_id = NULL WHERE id % 31 = 0")
     connection.execute("UPDATE message SET contact_id = 4611686018427387904 WHERE id % 37 = 0")
     connection.execute("UPDATE message SET broadcast_id = 9223372036854775807 WHERE id % 41 = 0")
@@ -155,7 +157,7 @@ async def crawl(site: MirrorDatasette, user: str, of_a_kind: int) -> dict[str, s
 
 async def test_every_link_of_a_hostile_mirror_answers_and_nothing_is_unescaped(hostile: MirrorDatasette) -> None:
     found = await crawl(hostile, "sam", 4)
-    assert len(found) > 70 and {"/-/people", "/-/broadcasts"} <= found.keys()
+    assert len(found) > 70 and {"/-/people", "/-/broadcasts", "/-/team"} <= found.keys()
     for link, html in found.items():
         Tags(link).feed(html)
         assert not _TURNING.search(html), link
@@ -164,7 +166,7 @@ async def test_every_link_of_a_hostile_mirror_answers_and_nothing_is_unescaped(h
 
 
 async def test_a_hostile_sheet_holds_no_formula(hostile: MirrorDatasette) -> None:
-    for path in ("/-/people.csv?out=include", "/-/messages.csv", "/-/broadcasts.csv", "/-/opt-outs.csv"):
+    for path in ("/-/people.csv?out=include", "/-/messages.csv", "/-/broadcasts.csv", "/-/opt-outs.csv", "/-/team.csv"):
         text = (await ask(hostile, path, "sam")).content.decode("utf-8-sig")
         assert not re.search(r'(?:^|,|")[=@\t](?!")', text, re.MULTILINE), path
         assert "\u202e" not in text and "\x07" not in text
@@ -194,5 +196,12 @@ async def test_every_page_of_two_organisations_answers(both: Lived) -> None:
 
 async def test_an_empty_mirror_answers_everywhere(nothing_yet: MirrorDatasette) -> None:
     await crawl(nothing_yet, "sam", 2)
-    for link in ("/-/people.csv", "/-/people.xlsx", "/-/messages.csv", "/-/opt-outs.csv", "/-/delivery.xlsx"):
+    for link in (
+        "/-/people.csv",
+        "/-/people.xlsx",
+        "/-/messages.csv",
+        "/-/opt-outs.csv",
+        "/-/delivery.xlsx",
+        "/-/team.csv",
+    ):
         assert (await ask(nothing_yet, link, "sam")).status_code == 200, link

@@ -35,6 +35,11 @@ def connection(empty: Path, tmp_path: Path) -> Iterator[Connection]:
             "SEARCH message USING COVERING INDEX message_broadcast (broadcast_id=? AND is_outgoing=?)",
         ),
         (
+            "SELECT count(contact_id) FROM message WHERE team_member_id = ? AND is_outgoing = 1 "
+            "AND broadcast_id IS NULL AND is_whisper IS NOT 1",
+            "SEARCH message USING COVERING INDEX message_answered (team_member_id=?)",
+        ),
+        (
             "SELECT id FROM contact WHERE substr(phone, -4) = ?",
             "SEARCH contact USING INDEX contact_phone_end (<expr>=?)",
         ),

@@ -13,6 +13,7 @@ from promptsync.browse.pages import (
     people,
     person,
     search,
+    team,
 )
 
 PAGES: tuple[Page, ...] = (
@@ -27,6 +28,7 @@ PAGES: tuple[Page, ...] = (
     *broadcasts.PAGES,
     *broadcast.PAGES,
     *search.PAGES,
+    *team.PAGES,
 )
 """Every page, in the order in which addresses are tried."""
 

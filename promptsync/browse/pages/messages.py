@@ -6,14 +6,14 @@ from typing import Any, Final
 
 from promptsync.browse.dates import date_of
 from promptsync.browse.failures import failure
-from promptsync.browse.frame import person_label
+from promptsync.browse.frame import member_label, person_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
 from promptsync.browse.paging import Position, part, position, whole
 from promptsync.browse.queries import messages as ask
 from promptsync.browse.queries.reader import BOUND, LAST, PAGE, Reader, Row, names_of
 
 _WAYS: Final = ("in", "out", "failed")
-_KEPT: Final = ("way", "from", "to", "broadcast")
+_KEPT: Final = ("way", "from", "to", "broadcast", "member")
 _CHUNK: Final = 1_000
 
 
@@ -36,6 +36,7 @@ def messages(visit: Visit) -> Answer:
         "first": _day(visit, "from"),
         "last": _day(visit, "to"),
         "cast": cast,
+        "member": _member(visit, wanted.member),
     }
     return Shown("messages.html", visit.say("messages.title"), values)
 
@@ -43,13 +44,21 @@ def messages(visit: Visit) -> Answer:
 def _wanted(visit: Visit) -> ask.Wanted:
     query, dates = visit.query, visit.dates
     first, last = date_of(query.get("from")), date_of(query.get("to"))
+    member = whole(query.get("member"))
     return ask.Wanted(
-        way=query["way"] if query.get("way") in _WAYS else "",
+        way="out" if member is not None else query["way"] if query.get("way") in _WAYS else "",
         since=dates.begin(first) if first else "",
         until=dates.begin(last + timedelta(days=1)) if last and last.year < 9999 else LAST,
-        broadcast=whole(query.get("broadcast")),
+        broadcast=whole(query.get("broadcast")) if member is None else None,
+        member=member,
         org=visit.org,
     )
+
+
+def _member(visit: Visit, id_: int | None) -> str:
+    """What to call whose messages alone are meant; "" if all are."""
+    named = names_of(visit.reader, "team_member", [id_]).get(id_ or 0)
+    return "" if id_ is None else member_label(visit.words, named, id_ or None)
 
 
 def _day(visit: Visit, name: str) -> str:

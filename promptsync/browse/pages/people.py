@@ -5,16 +5,17 @@ from datetime import timedelta
 from typing import Any, Final
 
 from promptsync.browse.dates import date_of, days_before
+from promptsync.browse.frame import member_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
-from promptsync.browse.paging import Position, part, position, written
+from promptsync.browse.paging import Position, part, position, whole, written
 from promptsync.browse.queries import people as ask
-from promptsync.browse.queries.reader import BOUND, LAST, PAGE, Reader, Row
+from promptsync.browse.queries.reader import BOUND, LAST, PAGE, Reader, Row, names_of
 
 _SORTS: Final = ("name", "new", "active")
 _DAYS: Final = ("30", "90", "365")
 _USUAL_DAYS: Final = "90"
 _OUT: Final = ("include", "only")
-_KEPT: Final = ("tag", "list", "q", "sort", "days", "out", "wrote", "from", "to")
+_KEPT: Final = ("tag", "list", "q", "sort", "days", "out", "wrote", "helped", "from", "to")
 _CHUNK: Final = 1_000
 
 
@@ -54,6 +55,7 @@ def wanted_of(visit: Visit) -> ask.Wanted:
         sort=sort if sort in _SORTS else "name",
         active_since=dates.begin(days_before(dates.today, int(_active_days(visit)))),
         wrote="wrote" in query,
+        helped=whole(query.get("helped")),
         since=dates.begin(first) if first else "",
         until=dates.begin(last + timedelta(days=1)) if last and last.year < 9999 else LAST,
         org=visit.org,
@@ -75,13 +77,16 @@ def _chips(visit: Visit, wanted: ask.Wanted) -> Mapping[str, list[str]]:
 
 def _period(visit: Visit, wanted: ask.Wanted) -> str:
     """In words, what people did when, where that is asked."""
-    if not (wanted.wrote or (wanted.out == "only" and wanted.since)):
+    if not (wanted.wrote or wanted.helped is not None or (wanted.out == "only" and wanted.since)):
         return ""
     first, last = date_of(visit.query.get("from")), date_of(visit.query.get("to"))
     days = {
         "first": visit.dates.day(first) if first else visit.say("people.beginning"),
         "last": visit.dates.day(last or visit.dates.today),
     }
+    if wanted.helped is not None:
+        name = names_of(visit.reader, "team_member", [wanted.helped]).get(wanted.helped)
+        return visit.say("people.helped", name=member_label(visit.words, name, wanted.helped or None), **days)
     return visit.say("people.wrote" if wanted.wrote else "people.opted_out_then", **days)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from promptsync.browse.paging import Position
 from promptsync.browse.queries.reader import BOUND, LAST, Reader, Row, names_of, of_org, people
+from promptsync.browse.queries.team import ANSWER
 
 _COLUMNS: Final = (
     "m.id, m.created_timestamp, m.contact_id, m.content, m.is_outgoing, m.is_successful, m.error_code, "
@@ -20,12 +21,16 @@ _WAYS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """``way``: in, out, failed, or "" for all but notes; from ``since`` to before ``until``; of a broadcast."""
+    """``way``: in, out, failed, or "" for all but notes; from ``since`` to before ``until``; of a broadcast.
+
+    ``member``: answers of that member of the team alone; 0: those of nobody of the staff.
+    """
 
     way: str = ""
     since: str = ""
     until: str = LAST
     broadcast: int | None = None
+    member: int | None = None
     org: int | None = None
 
 
@@ -60,9 +65,17 @@ def count_of(reader: Reader, wanted: Wanted) -> int:
 
 
 def _conditions(wanted: Wanted) -> str:
+    if wanted.member is not None:
+        return f"{ANSWER} AND m.team_member_id IS nullif(:member, 0){of_org(wanted.org, 'm.')}"
     of_broadcast = "" if wanted.broadcast is None else " AND m.broadcast_id = :broadcast"
     return f"{_WAYS[wanted.way]}{of_broadcast}{of_org(wanted.org, 'm.')}"
 
 
 def _values(wanted: Wanted) -> dict[str, object]:
-    return {"since": wanted.since, "until": wanted.until, "broadcast": wanted.broadcast, "org": wanted.org}
+    return {
+        "since": wanted.since,
+        "until": wanted.until,
+        "broadcast": wanted.broadcast,
+        "member": wanted.member,
+        "org": wanted.org,
+    }

@@ -12,6 +12,7 @@ from promptsync.browse import phones
 from promptsync.browse.paging import Position
 from promptsync.browse.queries.consent import opted_out
 from promptsync.browse.queries.reader import BOUND, LAST, OUT, Reader, Row, of_org
+from promptsync.browse.queries.team import ANSWER
 
 FIELDS: Final = 60
 CHIPS: Final = 40
@@ -29,6 +30,10 @@ _WROTE: Final = (
     "SELECT contact_id FROM message WHERE is_outgoing = 0 "
     "AND created_timestamp >= :since AND created_timestamp < :until"
 )
+_HELPED: Final = (
+    f"SELECT m.contact_id FROM message m WHERE {ANSWER} AND m.team_member_id IS nullif(:helped, 0) "
+    "AND m.created_timestamp >= :since AND m.created_timestamp < :until"
+)
 _NAMED: Final = "SELECT rowid FROM contact_fts WHERE contact_fts MATCH :match LIMIT :matches"
 _NOBODY: Final = "SELECT NULL WHERE FALSE"
 _NUMBERED: Final = "SELECT id FROM contact WHERE substr(phone, -4) = :end AND phone LIKE :digits"
@@ -39,7 +44,8 @@ class Wanted:
     """Which people. Blank and None ask for nothing. ``out``: "" leaves opted-out people out, ``include``, ``only``.
 
     ``sort``: name, new (newest first) or active (most messages since ``active_since``, first). ``wrote``: who wrote
-    from ``since`` to before ``until``; with ``out`` only, those who opted out then.
+    from ``since`` to before ``until``; with ``out`` only, those who opted out then. ``helped``: whom that member of the
+    team answered then; 0: whom nobody of the staff did, but something automatic.
     """
 
     tag: str = ""
@@ -49,6 +55,7 @@ class Wanted:
     sort: str = "name"
     active_since: str = ""
     wrote: bool = False
+    helped: int | None = None
     since: str = ""
     until: str = LAST
     org: int | None = None
@@ -197,6 +204,7 @@ def _read(reader: Reader, wanted: Wanted, rest: str, place: str, size: int, **va
 def _sets(wanted: Wanted) -> list[str]:
     """The queries of contacts that somebody must be among."""
     found = [(_TAGGED, wanted.tag), (_LISTED, wanted.list), (_WROTE, wanted.wrote)]
+    found.append((_HELPED, wanted.helped is not None))
     if wanted.q:
         found.append((_NUMBERED if phones.digits_of(wanted.q) else _NAMED if match(wanted.q) else _NOBODY, True))
     if wanted.out == "only" and wanted.since:
@@ -224,6 +232,7 @@ def _values(wanted: Wanted) -> dict[str, Any]:
         "digits": "%" + digits.lstrip("0"),
         "since": wanted.since,
         "until": wanted.until,
+        "helped": wanted.helped,
         "active_since": wanted.active_since,
         "org": wanted.org,
     }

@@ -196,6 +196,11 @@ MESSAGE = exported_table(
             ("broadcast_id", "is_outgoing", "contact_id", "is_successful", "error_code"),
             "broadcast_id IS NOT NULL",
         ),
+        Index(
+            "message_answered",
+            ("team_member_id", "created_timestamp", "contact_id", "is_outgoing", "broadcast_id", "is_whisper"),
+            "is_outgoing = 1 AND broadcast_id IS NULL AND is_whisper IS NOT 1",
+        ),
     ),
     counted=DayCount(
         "day_count", "created_timestamp", _COUNTED_BY, "segments", ("messages", "segments", "without_segments")

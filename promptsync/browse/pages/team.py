@@ -1,0 +1,76 @@
+"""Team: who of the staff answered and how soon, and who still waits for an answer."""
+
+from datetime import timedelta
+from statistics import median
+from typing import Any, Final
+
+from promptsync.browse.dates import days_before
+from promptsync.browse.frame import member_label, person_label
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
+from promptsync.browse.paging import Position, part, position
+from promptsync.browse.queries import team as ask
+from promptsync.browse.queries.reader import PAGE, Reader, Row
+
+_CHOICES: Final = ("7", "30", "90")
+_USUAL: Final = "30"
+_CHUNK: Final = 1_000
+
+
+def team(visit: Visit) -> Answer:
+    """The page, or who waits as a spreadsheet."""
+    days = visit.query.get("days", "")
+    days = days if days in _CHOICES else _USUAL
+    first, after = days_before(visit.dates.today, int(days)), visit.dates.today + timedelta(days=1)
+    span = visit.dates.begin(first), visit.dates.begin(after)
+    if visit.parts["format"]:
+        return _sheet(visit, span)
+    found = ask.waiting(visit.reader, *span, visit.org, position(visit.query.get("after")), PAGE)
+    waiting = part(found or [], PAGE, "at", "contact_id")
+    values = {
+        "days": days,
+        "choices": _CHOICES,
+        "first": visit.dates.day(first),
+        "last": visit.dates.day(visit.dates.today),
+        "span": {"from_": first.isoformat(), "to": visit.dates.today.isoformat()},
+        "members": _members(visit, span),
+        "known": found is not None,
+        "waiting": waiting.rows,
+        "total": found[0]["total"] if found else 0,
+        "next": waiting.next,
+    }
+    return Shown("team.html", visit.say("team.title"), values)
+
+
+def _members(visit: Visit, span: tuple[str, str]) -> list[dict[str, Any]]:
+    """Each with ``label`` and ``usual``: how long people wait for a first answer, "" if that is not known."""
+    waits: dict[int | None, list[float]] = {}
+    for row in ask.first_answers(visit.reader, *span, visit.org) or ():
+        waits.setdefault(row["id"], []).append(row["seconds"])
+    found = []
+    for row in ask.members(visit.reader, *span, visit.org):
+        theirs = waits.get(row["id"])
+        usual = visit.dates.span(median(theirs)) if theirs else ""
+        found.append({**row, "label": member_label(visit.words, row["name"], row["id"]), "usual": usual})
+    return found
+
+
+def _sheet(visit: Visit, span: tuple[str, str]) -> Sheet:
+    keys = ("people.name", "people.phone", "team.since_zone", "team.messages", "sheet.text")
+    headings = [visit.say(key, zone=visit.dates.zone.key) for key in keys]
+
+    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
+        rows = ask.waiting(reader, *span, visit.org, place, _CHUNK) or []
+        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
+        return [_line(visit, row) for row in rows], (rows[-1]["at"], rows[-1]["contact_id"]) if more else None
+
+    return Sheet("waiting-for-an-answer", headings, lines)
+
+
+def _line(visit: Visit, row: Row) -> list[object]:
+    person = row["person"]
+    text = row["content"] or (visit.say("message.picture") if row["is_mms"] else "")
+    named = [person_label(visit.words, person), person["phone"]]
+    return [*named, visit.dates.cell(row["at"]), row["messages"], text]
+
+
+PAGES = (Page(r"/-/team(\.(?P<format>csv|xlsx))?", team),)
