@@ -150,7 +150,7 @@ async def test_nobody_answered_yet_and_too_much_to_tell(
     assert "Nobody has answered" in text and "Nobody waits" in text
     monkeypatch.setattr("promptsync.browse.queries.reader.Reader.rows_within", lambda *_, **__: None)
     text = words(await page(staffed.site, "/-/team"))
-    assert "Choose fewer days" in text and "Rosa" in text
+    assert text.count("Choose fewer days") == 2 and "Rosa" in text
     assert (await ask(staffed.site, "/-/team", None)).status_code != 200  # type: ignore[arg-type]
 
 
@@ -173,7 +173,7 @@ def test_it_is_read_by_index(staffed: Lived) -> None:
         assert f"SEARCH m USING COVERING INDEX message_answered {inside}" in found
         assert all("USING COVERING INDEX" in line for line in found)
         read = {line for lines in reader.scans().values() for line in lines}
-        assert read <= {f"SCAN {one}" for one in ("who", "w", "waiting", "said", "turns", "begun", "(subquery")}, read
+        assert read <= {f"SCAN {one}" for one in ("who", "w", "waiting", "said", "turns", "changes", "(subquery")}, read
     with planning(staffed.kit.config.mirror.database) as reader:
         for member in (0, 2):
             messages.page_of(reader, messages.Wanted("out", *span, member=member), None, 50)

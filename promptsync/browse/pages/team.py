@@ -24,6 +24,7 @@ def team(visit: Visit) -> Answer:
     span = visit.dates.begin(first), visit.dates.begin(after)
     if visit.parts["format"]:
         return _sheet(visit, span)
+    answered = ask.first_answers(visit.reader, *span, visit.org)
     found = ask.waiting(visit.reader, *span, visit.org, position(visit.query.get("after")), PAGE)
     waiting = part(found or [], PAGE, "at", "contact_id")
     values = {
@@ -32,7 +33,8 @@ def team(visit: Visit) -> Answer:
         "first": visit.dates.day(first),
         "last": visit.dates.day(visit.dates.today),
         "span": {"from_": first.isoformat(), "to": visit.dates.today.isoformat()},
-        "members": _members(visit, span),
+        "members": _members(visit, span, answered or []),
+        "timed": answered is not None,
         "known": found is not None,
         "waiting": waiting.rows,
         "total": found[0]["total"] if found else 0,
@@ -41,10 +43,10 @@ def team(visit: Visit) -> Answer:
     return Shown("team.html", visit.say("team.title"), values)
 
 
-def _members(visit: Visit, span: tuple[str, str]) -> list[dict[str, Any]]:
+def _members(visit: Visit, span: tuple[str, str], answered: list[Row]) -> list[dict[str, Any]]:
     """Each with ``label`` and ``usual``: how long people wait for a first answer, "" if that is not known."""
     waits: dict[int | None, list[float]] = {}
-    for row in ask.first_answers(visit.reader, *span, visit.org) or ():
+    for row in answered:
         waits.setdefault(row["id"], []).append(row["seconds"])
     found = []
     for row in ask.members(visit.reader, *span, visit.org):

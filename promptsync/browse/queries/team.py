@@ -56,10 +56,9 @@ def first_answers(reader: Reader, since: str, until: str, org: int | None) -> li
         f"FROM {_WROTE}{of_org(org, 'i.')} UNION ALL SELECT m.contact_id, m.created_timestamp, 1, who.id "
         f"FROM {_ANSWERS}{of_org(org, 'm.')}), "
         f"turns AS (SELECT *, lag(answer, 1, 1) OVER {own}) AS quiet FROM said), "
-        f"begun AS (SELECT *, max(CASE WHEN quiet AND NOT answer THEN at END) OVER {own} ROWS UNBOUNDED PRECEDING) "
-        "AS begin FROM turns) "
-        "SELECT id, (julianday(at) - julianday(begin)) * 86400 AS seconds FROM begun "
-        "WHERE answer AND NOT quiet AND julianday(at) IS NOT NULL AND julianday(begin) IS NOT NULL",
+        f"changes AS (SELECT *, lag(at) OVER {own}) AS begin FROM turns WHERE answer <> quiet) "
+        "SELECT id, (julianday(at) - julianday(begin)) * 86400 AS seconds FROM changes "
+        "WHERE answer AND julianday(at) IS NOT NULL AND julianday(begin) IS NOT NULL",
         since=since,
         until=until,
         org=org,
