@@ -105,6 +105,22 @@ def _spoil(database: Path) -> None:
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE id % 23 = ?", (at, place))
     for id_, name in enumerate(TEXTS[:2], 1):
         connection.execute("INSERT INTO team_member (id, org_id, display_name) VALUES (?, 7, ?)", (id_, name))
+    for place, text in enumerate(TEXTS):
+        keys = (f"{text}{place}", place % 5, text)
+        connection.execute(
+            "INSERT INTO cio_deliveries (workspace_id, delivery_id, campaign_id, internal_customer_id) "
+            "VALUES (1, ?, ?, ?)",
+            keys,
+        )
+        connection.execute(
+            "INSERT INTO cio_metrics (workspace_id, event_id, delivery_id, metric, created_at) "
+            "VALUES (1, ?, ?, 'sent', ?)",
+            (str(place), keys[0], TIMES[place % len(TIMES)]),
+        )
+        connection.execute(
+            "INSERT INTO cio_campaigns (workspace_id, campaign_id, version, name) VALUES (1, ?, ?, ?)",
+            (place % 5, place, text),
+        )
     connection.execute("UPDATE message SET contact_id = NULL WHERE id % 31 = 0")
     connection.execute("UPDATE message SET contact_id = 4611686018427387904 WHERE id % 37 = 0")
     connection.execute("UPDATE message SET broadcast_id = 9223372036854775807 WHERE id % 41 = 0")

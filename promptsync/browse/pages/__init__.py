@@ -4,6 +4,7 @@ from promptsync.browse.page import Page
 from promptsync.browse.pages import (
     broadcast,
     broadcasts,
+    campaigns,
     costs,
     delivery,
     freshness,
@@ -27,6 +28,7 @@ PAGES: tuple[Page, ...] = (
     *messages.PAGES,
     *broadcasts.PAGES,
     *broadcast.PAGES,
+    *campaigns.PAGES,
     *search.PAGES,
     *team.PAGES,
 )

@@ -6,6 +6,7 @@ from promptsync.browse.dates import iso
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
 from promptsync.browse.paging import Position, part, position
 from promptsync.browse.queries import broadcasts as ask
+from promptsync.browse.queries.campaigns import mirrored
 from promptsync.browse.queries.reader import PAGE, Reader, Row
 
 _CHUNK: Final = 1_000
@@ -22,6 +23,7 @@ def broadcasts(visit: Visit) -> Answer:
         "waiting": [] if place else ask.not_started(visit.reader, visit.org),
         "next": found.next,
         "usual": usual(ask.before(visit.reader, iso(visit.dates.now), visit.org)),
+        "campaigns": mirrored(visit.reader),
         "now": iso(visit.dates.now),
     }
     return Shown("broadcasts.html", visit.say("broadcasts.title"), values)

@@ -5,6 +5,7 @@ It stands where Datasette's does, which still answers an administrator's SQL.
 """
 
 from promptsync.browse.page import Page, Shown, Visit
+from promptsync.browse.queries.campaigns import mirrored
 from promptsync.browse.queries.freshness import nightly
 from promptsync.browse.queries.tables import other_tables
 from promptsync.browse.settings import DATABASE
@@ -15,7 +16,8 @@ def all_data(visit: Visit) -> Shown:
     counts: dict[str, int] = {}
     for row in nightly(visit.reader, [one["id"] for one in visit.orgs if visit.org in (None, one["id"])]):
         counts[row["name"]] = counts.get(row["name"], 0) + (row["rows"] or 0)
-    return Shown("data.html", visit.say("data.title"), {"counts": counts, "present": other_tables(visit.reader)})
+    values = {"counts": counts, "present": other_tables(visit.reader), "campaigns": mirrored(visit.reader)}
+    return Shown("data.html", visit.say("data.title"), values)
 
 
 PAGE = Page(f"/{DATABASE}", all_data, section="data")
