@@ -24,7 +24,7 @@ from promptsync.drop.folder import DropFolder
 from promptsync.engine.engine import Engine
 from promptsync.errors import PromptsyncError
 from promptsync.fetch.sources import source_names
-from promptsync.status.status import Expectations, Status, read_status
+from promptsync.status.status import NOTHING_YET, Expectations, Status, read_status
 from promptsync.store.ledger import keep_status
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.writer import Lane
@@ -91,7 +91,8 @@ class Health:
         except _UNREADABLE as error:
             found = [f"The mirror cannot be read ({error}); 'promptsync doctor' says more."]
         found += [*(f"The daemon is not ready: {reason}." for reason in self.reasons()), *self.notes()]
-        row = {"at": iso_millis(self._engine.clock()), "problems": found, "places": places}
+        lasting = [problem for problem in found if problem != NOTHING_YET]  # a page sees for itself that it is empty
+        row = {"at": iso_millis(self._engine.clock()), "problems": lasting, "places": places}
         with suppress(*_UNREADABLE):  # locked or full: that it is old says enough
             self._engine.mirror.writer.run(lambda connection: keep_status(connection, row), Lane.IDLE, durable=False)
         return found

@@ -32,6 +32,12 @@ _MIB: Final = 1 << 20
 _MOST_KINDS: Final = 3
 
 
+NOTHING_YET: Final = (
+    "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
+)
+"""What is said of a mirror that is new. It ends by itself with the first file or delivery."""
+
+
 @dataclass(frozen=True, slots=True)
 class TableState:
     """One table of one organization. ``newest``: ISO instant of its newest snapshot, those of a time that has not come
@@ -142,7 +148,7 @@ def _gaps(nights: list[date]) -> Iterator[str]:
 
 def _problems(status: Status, unchanging: Container[str]) -> Iterator[str]:
     if not (status.tables or status.events.received or status.merged_exports or status.change_sets):
-        yield "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
+        yield NOTHING_YET
     for table in status.tables:
         if table.future:
             yield (

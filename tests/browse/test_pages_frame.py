@@ -105,7 +105,11 @@ def test_every_sentence_is_used_and_every_used_one_is_there() -> None:
             [],
             "This copy needs a look. The service that keeps it current last spoke 40 minutes",
         ),
-        ("2026-11-27T20:28:00.000Z", ["a", "b"], "There are 2 things for your administrator to see to."),
+        (
+            "2026-11-27T20:28:00.000Z",
+            ["a", "b"],
+            "There are 2 things for your administrator to see to. It holds everything",
+        ),
         (None, "nonsense", "Up to date"),
     ],
 )
