@@ -12,7 +12,7 @@ def header(text: str, table: object = OPT_IN, most: int = 50) -> Header:
     return read_header([cell.encode() for cell in text.split(",")], table, most)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [one for one in TABLES if one.file_columns], ids=lambda table: table.name)
 def test_declared_header_in_any_order(table: object) -> None:
     names = [column.name for column in table.file_columns]  # type: ignore[attr-defined]
     read = header(",".join(reversed(names)), table)
