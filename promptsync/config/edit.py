@@ -60,6 +60,5 @@ def write_like(path: Path, text: str, model: Path) -> None:
             stream.flush()
             os.fsync(file)
         beside.replace(path)
-    except BaseException:
+    finally:
         beside.unlink(missing_ok=True)
-        raise

@@ -220,11 +220,6 @@ def window(account: Kit, settings: BrowseSettings) -> Iterator[Window]:
         yield window
 
 
-def _none(faults: list[str]) -> None:
-    if faults:
-        pytest.fail("\n".join(faults), pytrace=False)
-
-
 def test_every_page_has_an_example() -> None:
     paths = [re.sub(r"\{\w+\}", "1", path.partition("?")[0]) for path in EXAMPLES]
     for page in PAGES:
@@ -233,7 +228,7 @@ def test_every_page_has_an_example() -> None:
 
 @pytest.mark.parametrize("example", [*EXAMPLES, *STOCK])
 def test_anyone_can_use_it(window: Window, example: str) -> None:
-    _none(window.faults(example.format_map(KEYS)))
+    assert not window.faults(example.format_map(KEYS))
 
 
 @pytest.mark.parametrize("path", ["/", "/mirror"])
@@ -243,13 +238,13 @@ def test_the_content_is_few_tab_stops_away(window: Window, path: str) -> None:
 
 
 def test_anyone_can_use_what_is_not_there(window: Window) -> None:
-    _none(window.faults("/-/contact/999999999", 404))
+    assert not window.faults("/-/contact/999999999", 404)
 
 
 def test_anyone_can_log_in(window: Window) -> None:
     cookies = window.page.context.cookies()
     window.page.context.clear_cookies()
     try:
-        _none(window.faults("/-/login"))
+        assert not window.faults("/-/login")
     finally:
         window.page.context.add_cookies(cookies)
