@@ -80,8 +80,7 @@ def _visit(request: Request, datasette: Any, reader: Reader, dates: Dates) -> Vi
     orgs = organisations(reader)
     chosen = whole(query.get("org"))
     org = chosen if len(orgs) > 1 and any(one["id"] == chosen for one in orgs) else None
-    prefix = datasette.setting("base_url").rstrip("/")
-    path = request.path.removeprefix(prefix)
+    path = request.scope.get("route_path", request.path)  # below the prefix
     return Visit(reader, datasette.frame.words, dates, path, query, parts, orgs, org, datasette.browse.stale_after)
 
 
@@ -99,12 +98,16 @@ async def _sheet(sheet: Sheet, ending: str | None, dates: Dates, datasette: Any)
             if position is None:
                 return
 
-    async def csv(stream: Any) -> None:
-        await stream.write(spreadsheet.csv_head(sheet.headings))
-        async for text in parts(spreadsheet.csv_lines):
-            await stream.write(text)
-
     if ending == "csv":
+        texts = parts(spreadsheet.csv_lines)
+        first = await anext(texts)  # before anything is sent: what fails at once is said on a page
+
+        async def csv(stream: Any) -> None:
+            await stream.write(spreadsheet.csv_head(sheet.headings))
+            await stream.write(first)
+            async for text in texts:
+                await stream.write(text)
+
         return AsgiStream(csv, headers=headers, content_type=spreadsheet.CSV_TYPE)
     with tempfile.TemporaryFile() as file:
         book = spreadsheet.Book(file, sheet.headings)

@@ -6,7 +6,6 @@ text around, then escaped. Blocking: it runs on the page's thread, but for the p
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +17,10 @@ from markupsafe import Markup
 
 from promptsync import __version__
 from promptsync.browse import phones
+from promptsync.browse.access import Actor
 from promptsync.browse.cells import clean
-from promptsync.browse.dates import iso
 from promptsync.browse.metadata import INTERNAL, table_groups
 from promptsync.browse.page import Page, Shown, Visit
-from promptsync.browse.queries.state import SILENT, exported_until, found_by_service, live_until, taken_over
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.words import Words
 
@@ -38,33 +36,20 @@ _LINKS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """How current the copy is. ``exported``, ``live``: times of the mirror, None if there is no such source.
-
-    ``silent``: since when the service that keeps it has said nothing, if that is too long; ``problems``: how many.
-    """
-
-    exported: str | None
-    live: str | None
-    stale: bool
-    empty: bool
-    silent: str | None
-    problems: int
-
-    @property
-    def good(self) -> bool:
-        """Whether there is nothing to say but until when."""
-        return not (self.stale or self.empty or self.silent or self.problems)
-
-
 class Frame:
-    """Makes pages. ``urls``: Datasette's; ``pages``: those that there are, which links lead to."""
+    """Makes pages. ``urls``: Datasette's; ``pages``: those that there are, which links lead to; ``administers``:
+    whether somebody does, now."""
 
-    def __init__(self, urls: Any, words: Words, pages: Sequence[Page], settings: BrowseSettings) -> None:
+    def __init__(
+        self,
+        urls: Any,
+        words: Words,
+        pages: Sequence[Page],
+        settings: BrowseSettings,
+        administers: Callable[[Actor], bool],
+    ) -> None:
         self.words = words
         self._urls = urls
-        self._stale_after = settings.stale_after
         patterns = [re.compile(page.address) for page in pages]
         has = cache(lambda path: any(pattern.fullmatch(path) for pattern in patterns))
         self._environment = _environment(words)
@@ -74,7 +59,7 @@ class Frame:
             plugin_pages=settings.pages,
             table_groups=table_groups(settings.schema),
             known_tables={*(one.name for one in (*settings.schema, *settings.schema.views)), *INTERNAL},
-            admins=settings.admins,
+            administers=administers,
             table_title=lambda name: settings.schema[name].title if name in settings.schema else name,
         )
 
@@ -82,7 +67,7 @@ class Frame:
         """A page, whole, with what it says about the copy."""
         values = {
             **shown.values,
-            "copy": self._copy(visit),
+            "copy": visit.copy,
             "visit": visit,
             "dates": visit.dates,
             "time": visit.dates.time,
@@ -108,15 +93,6 @@ class Frame:
             can_log_out=bool(actor and "ds_actor" in request.cookies) if request else False,
             csrftoken=request.scope.get("csrftoken", str) if request else str,
         )
-
-    def _copy(self, visit: Visit) -> Copy:
-        orgs = [visit.org] if visit.org is not None else [one["id"] for one in visit.orgs[:20]]
-        exported, live = exported_until(visit.reader, orgs), live_until(visit.reader)
-        limit = iso(visit.dates.now - self._stale_after)
-        empty = exported is None and live is None and taken_over(visit.reader) is None
-        found = found_by_service(visit.reader) or {"at": None, "problems": []}
-        silent = found["at"] if found["at"] and found["at"] < iso(visit.dates.now - SILENT) else None
-        return Copy(exported, live, exported is not None and exported < limit, empty, silent, len(found["problems"]))
 
 
 def _environment(words: Words) -> jinja2.Environment:

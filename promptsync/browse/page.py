@@ -6,13 +6,15 @@ reads what it shows and says which template shows it. How it is run is in ``answ
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import MAXYEAR, date, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from promptsync.browse.access import Need
-from promptsync.browse.dates import Dates
-from promptsync.browse.queries.reader import Reader, Row
+from promptsync.browse.dates import Dates, date_of
+from promptsync.browse.freshness import Freshness, look
+from promptsync.browse.paging import Position
+from promptsync.browse.queries.reader import LAST, Reader, Row
 from promptsync.browse.words import Words
 
 
@@ -38,6 +40,24 @@ class Visit:
     def several(self) -> bool:
         """Whether there is more than one organisation to tell apart."""
         return len(self.orgs) > 1
+
+    @cached_property
+    def copy(self) -> Freshness:
+        """How current the copy is that is shown."""
+        orgs = [self.org] if self.org is not None else [one["id"] for one in self.orgs]
+        return look(self.reader, orgs, self.dates.now, self.stale_after)
+
+    @cached_property
+    def days(self) -> tuple[date | None, date | None]:
+        """The first and the last day that the address asks for, ``?from=&to=``."""
+        return date_of(self.query.get("from")), date_of(self.query.get("to"))
+
+    @property
+    def span(self) -> tuple[str, str]:
+        """From when to before when these days are, as the mirror writes times; all of time where none is asked for."""
+        first, last = self.days
+        since = self.dates.begin(first) if first else ""
+        return since, self.dates.begin(last + timedelta(days=1)) if last and last.year < MAXYEAR else LAST
 
     @property
     def elsewhere(self) -> str:
@@ -70,6 +90,29 @@ class Sheet:
     name: str
     headings: Sequence[str]
     lines: Callable[[Reader, Any], tuple[Iterable[Sequence[object]], Any]]
+
+
+SHEET_ROWS: Final = 1_000
+"""Lines of a spreadsheet that are read at a time."""
+
+
+def sheet_of(
+    name: str,
+    headings: Sequence[str],
+    page_of: Callable[[Reader, Position | None, int], list[Row]],
+    line: Callable[[Row], Sequence[object]],
+    edge: tuple[str, str],
+) -> Sheet:
+    """A list as a spreadsheet. ``page_of``: at least one row more than a number of them, after a position; ``edge``:
+    the two columns that a position is made of; ``line``: what of a row is shown."""
+
+    def lines(reader: Reader, place: Position | None) -> tuple[list[Sequence[object]], Position | None]:
+        rows = page_of(reader, place, SHEET_ROWS)
+        shown = rows[:SHEET_ROWS]
+        after = (shown[-1][edge[0]], shown[-1][edge[1]]) if len(rows) > SHEET_ROWS else None
+        return [line(row) for row in shown], after
+
+    return Sheet(name, headings, lines)
 
 
 @dataclass(frozen=True, slots=True)

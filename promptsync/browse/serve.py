@@ -20,6 +20,7 @@ from datasette.plugins import pm  # type: ignore[import-untyped]
 from itsdangerous import BadSignature
 
 from promptsync.browse import plugin
+from promptsync.browse.access import ADMINISTER, Actor, may
 from promptsync.browse.extended import with_more
 from promptsync.browse.frame import Frame
 from promptsync.browse.metadata import PAGE_SIZE, metadata
@@ -69,7 +70,10 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
         self.passwords = Passwords(browse.users)
         self._look_at = self.clock() + _LOOK_EVERY
         super().__init__([], secret=browse.secret or self.sessions.secret, **options)
-        self.frame = Frame(self.urls, load(), PAGES, browse)
+        self.frame = Frame(self.urls, load(), PAGES, browse, self._administers)
+
+    def _administers(self, actor: Actor) -> bool:
+        return bool(may(self.browse, actor, ADMINISTER))
 
     def _hash_of(self, user: str) -> str:
         return self.browse.users.get(user, "")

@@ -122,6 +122,15 @@ async def test_a_new_password_ends_what_the_old_one_began(site: MirrorDatasette,
     assert await sam.reads()
 
 
+async def test_who_is_made_an_administrator_is_one_at_once(site: MirrorDatasette, clock: Clock) -> None:
+    sam = await logged_in(site)
+    assert 'id="sql"' not in (await sam.ask("GET", "/mirror")).text
+    accounts = Accounts(site.browse.users, frozenset({"sam"}), {}, False)
+    site.browse = replace(site.browse, changed=lambda: accounts)
+    clock.now += 2
+    assert 'id="sql"' in (await sam.ask("GET", "/mirror")).text
+
+
 async def test_a_cookie_without_a_session_or_of_anothers_is_worth_nothing(site: MirrorDatasette) -> None:
     name = site.sessions.begin("sam")
     for told in ({"a": {"id": "sam"}}, {"a": {"id": "ana"}, "s": name}, {"a": {"id": "sam"}, "s": [name]}, ["sam"]):

@@ -148,9 +148,14 @@ async def test_nobody_answered_yet_and_too_much_to_tell(
 ) -> None:
     text = words(await page(nothing_yet, "/-/team?days=x&after=~~"))
     assert "Nobody has answered" in text and "Nobody waits" in text
+    waits = len(await sheet(staffed.site, "/-/team.csv"))
     monkeypatch.setattr("promptsync.browse.queries.reader.Reader.rows_within", lambda *_, **__: None)
     text = words(await page(staffed.site, "/-/team"))
     assert text.count("Choose fewer days") == 2 and "Rosa" in text
+    assert len(await sheet(staffed.site, "/-/team.csv")) == waits > 0, "a file cannot say what it lacks"
+    monkeypatch.setattr("promptsync.browse.answering.TIME_LIMIT", 1e-9)
+    answer = await ask(staffed.site, "/-/team.csv", "sam")
+    assert answer.status_code == 400 and "too long" in answer.text
     assert (await ask(staffed.site, "/-/team", None)).status_code != 200  # type: ignore[arg-type]
 
 

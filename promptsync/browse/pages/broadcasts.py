@@ -1,15 +1,13 @@
 """Broadcasts: newest first, with what came of each beside what is usual."""
 
-from typing import Any, Final
+from typing import Any
 
 from promptsync.browse.dates import iso
-from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
-from promptsync.browse.paging import Position, part, position
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
+from promptsync.browse.paging import part, position
 from promptsync.browse.queries import broadcasts as ask
 from promptsync.browse.queries.campaigns import mirrored
-from promptsync.browse.queries.reader import PAGE, Reader, Row
-
-_CHUNK: Final = 1_000
+from promptsync.browse.queries.reader import PAGE, Row
 
 
 def broadcasts(visit: Visit) -> Answer:
@@ -40,17 +38,18 @@ def _sheet(visit: Visit) -> Sheet:
     names = ("name", "started", "people", "arrived", "failed", "replied", "opted_out", "skipped", "cancelled")
     columns = ("num_contacts", "num_sent", "num_errors", "replied", "num_opt_outs", "num_skipped", "num_canceled")
 
-    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
-        rows = ask.page_of(reader, place, _CHUNK, visit.org)
-        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
-        made = [
-            [row["description"], visit.dates.cell(row["start_timestamp"]), *(ask.counts_of(row)[c] for c in columns)]
-            for row in rows
-        ]
-        return made, (rows[-1]["start_timestamp"], rows[-1]["id"]) if more else None
+    def line(row: Row) -> list[object]:
+        counts = ask.counts_of(row)
+        return [row["description"], visit.dates.cell(row["start_timestamp"]), *(counts[name] for name in columns)]
 
     headings = [visit.say(f"broadcasts.{name}", zone=visit.dates.zone.key) for name in names]
-    return Sheet("broadcasts", headings, lines)
+    return sheet_of(
+        "broadcasts",
+        headings,
+        lambda reader, place, size: ask.page_of(reader, place, size, visit.org),
+        line,
+        ("start_timestamp", "id"),
+    )
 
 
 PAGES = (Page(r"/-/broadcasts(\.(?P<format>csv|xlsx))?", broadcasts, section="broadcasts"),)

@@ -6,12 +6,11 @@ from typing import Any, Final
 from datasette.utils.asgi import NotFound  # type: ignore[import-untyped]
 
 from promptsync.browse.cells import clean
-from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
-from promptsync.browse.paging import Position, part, position, whole
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
+from promptsync.browse.paging import part, position, whole
 from promptsync.browse.queries import campaigns as ask
-from promptsync.browse.queries.reader import PAGE, Reader, Row
+from promptsync.browse.queries.reader import PAGE, Row
 
-_CHUNK: Final = 500
 _PARTS: Final = ("delivered", "opened", "clicked", "unsubscribed", "bounced")
 _MACHINES: Final = ("opened-by-machine", "clicked-by-machine")
 
@@ -63,16 +62,17 @@ def _list(visit: Visit, row: Row, which: str) -> Shown:
 def _sheet(visit: Visit, row: Row, which: str) -> Sheet:
     keys = ("campaigns.person", "campaigns.email", "campaigns.recipient", "campaigns.type", "sheet.when")
 
-    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
-        rows = ask.deliveries(reader, row["id"], which, place, _CHUNK)
-        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
-        made: list[list[object]] = [
-            [one["person"], one["email"], one["recipient"], one["type"], visit.dates.cell(one["at"])] for one in rows
-        ]
-        return made, (rows[-1]["delivery_id"], rows[-1]["workspace_id"]) if more else None
+    def line(one: Row) -> list[object]:
+        return [one["person"], one["email"], one["recipient"], one["type"], visit.dates.cell(one["at"])]
 
     headings = [visit.say(key, zone=visit.dates.zone.key) for key in keys]
-    return Sheet(f"campaign-{row['id']}-{which}", headings, lines)
+    return sheet_of(
+        f"campaign-{row['id']}-{which}",
+        headings,
+        lambda reader, place, size: ask.deliveries(reader, row["id"], which, place, size),
+        line,
+        ("delivery_id", "workspace_id"),
+    )
 
 
 _ADDRESS: Final = r"/-/campaign/(?P<id>[0-9]{1,30})"

@@ -6,16 +6,15 @@ from typing import Final
 from promptsync.browse.dates import days_before
 from promptsync.browse.failures import OPTED_OUT, failure
 from promptsync.browse.frame import person_label
-from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
-from promptsync.browse.paging import Position, part, position
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
+from promptsync.browse.paging import part, position
 from promptsync.browse.queries import delivery as ask
 from promptsync.browse.queries import sending
-from promptsync.browse.queries.reader import PAGE, Reader, Row
+from promptsync.browse.queries.reader import PAGE, Row
 
 _CHOICES: Final = ("7", "30", "90")
 _USUAL: Final = "30"
 _NEVER_DAYS: Final = 90
-_CHUNK: Final = 1_000
 
 
 def delivery(visit: Visit) -> Answer:
@@ -57,13 +56,14 @@ def _sheet(visit: Visit) -> Sheet:
     since = _never_since(visit)
     keys = ("people.name", "people.phone", "people.out", "delivery.tries", "delivery.reason", "delivery.last_in")
 
-    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
-        rows = ask.never_working(reader, since, visit.org, place, _CHUNK)
-        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
-        return [_line(visit, row) for row in rows], (rows[-1]["last"], rows[-1]["contact_id"]) if more else None
-
     headings = [visit.say(key, zone=visit.dates.zone.key) for key in keys]
-    return Sheet("numbers-that-never-work", headings, lines)
+    return sheet_of(
+        "numbers-that-never-work",
+        headings,
+        lambda reader, place, size: ask.never_working(reader, since, visit.org, place, size),
+        lambda row: _line(visit, row),
+        ("last", "contact_id"),
+    )
 
 
 def _line(visit: Visit, row: Row) -> list[object]:

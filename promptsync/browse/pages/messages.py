@@ -1,20 +1,17 @@
 """Messages: what a number of messages is made of, newest first, and the same as a spreadsheet."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Final
 
-from promptsync.browse.dates import date_of
 from promptsync.browse.failures import failure
 from promptsync.browse.frame import member_label, person_label
-from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
-from promptsync.browse.paging import Position, part, position, whole
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
+from promptsync.browse.paging import part, position, whole
 from promptsync.browse.queries import messages as ask
-from promptsync.browse.queries.reader import BOUND, LAST, PAGE, Reader, Row, names_of
+from promptsync.browse.queries.reader import BOUND, PAGE, Row, names_of
 
 _WAYS: Final = ("in", "out", "failed")
 _KEPT: Final = ("way", "from", "to", "broadcast", "member")
-_CHUNK: Final = 1_000
 
 
 def messages(visit: Visit) -> Answer:
@@ -33,8 +30,7 @@ def messages(visit: Visit) -> Answer:
         "bound": BOUND,
         "kept": {f"{name}_": visit.query[name] for name in _KEPT if visit.query.get(name)},
         "ways": ("", *_WAYS),
-        "first": _day(visit, "from"),
-        "last": _day(visit, "to"),
+        **{name: visit.dates.day(day) if day else "" for name, day in zip(("first", "last"), visit.days, strict=True)},
         "cast": cast,
         "member": _member(visit, wanted.member),
     }
@@ -42,13 +38,12 @@ def messages(visit: Visit) -> Answer:
 
 
 def _wanted(visit: Visit) -> ask.Wanted:
-    query, dates = visit.query, visit.dates
-    first, last = date_of(query.get("from")), date_of(query.get("to"))
+    query, (since, until) = visit.query, visit.span
     member = whole(query.get("member"))
     return ask.Wanted(
         way="out" if member is not None else query["way"] if query.get("way") in _WAYS else "",
-        since=dates.begin(first) if first else "",
-        until=dates.begin(last + timedelta(days=1)) if last and last.year < 9999 else LAST,
+        since=since,
+        until=until,
         broadcast=whole(query.get("broadcast")) if member is None else None,
         member=member,
         org=visit.org,
@@ -61,11 +56,6 @@ def _member(visit: Visit, id_: int | None) -> str:
     return "" if id_ is None else member_label(visit.words, named, id_ or None)
 
 
-def _day(visit: Visit, name: str) -> str:
-    day = date_of(visit.query.get(name))
-    return visit.dates.day(day) if day else ""
-
-
 def _why(visit: Visit, row: Mapping[str, Any]) -> Any:
     failed = row["is_outgoing"] and row["is_successful"] == 0
     return failure(visit.words, row["error_code"], row["error_message"]) if failed else None
@@ -74,13 +64,14 @@ def _why(visit: Visit, row: Mapping[str, Any]) -> Any:
 def _sheet(visit: Visit, wanted: ask.Wanted) -> Sheet:
     keys = ("sheet.when", "sheet.way", "people.name", "people.phone", "sheet.text", "sheet.broadcast", "sheet.outcome")
 
-    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
-        rows = ask.page_of(reader, wanted, place, _CHUNK)
-        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
-        return [_line(visit, row) for row in rows], (rows[-1]["created_timestamp"], rows[-1]["id"]) if more else None
-
     headings = [visit.say(key, zone=visit.dates.zone.key) for key in keys]
-    return Sheet(f"messages-{wanted.way}", headings, lines)
+    return sheet_of(
+        f"messages-{wanted.way}",
+        headings,
+        lambda reader, place, size: ask.page_of(reader, wanted, place, size),
+        lambda row: _line(visit, row),
+        ("created_timestamp", "id"),
+    )
 
 
 def _line(visit: Visit, row: Row) -> list[object]:

@@ -5,15 +5,14 @@ from typing import Any, Final
 
 from promptsync.browse import charts
 from promptsync.browse.frame import person_label
-from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
-from promptsync.browse.paging import Position, part, position, whole
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
+from promptsync.browse.paging import part, position, whole
 from promptsync.browse.queries import opt_outs as ask
-from promptsync.browse.queries.reader import PAGE, Reader, Row, names_of
+from promptsync.browse.queries.reader import PAGE, Row, names_of
 
 _WEEKS: Final = 26
 _COLUMNS: Final = (*ask.WAYS, "unknown")
 _LABELLED: Final = 4  # every fourth week
-_CHUNK: Final = 1_000
 
 
 def opt_outs(visit: Visit) -> Answer:
@@ -82,12 +81,13 @@ def _sheet(visit: Visit, by: str, cast: int | None) -> Sheet:
     keys = ("people.name", "people.phone", "sheet.when", "opt_outs.how", "opt_outs.last_got", "opt_outs.how_long")
     headings = [visit.say(key, zone=visit.dates.zone.key) for key in (*keys, "people.out")]
 
-    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
-        rows = ask.page_of(reader, by, cast, visit.org, place, _CHUNK)
-        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
-        return [_line(visit, row) for row in rows], (rows[-1]["at"], rows[-1]["contact_id"]) if more else None
-
-    return Sheet("opt-outs", headings, lines)
+    return sheet_of(
+        "opt-outs",
+        headings,
+        lambda reader, place, size: ask.page_of(reader, by, cast, visit.org, place, size),
+        lambda row: _line(visit, row),
+        ("at", "contact_id"),
+    )
 
 
 def _line(visit: Visit, row: Row) -> list[object]:

@@ -1,22 +1,20 @@
 """People: by tag, list, name or number, and the spreadsheet of them, which leaves out whoever may not be texted."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final
 
-from promptsync.browse.dates import date_of, days_before
+from promptsync.browse.dates import days_before
 from promptsync.browse.frame import member_label
-from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
+from promptsync.browse.page import SHEET_ROWS, Answer, Page, Sheet, Shown, Visit
 from promptsync.browse.paging import Position, part, position, whole, written
 from promptsync.browse.queries import people as ask
-from promptsync.browse.queries.reader import BOUND, LAST, PAGE, Reader, Row, names_of
+from promptsync.browse.queries.reader import BOUND, PAGE, Reader, Row, names_of
 
 _SORTS: Final = ("name", "new", "active")
 _DAYS: Final = ("30", "90", "365")
 _USUAL_DAYS: Final = "90"
 _OUT: Final = ("include", "only")
 _KEPT: Final = ("tag", "list", "q", "sort", "days", "out", "wrote", "helped", "from", "to")
-_CHUNK: Final = 1_000
 
 
 def people(visit: Visit) -> Answer:
@@ -45,7 +43,7 @@ def people(visit: Visit) -> Answer:
 def wanted_of(visit: Visit) -> ask.Wanted:
     """What the address asks for; what cannot be meant is left out."""
     query, dates = visit.query, visit.dates
-    first, last = date_of(query.get("from")), date_of(query.get("to"))
+    since, until = visit.span
     sort = query.get("sort", "")
     return ask.Wanted(
         tag=query.get("tag", ""),
@@ -56,8 +54,8 @@ def wanted_of(visit: Visit) -> ask.Wanted:
         active_since=dates.begin(days_before(dates.today, int(_active_days(visit)))),
         wrote="wrote" in query,
         helped=whole(query.get("helped")),
-        since=dates.begin(first) if first else "",
-        until=dates.begin(last + timedelta(days=1)) if last and last.year < 9999 else LAST,
+        since=since,
+        until=until,
         org=visit.org,
     )
 
@@ -79,7 +77,7 @@ def _period(visit: Visit, wanted: ask.Wanted) -> str:
     """In words, what people did when, where that is asked."""
     if not (wanted.wrote or wanted.helped is not None or (wanted.out == "only" and wanted.since)):
         return ""
-    first, last = date_of(visit.query.get("from")), date_of(visit.query.get("to"))
+    first, last = visit.days
     days = {
         "first": visit.dates.day(first) if first else visit.say("people.beginning"),
         "last": visit.dates.day(last or visit.dates.today),
@@ -104,8 +102,8 @@ def _sheet(visit: Visit, wanted: ask.Wanted) -> Sheet:
     headings = [*map(visit.say, plain), *(name.replace("_", " ").capitalize() for name in fields), heard]
 
     def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
-        rows = ask.page_of(reader, wanted, place, _CHUNK)
-        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
+        rows = ask.page_of(reader, wanted, place, SHEET_ROWS)
+        more, rows = len(rows) > SHEET_ROWS, rows[:SHEET_ROWS]
         made = _lines(visit, reader, [row for row in rows if row["gone"] is None], fields)
         return made, position(written(rows[-1]["place"], rows[-1]["id"])) if more else None
 

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from promptsync.browse.dates import days_before
 from promptsync.browse.frame import member_label, person_label
-from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
-from promptsync.browse.paging import Position, part, position
+from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
+from promptsync.browse.paging import part, position
 from promptsync.browse.queries import team as ask
-from promptsync.browse.queries.reader import PAGE, Reader, Row
+from promptsync.browse.queries.reader import PAGE, Row
 
 _CHOICES: Final = ("7", "30", "90")
 _USUAL: Final = "30"
-_CHUNK: Final = 1_000
 
 
 def team(visit: Visit) -> Answer:
@@ -60,12 +59,13 @@ def _sheet(visit: Visit, span: tuple[str, str]) -> Sheet:
     keys = ("people.name", "people.phone", "team.since_zone", "team.messages", "sheet.text")
     headings = [visit.say(key, zone=visit.dates.zone.key) for key in keys]
 
-    def lines(reader: Reader, place: Position | None) -> tuple[list[list[object]], Position | None]:
-        rows = ask.waiting(reader, *span, visit.org, place, _CHUNK) or []
-        more, rows = len(rows) > _CHUNK, rows[:_CHUNK]
-        return [_line(visit, row) for row in rows], (rows[-1]["at"], rows[-1]["contact_id"]) if more else None
-
-    return Sheet("waiting-for-an-answer", headings, lines)
+    return sheet_of(
+        "waiting-for-an-answer",
+        headings,
+        lambda reader, place, size: ask.all_waiting(reader, *span, visit.org, place, size),
+        lambda row: _line(visit, row),
+        ("at", "contact_id"),
+    )
 
 
 def _line(visit: Visit, row: Row) -> list[object]:

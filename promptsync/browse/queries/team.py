@@ -71,9 +71,19 @@ def waiting(
     """``contact_id``, ``at`` (since when), ``messages``, ``total`` (of people), ``content``, ``is_mms`` and ``person``
     of one more than ``size`` who wait, the oldest first; None if it takes too long to tell. Whoever has opted out
     waits for nothing."""
-    at, key = edge or ("", -1)
-    rows = reader.rows_within(
-        _SECONDS,
+    rows = reader.rows_within(_SECONDS, _waiting(org), **_values(since, until, org, edge, size))
+    return None if rows is None else _described(reader, rows, since, until)
+
+
+def all_waiting(reader: Reader, since: str, until: str, org: int | None, edge: Position | None, size: int) -> list[Row]:
+    """The same for a spreadsheet, which cannot say what it lacks: it takes the time of the whole page, and raises
+    sqlite3.OperationalError beyond that."""
+    rows = reader.rows(_waiting(org), **_values(since, until, org, edge, size))
+    return _described(reader, rows, since, until)
+
+
+def _waiting(org: int | None) -> str:
+    return (
         f"WITH RECURSIVE {_WHO}, answered AS MATERIALIZED (SELECT m.contact_id, max(m.created_timestamp) AS at "
         f"FROM {_ANSWERS}{of_org(org, 'm.')} GROUP BY m.contact_id), "
         "waiting AS MATERIALIZED (SELECT i.contact_id, min(i.created_timestamp) AS at, count(*) AS messages "
@@ -82,16 +92,16 @@ def waiting(
         "WHERE p.id = i.contact_id AND p.is_opted_out = 1) AND NOT EXISTS (SELECT 1 FROM channel_opt_out c "
         "WHERE c.contact_id = i.contact_id AND c.opted_out = 1) GROUP BY +i.contact_id) "
         "SELECT w.*, (SELECT count(*) FROM waiting) AS total FROM waiting w "
-        "WHERE (w.at, w.contact_id) > (:at, :key) ORDER BY w.at, w.contact_id LIMIT :n",
-        since=since,
-        until=until,
-        org=org,
-        at=at,
-        key=key,
-        n=size + 1,
+        "WHERE (w.at, w.contact_id) > (:at, :key) ORDER BY w.at, w.contact_id LIMIT :n"
     )
-    if rows is None:
-        return None
+
+
+def _values(since: str, until: str, org: int | None, edge: Position | None, size: int) -> dict[str, object]:
+    at, key = edge or ("", -1)
+    return {"since": since, "until": until, "org": org, "at": at, "key": key, "n": size + 1}
+
+
+def _described(reader: Reader, rows: list[Row], since: str, until: str) -> list[Row]:
     who = people(reader, [row["contact_id"] for row in rows])
     for row in rows:
         row.update(reader.row(_NEWEST, id=row["contact_id"], since=since, until=until) or {})
