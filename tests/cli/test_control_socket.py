@@ -16,6 +16,7 @@ from cli_place import Place
 from promptsync.daemon.client import MAX_REQUEST, ask_daemon, socket_path
 from promptsync.daemon.daemon import run_daemon
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
+from tests.daemons import running
 
 
 @pytest.mark.parametrize("kind", ["file", "folder", "link"])
@@ -33,22 +34,9 @@ async def test_a_leftover_is_replaced_and_taken_away(place: Place) -> None:
     path.parent.mkdir(exist_ok=True)
     with socket.socket(socket.AF_UNIX) as killed:
         killed.bind(str(path))
-    async with running(place):
+    async with running(place.config):
         assert path.is_socket()
     assert not path.exists()
-
-
-@asynccontextmanager
-async def running(place: Place) -> AsyncIterator[None]:
-    up: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_daemon(place.config, ready=up.set_result))
-    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
-    try:
-        yield
-    finally:
-        if up.done():
-            up.result().stopped.set()
-        await task
 
 
 async def test_a_path_that_no_socket_can_have(make_place: Callable[..., Place]) -> None:
@@ -63,7 +51,7 @@ async def test_bodies_larger_than_a_request_are_imported(place: Place, tmp_path:
     bodies = [{"orgId": 1, "message": {"id": n + 1, "content": "ü" * 1_200_000}} for n in range(10)]
     lines = write(tmp_path / "in.jsonl", *(line("message/added", body) for body in bodies))
     assert lines.stat().st_size > MAX_REQUEST
-    async with running(place):
+    async with running(place.config):
         result = await asyncio.to_thread(place.run, "events", "import", lines)
     assert (result.exit_code, result.stdout) == (0, "10 deliveries imported, 0 were there already.\n"), result.output
 

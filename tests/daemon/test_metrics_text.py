@@ -3,8 +3,6 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -12,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from promptsync.config import Config, load_config
 from promptsync.daemon.client import socket_path
-from promptsync.daemon.daemon import Daemon, run_daemon
+from tests.daemons import running
 
 TEXT = """[webhook]
 port = 0
@@ -25,20 +23,6 @@ rescan = "100ms"
 """
 CONTACTS = "id,display_name,phone\n1,Ana,+14155550001\n2,Bo,+14155550002\n"
 Labels = tuple[tuple[str, str], ...]
-
-
-@asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Daemon]:
-    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_daemon(config, ready=up.set_result))
-    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        await task
-    try:
-        yield up.result()
-    finally:
-        up.result().stopped.set()
-        await task
 
 
 async def scraped(config: Config) -> dict[tuple[str, Labels], float]:

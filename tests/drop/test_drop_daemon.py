@@ -5,20 +5,19 @@ import gzip
 import os
 import shlex
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptsync.config import Config
-from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.operations import OPERATIONS
 from promptsync.engine.engine import Engine
 from promptsync.errors import Unavailable
 from promptsync.loading.files import LoadRequest
 from promptsync.status.status import Expectations, read_status
+from tests.daemons import running
 
 NAME = "contact_1044_2026-02-04T00-00-00-0800Z.csv"
 HEADER = "id,phone\n"
@@ -28,20 +27,6 @@ HEADER = "id,phone\n"
 def config(tmp_path: Path) -> Config:
     drop = {"settle": "0.1 seconds", "rescan": "0.2 seconds", "patience": "1 second"}
     return Config.read({"webhook": {"port": 0, "allow_unauthenticated": True}, "drop": drop}, tmp_path)
-
-
-@asynccontextmanager
-async def running(config: Config) -> AsyncIterator[Daemon]:
-    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_daemon(config, ready=up.set_result))
-    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
-    if task.done():
-        await task
-    try:
-        yield up.result()
-    finally:
-        up.result().stopped.set()
-        await task
 
 
 async def until(true: Callable[[], bool]) -> None:

@@ -3,11 +3,9 @@
 import asyncio
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
 from drop_stage import DONE, Drop
 from structlog.testing import capture_logs
 
@@ -16,16 +14,7 @@ from promptsync.drop.folder import DropFolder, DropSettings
 from promptsync.drop.offers import Outcome
 from promptsync.errors import InputRefused, MirrorBroken, Unavailable
 
-
-@pytest.fixture
-def drop(tmp_path: Path) -> Drop:
-    return Drop(tmp_path / "drop")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_blocks() -> Iterator[None]:
-    with blockbuster_ctx("promptsync.drop"):
-        yield
+pytestmark = pytest.mark.usefixtures("nothing_blocks")
 
 
 async def test_the_folder_is_made_for_its_owner_and_group_only(drop: Drop) -> None:

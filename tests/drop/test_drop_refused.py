@@ -3,11 +3,9 @@
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
 from drop_stage import Drop
 from structlog.testing import capture_logs
 
@@ -15,16 +13,7 @@ from promptsync.errors import Unavailable
 
 NOBODY = 65534
 
-
-@pytest.fixture
-def drop(tmp_path: Path) -> Drop:
-    return Drop(tmp_path / "drop")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_blocks() -> Iterator[None]:
-    with blockbuster_ctx("promptsync.drop"):
-        yield
+pytestmark = pytest.mark.usefixtures("nothing_blocks")
 
 
 async def test_what_is_no_plain_file_is_refused_with_a_reason_and_logged_once(drop: Drop) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from blockbuster import blockbuster_ctx
 from drop_stage import Drop
 from structlog.testing import capture_logs
 
@@ -19,11 +18,7 @@ from promptsync.errors import MirrorBroken
 
 FAST: dict[str, Any] = {"settle": 0.15, "rescan": 30.0}  # so seldom that only the watcher can have woken it
 
-
-@pytest.fixture(autouse=True)
-def _nothing_blocks() -> Iterator[None]:
-    with blockbuster_ctx("promptsync.drop"):
-        yield
+pytestmark = pytest.mark.usefixtures("nothing_blocks")
 
 
 @asynccontextmanager

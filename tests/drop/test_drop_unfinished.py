@@ -2,11 +2,9 @@
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from blockbuster import blockbuster_ctx
 from drop_stage import DONE, Drop
 from structlog.testing import capture_logs
 
@@ -16,16 +14,12 @@ from promptsync.errors import Unavailable
 
 HELD = Outcome("held", "Its end is missing.")
 
+pytestmark = pytest.mark.usefixtures("nothing_blocks")
+
 
 @pytest.fixture
 def drop(tmp_path: Path) -> Drop:
     return Drop(tmp_path / "drop", patience=600, plain=30)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_blocks() -> Iterator[None]:
-    with blockbuster_ctx("promptsync.drop"):
-        yield
 
 
 def cut(path: Path) -> str | None:

@@ -13,11 +13,11 @@ import pytest
 from changes_home import SEQUENCE, ChangesHome, content, metrics
 from fetch_home import QUICK, rows
 
-from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.places.folder import FolderPlace
 from promptsync.places.place import Item
 from promptsync.store import place_ledger
+from tests.daemons import running
 
 STATES = "SELECT sequence - 241600000000000000, state, gone_at IS NOT NULL FROM sync_object ORDER BY sequence, key"
 LATEST = "SELECT DISTINCT metric FROM cio_metrics"
@@ -309,19 +309,12 @@ async def test_the_daemon_looks_every_so_often_and_catches_up_at_start(
     monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
     home.configure('every = "1 second"')
     home.put_metrics(1)
-    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_daemon(home.config, clock=lambda: home.now, ready=up.set_result))
-    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
-    daemon = up.result()
-    try:
+    async with running(home.config, clock=lambda: home.now) as daemon:
         assert await _comes(lambda: rows(daemon.engine, LATEST) == [("opened-1",)])
         home.put_metrics(2)
         assert await _comes(lambda: rows(daemon.engine, LATEST) == [("opened-2",)])
         runs = "SELECT count(*) > 1, min(outcome), max(outcome) FROM sync_run WHERE finished_at IS NOT NULL"
         assert await _comes(lambda: rows(daemon.engine, runs) == [(1, "done", "done")])
-    finally:
-        daemon.stopped.set()
-        await task
 
 
 async def _comes(true: Callable[[], bool]) -> bool:

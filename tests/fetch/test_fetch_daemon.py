@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +14,10 @@ from fetch_home import QUICK, Home, rows
 from promptsync.cli import main
 from promptsync.clock import MICROS
 from promptsync.daemon.client import ask_daemon
-from promptsync.daemon.daemon import Daemon, run_daemon
+from promptsync.daemon.daemon import Daemon
 from promptsync.daemon.schedule import Later, Schedule, Task
 from promptsync.errors import Unavailable
+from tests.daemons import running
 from tests.places.file_server import FileServer, serve
 
 
@@ -26,19 +25,6 @@ from tests.places.file_server import FileServer, serve
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     monkeypatch.setattr("promptsync.fetch.run.settings_of", lambda _: QUICK)
     return Home(tmp_path)
-
-
-@asynccontextmanager
-async def running(home: Home) -> AsyncIterator[Daemon]:
-    up: asyncio.Future[Daemon] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_daemon(home.config, clock=lambda: home.now, ready=up.set_result))
-    await asyncio.wait({task, up}, return_when=asyncio.FIRST_COMPLETED)
-    daemon = up.result()
-    try:
-        yield daemon
-    finally:
-        daemon.stopped.set()
-        await task
 
 
 async def until(daemon: Daemon, sql: str, wanted: list[tuple[object, ...]]) -> None:
@@ -55,19 +41,19 @@ RUNS = "SELECT outcome, count(*) FROM sync_run WHERE task LIKE 'fetch %' GROUP B
 async def test_what_was_missed_is_caught_up_once_at_start(home: Home) -> None:
     home.night(4)
     home.night(10)
-    async with running(home) as daemon:
+    async with running(home.config, clock=lambda: home.now) as daemon:
         await until(daemon, RUNS, [("done", 1)])
         assert rows(daemon.engine, "SELECT count(*) FROM sync_file WHERE state = 'merged'") == [(4,)]
-    async with running(home) as daemon:  # nothing was due in between
+    async with running(home.config, clock=lambda: home.now) as daemon:  # nothing was due in between
         await asyncio.sleep(0.2)
         assert rows(daemon.engine, RUNS) == [("done", 1)]
     home.now += 3 * 86_400 * MICROS
-    async with running(home) as daemon:
+    async with running(home.config, clock=lambda: home.now) as daemon:
         await until(daemon, RUNS, [("done", 2)])
 
 
 async def test_an_order_by_hand_is_done_by_the_daemon_that_holds_the_mirror(home: Home) -> None:
-    async with running(home) as daemon:
+    async with running(home.config, clock=lambda: home.now) as daemon:
         await until(daemon, RUNS, [("done", 1)])
         home.night(9)
         told: list[object] = []
@@ -79,7 +65,7 @@ async def test_an_order_by_hand_is_done_by_the_daemon_that_holds_the_mirror(home
 
 
 async def test_a_place_that_the_daemon_does_not_know_yet_asks_for_a_restart(home: Home) -> None:
-    async with running(home) as daemon:
+    async with running(home.config, clock=lambda: home.now) as daemon:
         await until(daemon, RUNS, [("done", 1)])
         home.file.write_text(f'{home.file.read_text()}\n[[customerio]]\nlocation = "added"\n')
         command = ["--config", str(home.file), "fetch", "added"]
@@ -94,7 +80,7 @@ async def test_it_stops_at_once_in_the_middle_of_a_download(tmp_path: Path, monk
         path = home.night(4)[0]
         server.files[path.name] = path.read_bytes()
         server.silent = True
-        async with running(home):
+        async with running(home.config, clock=lambda: home.now):
             for _ in range(200):
                 if any(method == "GET" and name.endswith(".gz") for method, name, _ in server.asked):
                     break

@@ -1,28 +1,16 @@
 """Which copies of fetched files are deleted: never one that a person or a reject still needs."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from promptsync.store import ledger
-from promptsync.store.ddl import statements
 from promptsync.store.place_ledger import done_with
-from promptsync.vendors import declared_schema
 
 COPY = Path("/held/contact.csv.gz")
 OLD, NEW = "2026-02-04T08:00:00.000Z", "2026-02-05T08:00:00.000Z"
-
-
-@pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        for statement in statements(declared_schema(), {}):
-            connection.execute(statement)
-        yield connection
 
 
 def file(connection: sqlite3.Connection, rejects: int = 0, **more: Any) -> None:

@@ -1,24 +1,12 @@
 """Which line of the ledger follows a file that is moved: that of the content that was loaded, however clocks ran."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from promptsync.store import ledger
-from promptsync.store.ddl import statements
-from promptsync.vendors import declared_schema
 
 EARLY, LATE = "2026-02-04T08:00:00.000Z", "2026-02-05T08:00:00.000Z"
-
-
-@pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    with closing(sqlite3.connect(":memory:")) as connection:
-        for statement in statements(declared_schema(), {}):
-            connection.execute(statement)
-        yield connection
 
 
 @pytest.mark.parametrize("first", [EARLY, LATE])
