@@ -3,8 +3,9 @@
 Owns which codes mean that a number never works. The words are in the language's file, by code. Pure.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from promptsync.browse.cells import clean
 from promptsync.browse.words import Words
@@ -24,6 +25,16 @@ class Failure:
     todo: str
     code: str
     lasting: bool
+
+    def __str__(self) -> str:
+        return f"{self.words} ({self.code})" if self.code else self.words
+
+
+def failure_of(words: Words, message: Mapping[str, Any]) -> Failure | None:
+    """Why a message of ours did not arrive; None if it did, if that is not known yet, and of a note."""
+    if not message["is_outgoing"] or message["is_successful"] != 0 or message["is_whisper"]:
+        return None
+    return failure(words, message["error_code"], message["error_message"])
 
 
 def failure(words: Words, code: str | None, text: str | None) -> Failure:

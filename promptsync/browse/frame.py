@@ -19,6 +19,7 @@ from promptsync import __version__
 from promptsync.browse import phones
 from promptsync.browse.access import Actor
 from promptsync.browse.cells import clean
+from promptsync.browse.labels import broadcast_label, cut, person_label
 from promptsync.browse.metadata import INTERNAL, table_groups
 from promptsync.browse.page import Page, Shown, Visit
 from promptsync.browse.settings import BrowseSettings
@@ -118,32 +119,6 @@ def _environment(words: Words) -> jinja2.Environment:
     )
     environment.filters["cut"] = cut
     return environment
-
-
-def person_label(words: Words, row: Mapping[str, Any] | None) -> str:
-    """What to call somebody: the name, else the number, else that they are not known yet."""
-    if row is None:
-        return str(words.say("person.unmatched"))
-    known = clean(row["name"]).strip() or phones.shown(clean(row["phone"]).strip())
-    return known or str(words.say("person.numbered", id=str(row["id"])))
-
-
-def member_label(words: Words, name: str | None, id_: int | None) -> str:
-    """What to call one of the staff: the name, else their number; of None, that it was nobody of them."""
-    if id_ is None:
-        return str(words.say("team.automatic"))
-    return clean(name).strip() or str(words.say("team.numbered", id=str(id_)))
-
-
-def broadcast_label(words: Words, name: str | None, id_: int) -> str:
-    """What to call a broadcast: its description, else its number."""
-    return clean(name).strip() or str(words.say("broadcast.numbered", id=str(id_)))
-
-
-def cut(text: str | None, length: int) -> str:
-    """The beginning of a text, in one line."""
-    plain = " ".join(clean(text).split())
-    return plain if len(plain) <= length else plain[: length - 1] + "…"
 
 
 def _safe(value: object) -> object:

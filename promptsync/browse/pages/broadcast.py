@@ -14,7 +14,7 @@ from datasette.utils.asgi import NotFound  # type: ignore[import-untyped]
 from promptsync.browse import charts
 from promptsync.browse.dates import iso
 from promptsync.browse.failures import failure
-from promptsync.browse.frame import broadcast_label, person_label
+from promptsync.browse.labels import broadcast_label, person_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit
 from promptsync.browse.pages.broadcasts import usual
 from promptsync.browse.paging import whole

@@ -5,7 +5,7 @@ from typing import Final
 
 from promptsync.browse.dates import days_before
 from promptsync.browse.failures import OPTED_OUT, failure
-from promptsync.browse.frame import person_label
+from promptsync.browse.labels import person_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
 from promptsync.browse.paging import part, position
 from promptsync.browse.queries import delivery as ask
@@ -70,7 +70,7 @@ def _line(visit: Visit, row: Row) -> list[object]:
     person, why = row["person"], failure(visit.words, row["code"], None)
     consent = visit.say(f"people.consent.{person['out']}")
     named = [person_label(visit.words, person), person["phone"], consent]
-    return [*named, row["tries"], f"{why.words} ({why.code})", visit.dates.cell(row["last"])]
+    return [*named, row["tries"], str(why), visit.dates.cell(row["last"])]
 
 
 PAGES = (Page(r"/-/delivery(\.(?P<format>csv|xlsx))?", delivery, section="delivery"),)

@@ -1,10 +1,9 @@
 """Messages: what a number of messages is made of, newest first, and the same as a spreadsheet."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-from promptsync.browse.failures import failure
-from promptsync.browse.frame import member_label, person_label
+from promptsync.browse.failures import failure_of
+from promptsync.browse.labels import member_label, message_text, person_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
 from promptsync.browse.paging import part, position, whole
 from promptsync.browse.queries import messages as ask
@@ -24,7 +23,7 @@ def messages(visit: Visit) -> Answer:
     cast = names_of(visit.reader, "broadcast", [wanted.broadcast]).get(wanted.broadcast or 0)
     values = {
         "wanted": wanted,
-        "rows": [row | {"why": _why(visit, row)} for row in map(dict, found.rows)],
+        "rows": [row | {"why": failure_of(visit.words, row)} for row in map(dict, found.rows)],
         "next": found.next,
         "count": ask.count_of(visit.reader, wanted),
         "bound": BOUND,
@@ -56,11 +55,6 @@ def _member(visit: Visit, id_: int | None) -> str:
     return "" if id_ is None else member_label(visit.words, named, id_ or None)
 
 
-def _why(visit: Visit, row: Mapping[str, Any]) -> Any:
-    failed = row["is_outgoing"] and row["is_successful"] == 0
-    return failure(visit.words, row["error_code"], row["error_message"]) if failed else None
-
-
 def _sheet(visit: Visit, wanted: ask.Wanted) -> Sheet:
     keys = ("sheet.when", "sheet.way", "people.name", "people.phone", "sheet.text", "sheet.broadcast", "sheet.outcome")
 
@@ -75,12 +69,11 @@ def _sheet(visit: Visit, wanted: ask.Wanted) -> Sheet:
 
 
 def _line(visit: Visit, row: Row) -> list[object]:
-    why = _why(visit, row)
     way = visit.say("sheet.ways.out" if row["is_outgoing"] else "sheet.ways.in")
-    text = row["content"] or (visit.say("message.picture") if row["is_mms"] else "")
+    text = message_text(visit.words, row)
     who = [person_label(visit.words, row["person"]), row["person"]["phone"] if row["person"] else ""]
     cells = [visit.dates.cell(row["created_timestamp"]), way, *who, text, row["broadcast"] or row["broadcast_id"]]
-    return [*cells, f"{why.words} ({why.code})" if why and why.code else why.words if why else ""]
+    return [*cells, str(failure_of(visit.words, row) or "")]
 
 
 PAGES = (Page(r"/-/messages(\.(?P<format>csv|xlsx))?", messages),)

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from promptsync.browse import charts
-from promptsync.browse.frame import person_label
+from promptsync.browse.labels import person_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
 from promptsync.browse.paging import part, position, whole
 from promptsync.browse.queries import opt_outs as ask

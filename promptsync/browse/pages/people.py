@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from promptsync.browse.dates import days_before
-from promptsync.browse.frame import member_label
+from promptsync.browse.labels import member_label
 from promptsync.browse.page import SHEET_ROWS, Answer, Page, Sheet, Shown, Visit
 from promptsync.browse.paging import Position, part, position, whole, written
 from promptsync.browse.queries import people as ask

@@ -7,8 +7,8 @@ from typing import Any
 from datasette.utils.asgi import NotFound  # type: ignore[import-untyped]
 
 from promptsync.browse.dates import date_of
-from promptsync.browse.failures import failure
-from promptsync.browse.frame import person_label
+from promptsync.browse.failures import failure_of
+from promptsync.browse.labels import message_text, person_label
 from promptsync.browse.page import Answer, Moved, Page, Sheet, Shown, Visit
 from promptsync.browse.paging import position, whole, written
 from promptsync.browse.queries import person as ask
@@ -92,16 +92,13 @@ def _messages_of(visit: Visit, id_: int) -> tuple[list[Row], bool, bool]:
 def _messages(visit: Visit, rows: list[Row]) -> list[Row]:
     """Messages as the page shows them: with ``at``, ``kind`` (in, out, note) and, where it failed, ``why``."""
     named = ask.with_names(visit.reader, rows)
-    return [row | {"at": row["created_timestamp"], "kind": _kind(row), "why": _why(visit, row)} for row in named]
+    return [
+        row | {"at": row["created_timestamp"], "kind": _kind(row), "why": failure_of(visit.words, row)} for row in named
+    ]
 
 
 def _kind(row: Row) -> str:
     return "note" if row["is_whisper"] else "out" if row["is_outgoing"] else "in"
-
-
-def _why(visit: Visit, row: Row) -> Any:
-    failed = row["is_outgoing"] and row["is_successful"] == 0 and not row["is_whisper"]
-    return failure(visit.words, row["error_code"], row["error_message"]) if failed else None
 
 
 def _days(visit: Visit, items: Iterable[Row]) -> list[tuple[str, str, list[Row]]]:
@@ -145,12 +142,11 @@ def _sheet(visit: Visit, contact: Row, title: str) -> Sheet:
 
 
 def _line(visit: Visit, row: Row, title: str) -> list[object]:
-    kind, why = _kind(row), _why(visit, row)
-    outcome = f"{why.words} ({why.code})" if why and why.code else why.words if why else ""
+    kind = _kind(row)
     who = title if kind == "in" else row["sender"] or ""
-    text = row["content"] or (visit.say("message.picture") if row["is_mms"] else "")
+    text = message_text(visit.words, row)
     cells = [visit.dates.cell(row["created_timestamp"]), visit.say(f"sheet.ways.{kind}"), who, text]
-    return [*cells, row["broadcast"] or row["broadcast_id"] or "", outcome]
+    return [*cells, row["broadcast"] or row["broadcast_id"] or "", str(failure_of(visit.words, row) or "")]
 
 
 PAGES = (

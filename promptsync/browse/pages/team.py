@@ -5,7 +5,7 @@ from statistics import median
 from typing import Any, Final
 
 from promptsync.browse.dates import days_before
-from promptsync.browse.frame import member_label, person_label
+from promptsync.browse.labels import member_label, message_text, person_label
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
 from promptsync.browse.paging import part, position
 from promptsync.browse.queries import team as ask
@@ -70,7 +70,7 @@ def _sheet(visit: Visit, span: tuple[str, str]) -> Sheet:
 
 def _line(visit: Visit, row: Row) -> list[object]:
     person = row["person"]
-    text = row["content"] or (visit.say("message.picture") if row["is_mms"] else "")
+    text = message_text(visit.words, row)
     named = [person_label(visit.words, person), person["phone"]]
     return [*named, visit.dates.cell(row["at"]), row["messages"], text]
 

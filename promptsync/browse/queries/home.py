@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from promptsync.browse.queries.consent import count_opted_out
 from promptsync.browse.queries.reader import Reader, Row, names_of, of_org, people
+from promptsync.browse.queries.team import ANSWER
 
 REPLIES: Final = 8
 BROADCASTS: Final = 5
@@ -64,9 +65,8 @@ def newest_replies(reader: Reader, until: str, org: int | None) -> list[Row]:
 def _answer(reader: Reader, row: Row) -> Row | None:
     """The first message to the person after it that somebody wrote to them alone."""
     return reader.row(
-        "SELECT created_timestamp, team_member_id, is_successful FROM message WHERE contact_id = :contact "
-        "AND created_timestamp > :at AND is_outgoing = 1 AND broadcast_id IS NULL AND is_whisper IS NOT 1 "
-        "ORDER BY created_timestamp LIMIT 1",
+        "SELECT m.created_timestamp, m.team_member_id, m.is_successful FROM message m WHERE m.contact_id = :contact "
+        f"AND m.created_timestamp > :at AND {ANSWER} ORDER BY m.created_timestamp LIMIT 1",
         contact=row["contact_id"],
         at=row["created_timestamp"],
     )
