@@ -6,6 +6,7 @@ message's text; only ``cli/`` turns them into sentences and exit codes.
 
     PromptsyncError
     +-- ConfigError           wrong configuration or wrong use (exit 2)
+    |   +-- NotOwner          another user writes this mirror, and only that one may
     |   +-- SchemaMismatch    the mirror was made by other declarations, and no migration leads to these
     +-- Unavailable           cannot be done now, try again later (exit 3, retryable)
     |   +-- FileUnavailable   one file or folder cannot be taken now: all others can
@@ -30,6 +31,14 @@ class PromptsyncError(Exception):
 
 class ConfigError(PromptsyncError):
     """The configuration or the call is wrong; nothing was done."""
+
+
+class NotOwner(ConfigError):
+    """Only ``owner``, a user of this machine, may write this mirror; nothing was done."""
+
+    def __init__(self, sentence: str, owner: str) -> None:
+        super().__init__(sentence)
+        self.owner = owner
 
 
 class SchemaMismatch(ConfigError):
@@ -77,7 +86,9 @@ def in_words(error: OSError) -> str:
     'No such file or directory'
     """
     why = error.strerror or type(error).__name__
-    return f"{why} (let the user {_user()} read it)" if error.errno in (errno.EACCES, errno.EPERM) else why
+    return (
+        f"{why} (let the user {user_name(os.geteuid())} read it)" if error.errno in (errno.EACCES, errno.EPERM) else why
+    )
 
 
 def size_in_words(count: int) -> str:
@@ -94,12 +105,12 @@ def size_in_words(count: int) -> str:
     return f"{amount:,.0f} B" if unit == "B" else f"{amount:,.1f} {unit}"
 
 
-def _user() -> str:
-    """Who this process is to the file system."""
+def user_name(uid: int) -> str:
+    """What a user of this machine is called; the number of one without a name."""
     try:
-        return pwd.getpwuid(os.geteuid()).pw_name
+        return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return str(os.geteuid())
+        return str(uid)
 
 
 def where_raised(error: BaseException) -> str:

@@ -5,6 +5,7 @@ sentence and an exit code. A traceback is shown only with ``-v -v``.
 """
 
 import os
+import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,8 @@ from promptsync import __version__
 from promptsync.cli.context import NOT_NOW, App, exit_code
 from promptsync.cli.output import complain, discard_output, is_about_output, reader_gone, written
 from promptsync.daemon.logs import set_up_logs
-from promptsync.errors import ConfigError, PromptsyncError, where_raised
+from promptsync.errors import ConfigError, NotOwner, PromptsyncError, in_words, where_raised
+from promptsync.places.entries import printable
 
 _SERVICES = ("run", "browse")
 """Commands whose lines a journal keeps; the others speak to a person."""
@@ -72,7 +74,7 @@ class _Group(click.Group):
         except PromptsyncError as error:
             if _verbosity(ctx) >= 2:
                 raise
-            complain(f"promptsync: {error}")
+            complain(f"promptsync: {_in_words(error)}")
             raise SystemExit(exit_code(error)) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, SystemExit):
             raise
@@ -83,6 +85,9 @@ class _Group(click.Group):
                 raise SystemExit(0) from None
             if _verbosity(ctx) >= 2 or is_about_output(error):
                 raise
+            if isinstance(error, OSError) and error.filename is not None:
+                complain(f"promptsync: {printable(os.fsdecode(error.filename))}: {in_words(error)}.")
+                raise SystemExit(NOT_NOW) from None
             complain(
                 f"promptsync: this should not have happened ({type(error).__name__} at {where_raised(error)}); "
                 "run it again with -v -v and report what it prints."
@@ -91,6 +96,14 @@ class _Group(click.Group):
         finally:
             discard_output(sys.stdout)
             discard_output(sys.stderr)
+
+
+def _in_words(error: PromptsyncError) -> str:
+    """The sentence; where another user may do it, with the same command for that user."""
+    if not isinstance(error, NotOwner):
+        return str(error)
+    program = sys.argv[0] if os.access(sys.argv[0], os.X_OK) else "promptsync"
+    return f"{str(error).removesuffix('.')}: sudo -u {error.owner} {shlex.join([program, *sys.argv[1:]])}"
 
 
 def _of_plugins(ctx: click.Context) -> dict[str, click.Command]:

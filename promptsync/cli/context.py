@@ -23,6 +23,7 @@ import click
 from promptsync.daemon.client import Emit, ask_daemon, daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.store.connect import open_reader, translate
+from promptsync.store.owner import become_owner
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -143,6 +144,7 @@ class App:
         database = self.config.mirror.database
         if daemon_runs(database):
             return ask_daemon(database, name, params, emit)
+        become_owner(database)
         from promptsync.daemon.operations import OPERATIONS
         from promptsync.engine.engine import Engine
 

@@ -15,6 +15,7 @@ from promptsync.cli.output import discard_output, forgive
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.logs import set_up_logs, take_over_process
 from promptsync.errors import MirrorBroken, Unavailable
+from promptsync.store.owner import become_owner
 
 _SWITCH_SECONDS: Final = 0.001
 """How long a thread that merges may keep Python from the loop that answers; by default five times as long."""
@@ -25,6 +26,7 @@ _SWITCH_SECONDS: Final = 0.001
 def run(app: App) -> None:
     """Receive, merge and watch until stopped (SIGTERM or Ctrl-C; a second one ends it at once)."""
     config = app.config
+    become_owner(config.mirror.database)
 
     def ready(daemon: Daemon) -> None:
         try:

@@ -3,15 +3,17 @@
 Owns the search order and the one way from a TOML file to a ``Config``. Opens no secret, makes no folder.
 """
 
+import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from promptsync.config.problems import InvalidConfig, problems_of
 from promptsync.config.sections import Config
-from promptsync.errors import ConfigError
+from promptsync.errors import ConfigError, NotOwner, in_words, user_name
 
 VARIABLE = "PROMPTSYNC_CONFIG"
 FILE_NAME = "promptsync.toml"
@@ -27,9 +29,11 @@ def find_config(explicit: Path | None, env: Mapping[str, str], cwd: Path) -> Pat
         return _named(cwd / explicit, "--config")
     if env.get(VARIABLE):
         return _named(cwd / env[VARIABLE], f"${VARIABLE}")
-    for candidate in (cwd / FILE_NAME, SYSTEM_FILE):
-        if candidate.is_file():
-            return candidate
+    with suppress(PermissionError):  # a folder that others may not enter, as root's is
+        if (cwd / FILE_NAME).is_file():
+            return cwd / FILE_NAME
+    if _is_readable(SYSTEM_FILE):
+        return SYSTEM_FILE
     raise ConfigError(
         f"no configuration: neither {FILE_NAME} in this folder nor {SYSTEM_FILE}; run 'promptsync init', or name "
         "a file with --config"
@@ -56,6 +60,21 @@ def load_config(path: Path) -> Config:
 
 
 def _named(path: Path, where: str) -> Path:
-    if not path.is_file():
-        raise ConfigError(f"{where} names {path}, and there is no such file")
+    try:
+        if not path.is_file():
+            what = "that is a folder" if path.is_dir() else "there is no such file"
+            raise ConfigError(f"{where} names {path}, and {what}")
+    except PermissionError as error:
+        raise ConfigError(f"{path} cannot be read: {in_words(error)}") from error
     return path
+
+
+def _is_readable(service: Path) -> bool:
+    """Whether there is a service's file. Raises NotOwner if the service's user alone can know."""
+    try:
+        return service.is_file()
+    except PermissionError as error:
+        raise NotOwner(
+            f"{service.parent} cannot be entered by the user {user_name(os.geteuid())}; run this as the service's user",
+            "promptsync",
+        ) from error

@@ -7,12 +7,13 @@ it: their permissions and presence are read from the folder.
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from pathlib import Path
 
-from promptsync.errors import size_in_words
+from promptsync.errors import size_in_words, user_name
 from promptsync.plugins.declared import Finding, note, ok, problem
+from promptsync.store.owner import give_back, strangers
 
 LOW_DISK = 256 << 20
 _OTHERS, _OTHERS_WRITE = 0o007, 0o002
@@ -86,6 +87,18 @@ def check_companions(database: Path) -> Finding:
     return ok("wal", f"{database.name}-wal and -shm are there, so that others can read.")
 
 
+def check_owner(database: Path, owner: str, strangers: Sequence[Path]) -> Finding:
+    """``strangers``: files of the mirror that belong to another user, by whom the daemon would be locked out."""
+    if strangers:
+        names = " and ".join(path.name for path in strangers)
+        return problem(
+            "owner",
+            f"{names} of the mirror of {owner} belong{'s' if len(strangers) == 1 else ''} to another user, so that it "
+            f"cannot be written; run: {give_back(owner, strangers)}",
+        )
+    return ok("owner", f"Every file of {database} belongs to {owner}.")
+
+
 def check_webhook_port(host: str, port: int, state: Port, *, daemon: bool) -> Finding:
     """``daemon``: ours runs, and should be what has the port."""
     place = f"{host}, port {port}"
@@ -127,3 +140,4 @@ def check_files(config_file: Path, database: Path) -> Iterator[Finding]:
     if database.exists():
         yield check_private("mirror file", database, database.stat().st_mode & 0o777, "which holds personal data")
         yield check_companions(database)
+        yield check_owner(database, user_name(database.stat().st_uid), strangers(database))

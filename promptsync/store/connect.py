@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from promptsync.errors import MirrorBroken, MirrorFull, MirrorLocked, PromptsyncError, Unavailable
+from promptsync.store.owner import refuse_others, unreadable, unwritable
 from promptsync.store.wal import KEPT
 
 _FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
@@ -58,7 +59,14 @@ def open_writer(path: Path) -> sqlite3.Connection:
     try:
         return _opened(path.absolute().as_uri(), pragmas, cached_statements=512)
     except sqlite3.Error as error:
-        raise translate(error) or MirrorFull(f"The mirror {path} cannot be opened: {error}.") from error
+        raise _locked_out(path, error) or MirrorFull(f"The mirror {path} cannot be opened: {error}.") from error
+
+
+def _locked_out(path: Path, error: sqlite3.Error) -> PromptsyncError | None:
+    """The error that it is, with the file that may not be written if that is why."""
+    found = translate(error)
+    why = unwritable(path) if isinstance(found, MirrorFull) else None
+    return MirrorFull(why) if why else found
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
@@ -66,7 +74,11 @@ def open_reader(path: Path) -> sqlite3.Connection:
     try:
         return _opened(f"{path.absolute().as_uri()}?mode=ro", ("busy_timeout = 5000", "temp_store = MEMORY"))
     except sqlite3.Error as error:
-        raise translate(error) or Unavailable(f"The mirror {path} cannot be read: {error}.") from error
+        found = translate(error)
+        why = unreadable(path) if isinstance(found, MirrorFull) else None
+        raise (Unavailable(why) if why else found) or Unavailable(
+            f"The mirror {path} cannot be read: {error}."
+        ) from error
 
 
 def _opened(uri: str, pragmas: Iterable[str], cached_statements: int = 128) -> sqlite3.Connection:
@@ -84,14 +96,17 @@ def _opened(uri: str, pragmas: Iterable[str], cached_statements: int = 128) -> s
 
 
 class WriteLock:
-    """An exclusive ``flock`` beside the database. Raises MirrorLocked if another process holds it."""
+    """An exclusive ``flock`` beside the database, for the user whose mirror it is."""
 
     def __init__(self, database: Path) -> None:
         self.path = database.with_name(database.name + ".lock")
+        self._database = database
         self._file: IO[bytes] | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise at once and name its holder."""
+        """Take the lock. Raises at once: NotOwner for another user, MirrorLocked if another process holds it (it is
+        named), MirrorFull if there can be none."""
+        refuse_others(self._database)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             file = self._locked()
@@ -99,7 +114,8 @@ class WriteLock:
                 file.close()
                 file = self._locked()
         except OSError as error:
-            raise MirrorFull(f"The folder {self.path.parent} cannot be written ({error.strerror}).") from error
+            why = unwritable(self._database) or f"The folder {self.path.parent} cannot be written ({error.strerror})."
+            raise MirrorFull(why) from error
         self._file = file
         with suppress(OSError):  # a courtesy to the refused process; there may be no room for it
             file.truncate(0)
@@ -149,12 +165,15 @@ class WriteLock:
 
 def leave_for_readers(database: Path) -> None:
     """Once no connection is open: leave an empty ``-wal`` and ``-shm``, without which a pure reader cannot open it."""
-    mode = database.stat().st_mode & 0o777
+    like = database.stat()
+    mode = like.st_mode & 0o777
     for suffix in ("-wal", "-shm"):
         path = database.with_name(database.name + suffix)
         if not path.exists():
             path.touch(mode=mode)
             path.chmod(mode)
+            if os.geteuid() == 0:
+                os.chown(path, like.st_uid, like.st_gid)
 
 
 def attempt(connection: sqlite3.Connection, work: Callable[[], None]) -> Exception | None:
