@@ -21,13 +21,14 @@ from promptsync.daemon.client import daemon_runs
 from promptsync.errors import ConfigError, PromptsyncError, size_in_words
 from promptsync.plugins.declared import Finding, Level, ReadOnly, note, ok, problem
 from promptsync.status import check_contents, check_machine, check_settings
-from promptsync.status.status import oversized_problem
+from promptsync.status.refusals import oversized_problem, refused_problem
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import spelling_counts
 from promptsync.store.connect import open_reader
-from promptsync.store.deliveries import oversized
+from promptsync.store.deliveries import newest_receipt
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.overview import newest_mark
+from promptsync.store.refusals import oversized, refused
 from promptsync.store.repair import dated_in_future
 from promptsync.vendors import declared_schema, vendors
 
@@ -180,8 +181,11 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
             what = dated_in_future(connection, now).words()
             yield check_contents.check_clock(newest_mark(connection), now, what)
             yield _log(log_state(connection))
-            refused = oversized_problem(oversized(connection, now), config.webhook.max_body)
-            yield from (problem("refused", says) for says in [refused] if says)
+            shut_out = (
+                refused_problem(tuple(refused(connection, now)), newest_receipt(connection), config.mirror.timezone),
+                oversized_problem(oversized(connection, now), config.webhook.max_body),
+            )
+            yield from (problem("refused", says) for says in shut_out if says)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
             yield from check_contents.check_vendors(connection, spelling_counts.read(connection))
             mirror = ReadOnly(lambda: nullcontext(connection))

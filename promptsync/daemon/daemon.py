@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -30,17 +29,16 @@ from promptsync.daemon.health import Health, health_routes
 from promptsync.daemon.logs import log_unhandled, report
 from promptsync.daemon.metrics import Latencies
 from promptsync.daemon.notify import ServiceManager
+from promptsync.daemon.refused import RefusedKeeper
 from promptsync.daemon.schedule import Every, Schedule, Task
 from promptsync.daemon.supervise import Supervisor, cause, leaves
 from promptsync.daemon.tasks import (
     SearchKeeper,
     export_tasks,
     fetch_tasks,
-    keep_too_large,
     plugin_tasks,
     spellings_task,
     write_down,
-    write_down_too_large,
 )
 from promptsync.daemon.wall_clock import ClockWatch
 from promptsync.drop.folder import DropFolder, DropSettings
@@ -183,7 +181,9 @@ class _Parts:
         applying = Applying(self._engine, self._inbox, self._work, self._latencies, self._search)
         work = {"applying": applying.run, "search": self._search.run, "drop folder": self._take_dropped}
         work["unfinished files"] = self._finish_files
-        work["refused bodies"] = partial(keep_too_large, app[STATE], self._engine.mirror, self._engine.clock)
+        self._refused = RefusedKeeper(app[STATE], self._engine.mirror, self._engine.clock)
+        work["oversized deliveries"] = self._refused.run_too_large
+        work["refused deliveries"] = self._refused.run_shut_out
         work["clock"] = ClockWatch(self._schedule.compute_anew).run
         keep_up = self._supervisor.keep_up
         self._background = [self._tasks.create_task(keep_up(name, run)) for name, run in work.items()]
@@ -218,7 +218,7 @@ class _Parts:
             finish, engine = self._supervisor.finish, self._engine
             state = self._app[STATE]
             await finish("observations", lambda: write_down(state, engine.mirror))
-            await finish("refused bodies", lambda: write_down_too_large(state, engine.mirror, engine.clock))
+            await finish("refused deliveries", self._refused.finish)
             await finish("deliveries", lambda: asyncio.to_thread(engine.apply_pending, _APPLY_SECONDS))
 
     async def hang_up(self) -> None:

@@ -1,9 +1,9 @@
 """What the daemon does by the clock: fetching, exports, plugins' work, search, and what the listener has seen.
 
 Owns the names of these tasks and when each runs: a plugin's words for when become a trigger, places of a kind take
-turns, rows are entered into search soon after deliveries were applied, and the listener's counters go into the mirror
-now and then (a crash loses five minutes of spellings, a few seconds of refused bodies). How a task is run and put on
-record is in schedule.py; what it does is not decided here.
+turns, rows are entered into search soon after deliveries were applied, and how signatures are spelt goes into the
+mirror now and then (a crash loses five minutes of it). How a task is run and put on record is in schedule.py; what it
+does is not decided here.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
-from promptsync.clock import Clock, local_date
+from promptsync.clock import local_date
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.daemon.schedule import Every, Later, Task
@@ -29,16 +29,12 @@ from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import Source, sources_of
 from promptsync.plugins.declared import Schedule
 from promptsync.store import spelling_counts
-from promptsync.store.deliveries import note_oversized
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
-from promptsync.store.writer import Lane
 from promptsync.vendors.prompt.webhook.listener import ListenerState
 from promptsync.vendors.qlara.source import Exports
 
 EVERY: Final = timedelta(minutes=5)
-_PAUSE_SECONDS: Final = 2.0
-"""Seconds between two transactions that record refused bodies: masses of them cost no more."""
 
 
 async def write_down(state: ListenerState, mirror: Mirror) -> None:
@@ -52,33 +48,6 @@ async def write_down(state: ListenerState, mirror: Mirror) -> None:
     state.signatures.subtract(forms)
     for form in [form for form, count in state.signatures.items() if not count]:
         del state.signatures[form]
-
-
-async def write_down_too_large(state: ListenerState, mirror: Mirror, clock: Clock) -> None:
-    """Move what is known of bodies that were too large to the mirror."""
-    seen = state.too_large
-    seen.arrived.clear()
-    count, largest, now = dict(seen.count), seen.largest, clock()
-    if not count:
-        return
-    try:
-        write = mirror.writer.run
-        await asyncio.to_thread(write, lambda connection: note_oversized(connection, count, largest, now), Lane.IDLE)
-        seen.count.subtract(count)
-        for kind in [kind for kind, left in seen.count.items() if not left]:
-            del seen.count[kind]
-        seen.largest = seen.largest if seen.count else 0
-    finally:
-        if seen.count:
-            seen.arrived.set()  # not written down, or more came meanwhile
-
-
-async def keep_too_large(state: ListenerState, mirror: Mirror, clock: Clock) -> None:
-    """The same, soon after each, as long as the daemon runs."""
-    while True:
-        await state.too_large.arrived.wait()
-        await write_down_too_large(state, mirror, clock)
-        await asyncio.sleep(_PAUSE_SECONDS)
 
 
 def spellings_task(state: ListenerState, mirror: Mirror) -> Task:

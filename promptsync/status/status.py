@@ -14,23 +14,21 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from promptsync.clock import MICROS, iso_millis, local_date, parse_iso
-from promptsync.errors import size_in_words
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Schema
+from promptsync.status.refusals import oversized_problem, refused_problem
 from promptsync.status.sources import SourceState, source_problems, source_states
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import jobs, overview, rejects, search
 from promptsync.store.changes import troubles
-from promptsync.store.deliveries import InboxState, Oversized, inbox_state, oversized
+from promptsync.store.deliveries import InboxState, inbox_state
 from promptsync.store.overview import ChangeSetState, change_set_states
+from promptsync.store.refusals import Oversized, RefusedDeliveries, oversized, refused
 from promptsync.store.repair import Future, dated_in_future
 from promptsync.vendors import own_mark
 
 _WRONG_CLOCK: Final = 86_400 * MICROS
 """A row that much later than now is no matter of two clocks that differ."""
-_MIB: Final = 1 << 20
-_MOST_KINDS: Final = 3
-
 
 NOTHING_YET: Final = (
     "Nothing has arrived yet: load a file, or enter the webhook at the vendor ('promptsync init' shows how)."
@@ -73,6 +71,7 @@ class Status:
     plugins: tuple[dict[str, str], ...] = field(default=())
     log: LogState = field(default=LogState(0))
     future: Future = field(default=Future())
+    refused: tuple[RefusedDeliveries, ...] = field(default=())
     oversized: Oversized | None = None
     problems: tuple[str, ...] = field(default=())
 
@@ -111,11 +110,15 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         change_sets=tuple(change_set_states(connection, schema, now)),
         log=log_state(connection),
         future=dated_in_future(connection, now),
+        refused=tuple(refused(connection, now)),
         oversized=oversized(connection, now),
     )
-    refused = oversized_problem(status.oversized, expected.max_body)
     unchanging = frozenset(table.name for table in schema if table.unchanging)
-    return replace(status, problems=(*_problems(status, unchanging), *([refused] if refused else [])))
+    shut_out = (
+        refused_problem(status.refused, status.events.newest, expected.zone),
+        oversized_problem(status.oversized, expected.max_body),
+    )
+    return replace(status, problems=(*_problems(status, unchanging), *filter(None, shut_out)))
 
 
 def _tables(snapshots: Iterable[overview.Snapshot], expected: Expectations, now: int) -> Iterator[TableState]:
@@ -206,20 +209,3 @@ def change_set_problems(states: Iterable[ChangeSetState], unchanging: Container[
                 f"to {state.latest}, and win over every change before that: once the vendor has put them right, "
                 f"'promptsync reset {state.table}' and load its files again."
             )
-
-
-def oversized_problem(found: Oversized | None, allowed: int) -> str | None:
-    """A sentence for a person to act on; None if there is nothing to do. ``allowed``: ``webhook.max_body`` in bytes."""
-    if found is None or found.largest <= allowed:
-        return None
-    kinds = sorted(found.count, key=lambda kind: -found.count[kind])
-    of = ", ".join(kinds[:_MOST_KINDS]) + (" and others" if len(kinds) > _MOST_KINDS else "")
-    one = found.total == 1
-    allow, came = size_in_words(allowed), size_in_words(found.largest)
-    return (
-        f"{found.total:,} {'delivery was' if one else 'deliveries were'} refused, as {'it is' if one else 'they are'} "
-        f"larger than webhook.max_body allows, and {'is' if one else 'are'} not in the mirror ({of}; {allow} "
-        f"are allowed, {came} or more came; the last at {found.last_at}). Set webhook.max_body to "
-        f'"{-(-found.largest // _MIB)} MiB" or more and restart; let a proxy in front pass as much (nginx: '
-        "client_max_body_size, Caddy: request_body max_size); then have the vendor send them again."
-    )

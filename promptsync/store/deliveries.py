@@ -1,17 +1,15 @@
-"""The inbox as people see it: what it holds, what waits, what failed, and what was too large for it.
+"""The inbox as people see it: what it holds, what waits, what failed.
 
-Owns the reads of ``sync_event`` that apply nothing; it must not write there, storing and applying are in inbox.py. Of
-deliveries refused for their size (413) nothing is stored but the mark ``oversized`` in ``sync_state``, which is owned
-here too, and from when on it is history. Everything runs inside the caller's transaction.
+Owns the reads of ``sync_event`` that apply nothing; it must not write there, storing and applying are in inbox.py.
+Everything runs inside the caller's transaction.
 """
 
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
-from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, MICROS, iso_micros, iso_millis, parse_iso
+from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, iso_micros
 from promptsync.store.reading import as_dicts
 
 _PENDING: Final = "state = 'pending' AND state <> 'applied'"
@@ -78,43 +76,3 @@ def count_different(connection: sqlite3.Connection, limit: int) -> tuple[int, in
         (limit,),
     ).fetchone()
     return looked, different
-
-
-_MARK: Final = "oversized"
-_HISTORY: Final = 7 * 86_400 * MICROS
-
-
-@dataclass(frozen=True, slots=True)
-class Oversized:
-    """``count``: by event type, ``other`` for those not in the specification. ``largest``: bytes, at least.
-    ``first_at``, ``last_at``: ISO."""
-
-    count: Mapping[str, int]
-    largest: int
-    first_at: str
-    last_at: str
-
-    @property
-    def total(self) -> int:
-        """How many there were."""
-        return sum(self.count.values())
-
-
-def oversized(connection: sqlite3.Connection, now: int) -> Oversized | None:
-    """Those of the last seven days without a pause as long as that; None if there were none. ``now``: microseconds."""
-    row = connection.execute("SELECT value FROM sync_state WHERE name = ?", (_MARK,)).fetchone()
-    found = Oversized(**json.loads(row[0])) if row else None
-    if found is None or abs(now - parse_iso(found.last_at)) > _HISTORY:  # as far ahead: no clock that is right was
-        return None
-    return found
-
-
-def note_oversized(connection: sqlite3.Connection, count: Mapping[str, int], largest: int, now: int) -> None:
-    """Record ``count`` more refused deliveries, by event type. ``largest``: bytes; ``now``: microseconds."""
-    known = oversized(connection, now) or Oversized({}, 0, iso_millis(now), iso_millis(now))
-    kinds = {kind: known.count.get(kind, 0) + count.get(kind, 0) for kind in sorted({*known.count, *count})}
-    found = Oversized(kinds, max(largest, known.largest), known.first_at, iso_millis(now))
-    connection.execute(
-        "INSERT INTO sync_state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (_MARK, json.dumps(asdict(found))),
-    )

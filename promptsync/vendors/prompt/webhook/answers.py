@@ -64,11 +64,13 @@ class Refusal:
 
 
 class Refused(Exception):
-    """Ends the handling of a request with ``refusal``."""
+    """Ends the handling of a request with ``refusal``. ``why``: its reason in more detail, which the sender never
+    hears."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: Refusal, why: str | None = None) -> None:
         super().__init__(refusal.reason)
         self.refusal = refusal
+        self.why = why or refusal.reason
 
 
 _RETRY: Final = (("Retry-After", "5"),)

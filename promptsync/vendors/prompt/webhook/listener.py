@@ -71,6 +71,20 @@ class TooLarge:
 
 
 @dataclass(slots=True)
+class ShutOut:
+    """Deliveries refused otherwise and not written down yet. ``count``: by reason, finer than ``refused``; ``arrived``:
+    set by each."""
+
+    count: Counter[str] = field(default_factory=Counter)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, reason: str) -> None:
+        """One more."""
+        self.count[reason] += 1
+        self.arrived.set()
+
+
+@dataclass(slots=True)
 class ListenerState:
     """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason.
 
@@ -86,6 +100,7 @@ class ListenerState:
     stopping: bool = False
     refused_at: float | None = None
     too_large: TooLarge = field(default_factory=TooLarge)
+    shut_out: ShutOut = field(default_factory=ShutOut)
 
 
 STATE = web.AppKey("listener_state", ListenerState)
@@ -156,9 +171,12 @@ class _Listener:
                 kind = type_of_path(event_path(request.rel_url.raw_path, self._base) or "")
                 more = self._settings.max_body + 1
                 self._state.too_large.add(_counted_as(kind), max(request.content_length or 0, more))
+            else:
+                self._state.shut_out.add(refused.why)
             return self._refuse(refused.refusal)
         except Exception as error:  # noqa: BLE001 - the last resort: a sender never sees a 500
             self._log.error("request_failed", error=type(error).__name__, where=where_raised(error))
+            self._state.shut_out.add(answers.UNEXPECTED.reason)
             return self._refuse(answers.UNEXPECTED)
         self._state.stored += 1
         self._state.stored_by_type[_counted_as(delivery.type)] += 1
@@ -188,8 +206,9 @@ class _Listener:
 
     def _admitted(self, path: str, headers: CIMultiDictProxy[str], body: bytes) -> Delivery:
         """The delivery, if it is authenticated, of the type that its header says, and JSON. Blocks if it is large."""
-        if not self._settings.authenticator.check(headers, body):
-            raise Refused(answers.UNAUTHENTICATED)
+        fault = self._settings.authenticator.fault(headers, body)
+        if fault is not None:
+            raise Refused(answers.UNAUTHENTICATED, fault)
         if not types_agree(headers.getall(_EVENT_TYPE, ()), path):
             raise Refused(answers.TYPE_DISAGREES)
         text = large_json_text(body) if len(body) > LARGE else self._json_text(body)

@@ -1,4 +1,4 @@
-"""Authentication of webhook deliveries, pure: headers and bytes in, a yes or no out.
+"""Authentication of webhook deliveries, pure: headers and bytes in, out what is wrong with them, if anything.
 
 Owns the comparison with what the configuration asks for: the vendor's ``X-Hub-Signature`` (HMAC-SHA1 of the raw
 body, Event Endpoint specification, "HTTP request details"), HTTP Basic (RFC 7617) and constant headers. Everything is
@@ -50,16 +50,22 @@ class Authenticator:
             raise ConfigError("a webhook secret, password or header value is empty, put a value there")
         object.__setattr__(self, "_macs", signers(self.secrets))
 
-    def check(self, headers: Headers, body: bytes) -> bool:
-        """Whether this delivery is let in; ``body`` is the raw bytes received."""
+    def fault(self, headers: Headers, body: bytes) -> str | None:
+        """Why this delivery is not let in, as a class name for counting (never for the sender); None if it is.
+
+        ``body``: the raw bytes received. All is compared, whatever failed before.
+        """
         if not (self.secrets or self.basic or self.open_to_all):
-            return False
-        holds = not self._macs or signature_holds(_only(headers, _SIGNATURE), body, self._macs)
+            return "closed"
+        found = []
+        if self._macs:
+            given = _only(headers, _SIGNATURE)
+            found += [] if signature_holds(given, body, self._macs) else ["wrong_signature" if given else "unsigned"]
         if self.basic is not None:
-            holds &= basic_holds(_only(headers, _AUTHORIZATION), *self.basic)
+            found += [] if basic_holds(_only(headers, _AUTHORIZATION), *self.basic) else ["wrong_password"]
         for name, value in self.headers:
-            holds &= _same(_only(headers, name), value)
-        return holds
+            found += [] if _same(_only(headers, name), value) else ["wrong_header"]
+        return found[0] if found else None
 
 
 def signers(secrets: Sequence[bytes]) -> tuple[hmac.HMAC, ...]:
