@@ -32,6 +32,7 @@ COMMANDS = {
     "events": "Deliveries received by webhook: list, show, replay, export, import.",
     "export": "Exports of the Qlara account: request, list, resume.",
     "fetch": "Fetch files from the configured places now, and merge them.",
+    "files": "Files that were held or ignored: list, show, accept, discard.",
     "init": "Write a first configuration, and say what to do next.",
     "load": "Merge files, or folders of them, now.",
     "plugins": "Plugins: what is loaded, a skeleton for a new one.",

@@ -12,6 +12,7 @@ from typing import Any
 
 from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_millis, parse_iso
 from promptsync.daemon.client import Emit
+from promptsync.drop import by_hand
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError
 from promptsync.fetch.run import fetch_source, record_run
@@ -95,6 +96,18 @@ def repair(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
     repaired = engine.loader.repair(lambda step, done, total: emit({"progress": [step, done, total]}))
     engine.apply_pending()
     return asdict(repaired)
+
+
+def accept_files(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Merge held files as they are: ``ids``. Emits ``progress``; gives their reports."""
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    return {"files": [asdict(by_hand.accept(engine, id_, progress)) for id_ in params["ids"]]}
+
+
+def discard_files(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
+    """Have done with held or ignored files: ``ids``. Gives how many were ``discarded``, and ``deleted``."""
+    deleted = [by_hand.discard(engine, id_) for id_ in params["ids"]]
+    return {"discarded": len(deleted), "deleted": sum(deleted)}
 
 
 def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
@@ -213,6 +226,8 @@ OPERATIONS: dict[str, Operation] = {
     "load": load,
     "reset": reset,
     "repair": repair,
+    "accept-files": accept_files,
+    "discard-files": discard_files,
     "fetch": fetch,
     "replay": replay,
     "import-events": import_events,

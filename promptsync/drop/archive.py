@@ -70,6 +70,21 @@ def take_back(root: Path, archived: str, name: str) -> bool:
         raise Unavailable(f"It has changed and cannot be moved back to {name}: {error.strerror}.") from error
 
 
+def remove(root: Path, name: str) -> bool:
+    """Deletes ``root/name`` and the reason beside it, for good; whether it was there. Raises Unavailable."""
+    *folders, last = name.split("/")
+    try:
+        with top_folder(root) as top, open_folder(top, tuple(folders)) as folder:
+            os.unlink(last, dir_fd=folder)
+            with suppress(FileNotFoundError):
+                os.unlink(reason_name(last), dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise Unavailable(f"{root / name} cannot be deleted: {error.strerror}.") from error
+    return True
+
+
 def discard_reason(root: Path, archived: str) -> None:
     """Removes the reason beside a file that somebody has taken out of ``held``; does nothing if the file is there."""
     *folders, held = archived.split("/")

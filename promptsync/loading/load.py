@@ -16,7 +16,7 @@ import structlog
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.proof import Proof
-from promptsync.loading.report import FileReport, LoadRequest, LoadSettings
+from promptsync.loading.report import BY_HAND, FileReport, LoadRequest, LoadSettings
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
@@ -50,7 +50,8 @@ class Load(ABC):
             report.state = "held" if isinstance(refused, Held) else "ignored"
             report.error, report.reason = self._sentence(refused), refused.reason
         report.seconds = self._spent()
-        if report.state not in ("merged", "would merge"):
+        mistaken = report.state == "ignored" and self._request.source == BY_HAND  # whoever typed it reads why
+        if report.state not in ("merged", "would merge") and not mistaken:
             self._record()
         log(report)
         return report

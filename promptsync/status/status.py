@@ -1,9 +1,10 @@
 """Is the mirror up to date? Read from the mirror alone, by anyone who may read it.
 
 Owns the questions, what counts as needing a person, and the sentences. Opens nothing: it is handed a reading
-connection.
+connection, and looks whether held files are still where they were.
 """
 
+import os
 import shlex
 import sqlite3
 from collections.abc import Container, Iterable, Iterator
@@ -97,7 +98,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         checked_at=iso_millis(now),
         tables=tuple(_tables(overview.snapshots(connection), expected, now)),
         events=inbox_state(connection, now),
-        held=tuple(file for file in overview.held_files(connection) if own_mark(file.name) is None),
+        held=files_waiting(connection),
         unfinished=overview.unfinished_files(connection),
         differing=overview.differing_files(connection),
         rejects=rejects.count_by_class(connection),
@@ -119,6 +120,27 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         oversized_problem(status.oversized, expected.max_body),
     )
     return replace(status, problems=(*_problems(status, unchanging), *filter(None, shut_out)))
+
+
+def files_waiting(connection: sqlite3.Connection) -> tuple[overview.LedgerFile, ...]:
+    """Held and ignored files of which a person has to say what becomes of them: not what the vendor marks, nor what is
+    gone."""
+    return tuple(
+        file
+        for file in overview.held_files(connection)
+        if own_mark(file.name) is None and (file.path is None or _may_be_there(file.path))
+    )
+
+
+def _may_be_there(path: str) -> bool:
+    """Whether a file is there, or we cannot know."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _tables(snapshots: Iterable[overview.Snapshot], expected: Expectations, now: int) -> Iterator[TableState]:
@@ -163,9 +185,9 @@ def _problems(status: Status, unchanging: Container[str]) -> Iterator[str]:
     yield from source_problems(status.sources)
     yield from change_set_problems(status.change_sets, unchanging, parse_iso(status.checked_at))
     for file in status.held:
-        action = "look at it, then load it again" if file.state != "ignored" else "rename it or say what it is"
+        action = "put it right" if file.state != "ignored" else "rename it or say what it is"
         reason = str(file.error).removeprefix(f"{file.name} ").removesuffix(".")
-        yield f"{file.name} is {file.state} ({reason}); {action}."
+        yield f"{file.name} is {file.state} ({reason}); {action}, or: promptsync files discard {file.id}"
     for other in status.differing:
         yield differs(other.name, other.differing, other.path)
     for file in status.unfinished:

@@ -123,14 +123,33 @@ def open_file(connection: sqlite3.Connection, row: Mapping[str, Any]) -> int:
 
 
 def close_file(connection: sqlite3.Connection, file_id: int, changes: Mapping[str, Any]) -> None:
-    """A file has been merged. Held copies of it, in any place, need no attention any more."""
+    """A file has been merged. Held copies of it, in any place and of any name, need no attention any more, nor does
+    what was held of the same night."""
     update(connection, "sync_file", file_id, changes)
     connection.execute(f"{_RETIRE})", (file_id, file_id))
+    connection.execute(_RETIRE_NIGHT, (file_id, file_id))
 
+
+def discard_file(connection: sqlite3.Connection, file_id: int) -> bool:
+    """A person has decided that a file needs no attention any more; whether it did."""
+    sql = f"UPDATE sync_file SET state = 'discarded' WHERE id = ? AND state IN {_OPEN}"
+    return bool(connection.execute(sql, (file_id,)).rowcount)
+
+
+_OPEN = "('held', 'failed', 'ignored')"
+
+_RETIRE_NIGHT = (
+    "UPDATE sync_file SET state = 'unchanged', error = 'another file of the same night was merged' "
+    f"WHERE state IN {_OPEN} AND id <> ? AND EXISTS (SELECT 1 FROM sync_file n WHERE n.id = ? "
+    'AND n."table" = sync_file."table" AND n.org_id IS sync_file.org_id AND n.as_of >= sync_file.as_of '
+    "AND n.as_of < strftime('%Y-%m-%dT%H:%M:%fZ', sync_file.as_of, '+20 hours'))"
+)
+"""Retires what was held of a night once an export of it has been merged: of the same instant, or made again later that
+day. The next night's is 23 hours later at the least."""
 
 _RETIRE = (
     "UPDATE sync_file SET state = 'unchanged', error = 'replaced by another file of this name' "
-    "WHERE state IN ('held', 'failed', 'ignored') AND id <> ? AND EXISTS (SELECT 1 FROM sync_file n WHERE n.id = ? "
+    f"WHERE state IN {_OPEN} AND id <> ? AND EXISTS (SELECT 1 FROM sync_file n WHERE n.id = ? "
     'AND n.name = sync_file.name AND (sync_file.state = \'ignored\' OR n."table" = sync_file."table" '
     "AND n.org_id IS sync_file.org_id AND n.as_of IS sync_file.as_of "
     "AND n.workspace_id IS sync_file.workspace_id AND n.sequence IS sync_file.sequence)"

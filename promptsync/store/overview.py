@@ -98,7 +98,8 @@ def newest_mark(connection: sqlite3.Connection) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFile:
-    """A file on record. ``as_of``, ``seen_at``: ISO; ``error``: why it was held, failed or ignored."""
+    """A file on record. ``as_of``, ``seen_at``: ISO; ``error``: why it was held, failed or ignored; ``path``: where it
+    was when it was last seen; ``source``: by what it was loaded."""
 
     id: int
     name: str
@@ -109,9 +110,11 @@ class LedgerFile:
     rows: int | None
     error: str | None
     seen_at: str
+    path: str | None
+    source: str | None
 
 
-_FILES: Final = 'SELECT id, name, "table", org_id, as_of, state, rows, error, seen_at FROM sync_file'
+_FILES: Final = 'SELECT id, name, "table", org_id, as_of, state, rows, error, seen_at, path, source FROM sync_file'
 
 
 def held_files(connection: sqlite3.Connection) -> tuple[LedgerFile, ...]:
@@ -122,6 +125,11 @@ def held_files(connection: sqlite3.Connection) -> tuple[LedgerFile, ...]:
         "AND id NOT IN (SELECT file_id FROM sync_job WHERE file_id IS NOT NULL) ORDER BY id"
     )
     return tuple(LedgerFile(*row) for row in connection.execute(sql))
+
+
+def held_file(connection: sqlite3.Connection, id_: int) -> LedgerFile | None:
+    """One of those, by its number."""
+    return next((file for file in held_files(connection) if file.id == id_), None)
 
 
 def unfinished_files(connection: sqlite3.Connection) -> tuple[LedgerFile, ...]:

@@ -54,7 +54,14 @@ def test_drop(place: Place, mark: Path) -> None:
 
 def test_status_of_a_mirror_that_called_it_a_stranger(place: Place, mark: Path) -> None:
     for name in (mark.name, "people.txt"):
-        row = {"source": "load", "name": name, "path": name, "state": "ignored", "error": f"{name} says nothing."}
+        (place.folder / name).touch()
+        row = {
+            "source": "load",
+            "name": name,
+            "path": str(place.folder / name),
+            "state": "ignored",
+            "error": f"{name} says nothing.",
+        }
         with Engine(place.config) as engine:
             engine.mirror.writer.run(
                 lambda connection, row=row: ledger.insert(

@@ -67,7 +67,7 @@ async def test_a_slow_upload_is_merged_whole_however_long_it_pauses(config: Conf
             await until(lambda: held.exists() and held.stat().st_size == 600)
             await until(lambda: rows(engine, "SELECT state, size FROM sync_file")[-1] == ("held", 600))
             assert [says for says in problems(engine) if "is held" in says] == [
-                f"{NAME}.gz is held (ends before its gzip data does); look at it, then load it again."
+                f"{NAME}.gz is held (ends before its gzip data does); put it right, or: promptsync files discard 2"
             ], "of one file one is said"
             upload.write(whole[600:])
         await until(done.exists)
