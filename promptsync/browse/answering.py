@@ -68,7 +68,7 @@ async def _within(datasette: Any, read: Callable[[Reader], Any]) -> Any:
     """Runs on a thread of the database, within one read transaction."""
 
     def run(connection: sqlite3.Connection) -> Any:
-        with transaction(connection, TIME_LIMIT) as reader:
+        with transaction(connection, TIME_LIMIT, datasette.totals) as reader:
             return read(reader)
 
     return await datasette.databases[DATABASE].execute_fn(run)

@@ -27,6 +27,7 @@ from promptsync.browse.metadata import PAGE_SIZE, metadata
 from promptsync.browse.mirror import PAGING, MirrorDatabase, tables_of
 from promptsync.browse.pages import PAGES
 from promptsync.browse.passwords import Passwords
+from promptsync.browse.queries.reader import Held
 from promptsync.browse.sessions import Sessions
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.browse.words import load
@@ -68,6 +69,7 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
             lambda: present().timestamp(), lambda user: self.browse.users.get(user, ""), browse.sessions
         )
         self.passwords = Passwords(browse.users)
+        self.totals = Held(clock)
         self._look_at = self.clock() + _LOOK_EVERY
         super().__init__([], secret=browse.secret or self.sessions.secret, **options)
         self.frame = Frame(self.urls, load(), PAGES, browse, self._administers)

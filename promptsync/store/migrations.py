@@ -206,6 +206,7 @@ def _drop_index(name: str, table: str, index: str) -> Migration:
 
 WRITTEN: tuple[Migration, ...] = (
     _drop_index("message_broadcast_without_null", "message", "message_broadcast_id"),  # message_broadcast has its rows
+    _drop_index("contact_opted_out_by_state", "contact", "contact_opt_out_timestamp_open"),  # so has contact_opted_out
 )
 """Append only, oldest first. A new one comes with the fixture of the version before it (tests/store/fixtures)."""
 

@@ -49,13 +49,13 @@ def opt_outs(visit: Visit) -> Answer:
 def _weeks(visit: Visit) -> dict[date, dict[str, int]]:
     """People by the Monday of their week, and by how."""
     monday = visit.dates.today - timedelta(days=visit.dates.today.weekday())
-    weeks = {monday - timedelta(weeks=n): dict.fromkeys(_COLUMNS, 0) for n in range(_WEEKS)}
+    mondays = [monday - timedelta(weeks=n) for n in reversed(range(-1, _WEEKS))]
+    weeks = {day: dict.fromkeys(_COLUMNS, 0) for day in mondays[:-1]}
     ways = {row: way for way, row in ask.WAYS.items()}
-    for row in ask.minutes(visit.reader, visit.dates.begin(min(weeks)), visit.org):
-        moment = visit.dates.local(f"{row['at']}Z")
-        week = moment and moment.date() - timedelta(days=moment.weekday())
-        if week in weeks:
-            weeks[week][ways.get(row["type"], "unknown")] += row["n"]
+    counted = ask.by_week(visit.reader, [visit.dates.begin(day) for day in mondays], visit.org)
+    for type_, numbers in counted.items():
+        for week, n in zip(weeks.values(), numbers, strict=True):
+            week[ways.get(type_ or "", "unknown")] += n
     return weeks
 
 

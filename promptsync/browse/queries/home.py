@@ -32,12 +32,15 @@ def week(reader: Reader, days: tuple[str, str], span: tuple[str, str], org: int 
         last=days[1],
         org=org,
     )
-    wrote = (
-        "SELECT count(DISTINCT contact_id) FROM message "
-        f"WHERE is_outgoing = 0 AND created_timestamp >= :since AND created_timestamp < :until{of_org(org)}"
+    (wrote,) = reader.columns(
+        ("contact_id",),
+        "FROM message WHERE is_outgoing = 0 AND created_timestamp >= :since AND created_timestamp < :until"
+        f"{of_org(org)}",
+        since=span[0],
+        until=span[1],
+        org=org,
     )
-    people = reader.value(wrote, since=span[0], until=span[1], org=org)
-    return {"people": people, "opted_out": count_opted_out(reader, *span, org), **(counts or {})}
+    return {"people": len({*wrote} - {None}), "opted_out": count_opted_out(reader, *span, org), **(counts or {})}
 
 
 def newest_replies(reader: Reader, until: str, org: int | None) -> list[Row]:

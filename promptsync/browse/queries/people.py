@@ -5,7 +5,12 @@ statistics, so a set of people found by an index is read first, and sorted after
 """
 
 import re
+from array import array
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from promptsync.browse import phones
@@ -16,7 +21,11 @@ from promptsync.browse.queries.team import ANSWER
 
 FIELDS: Final = 60
 CHIPS: Final = 40
+ACTIVE_HELD: Final = 600
+"""For how many seconds it is not counted again who wrote most."""
+
 _MATCHES: Final = 5_000
+_CHUNK: Final = 200
 _WORDS: Final = 8
 
 _TAGGED: Final = (
@@ -35,6 +44,9 @@ _HELPED: Final = (
     "AND m.created_timestamp >= :since AND m.created_timestamp < :until"
 )
 _NAMED: Final = "SELECT rowid FROM contact_fts WHERE contact_fts MATCH :match LIMIT :matches"
+_OUT_NOW: Final = (
+    "SELECT id FROM contact WHERE is_opted_out = 1 UNION SELECT contact_id FROM channel_opt_out WHERE opted_out = 1"
+)
 _NOBODY: Final = "SELECT NULL WHERE FALSE"
 _NUMBERED: Final = "SELECT id FROM contact WHERE substr(phone, -4) = :end AND phone LIKE :digits"
 
@@ -175,18 +187,34 @@ def _unnamed(reader: Reader, wanted: Wanted, key: int, size: int) -> list[Row]:
 def _active(reader: Reader, wanted: Wanted, place: Position | None, size: int) -> list[Row]:
     """By the number of messages they wrote; ``n``."""
     most, key = (int(place[0]) if place and place[0].isdigit() else 1 << 62), place[1] if place else -1
-    among = "".join(f" AND contact_id IN ({sql})" for sql in _sets(wanted))
-    wrote = (
-        "SELECT contact_id, count(*) AS n FROM message WHERE is_outgoing = 0 AND created_timestamp >= :active_since "
-        f"AND contact_id IS NOT NULL{among} GROUP BY +contact_id"
+    values = _values(wanted)
+    people, written = reader.held(
+        ACTIVE_HELD, ("active", wanted.active_since), lambda: _writers(reader, wanted.active_since)
     )
+    first = bisect_right(range(len(people)), (-most, key), key=lambda i: (-written[i], people[i]))
+    sets = [
+        {*reader.columns(("id",), f"FROM (WITH s(id) AS ({sql}) SELECT id FROM s)", **values)[0]}
+        for sql in _sets(wanted)
+    ]
+    among = (i for i in range(first, len(people)) if all(people[i] in one for one in sets))
     sql = (
-        f"WITH a AS MATERIALIZED ({wrote}) "
-        f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone, a.n, a.n AS place "
-        f"FROM a CROSS JOIN contact p ON p.id = a.contact_id WHERE {_conditions(wanted, sets=False)} "
-        "AND (-a.n, a.contact_id) > (:most, :key) ORDER BY a.n DESC, a.contact_id LIMIT :size"
+        f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone FROM contact p "
+        f"WHERE p.id IN ({{ids}}) AND {_conditions(wanted, sets=False)}"
     )
-    return reader.rows(sql, **_values(wanted), most=-most, key=key, size=size + 1)
+    found: list[Row] = []
+    while len(found) <= size and (part := [*islice(among, _CHUNK)]):
+        shown = {row["id"]: row for row in reader.among(sql, [people[i] for i in part], **values)}
+        found += [shown[people[i]] | {"n": written[i], "place": written[i]} for i in part if people[i] in shown]
+    return found[: size + 1]
+
+
+def _writers(reader: Reader, since: str) -> tuple[Sequence[int], Sequence[int]]:
+    """Everyone who has written since then and how many messages, most first."""
+    wrote = "FROM message WHERE is_outgoing = 0 AND created_timestamp >= :since AND contact_id IS NOT NULL"
+    counts = Counter(reader.columns(("contact_id",), wrote, since=since)[0])
+    people = sorted(counts)
+    people.sort(key=counts.__getitem__, reverse=True)  # as it is stable, the smaller id first
+    return array("q", people), array("q", map(counts.__getitem__, people))
 
 
 def _read(reader: Reader, wanted: Wanted, rest: str, place: str, size: int, **values: Any) -> list[Row]:
@@ -209,6 +237,8 @@ def _sets(wanted: Wanted) -> list[str]:
         found.append((_NUMBERED if phones.digits_of(wanted.q) else _NAMED if match(wanted.q) else _NOBODY, True))
     if wanted.out == "only" and wanted.since:
         found.append((f"SELECT contact_id FROM ({opted_out(wanted.org)})", True))
+    elif wanted.out == "only" and wanted.sort == "active":
+        found.append((_OUT_NOW, True))
     return [sql for sql, asked in found if asked]
 
 

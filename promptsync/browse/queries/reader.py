@@ -3,9 +3,11 @@
 Owns how rows come out: as dicts, by column name. Every statement must be bounded, by a LIMIT or by an index.
 """
 
+import json
 import sqlite3
+import threading
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -27,17 +29,43 @@ OUT: Final = (
 """Whether a row ``p`` of ``contact`` may not be texted, at one number or at all: 1, 0, or None if it is not known."""
 
 _ORGS: Final = 200
+_HELD: Final = 12
 _STEPS: Final = 1_000  # of SQLite's machine between two looks at the clock
+
+
+class Held:
+    """Totals over many rows that change little within minutes, and how long each may be shown. For several threads."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._found: dict[tuple[object, ...], tuple[float, Any]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: tuple[object, ...], seconds: float, make: Callable[[], Any]) -> Any:
+        """What was made last for a key, or, if that is older than ``seconds``, what ``make`` makes now."""
+        with self._lock:
+            at, found = self._found.get(key, (0.0, None))
+        now = self._clock()
+        if found is None or now - at > seconds:
+            found = make()
+            with self._lock:
+                self._found.pop(key, None)
+                self._found[key] = now, found
+                while len(self._found) > _HELD:
+                    del self._found[next(iter(self._found))]
+        return found
 
 
 class Reader:
     """Statements over a connection, for as long as its transaction lasts. Parameters are named.
 
-    ``seconds``: after them a statement is interrupted (sqlite3.OperationalError); 0: never.
+    ``seconds``: after them a statement is interrupted (sqlite3.OperationalError); 0: never. ``totals``: of all pages;
+    without any, they are made each time.
     """
 
-    def __init__(self, connection: sqlite3.Connection, seconds: float = 0) -> None:
+    def __init__(self, connection: sqlite3.Connection, seconds: float = 0, totals: Held | None = None) -> None:
         self._connection = connection
+        self._totals = totals
         self._deadline = time.monotonic() + seconds
         if seconds:
             connection.set_progress_handler(lambda: time.monotonic() > self._deadline, _STEPS)
@@ -74,6 +102,19 @@ class Reader:
         found = self._connection.execute(sql, values).fetchone()
         return None if found is None else found[0]
 
+    def columns(self, names: Sequence[str], rest: str, **values: object) -> list[list[Any]]:
+        """Every row, column by column: of many rows in a fifth of the time that ``rows`` takes.
+
+        ``names``: of columns of numbers or texts, or other expressions; ``rest``: of the statement, from FROM on.
+        """
+        arrays = ", ".join(f"json_group_array({name})" for name in names)
+        found = self._connection.execute(f"SELECT {arrays} {rest}", values).fetchone()
+        return [json.loads(text) for text in found]
+
+    def held(self, seconds: float, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
+        """A total that may be so old; see ``Held.get``."""
+        return self._totals.get(key, seconds, make) if self._totals else make()
+
     def among(self, sql: str, ids: Iterable[object], **values: object) -> list[Row]:
         """Every row of a statement with ``{ids}`` in it, the place of a list. None and repetitions are left out."""
         wanted = sorted({id_ for id_ in ids if isinstance(id_, int)})
@@ -86,11 +127,11 @@ class Reader:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, seconds: float) -> Iterator[Reader]:
+def transaction(connection: sqlite3.Connection, seconds: float, totals: Held | None = None) -> Iterator[Reader]:
     """A reader that sees the mirror as it is now, whatever is merged meanwhile, for so many seconds."""
     connection.execute("BEGIN")
     try:
-        yield Reader(connection, seconds)
+        yield Reader(connection, seconds, totals)
     finally:
         connection.set_progress_handler(None, 0)
         connection.execute("ROLLBACK")

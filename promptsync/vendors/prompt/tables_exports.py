@@ -69,7 +69,7 @@ CONTACT = exported_table(
     ),
     indexes=(("phone",), ("updated_timestamp",), ("is_opted_out",), ("region",), ("display_name",)),
     partial_indexes=(
-        ("opt_out_timestamp", "opt_out_timestamp IS NOT NULL"),
+        Index("contact_opted_out", ("opt_out_timestamp", "is_opted_out", "org_id"), "opt_out_timestamp IS NOT NULL"),
         Index("contact_phone_end", ("substr(phone, -4)",)),  # people type a number in many ways
     ),
     observed_column="updated_timestamp",
