@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasette.database import Database  # type: ignore[import-untyped]
+from datasette.database import Database, QueryInterrupted  # type: ignore[import-untyped]
 
 from promptsync.browse.queries.tables import TABLES
 from promptsync.browse.row_paging import pages
@@ -68,9 +68,11 @@ def _translated(error: sqlite3.DatabaseError, path: Path) -> ConfigError | Unava
     return Unavailable(f"The mirror at {path} cannot be read now ({error}): try again in a moment.")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Paging:
     """How a table page goes through its rows. ``keys``: of the table. ``by_key``: not by the table's usual sort.
+    ``counts``: whether it was asked what values a column has and how often; ``large``: found to have too many rows for
+    that to be shown unasked.
 
     Datasette orders the first page by the sorted column alone and later ones by the key too, so that rows with equal
     values get lost between the pages; and each later page of a sorted table reads all its rows.
@@ -78,12 +80,17 @@ class Paging:
 
     keys: tuple[str, ...]
     by_key: bool
+    counts: bool = False
+    large: bool = False
 
 
 PAGING: ContextVar[Paging | None] = ContextVar("paging", default=None)
 """Set while a table page asks for its rows."""
 
 _COUNT_MS = 25  # of each table; a large one is shown as "many rows"
+_COUNT, _VALUES = "select count(*) from ", " as value, count(*) as count from ("
+MOST_COUNTED = 100_000
+"""Rows of a table page that are counted; beyond it reads "many rows"."""
 
 
 class MirrorDatabase(Database):  # type: ignore[misc]
@@ -107,10 +114,23 @@ class MirrorDatabase(Database):  # type: ignore[misc]
         their parameters."""
         options |= {"log_sql_errors": False}
         paging = PAGING.get()
+        if paging and sql.startswith(_COUNT):
+            return await self._counted(paging, sql, params, options)
+        if paging and paging.large and not paging.counts and _VALUES in sql:
+            raise QueryInterrupted(None, sql, params)
         statements, size = pages(sql, paging.keys) if paging else ([sql], 0)
         found = await super().execute(statements[0], params, **options)
         for statement in statements[1:]:
             if len(found.rows) < size:
                 more = await super().execute(statement, params, **options)
                 found.rows = [*found.rows, *more.rows][:size]
+        return found
+
+    async def _counted(self, paging: Paging, sql: str, params: Any, options: dict[str, Any]) -> Any:
+        """How many rows a table page has. Raises QueryInterrupted, as if it took too long, where they are too many."""
+        rows = f"select 1 from {sql.removeprefix(_COUNT)} limit {MOST_COUNTED + 1}"
+        found = await super().execute(f"{_COUNT}({rows})", params, **options)
+        if found.rows[0][0] > MOST_COUNTED:
+            paging.large = True
+            raise QueryInterrupted(None, sql, params)
         return found

@@ -108,6 +108,8 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
                 every = [column.name for column in table.columns] if table else context["filter_columns"]
                 context["filter_columns"] = [c for c in every if c in kept or not hidden(c, table)]
                 context["more_columns"] = EVERY not in request.args and "_col" not in request.args
+                if not any(name.startswith("_facet") for name in request.args):
+                    context["facets_timed_out"] = []  # too many rows to count unasked
                 context["sorted_facet_results"] = _facets_in_words(context["sorted_facet_results"], table)
                 tidy(context, kept)
             return context
@@ -120,7 +122,8 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
         if streamed:
             options["_size"] = "max"
         keys = await self.ds.databases[DATABASE].primary_keys(tilde_decode(request.url_vars["table"]))
-        token = PAGING.set(Paging(tuple(keys), by_key=streamed))
+        counts = any(name.startswith("_facet") for name in request.args)
+        token = PAGING.set(Paging(tuple(keys), streamed, counts))
         try:
             return await super().data(request, *args, **options)
         finally:

@@ -23,12 +23,12 @@ class Words:
 
     def __init__(self, document: Mapping[str, Any]) -> None:
         self.lists: dict[str, tuple[str, ...]] = {}
-        self._said: dict[str, tuple[tuple[str, str | None], ...]] = {}
+        self._said: dict[str, tuple[tuple[Markup, str | None], ...]] = {}
         for key, value in _flat(document):
             if isinstance(value, list):
                 self.lists[key] = tuple(value)
             else:
-                self._said[key] = tuple((text, name) for text, name, *_ in _FORMATTER.parse(str(escape(value))))
+                self._said[key] = tuple((escape(text), name) for text, name, *_ in _FORMATTER.parse(value))
 
     def __contains__(self, key: object) -> bool:
         return key in self._said
@@ -43,12 +43,12 @@ class Words:
         """
         if key not in self._said and "n" in parts:
             key = f"{key}.{'one' if parts['n'] == 1 else 'other'}"
-        found = []
+        found: list[str] = []
         for text, name in self._said[key]:  # Markup.format says the same in ten times as long
             found.append(text)
             if name is not None:
-                found.append(str(escape(_shown(parts[name]))))
-        return Markup("".join(found))
+                found.append(escape(_shown(parts[name])))
+        return Markup("").join(found)
 
     def number(self, value: object) -> str:
         """A count as people write it; a dash for one that is not known."""

@@ -132,7 +132,7 @@ async def test_empty_and_closed(nothing_yet: MirrorDatasette, lived: Lived) -> N
 def test_failures_are_read_from_their_own_index(lived: Lived) -> None:
     with planning(lived.kit.config.mirror.database) as reader:
         queries.reasons(reader, "2026-11", "2026-12", None)
-        queries.count_refused(reader, "21610", "2026-11", "2026-12", None)
+        queries.refused(reader, [{}] * queries.REASONS, "21610", "2026-11", "2026-12", None)
         queries.never_working(reader, "2026-08", None, ("2026-11", 5), 50)
         plans = list(reader.plans.values())
         assert plans[0][0].startswith("SEARCH message USING COVERING INDEX message_failed (created_timestamp>?")

@@ -150,7 +150,7 @@ async def test_nobody_answered_yet_and_too_much_to_tell(
     assert "Nobody has answered" in text and "Nobody waits" in text
     waits = len(await sheet(staffed.site, "/-/team.csv"))
     monkeypatch.setattr("promptsync.browse.queries.reader.Reader.rows_within", lambda *_, **__: None)
-    text = words(await page(staffed.site, "/-/team"))
+    text = words(await page(staffed.site, "/-/team?days=90"))
     assert text.count("Choose fewer days") == 2 and "Rosa" in text
     assert len(await sheet(staffed.site, "/-/team.csv")) == waits > 0, "a file cannot say what it lacks"
     monkeypatch.setattr("promptsync.browse.answering.TIME_LIMIT", 1e-9)

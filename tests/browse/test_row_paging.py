@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from account import Lived
 from browse_sample import ask
-from looking import links, page
+from looking import links, page, words
 
 from promptsync.browse import mirror
 from promptsync.browse.mirror import MirrorDatabase
@@ -80,3 +80,14 @@ def test_what_is_no_page_of_a_table_stays_as_it_is() -> None:
     ):
         assert pages(sql, ("id",)) == ([sql], 0)
     assert pages("select a from t order by a limit 5", ())[1] == 0
+
+
+async def test_of_a_large_table_nothing_is_counted_unasked(lived: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = "/mirror/contact?_facet=phone"
+    few = [words(await page(lived.site, path)) for path in ("/mirror/contact", asked)]
+    monkeypatch.setattr(mirror, "MOST_COUNTED", 20)
+    many = [words(await page(lived.site, path)) for path in ("/mirror/contact", asked)]
+    assert all("60 rows" in text and "Opted out" in text for text in few)
+    assert all("Many rows" in text and "took too long" not in text for text in many)
+    counted = ["facet-results" in await page(lived.site, path) for path in ("/mirror/contact", asked)]
+    assert counted == [False, True]

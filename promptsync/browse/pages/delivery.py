@@ -28,6 +28,7 @@ def delivery(visit: Visit) -> Answer:
     since, until = dates.begin(first), dates.begin(after)
     found = ask.never_working(reader, _never_since(visit), visit.org, position(visit.query.get("after")), PAGE)
     never = part(found, PAGE, "last", "contact_id")
+    reasons = ask.reasons(reader, since, until, visit.org)
     values = {
         "days": days,
         "choices": _CHOICES,
@@ -35,8 +36,8 @@ def delivery(visit: Visit) -> Answer:
         "last": dates.day(dates.today),
         "span": {"from_": first.isoformat(), "to": dates.today.isoformat()},
         "counts": sending.outcomes(reader, first.isoformat(), after.isoformat(), visit.org),
-        "reasons": [row | {"why": _why(visit, row)} for row in ask.reasons(reader, since, until, visit.org)],
-        "refused": ask.count_refused(reader, OPTED_OUT, since, until, visit.org),
+        "reasons": [row | {"why": _why(visit, row)} for row in reasons],
+        "refused": ask.refused(reader, reasons, OPTED_OUT, since, until, visit.org),
         "never": [row | {"why": _why(visit, row)} for row in map(dict, never.rows)],
         "next": never.next,
     }

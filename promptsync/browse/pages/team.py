@@ -13,6 +13,7 @@ from promptsync.browse.queries.reader import PAGE, Row
 
 _CHOICES: Final = ("7", "30", "90")
 _USUAL: Final = "30"
+_HELD: Final = 60  # seconds that these may be old, where there are many messages
 
 
 def team(visit: Visit) -> Answer:
@@ -23,8 +24,11 @@ def team(visit: Visit) -> Answer:
     span = visit.dates.begin(first), visit.dates.begin(after)
     if visit.parts["format"]:
         return _sheet(visit, span)
-    answered = ask.first_answers(visit.reader, *span, visit.org)
-    found = ask.waiting(visit.reader, *span, visit.org, position(visit.query.get("after")), PAGE)
+    reader, edge = visit.reader, position(visit.query.get("after"))
+    answered = reader.held(_HELD, ("answered", span, visit.org), lambda: ask.first_answers(reader, *span, visit.org))
+    found = reader.held(
+        _HELD, ("waiting", span, visit.org, edge), lambda: ask.waiting(reader, *span, visit.org, edge, PAGE)
+    )
     waiting = part(found or [], PAGE, "at", "contact_id")
     values = {
         "days": days,
@@ -48,7 +52,8 @@ def _members(visit: Visit, span: tuple[str, str], answered: list[Row]) -> list[d
     for row in answered:
         waits.setdefault(row["id"], []).append(row["seconds"])
     found = []
-    for row in ask.members(visit.reader, *span, visit.org):
+    rows = visit.reader.held(_HELD, ("members", span, visit.org), lambda: ask.members(visit.reader, *span, visit.org))
+    for row in rows:
         theirs = waits.get(row["id"])
         usual = visit.dates.span(median(theirs)) if theirs else ""
         found.append({**row, "label": member_label(visit.words, row["name"], row["id"]), "usual": usual})

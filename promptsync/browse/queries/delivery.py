@@ -1,6 +1,6 @@
 """Which messages did not arrive, why, and which numbers never work. Messages by us, notes apart."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from promptsync.browse.failures import LASTING
@@ -32,8 +32,14 @@ def reasons(reader: Reader, since: str, until: str, org: int | None) -> list[Row
     return [row | {"text": reader.value(text, since=since, until=until, code=row["code"])} for row in rows]
 
 
-def count_refused(reader: Reader, code: str, since: str, until: str, org: int | None) -> int:
-    """To how many people messages failed with a code."""
+def refused(reader: Reader, found: Sequence[Row], code: str, since: str, until: str, org: int | None) -> int:
+    """To how many people messages failed with a code. ``found``: the reasons of the same time."""
+    if len(found) < REASONS:
+        return sum(row["people"] for row in found if row["code"] == code)
+    return _count_refused(reader, code, since, until, org)
+
+
+def _count_refused(reader: Reader, code: str, since: str, until: str, org: int | None) -> int:
     found: int = reader.value(
         f"SELECT count(DISTINCT contact_id) FROM message WHERE {_FAILED} AND error_code = :code "
         f"AND created_timestamp >= :since AND created_timestamp < :until{of_org(org)}",

@@ -22,7 +22,7 @@ from promptsync.browse.queries.team import ANSWER
 FIELDS: Final = 60
 CHIPS: Final = 40
 ACTIVE_HELD: Final = 600
-"""For how many seconds it is not counted again who wrote most."""
+"""For how many seconds at most it is not counted again who wrote most."""
 
 _MATCHES: Final = 5_000
 _CHUNK: Final = 200

@@ -30,11 +30,16 @@ OUT: Final = (
 
 _ORGS: Final = 200
 _HELD: Final = 12
+_TIMES: Final = 1_000
 _STEPS: Final = 1_000  # of SQLite's machine between two looks at the clock
 
 
 class Held:
-    """Totals over many rows that change little within minutes, and how long each may be shown. For several threads."""
+    """Totals over many rows that change little within minutes. For several threads.
+
+    Each is shown again for a thousand times as long as it took to make, to a bound: what costs little is made anew
+    each time.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -42,17 +47,19 @@ class Held:
         self._lock = threading.Lock()
 
     def get(self, key: tuple[object, ...], seconds: float, make: Callable[[], Any]) -> Any:
-        """What was made last for a key, or, if that is older than ``seconds``, what ``make`` makes now."""
+        """What was made last for a key, or, if that may not be shown any longer, what ``make`` makes now. None is not
+        kept. ``seconds``: the bound."""
+        begun = self._clock()
         with self._lock:
-            at, found = self._found.get(key, (0.0, None))
-        now = self._clock()
-        if found is None or now - at > seconds:
-            found = make()
-            with self._lock:
-                self._found.pop(key, None)
-                self._found[key] = now, found
-                while len(self._found) > _HELD:
-                    del self._found[next(iter(self._found))]
+            until, found = self._found.get(key, (begun, None))
+        if found is not None and begun < until:
+            return found
+        found, now = make(), self._clock()
+        with self._lock:
+            self._found.pop(key, None)
+            self._found[key] = now + min(seconds, _TIMES * (now - begun)), found
+            while len(self._found) > _HELD:
+                del self._found[next(iter(self._found))]
         return found
 
 
@@ -112,7 +119,7 @@ class Reader:
         return [json.loads(text) for text in found]
 
     def held(self, seconds: float, key: tuple[object, ...], make: Callable[[], Any]) -> Any:
-        """A total that may be so old; see ``Held.get``."""
+        """A total that may be that old, if it takes long to make; see ``Held.get``."""
         return self._totals.get(key, seconds, make) if self._totals else make()
 
     def among(self, sql: str, ids: Iterable[object], **values: object) -> list[Row]:
