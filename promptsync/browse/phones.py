@@ -1,7 +1,8 @@
 """Phone numbers as people write them.
 
-Owns the only use of the library of numbering plans. Only full numbers (``+`` and the country) are taken for numbers:
-a short code or a mistyped number is shown as it is stored. Pure.
+Owns the only use of the library of numbering plans. Only full numbers (``+`` and the country) are shown as numbers: a
+short code or a mistyped number is shown as it is stored. Whether two spellings are one number is decided by ITU-T
+E.164. Pure.
 """
 
 import re
@@ -12,6 +13,7 @@ import phonenumbers
 _FULL = re.compile(r"\+[1-9][0-9]{6,14}")
 _TYPED = re.compile(r"[\d\s()+.\-/\u00a0\u2010-\u2015]+")
 _LEAST = 4
+_LONGEST = 40
 _NORTH_AMERICA = 1
 
 
@@ -34,6 +36,48 @@ def shown(text: str | None) -> str:
     home = number.country_code == _NORTH_AMERICA
     found = phonenumbers.format_number(number, style.NATIONAL if home else style.INTERNATIONAL)
     return found if re.sub(r"\D", "", found) == text[2 if home else 1 :] else text
+
+
+@lru_cache(20_000)
+def e164(text: str | None, region: str | None = None) -> str | None:
+    """A number as E.164 has it, however it is written; None of anything else. ``region``: of numbers without country.
+
+    >>> e164("(415) 555-0123", "US"), e164("0039 347 123 4567"), e164("393471234567", "US"), e164("415 555 0123")
+    ('+14155550123', '+393471234567', '+393471234567', None)
+    """
+    plain = re.sub(r"^00", "+", (text or "").strip())
+    tries = [(plain, region)]
+    if re.fullmatch(r"[1-9][0-9]{10,14}", plain):
+        tries.append((f"+{plain}", None))
+    for spelled, where in tries if len(plain) <= _LONGEST else ():
+        try:
+            number = phonenumbers.parse(spelled, where)
+        except phonenumbers.NumberParseException:
+            continue
+        if phonenumbers.is_possible_number(number) and not number.extension:
+            return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return None
+
+
+@lru_cache(1_000)
+def region_of(text: str | None) -> str | None:
+    """The country of a full number, such as US; None if it cannot be told."""
+    if not text or not _FULL.fullmatch(text):
+        return None
+    return phonenumbers.region_code_for_number(phonenumbers.parse(text, None))
+
+
+def spellings(number: str, region: str | None) -> tuple[str, ...]:
+    """How programs write a number that E.164 has: with ``+``, with 00, with neither, and within its own country.
+
+    >>> spellings("+14155550123", "US")
+    ('+14155550123', '14155550123', '0014155550123', '4155550123')
+    """
+    digits = number.removeprefix("+")
+    found = (number, digits, f"00{digits}")
+    if region is None or region_of(number) != region:
+        return found
+    return (*found, phonenumbers.national_significant_number(phonenumbers.parse(number, None)))
 
 
 def dialled(text: str | None) -> str:

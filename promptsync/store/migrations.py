@@ -207,6 +207,15 @@ def _drop_index(name: str, table: str, index: str) -> Migration:
 WRITTEN: tuple[Migration, ...] = (
     _drop_index("message_broadcast_without_null", "message", "message_broadcast_id"),  # message_broadcast has its rows
     _drop_index("contact_opted_out_by_state", "contact", "contact_opt_out_timestamp_open"),  # so has contact_opted_out
+    *(
+        _drop_index(f"{table}_by_time", table, f"{table}_{column}")  # one that goes on with the time begins with it
+        for table, column in (
+            ("cio_deliveries", "internal_customer_id"),
+            ("cio_inbound", "internal_customer_id"),
+            ("qlara_message", "destination"),
+            ("qlara_delivery_report", "destination"),
+        )
+    ),
 )
 """Append only, oldest first. A new one comes with the fixture of the version before it (tests/store/fixtures)."""
 

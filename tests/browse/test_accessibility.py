@@ -35,6 +35,8 @@ EXAMPLES = (
     "/-/contact/{person}?find=gate",
     "/-/contact/{out}",
     "/-/conversation/{conversation}",
+    "/-/person/customerio/1/p2",
+    "/-/person/qlara/~2B390612345678",
     "/-/people",
     "/-/people?sort=active&tag=Volunteer",
     "/-/opt-outs",

@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 from account import NOW, Lived, Row
 from browse_sample import ask
-from looking import links, page, planning, sheet, words
+from looking import links, page, sheet, words
 
-from promptsync.browse.queries import person as queries
 from promptsync.browse.serve import build_datasette, close
 from promptsync.browse.settings import BrowseSettings
 from promptsync.testing import Kit, kit
@@ -33,8 +32,6 @@ async def test_every_message_stands_once_and_in_order_over_all_pages(
     lived: Lived, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("promptsync.browse.pages.person.PAGE", 7)
-    for owner, size in ((queries.before, 7), (queries.after, 7)):
-        monkeypatch.setattr(owner, "__defaults__", (size,))
     person = busiest(lived)
     expected = [row["id"] for row in of(lived, person)]
     for kind, path in (
@@ -108,21 +105,3 @@ async def test_who_is_known_by_messages_alone_has_a_page_and_nobody_has_none(
     for path in ("/-/contact/123456789", "/-/contact/99999999999999999999999", "/-/conversation/77"):
         assert (await ask(site, path, "sam")).status_code == 404
     close(site)
-
-
-def test_the_conversation_is_asked_by_index(lived: Lived) -> None:
-    with planning(lived.kit.config.mirror.database) as reader:
-        queries.contact(reader, 1)
-        queries.before(reader, 1, ("2026", 5))
-        queries.after(reader, 1, ("2026", 5))
-        queries.containing(reader, 1, "x")
-        queries.undated(reader, 1)
-        queries.happened(reader, 1, "", "9")
-        queries.facts(reader, 1)
-    assert len(reader.plans) > 10 and not reader.scans()
-    pages = [plan for sql, plan in reader.plans.items() if "(created_timestamp, id)" in sql]
-    for plan, comparison in zip(pages, "<>", strict=True):
-        index = (
-            "SEARCH message USING INDEX message_contact_id_created_timestamp (contact_id=? AND created_timestamp{}?)"
-        )
-        assert plan == [index.format(comparison)]

@@ -7,6 +7,7 @@ from datasette.utils.asgi import NotFound  # type: ignore[import-untyped]
 
 from promptsync.browse.cells import clean
 from promptsync.browse.page import Answer, Page, Sheet, Shown, Visit, sheet_of
+from promptsync.browse.pages.person import customer_address
 from promptsync.browse.paging import part, position, whole
 from promptsync.browse.queries import campaigns as ask
 from promptsync.browse.queries.reader import PAGE, Row
@@ -55,7 +56,8 @@ def _report(visit: Visit, row: Row) -> dict[str, Any]:
 def _list(visit: Visit, row: Row, which: str) -> Shown:
     rows = ask.deliveries(visit.reader, row["id"], which, position(visit.query.get("after")), PAGE)
     found = part(rows, PAGE, "delivery_id", "workspace_id")
-    values = {"row": row, "rows": found.rows, "next": found.next}
+    shown = [{**one, "path": customer_address(one)} for one in found.rows]
+    values = {"row": row, "rows": shown, "next": found.next}
     return Shown("campaign_people.html", visit.say(f"campaigns.lists.{which}"), values)
 
 

@@ -75,12 +75,13 @@ def sent_minutes(reader: Reader, id_: int) -> list[Row]:
 
 
 def deliveries(reader: Reader, id_: int, which: str, edge: Position | None, size: int) -> list[Row]:
-    """``delivery_id``, ``workspace_id``, ``person``, ``email``, ``recipient``, ``type`` and ``at`` of one more than
-    ``size`` deliveries of a number, by their identifiers."""
+    """``delivery_id``, ``workspace_id``, ``internal_customer_id``, ``person``, ``email``, ``recipient``, ``type`` and
+    ``at`` of one more than ``size`` deliveries of a number, by their identifiers."""
     delivery, workspace = edge or ("", -1)
     return reader.rows(
-        "SELECT d.delivery_id, d.workspace_id, ifnull(p.customer_id, d.internal_customer_id) AS person, "
-        "p.email_addr AS email, c.recipient, d.delivery_type AS type, "
+        "SELECT d.delivery_id, d.workspace_id, d.internal_customer_id, "
+        "ifnull(p.customer_id, d.internal_customer_id) AS person, p.email_addr AS email, "
+        "c.recipient, d.delivery_type AS type, "
         f"(SELECT min(m.created_at) FROM cio_metrics m WHERE {_OF} AND {WHICH[which]}) AS at FROM cio_deliveries d "
         "LEFT JOIN cio_people p ON p.workspace_id = d.workspace_id AND p.internal_customer_id = d.internal_customer_id "
         "LEFT JOIN cio_delivery_content c ON c.workspace_id = d.workspace_id AND c.delivery_id = d.delivery_id "

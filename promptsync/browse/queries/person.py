@@ -1,20 +1,9 @@
-"""What a person's page asks: who they are, and their conversation, a page at a time or in parts."""
+"""What a person's page asks of Prompt's tables beside the messages: who they are, what is known of them, consent."""
 
-import re
 from typing import Any, Final
 
-from promptsync.browse.paging import Position
-from promptsync.browse.queries.reader import BOUND, LAST, OUT, PAGE, Reader, Row, names_of
+from promptsync.browse.queries.reader import BOUND, OUT, Reader, Row
 
-SEARCHED: Final = 5_000
-"""How many of a person's newest messages are looked through for a word."""
-
-_MESSAGE: Final = (
-    "id, created_timestamp, content, is_outgoing, is_successful, status, error_code, error_message, broadcast_id, "
-    "is_broadcast, team_member_id, is_mms, is_whisper, user_type, has_instant_app, _absent_since"
-)
-_OF: Final = f"SELECT {_MESSAGE} FROM message WHERE contact_id = :id"
-_NEWEST_FIRST: Final = "ORDER BY created_timestamp DESC, id DESC LIMIT :n"
 _FACTS: Final = 100
 
 
@@ -26,43 +15,6 @@ def contact(reader: Reader, id_: int) -> Row | None:
     sql = "SELECT contact_phone AS phone FROM message WHERE contact_id = :id ORDER BY created_timestamp DESC LIMIT 1"
     known = reader.row(sql, id=id_)
     return None if known is None else {"id": id_, "name": None, "phone": known["phone"], "out": None, "unknown": True}
-
-
-def before(reader: Reader, id_: int, edge: Position | None, size: int = PAGE) -> list[Row]:
-    """Messages earlier than a position, the newest first; from the newest on without one. One more than ``size``."""
-    at, key = edge or (LAST, 0)
-    sql = f"{_OF} AND (created_timestamp, id) < (:at, :key) {_NEWEST_FIRST}"
-    return reader.rows(sql, id=id_, at=at, key=key, n=size + 1)
-
-
-def after(reader: Reader, id_: int, edge: Position, size: int = PAGE) -> list[Row]:
-    """Messages later than a position, the oldest first. One more than ``size``."""
-    sql = f"{_OF} AND (created_timestamp, id) > (:at, :key) ORDER BY created_timestamp, id LIMIT :n"
-    return reader.rows(sql, id=id_, at=edge[0], key=edge[1], n=size + 1)
-
-
-def undated(reader: Reader, id_: int) -> list[Row]:
-    """Messages without a time."""
-    return reader.rows(f"{_OF} AND created_timestamp IS NULL ORDER BY id LIMIT :n", id=id_, n=PAGE)
-
-
-def containing(reader: Reader, id_: int, text: str) -> list[Row]:
-    """The newest messages that contain a text, newest first. One more than a page."""
-    like = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
-    sql = (
-        f"SELECT * FROM ({_OF} ORDER BY created_timestamp DESC, id DESC LIMIT :looked) "
-        "WHERE content LIKE :like ESCAPE '\\' LIMIT :n"
-    )
-    return reader.rows(sql, id=id_, looked=SEARCHED, like=like, n=PAGE + 1)
-
-
-def with_names(reader: Reader, rows: list[Row]) -> list[Row]:
-    """The messages, each with the ``sender`` and the ``broadcast`` by name, where there is one."""
-    team = names_of(reader, "team_member", [row["team_member_id"] for row in rows])
-    casts = names_of(reader, "broadcast", [row["broadcast_id"] for row in rows])
-    return [
-        row | {"sender": team.get(row["team_member_id"]), "broadcast": casts.get(row["broadcast_id"])} for row in rows
-    ]
 
 
 def happened(reader: Reader, id_: int, since: str, until: str) -> list[Row]:
@@ -118,13 +70,6 @@ def _counted(reader: Reader, id_: int) -> Row:
     first = "SELECT min(created_timestamp) FROM message WHERE contact_id = :id"
     last = "SELECT max(created_timestamp) FROM message WHERE contact_id = :id"
     return (counted or {}) | {"first": reader.value(first, id=id_), "last": reader.value(last, id=id_)}
-
-
-def place_of(reader: Reader, id_: int, message: int) -> Position | None:
-    """Where a message of the person stands; None if it is none of theirs, or without a time."""
-    sql = "SELECT created_timestamp AS at FROM message WHERE id = :message AND contact_id = :id"
-    at = reader.value(sql, message=message, id=id_)
-    return None if at is None else (at, message)
 
 
 def conversation_with(reader: Reader, conversation: int) -> int | None:

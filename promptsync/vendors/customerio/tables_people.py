@@ -4,8 +4,11 @@ Source: Customer.io's data warehouse sync, Parquet file schemas (v4 and v5, whic
 those by which rows really differ (facts beside the specifications), which the vendor's marks are not always.
 """
 
-from promptsync.model.table import View
+from promptsync.model.table import Index, View
 from promptsync.vendors.customerio.columns import BOOL, INT, JSON, TEXT, TIME, change_set_table, current, workspace
+
+PHONE_END = "substr(replace(replace(replace(attribute_value, ' ', ''), '-', ''), '.', ''), -4)"
+"""Of the attribute ``phone``, whose numbers are written in many ways: the last four digits, as SQL."""
 
 _GONE = "deleted = 1 OR suppressed = 1"
 
@@ -54,6 +57,7 @@ ATTRIBUTES = change_set_table(
     label="attribute_name",
     sort="timestamp",
     indexes=(("timestamp",),),
+    partial_indexes=(Index("cio_attributes_phone_end", (PHONE_END,), "attribute_name = 'phone'"),),
     views=(
         current(
             "cio_attributes",
@@ -182,7 +186,7 @@ INBOUND = change_set_table(
     label="body",
     sort="timestamp",
     facets=("keyword", "optout"),
-    indexes=(("internal_customer_id",), ("from",), ("timestamp",)),
+    indexes=(("internal_customer_id", "timestamp", "event_id"), ("from",), ("timestamp",)),
 )
 
 TABLES = (PEOPLE, ATTRIBUTES, OBJECTS, OBJECT_TYPES, OBJECT_ATTRIBUTES, EVENTS, INBOUND)

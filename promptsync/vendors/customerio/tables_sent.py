@@ -33,7 +33,12 @@ DELIVERIES = change_set_table(
     "seq_num",
     sort="created_at",
     facets=("delivery_type",),
-    indexes=(("internal_customer_id",), ("campaign_id",), ("newsletter_id",), ("created_at",)),
+    indexes=(
+        ("internal_customer_id", "created_at", "delivery_id"),
+        ("campaign_id",),
+        ("newsletter_id",),
+        ("created_at",),
+    ),
 )
 
 DELIVERY_CONTENT = change_set_table(

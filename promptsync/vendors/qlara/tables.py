@@ -62,7 +62,14 @@ QLARA_DELIVERY_REPORT = _export_table(
     label="destination",
     sort="sent_at",
     facets=("status", "channel"),
-    indexes=(("message_id",), ("campaign_id",), ("destination",), ("sent_at",), ("status",), ("channel",)),
+    indexes=(
+        ("message_id",),
+        ("campaign_id",),
+        ("destination", "sent_at", "id"),
+        ("sent_at",),
+        ("status",),
+        ("channel",),
+    ),
 )
 
 QLARA_MESSAGE = _export_table(
@@ -87,7 +94,7 @@ QLARA_MESSAGE = _export_table(
     label="destination",
     sort="sent_at",
     facets=("status", "channel"),
-    indexes=(("destination",), ("sent_at",), ("status",), ("channel",)),
+    indexes=(("destination", "sent_at", "id"), ("sent_at",), ("status",), ("channel",)),
 )
 
 TABLES = (QLARA_CONTACT, QLARA_DELIVERY_REPORT, QLARA_MESSAGE)
