@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
+from typing import Final
 
 Value = str | int | float | None
 """What a cell of a mirrored table holds."""
@@ -36,6 +37,50 @@ class Kind(Enum):
 _STORAGE = {Kind.INTEGER: "INTEGER", Kind.BOOLEAN: "INTEGER", Kind.REAL: "REAL", Kind.BLOB: "BLOB"}
 
 
+class Identity(Enum):
+    """A kind of identifier of a person. A column may also be an ADDRESS (a phone number, an e-mail address or another
+    account, as its value reads), and TEXT in which numbers and addresses may stand."""
+
+    CONTACT = "contact"
+    CIO = "cio_id"
+    CUSTOMER = "customer_id"
+    QLARA = "qlara_id"
+    PHONE = "phone"
+    EMAIL = "e-mail"
+    ACCOUNT = "account"
+    ADDRESS = "address"
+    TEXT = "text"
+
+    @property
+    def owns(self) -> bool:
+        """Whether a row that names one is that person's, whatever number or address it names beside it."""
+        return self in (Identity.CONTACT, Identity.CIO, Identity.CUSTOMER, Identity.QLARA)
+
+
+IDENTIFIED_BY: Final = {"contact": Identity.CONTACT, "cio_people": Identity.CIO}
+"""The tables of people, and what a reference to a row of them identifies."""
+
+ADDRESS_FIELDS: Final = frozenset(
+    {
+        *("phone", "phone_number", "phonenumber", "phone number", "mobile", "mobile_phone", "mobile_number", "cell"),
+        *(
+            "mobile phone",
+            "mobile number",
+            "cell_phone",
+            "cellphone",
+            "telephone",
+            "tel",
+            "sms",
+            "sms_number",
+            "msisdn",
+        ),
+        *("whatsapp", "email", "e-mail", "e_mail", "mail", "email_address", "email address", "emailaddress"),
+    }
+)
+"""Names of free fields whose value is the person's own number or address. What other fields hold (a friend's number, an
+employer's address) is theirs as well, and says nothing of who they are."""
+
+
 class Role(Enum):
     """How rows of a table come to be."""
 
@@ -58,7 +103,10 @@ class Column:
     """One column. ``exported``: every nightly snapshot of the table states it. ``group``: see merge/layout.py.
 
     ``blank_of``: not a cell of the file, but 1 where that other column's cell is blank, else 0. ``label``: what people
-    call it, "" if that is said by its name (plain_words.py).
+    call it, "" if that is said by its name (plain_words.py). ``identifies``: which person the row is about or names;
+    said by ``references`` where that is a table of people. ``only_if``: another column, and the words in it (in small
+    letters) with which alone this one identifies somebody. ``apart``: the row does not belong to the person to whom the
+    row belongs that it refers to.
     """
 
     name: str
@@ -70,6 +118,14 @@ class Column:
     unit: str = ""
     blank_of: str = ""
     label: str = ""
+    identifies: Identity | None = None
+    only_if: tuple[str, frozenset[str]] | None = None
+    apart: bool = False
+
+    @property
+    def identity(self) -> Identity | None:
+        """Which kind of identifier of a person it holds, None if none."""
+        return self.identifies or IDENTIFIED_BY.get(self.references)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +233,11 @@ class Table:
         """The columns that an index depends on, by its entries or its condition."""
         words = {word for index in self.all_indexes for word in re.findall(r"\w+", index.words)}
         return frozenset(words & self.by_name.keys())
+
+    @cached_property
+    def identifying(self) -> tuple[Column, ...]:
+        """The columns that can name a person."""
+        return tuple(column for column in self.columns if column.identity is not None)
 
     @cached_property
     def exported(self) -> bool:

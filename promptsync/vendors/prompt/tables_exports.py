@@ -7,8 +7,10 @@ Groups: the largest set of columns such that every source that claims one of the
 every exported column at once, so the groups are cut by what the webhooks' models can say.
 """
 
-from promptsync.model.table import Column, DayCount, Index, Kind, Role, Table
-from promptsync.vendors.prompt.columns import exported_table
+from dataclasses import replace
+
+from promptsync.model.table import ADDRESS_FIELDS, Column, DayCount, Identity, Index, Kind, Role, Table
+from promptsync.vendors.prompt.columns import address, exported_table, of_customer
 
 _INT, _TEXT, _BOOL, _TIME = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME
 
@@ -45,10 +47,12 @@ CONTACT = exported_table(
     "People who are texted: their names, numbers and whether they have opted out.",
     ("id",),
     (
-        _file("id", _INT, "Unique ID of the contact (webhooks call it customer)", ""),
+        replace(
+            _file("id", _INT, "Unique ID of the contact (webhooks call it customer)", ""), identifies=Identity.CONTACT
+        ),
         _org_id(),
         _file("display_name", _TEXT, "Name of the contact", "name"),
-        _file("phone", _TEXT, "Phone number of the contact", "number"),
+        address(_file("phone", _TEXT, "Phone number of the contact", "number")),
         _file("is_opted_out", _BOOL, "Whether the contact has opted out of all messages", "consent"),
         _file("opt_out_timestamp", _TIME, "When the contact opted out, if opted out", "consent"),
         _file("created_timestamp", _TIME, "When the contact was created", "born"),
@@ -85,7 +89,10 @@ CONTACT_DATA = exported_table(
         _org_id(),
         _file("contact_id", _INT, "Contact the field belongs to", references="contact"),
         _file("key", _TEXT, "Name of the field"),
-        _file("value", _TEXT, "Value of the field; blank when it was deleted"),
+        replace(
+            address(_file("value", _TEXT, "Value of the field; blank when it was deleted")),
+            only_if=("key", ADDRESS_FIELDS),
+        ),
         Column("deleted", _BOOL, "Whether the field was deleted", "facts", exported=True, blank_of="value"),
         _file("created_timestamp", _TIME, "When the field was created"),
         _file("updated_timestamp", _TIME, "When the field was last changed"),
@@ -159,7 +166,7 @@ MESSAGE = exported_table(
         _file("error_message", _TEXT, "Why it failed", "reason"),
         _file("error_code", _TEXT, "Error code if it failed", "code"),
         _file("sent_timestamp", _TIME, "Outbound: when it went to the upstream provider"),
-        _file("contact_phone", _TEXT, "Contact's number", "phones"),
+        address(_file("contact_phone", _TEXT, "Contact's number", "phones")),
         _file("org_phone", _TEXT, "The organization's number", "phones"),
         _file("broadcast_id", _INT, "Broadcast it belongs to or is a reply to", "broadcast", "broadcast"),
         _file("is_broadcast", _BOOL, "Whether it was sent as part of a broadcast", "broadcast"),
@@ -172,7 +179,7 @@ MESSAGE = exported_table(
         _hook("channel_id", _INT, "Channel of that conversation", "place", "channel"),
         _hook("external_message_id", _TEXT, "The provider's ID of the message", "live"),
         _hook("user_type", _TEXT, "TEAM_MEMBER, CUSTOMER, BOT, SYSTEM or TROUBLESHOOTING", "live"),
-        _hook("user_id", _INT, "ID of the user who wrote it", "live"),
+        of_customer(_hook("user_id", _INT, "ID of the user who wrote it", "live")),
         _hook("has_instant_app", _BOOL, "Whether it carries an instant app", "live"),
         _hook("bot_response", Kind.JSON, "What came with it if a bot wrote it", "bot"),
     ),

@@ -5,7 +5,7 @@ item's place in it, from 0; a row is written once and never changed.
 """
 
 from promptsync.model.table import Column, Kind, Role, Table
-from promptsync.vendors.prompt.columns import event_table
+from promptsync.vendors.prompt.columns import address, event_table, of_customer, text
 
 _INT, _TEXT, _BOOL, _TIME, _JSON = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME, Kind.JSON
 
@@ -66,7 +66,7 @@ CONVERSATION_CHANGE = _happened(
     Column("conversation_id", _INT, "The conversation", references="conversation"),
     Column("change", _TEXT, "added, joined, left or status"),
     Column("user_type", _TEXT, "Kind of user who joined or left"),
-    Column("user_id", _INT, "The user who joined or left; one row each"),
+    of_customer(Column("user_id", _INT, "The user who joined or left; one row each")),
     Column("team_member_id", _INT, "The same, if a team member", references="team_member"),
     Column("status", _TEXT, "The conversation's status then"),
     Column("at", _TIME, "When"),
@@ -152,7 +152,7 @@ SHEET_READ = _happened(
     Column("spreadsheet_id", _TEXT, "The spreadsheet"),
     Column("tab_name", _TEXT, "The tab"),
     Column("row_number", _INT, "Number of the row in the tab"),
-    Column("read_values", _JSON, "Its cells, a list"),
+    text(Column("read_values", _JSON, "Its cells, a list")),
     Column("at", _TIME, "When it was told"),
     facets=("integration_id",),
 )
@@ -164,7 +164,7 @@ SHEET_WRITE = _happened(
     Column("spreadsheet_id", _TEXT, "The spreadsheet"),
     Column("tab_name", _TEXT, "The tab"),
     Column("row_number", _INT, "Number of the row in the tab"),
-    Column("write_values", _JSON, "Its cells, a list"),
+    text(Column("write_values", _JSON, "Its cells, a list")),
     Column("new_row", _BOOL, "Whether the row was appended"),
     Column("at", _TIME, "When it was told"),
     facets=("integration_id",),
@@ -175,7 +175,7 @@ CONSOLE_LOG = _happened(
     "What the account's own scripts logged.",
     Column("level", _TEXT, "log, warn or error"),
     Column("component", _TEXT, "INSTANT_APP, AUTOMATION, BOT, ..."),
-    Column("message", _TEXT, "The text"),
+    text(Column("message", _TEXT, "The text")),
     Column("at", _TIME, "When"),
     facets=("level", "component"),
 )
@@ -184,7 +184,7 @@ SMARTLINK_CLICK = _happened(
     "smartlink_click",
     "Clicks on smart links.",
     Column("contact_id", _INT, "The contact who clicked", references="contact"),
-    Column("contact_key", _TEXT, "The contact's number or account"),
+    address(Column("contact_key", _TEXT, "The contact's number or account")),
     Column("smartlink_id", _INT, "The smart link"),
     Column("broadcast_id", _INT, "The broadcast it was sent in, if any", references="broadcast"),
     Column("at", _TIME, "When"),
@@ -194,7 +194,7 @@ SMARTLINK_CLICK = _happened(
 ALTERRA_ERROR = _happened(
     "alterra_error",
     "Alterra errors, in whatever shape the webhooks have them.",
-    Column("details", _JSON, "Everything the event says beside the organization"),
+    text(Column("details", _JSON, "Everything the event says beside the organization")),
     Column("at", _TIME, "When"),
 )
 

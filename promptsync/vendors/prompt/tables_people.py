@@ -5,7 +5,7 @@ customer/optOut. Tables that only webhooks fill.
 """
 
 from promptsync.model.table import Kind
-from promptsync.vendors.prompt.columns import ORG_ID, event_table, extra, fact, key, removed
+from promptsync.vendors.prompt.columns import ORG_ID, address, apart, event_table, extra, fact, key, removed
 
 _INT, _TEXT, _BOOL, _TIME, _JSON = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME, Kind.JSON
 
@@ -16,7 +16,7 @@ CONTACT_CHANNEL = event_table(
     (
         key("contact_id", "The contact", "contact"),
         key("identity_type", "SMS, FB, CUSTOMER_EXTERNAL, LIVE_CHAT or LINE", kind=_TEXT),
-        key("key", "Phone number or channel identifier", kind=_TEXT),
+        address(key("key", "Phone number or channel identifier", kind=_TEXT)),
         ORG_ID,
         removed("channels"),
     ),
@@ -34,7 +34,7 @@ CONTACT_IDENTITY = event_table(
     (
         key("contact_id", "The contact", "contact"),
         key("type", "SMS, FB, CUSTOMER_EXTERNAL, LIVE_CHAT or LINE", kind=_TEXT),
-        key("key", "Number or identifier", kind=_TEXT),
+        address(key("key", "Number or identifier", kind=_TEXT)),
         ORG_ID,
         removed("identities"),
     ),
@@ -126,7 +126,7 @@ CHANNEL_OPT_OUT = event_table(
         ORG_ID,
         fact("opted_out", _BOOL, "Whether opted out of this channel"),
         fact("at", _TIME, "Since when"),
-        fact("contact_key", _TEXT, "The contact's number on it"),
+        address(fact("contact_key", _TEXT, "The contact's number on it")),
     ),
     sort="at",
     facets=("opted_out",),
@@ -190,7 +190,7 @@ CHANNEL = event_table(
         fact("opt_out_final_message", _TEXT, "Last text after an opt-out"),
         fact("opt_out_final_message_enabled", _BOOL, "Whether that text is sent"),
         fact("incoming_call_response_type", _TEXT, "FORWARD, PLAY_AUDIO or REJECT"),
-        fact("incoming_call_audio_upload_id", _INT, "Audio played to callers", references="upload"),
+        apart(fact("incoming_call_audio_upload_id", _INT, "Audio played to callers", references="upload")),
         fact("incoming_call_forward_number", _TEXT, "Number that calls are forwarded to"),
         fact("unsupported_media_message", _TEXT, "Answer to media that cannot be processed"),
         fact("pre_purchased", _BOOL, "Whether the number was bought beforehand"),

@@ -6,7 +6,7 @@ model carries. A vendor field in camelCase is a column in snake_case; provider-s
 
 from promptsync.model.table import Kind
 from promptsync.vendors.prompt import tables_people
-from promptsync.vendors.prompt.columns import ORG_ID, event_table, extra, fact, key
+from promptsync.vendors.prompt.columns import ORG_ID, address, event_table, extra, fact, key
 
 _INT, _TEXT, _BOOL, _TIME, _JSON = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME, Kind.JSON
 
@@ -82,7 +82,7 @@ SCHEDULED_MESSAGE = event_table(
         fact("user_id", _INT, "Team member who scheduled it", references="team_member"),
         fact("channel_id", _INT, "Channel it goes out on", references="channel"),
         fact("identity_type", _TEXT, "Kind of the contact's number or account: SMS, FB, CUSTOMER_EXTERNAL, ..."),
-        fact("contact_key", _TEXT, "The contact's number or account"),
+        address(fact("contact_key", _TEXT, "The contact's number or account")),
         fact("created_timestamp", _TIME, "When it was created"),
         fact("status", _TEXT, "SCHEDULED, ABORTED or COMPLETED"),
         fact("deliver_on", _TIME, "When it is to be sent"),

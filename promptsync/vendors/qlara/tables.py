@@ -7,15 +7,21 @@ Columns that are not declared here are added as they come, under the vendor's na
 
 from functools import partial
 
-from promptsync.model.table import Column, FilledBy, Kind, Table
+from promptsync.model.table import Column, FilledBy, Identity, Kind, Table
 
 _export_table = partial(Table, vendor="Qlara", filled_by=FilledBy.EXPORT, org_scoped=False)
 _TEXT, _TIME, _REAL, _INT = Kind.TEXT, Kind.TIME, Kind.REAL, Kind.INTEGER
 
 
-def _columns(*described: tuple[str, Kind, str], own_id: str) -> tuple[Column, ...]:
-    key = Column("id", _TEXT, f"{own_id}; begins with ~ if made from the row's identifying cells, as it has none")
-    return (key, *(Column(name, kind, about, group=name) for name, kind, about in described))
+_IDENTIFIES = {"phone": Identity.PHONE, "email": Identity.EMAIL}
+_IDENTIFIES |= {"destination": Identity.ADDRESS, "sender": Identity.ADDRESS}
+
+
+def _columns(*described: tuple[str, Kind, str], own_id: str, of: Identity | None = None) -> tuple[Column, ...]:
+    about_key = f"{own_id}; begins with ~ if made from the row's identifying cells, as it has none"
+    key = Column("id", _TEXT, about_key, identifies=of)
+    rest = (Column(name, kind, about, name, identifies=_IDENTIFIES.get(name)) for name, kind, about in described)
+    return (key, *rest)
 
 
 QLARA_CONTACT = _export_table(
@@ -33,6 +39,7 @@ QLARA_CONTACT = _export_table(
         ("created_at", _TIME, "When the contact was created"),
         ("updated_at", _TIME, "When the vendor last changed the row"),
         own_id="The vendor's ID of the contact",
+        of=Identity.QLARA,
     ),
     label="name",
     sort="updated_at",
