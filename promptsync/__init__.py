@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from promptsync.events.claims import Claims, RowClaim
     from promptsync.events.fields import MISSING, Fields, known
     from promptsync.hookspecs import hookimpl
-    from promptsync.model import Column, FilledBy, Kind, Role, Table
+    from promptsync.model import Column, FilledBy, Identity, Kind, Role, Table
     from promptsync.model.file_name import ChangeSetName, FileName
     from promptsync.plugins.declared import (
         Change,
+        Eraser,
         FileKind,
         Filter,
         Observer,
@@ -39,10 +40,21 @@ _HOMES = {
     "promptsync.hookspecs": ("hookimpl",),
     "promptsync.events.claims": ("Claims", "RowClaim"),
     "promptsync.events.fields": ("MISSING", "Fields", "known"),
-    "promptsync.model": ("Column", "FilledBy", "Kind", "Role", "Table"),
+    "promptsync.model": ("Column", "FilledBy", "Identity", "Kind", "Role", "Table"),
     "promptsync.model.file_name": ("ChangeSetName", "FileName"),
     "promptsync.plugins.declared": (
-        *("Change", "FileKind", "Filter", "Observer", "Page", "PluginError", "ReadOnly", "Source", "TableFiles"),
+        *(
+            "Change",
+            "Eraser",
+            "FileKind",
+            "Filter",
+            "Observer",
+            "Page",
+            "PluginError",
+            "ReadOnly",
+            "Source",
+            "TableFiles",
+        ),
         *("note", "ok", "problem"),
     ),
     "promptsync.plugins.settings": ("Settings",),
@@ -55,11 +67,13 @@ __all__ = [
     "Claims",
     "Column",
     "ConfigError",
+    "Eraser",
     "Fields",
     "FileKind",
     "FileName",
     "FilledBy",
     "Filter",
+    "Identity",
     "InputRefused",
     "Kind",
     "Observer",

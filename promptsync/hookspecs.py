@@ -10,7 +10,17 @@ from typing import Any
 import pluggy
 
 from promptsync.model import Column, Table
-from promptsync.plugins.declared import Check, EventHandler, FileKind, Filter, Observer, Page, Source, TableFiles
+from promptsync.plugins.declared import (
+    Check,
+    Eraser,
+    EventHandler,
+    FileKind,
+    Filter,
+    Observer,
+    Page,
+    Source,
+    TableFiles,
+)
 from promptsync.plugins.settings import Settings
 
 PROJECT = "promptsync"
@@ -73,3 +83,9 @@ def pages(settings: Settings) -> Iterable[Page]:  # type: ignore[empty-body]
 @hookspec
 def metadata(settings: Settings) -> Mapping[str, Mapping[str, Any]]:  # type: ignore[empty-body]
     """What Datasette is told about tables, by table, on top of what their declarations say."""
+
+
+@hookspec
+def erase(settings: Settings) -> Iterable[Eraser]:  # type: ignore[empty-body]
+    """Which rows of tables of the plugin's own are about a person, where no column refers to ``contact``: so that they
+    are handed over and deleted with the rest."""

@@ -30,14 +30,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "loading": DATA | {"events"},
     "vendors": DATA | {"events", "loading", "places", "config"},
     "engine": DATA | {"events", "loading", "places", "config", "vendors"},
+    "people": DATA | {"events", "loading", "config", "vendors", "engine"},
     "drop": DATA | {"loading", "places", "config", "engine"},
     "fetch": DATA | {"loading", "places", "config", "engine"},
     "status": DATA | {"config", "vendors", "fetch"},
-    "daemon": DATA | {"loading", "places", "config", "vendors", "engine", "drop", "fetch", "status"},
+    "daemon": DATA | {"loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "status"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "browse": WORDS | {"", "store"},
     "demo": WORDS | {"store", "daemon", "vendors"},
-    "cli": DATA | {"", "config", "vendors", "engine", "places", "fetch", "drop", "status", "daemon", "browse", "demo"},
+    "cli": DATA
+    | {"", "config", "vendors", "engine", "people", "places", "fetch", "drop", "status", "daemon", "browse", "demo"},
     "__main__": frozenset({"cli"}),
 }
 """Every room, from the ground up, and the rooms that it may import. ``""`` is the package itself: its version."""

@@ -18,9 +18,11 @@ from promptsync.errors import ConfigError
 from promptsync.fetch.run import fetch_source, record_run
 from promptsync.fetch.sources import choose, night_of, sources_of
 from promptsync.loading.files import LoadRequest
-from promptsync.model import FilledBy
+from promptsync.model import FilledBy, Identity
 from promptsync.model.delivery import Delivery
 from promptsync.model.file_name import ExportName, FileName
+from promptsync.model.person import Identifier
+from promptsync.people.erase import erase
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import FetchOptions
 from promptsync.store import jobs, rejects
@@ -217,6 +219,12 @@ def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     return {"sources": reports}
 
 
+def erase_people(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Forget people: ``starts``, identifiers of each as [kind, value], and ``why``. Emits ``progress``."""
+    starts = [frozenset(Identifier(Identity(kind), value) for kind, value in start) for start in params["starts"]]
+    return erase(engine, starts, params["why"], progress=lambda *step: emit({"progress": list(step)}))
+
+
 def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
     """The plugins as they run here: where from, hooks, calls, failures, seconds."""
     return {"plugins": [plugin.as_dict() for plugin in engine.plugins.extensions.plugins]}
@@ -236,5 +244,6 @@ OPERATIONS: dict[str, Operation] = {
     "request-exports": request_exports,
     "resume-exports": resume_exports,
     "newest-exports": newest_exports,
+    "erase": erase_people,
     "plugins": plugins,
 }

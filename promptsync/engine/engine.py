@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,12 @@ class Engine:
     def _is_passed_over(self, path: Path, size: int) -> bool:
         """Whether a file in a folder is empty where such a file says nothing, of which nothing need be said."""
         return self.kinds.is_empty(path.name, lambda: size)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Load no file meanwhile: what is being loaded is finished first. Deliveries are stored and applied."""
+        with self.plugins.decoded.paused(), self.loader.paused():
+            yield
 
     def _touched(self, merged: Merged) -> None:
         """Events or a plugin's files claimed these rows."""

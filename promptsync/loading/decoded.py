@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -95,6 +96,12 @@ class DecodedLoader:
         decoding = _Decoding(*request.decoder, self._extensions, self._guards, self._merge)
         with self._one_at_a_time:
             return _DecodedLoad(self._mirror, decoding, request, progress).run(self._clock)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Load nothing meanwhile: what is being loaded is finished first."""
+        with self._one_at_a_time:
+            yield
 
     def _merge(self, connection: sqlite3.Connection, some: Sequence[Claims]) -> Merged:
         merged = self._merger.merge(connection, some)

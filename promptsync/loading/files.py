@@ -7,7 +7,8 @@ Blocking, for a worker thread.
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,6 +175,12 @@ class FileLoader:
     def stop(self) -> None:
         """Drop the file at hand: nothing is lost, it is loaded again."""
         self._stopped.set()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Load nothing meanwhile: what is being loaded is finished first."""
+        with self._one_at_a_time:
+            yield
 
     def clean(self) -> None:
         """Remove staging files that a killed process left."""

@@ -233,12 +233,28 @@ SYNC_ZONE = _own(
     key=("starts",),
 )
 
+SYNC_ERASURE = _own(
+    "sync_erasure",
+    "People who were forgotten: when, and how many rows of which tables. Never who.",
+    (
+        Column("id", _INT, "Number of the erasure"),
+        Column("begun_at", _TIME, "When it began"),
+        Column("finished_at", _TIME, "When all was removed; blank while it is not, then it is to be done again"),
+        Column("why", _TEXT, "asked: by hand; gone: deleted or suppressed at the vendor"),
+        Column("rows", _INT, "Rows removed in all"),
+        Column("tables", _JSON, "Rows removed by table"),
+        Column("files", _INT, "Kept files that were rewritten or removed"),
+    ),
+    sort="id",
+)
+
 _TITLES = {
     "sync_event": "Deliveries received",
     "sync_file": "Files",
     "sync_snapshot": "Nightly exports taken over",
     "sync_reject": "Rows and deliveries that could not be read",
     "sync_drift": "What was never seen before",
+    "sync_erasure": "People who were forgotten",
     "sync_touched": "Rows changed since the last night",
     "sync_full_list": "When lists were restated",
     "sync_job": "Exports asked for",
@@ -282,6 +298,7 @@ TABLES = worded(
         SYNC_RUN,
         SYNC_STATE,
         SYNC_ZONE,
+        SYNC_ERASURE,
     ),
     _TITLES,
     _LABELS,

@@ -152,7 +152,8 @@ class DayCount:
     """Rows of a table counted in the table ``into``: by the day of the time ``at``, by organization and by some yes/no
     columns; beside their number the total of one column, and of how many rows that is blank.
 
-    ``sums`` names those three columns of ``into``; the columns before are ``day``, ``org_id`` and ``by``.
+    ``sums`` names those three columns of ``into``; the columns before are ``day``, ``org_id`` and ``by``. ``erased``: a
+    table of the same columns, of rows that were deleted to forget somebody and count all the same.
     """
 
     into: str
@@ -160,6 +161,7 @@ class DayCount:
     by: tuple[str, ...]
     total: str
     sums: tuple[str, str, str]
+    erased: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,6 +153,20 @@ class Page:
     html: Callable[[Mapping[str, str], ReadOnly], str]
 
 
+@dataclass(frozen=True, slots=True)
+class Eraser:
+    """Says which rows of a plugin's ``table`` are about a person, where no column of it refers to ``contact`` or
+    declares what it ``identifies``.
+
+    ``keys(identifiers, mirror)`` gets what identifies the person, by kind (``contact``, ``phone``, ``e-mail``,
+    ``cio_id``, ``customer_id``, ``qlara_id``, ``account``), each a list of texts, and gives primary keys in the table's
+    order. promptsync shows the rows when it is asked for what is held of somebody, and deletes them to forget them.
+    """
+
+    table: str
+    keys: Callable[[Mapping[str, Sequence[str]], ReadOnly], Iterable[Sequence[Any]]]
+
+
 EventHandler = Callable[[Any, Any], None]
 """Takes ``Fields`` (the delivery's body) and ``Claims`` (to be filled). Pure."""
 
@@ -175,6 +189,7 @@ class Declared:
     commands: list[Any] = field(default_factory=list)
     pages: list[Page] = field(default_factory=list)
     metadata: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    erase: list[Eraser] = field(default_factory=list)
 
 
 class Level(Enum):

@@ -22,7 +22,17 @@ from promptsync import hookspecs
 from promptsync.errors import ConfigError
 from promptsync.model import Schema, Table
 from promptsync.plugins.calls import Calls, PluginFailed
-from promptsync.plugins.declared import Declared, EventHandler, FileKind, Filter, Observer, Page, Source, TableFiles
+from promptsync.plugins.declared import (
+    Declared,
+    Eraser,
+    EventHandler,
+    FileKind,
+    Filter,
+    Observer,
+    Page,
+    Source,
+    TableFiles,
+)
 from promptsync.plugins.settings import Settings
 
 GROUP = "promptsync"
@@ -37,8 +47,9 @@ _ITEMS: dict[str, Any] = {
     "checks": Callable,
     "commands": click.Command,
     "pages": Page,
+    "erase": Eraser,
 }
-_FUNCTIONS = ("decode", "recognise", "mark", "fetch", "claims", "rows", "told", "html")
+_FUNCTIONS = ("decode", "recognise", "mark", "fetch", "claims", "rows", "told", "html", "keys")
 
 
 @dataclass(slots=True)

@@ -55,6 +55,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         f"journal_size_limit = {KEPT}",
         "cache_size = -65536",
         "temp_store = MEMORY",
+        "secure_delete = FAST",  # what is deleted is written over within its page; erasing.py sees to the rest
     )
     try:
         return _opened(path.absolute().as_uri(), pragmas, cached_statements=512)

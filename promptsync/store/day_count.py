@@ -5,10 +5,13 @@ zone's offsets from UTC, each from an instant on, so that SQL alone can tell the
 in any order, the numbers follow it in the same commit; so nothing is left to count after a kill.
 
 Only the first load of a table goes past its triggers: its rows are counted while they are staged (staged_days.py).
+Rows deleted to forget somebody stay in the numbers: what they counted for is kept in a table of the same shape, and
+added again whenever the numbers are made anew.
 A time that cannot be read is of the day "", a row without one of none.
 """
 
 import sqlite3
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -16,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from promptsync.clock import iso_millis, micros_of
 from promptsync.merge.sql import names, quote
-from promptsync.model import DayCount, Schema, Table
+from promptsync.model import DayCount, Key, Schema, Table
 
 UNKNOWN: Final = -1
 """What a yes or no that is not known is counted under."""
@@ -108,6 +111,24 @@ def count_anew(connection: sqlite3.Connection, table: Table) -> None:
         connection.execute(f"DELETE FROM {quote(count.into)}")
         rows = f"SELECT {_counted(count)} FROM {quote(table.name)} WHERE {quote(count.at)} IS NOT NULL"
         connection.execute(_add(count, rows))
+        connection.execute(_add(count, f"SELECT {_kept(count)} FROM {quote(count.erased)} WHERE TRUE"))
+
+
+def keep_counted(connection: sqlite3.Connection, table: Table, keys: Sequence[Key]) -> Callable[[], None]:
+    """Before rows with these keys are deleted to forget somebody: returns what is to be called afterwards, so that they
+    count all the same. Within the caller's transaction."""
+    if (count := table.counted) is None:
+        return lambda: None
+    same = " AND ".join(f"{quote(name)} = ?" for name in table.key)
+    sql = f"SELECT {_counted(count)} FROM {quote(table.name)} WHERE {quote(count.at)} IS NOT NULL AND {same}"
+    counted = [row for key in keys for row in connection.execute(sql, key)]
+
+    def count_again() -> None:
+        slots = ", ".join("?" * len((*key_of(count), *count.sums)))
+        for into in (count.into, count.erased):
+            connection.executemany(_add(count, f"VALUES ({slots})", into), counted)
+
+    return count_again
 
 
 def days(connection: sqlite3.Connection, table: Table) -> list[str]:
@@ -115,7 +136,8 @@ def days(connection: sqlite3.Connection, table: Table) -> list[str]:
     if (count := table.counted) is None:
         return []
     rows = f"SELECT {_day(count)} FROM {quote(table.name)} WHERE {quote(count.at)} IS NOT NULL"
-    return [day for (day,) in connection.execute(f"SELECT day FROM {quote(count.into)} UNION {rows} ORDER BY 1")]
+    kept = f"SELECT day FROM {quote(count.into)} UNION SELECT day FROM {quote(count.erased)}"
+    return [day for (day,) in connection.execute(f"{kept} UNION {rows} ORDER BY 1")]
 
 
 def count_day(connection: sqlite3.Connection, table: Table, day: str) -> bool:
@@ -129,6 +151,7 @@ def count_day(connection: sqlite3.Connection, table: Table, day: str) -> bool:
     connection.execute(f"DELETE FROM {quote(count.into)} WHERE day = :day", {"day": day})
     rows = f"SELECT {_counted(count)} FROM {quote(table.name)} WHERE {near}{at} IS NOT NULL AND {_day(count)} = :day"
     connection.execute(_add(count, rows), {"day": day})
+    connection.execute(_add(count, f"SELECT {_kept(count)} FROM {quote(count.erased)} WHERE day = :day"), {"day": day})
     return bool(connection.execute(kept, {"day": day}).fetchall() != before)
 
 
@@ -153,10 +176,14 @@ def _counted(count: DayCount, row: str = "") -> str:
     return ", ".join([_day(count, row), *_flags(count, row), "1", f"ifnull({total}, 0)", f"{total} IS NULL"])
 
 
-def _add(count: DayCount, rows: str) -> str:
+def _kept(count: DayCount) -> str:
+    return names((*key_of(count), *count.sums))
+
+
+def _add(count: DayCount, rows: str, into: str = "") -> str:
     sums = ", ".join(f"{quote(c)} = {quote(c)} + excluded.{quote(c)}" for c in count.sums)
     return (
-        f"INSERT INTO {quote(count.into)} ({names((*key_of(count), *count.sums))}) {rows} "
+        f"INSERT INTO {quote(into or count.into)} ({_kept(count)}) {rows} "
         f"ON CONFLICT ({names(key_of(count))}) DO UPDATE SET {sums}"
     )
 

@@ -25,6 +25,12 @@ _INSERT = (
     "INSERT INTO sync_event (id, type, path, received_at, state, attempts, digest, headers, body) "
     "VALUES (?, ?, ?, ?, 'pending', 0, ?, ?, ?)"
 )
+_LAST = "last_delivery"
+_NEXT_ID = (
+    "(SELECT max(ifnull((SELECT max(id) FROM sync_event), 0), "
+    f"ifnull((SELECT CAST(value AS INTEGER) FROM sync_state WHERE name = '{_LAST}'), 0)) + 1)"
+)
+_NEXT = f"SELECT {_NEXT_ID}"
 _FAILED = "SELECT id FROM sync_event WHERE state = 'failed' AND state <> 'applied'"
 _MAX_WAITING = 20_000
 _MOST_AT_ONCE = 128 << 10  # characters of bodies that are applied together
@@ -148,7 +154,7 @@ class Inbox:
 
     def _insert(self, connection: sqlite3.Connection, batch: Sequence[Delivery]) -> list[int]:
         """Number them on from the last one; a time of receipt is never given twice."""
-        first = (connection.execute("SELECT max(id) FROM sync_event").fetchone()[0] or 0) + 1
+        first = connection.execute(_NEXT).fetchone()[0]
         received = receipts(connection, self._clock(), len(batch))
         numbered = enumerate(zip(batch, received, strict=True), first)
         connection.executemany(_INSERT, [(n, *_cells(one, one.received_at or at)) for n, (one, at) in numbered])
@@ -175,7 +181,16 @@ def receipts(connection: sqlite3.Connection, now: int, wanted: int) -> range:
 
 def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at: int) -> int:
     """Write one delivery into the inbox, pending, inside the caller's transaction. Returns its id."""
-    return connection.execute(_INSERT, (None, *_cells(delivery, received_at))).lastrowid or 0
+    number = connection.execute(_NEXT).fetchone()[0]
+    return connection.execute(_INSERT, (number, *_cells(delivery, received_at))).lastrowid or 0
+
+
+def keep_numbers(connection: sqlite3.Connection) -> None:
+    """Before deliveries are deleted: the number of the newest is never given to another."""
+    connection.execute(
+        f"INSERT INTO sync_state SELECT '{_LAST}', {_NEXT_ID} - 1 WHERE TRUE "
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    )
 
 
 def _cells(delivery: Delivery, received_at: int) -> tuple[str | None, ...]:

@@ -36,11 +36,12 @@ class WriteAheadLog:
         self._database = database
         self._copied = 0
         self.held = False
+        self.to_be_emptied = False  # since it holds what was deleted for good
 
     @property
     def grown(self) -> bool:
         """Whether its file is worth emptying."""
-        return log_size(self._database) > _EMPTIED_FROM
+        return log_size(self._database) > (0 if self.to_be_emptied else _EMPTIED_FROM)
 
     def checkpoint(self, connection: sqlite3.Connection) -> bool:
         """Copy back what no reader needs, without waiting; returns whether that was all. Raises sqlite3.Error."""
@@ -60,5 +61,5 @@ class WriteAheadLog:
         finally:
             connection.execute(f"PRAGMA busy_timeout = {timeout}")
         if not busy:
-            self.held = False
+            self.held = self.to_be_emptied = False
         return not busy

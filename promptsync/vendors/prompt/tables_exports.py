@@ -210,7 +210,12 @@ MESSAGE = exported_table(
         ),
     ),
     counted=DayCount(
-        "day_count", "created_timestamp", _COUNTED_BY, "segments", ("messages", "segments", "without_segments")
+        "day_count",
+        "created_timestamp",
+        _COUNTED_BY,
+        "segments",
+        ("messages", "segments", "without_segments"),
+        "day_count_erased",
     ),
 )
 
@@ -235,6 +240,12 @@ DAY_COUNT = Table(
     sort="day",
     org_scoped=False,
     vendor="Prompt",
+)
+
+DAY_COUNT_ERASED = replace(
+    DAY_COUNT,
+    name="day_count_erased",
+    about="Messages of people who were forgotten, counted by day. They are part of day_count, which stays as it was.",
 )
 
 BROADCAST = exported_table(
@@ -275,4 +286,4 @@ BROADCAST = exported_table(
     indexes=(("created_timestamp",), ("start_timestamp",), ("status",)),
 )
 
-TABLES = (ORG, CONTACT, CONTACT_DATA, CONTACT_TAG, OPT_OUT, OPT_IN, MESSAGE, DAY_COUNT, BROADCAST)
+TABLES = (ORG, CONTACT, CONTACT_DATA, CONTACT_TAG, OPT_OUT, OPT_IN, MESSAGE, DAY_COUNT, DAY_COUNT_ERASED, BROADCAST)

@@ -14,6 +14,7 @@ TITLES: Final = {
     "opt_in": "Opt-ins",
     "message": "Messages",
     "day_count": "Messages by day",
+    "day_count_erased": "Messages by day, of people who were forgotten",
     "broadcast": "Broadcasts",
     "conversation": "Conversations",
     "conversation_member": "Team members in conversations",

@@ -1,0 +1,140 @@
+"""``promptsync erase``: forget a person, for good."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.cli.person import chosen, described, in_words, looking, naming, print_counts
+from promptsync.errors import ConfigError
+from promptsync.model import Identity
+from promptsync.model.person import Identifier
+from promptsync.people.find import Archive, Doubt
+from promptsync.people.held import Held, held_of
+from promptsync.store.erasing import erasures
+from promptsync.store.person_rows import gone_at_vendor
+
+
+@click.group(invoke_without_command=True)
+@naming
+@click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io.")
+@click.option("--dry-run", is_flag=True, help="Only show what is held.")
+@click.option("--yes", is_flag=True, help="Do not ask; take only what is certain.")
+@click.option("--json", "as_json", is_flag=True, help="For programs; does not ask either, so give --yes or --dry-run.")
+@click.pass_context
+def erase(ctx: click.Context, /, gone_at_vendor: bool, dry_run: bool, yes: bool, as_json: bool, **named: Any) -> None:
+    """Forget a person: show what is held of them at every vendor, ask, then remove all of it for good.
+
+    Any of the options is enough: the others are found. What is only probable, such as somebody else with the same
+    number, is asked for, and left alone with --yes. Totals of broadcasts and messages by day stay as they are.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    app: App = ctx.obj
+    if gone_at_vendor and any(named.values()):
+        raise ConfigError("Give either --gone-at-vendor or whom to forget, not both.")
+    if as_json and not (yes or dry_run):
+        raise ConfigError("With --json nobody is asked: give --yes or --dry-run too.")
+    ask = not (yes or dry_run)
+    with looking(app) as archive:
+        starts = _gone(archive) if gone_at_vendor else [chosen(archive, named)]
+        held = _settled(archive, starts, ask=ask and not gone_at_vendor)
+        doubts = [in_words(archive, doubt) for doubt in held.person.doubts]
+        if not as_json and held:
+            print_counts(app, archive, held)
+    if not as_json:
+        for doubt in doubts:
+            app.say(doubt)
+    if not held or dry_run:
+        _say_nothing_done(app, held, doubts, as_json=as_json)
+    if ask:
+        click.confirm("Remove all of this for good?", abort=True, err=True)
+    params = {"starts": [[[i.kind.value, i.value] for i in start] for start in starts]}
+    with app.progress() as progress:
+        result = app.operate("erase", params | {"why": "gone" if gone_at_vendor else "asked"}, progress.show)
+    _say_done(app, result, doubts, as_json=as_json)
+
+
+@erase.command("list")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def list_(app: App, as_json: bool) -> None:
+    """What was forgotten: when, and how many rows of which tables; never who. Exit 1 if one has not ended."""
+    with app.reading() as connection:
+        rows = erasures(connection)
+    open_ones = [row for row in rows if row["finished_at"] is None]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        cells = [
+            [
+                str(row["id"]),
+                row["begun_at"],
+                row["why"],
+                row["rows"],
+                row["files"],
+                ", ".join(f"{name} {count:,}" for name, count in row["tables"].items()),
+            ]
+            for row in rows
+        ]
+        print_table(["id", "begun at", "why", "rows", "files", "tables"], cells)
+        for row in open_ones:
+            app.say(f"Erasure {row['id']} did not end: forget that person again.")
+    else:
+        app.say("Nobody was forgotten yet.")
+    finish(bool(open_ones))
+
+
+def _gone(archive: Archive) -> list[frozenset[Identifier]]:
+    return [frozenset({Identifier(Identity.CIO, one)}) for one in gone_at_vendor(archive.connection)]
+
+
+def _settled(archive: Archive, starts: list[frozenset[Identifier]], *, ask: bool) -> Held:
+    """What is held, once every doubt has been asked about that there is; ``starts`` gets who is the same person."""
+    refused: set[Identifier] = set()
+    while True:
+        held = held_of(archive, starts)
+        open_ones = [doubt for doubt in held.person.doubts if not refused.issuperset(doubt.others)] if ask else []
+        same = _asked(archive, open_ones, refused)
+        if not same:
+            return held
+        starts[0] |= same
+
+
+def _asked(archive: Archive, doubts: Sequence[Doubt], refused: set[Identifier]) -> set[Identifier]:
+    same: set[Identifier] = set()
+    for doubt in doubts:
+        for other in doubt.others:
+            if other in refused | same:
+                continue
+            who = described(archive, other)
+            if click.confirm(f"{doubt.because.value} is also that of {who}. Is this the same person?", err=True):
+                same.add(other)
+            else:
+                refused.add(other)
+    return same
+
+
+def _say_nothing_done(app: App, held: Held, doubts: list[str], *, as_json: bool) -> None:
+    if as_json:
+        files = [{"file": str(kept.path), "rows": kept.rows} for kept, _ in held.files]
+        print_json({"id": None, "tables": held.counts(), "files": files, "doubts": doubts})
+    elif not held:
+        app.say("Nothing is held of this person.")
+    else:
+        app.say("Nothing was removed.")
+    finish(bool(doubts))
+
+
+def _say_done(app: App, result: dict[str, Any], doubts: list[str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(result | {"doubts": doubts})
+    else:
+        rows = sum(result["tables"].values())
+        app.say(f"Erasure {result['id']}: {rows:,} rows and deliveries removed, {result['files']:,} files rewritten.")
+        for one in result["removed"]:
+            app.say(f"{one['file']} was removed, since {one['why']}.")
+        if not result["log_emptied"]:
+            app.say("A reader keeps the write-ahead log from being emptied; that is done as soon as it has ended.")
+    finish(bool(doubts) or not result["log_emptied"])

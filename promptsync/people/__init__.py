@@ -1,0 +1,1 @@
+"""One person across all vendors: what is held of them, and its removal."""

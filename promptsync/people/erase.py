@@ -1,0 +1,202 @@
+"""Forgetting a person: everything that is held of them is removed, and what deleting leaves behind is written over.
+
+Owns the order: what is to be remembered of the erasure comes first, then rows, deliveries, rejects and files, once more
+whatever came in meanwhile, and last the remains in SQLite's file. In slices between which deliveries are stored; it can
+be killed anywhere and done again. Blocking: for a worker thread or a command.
+"""
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from promptsync.clock import iso_millis
+from promptsync.engine.engine import Engine
+from promptsync.errors import Unavailable
+from promptsync.events.mentions import text_of, without
+from promptsync.model import Key, Role, Table
+from promptsync.model.person import Identifier
+from promptsync.people.files import Kept, rewrite
+from promptsync.people.find import Archive, archive_of
+from promptsync.people.held import Delivery, Held, held_of, still_held
+from promptsync.people.judge import needles, read_body
+from promptsync.store import erasing
+from promptsync.store.slices import Progress, Slices
+from promptsync.store.writer import Lane
+from promptsync.vendors.prompt.event_types import EVENT_TYPES
+
+Remember = Callable[[sqlite3.Connection, int, frozenset[Identifier], frozenset[tuple[str, int]]], object]
+"""Gets the number of an erasure, the identifiers and the records of who is to be forgotten, before anything goes."""
+
+_AGAIN: Final = 3
+_APPLY_SECONDS: Final = 60.0
+_EMPTY_TRIES, _EMPTY_SECONDS = 20, 0.1
+_SEARCH_PAGES: Final = 8
+
+
+def erase(
+    engine: Engine,
+    starts: Sequence[Iterable[Identifier]],
+    why: str,
+    remember: Remember = lambda *_: None,
+    progress: Progress = lambda *_: None,
+) -> dict[str, Any]:
+    """Forget whoever has these identifiers, people in doubt left out. ``why``: ``asked`` or ``gone``.
+
+    Returns plain data: ``id`` of the erasure (None: nothing was held), ``tables``, ``files``, ``removed`` (files that
+    could not be taken apart, with the reason) and ``log_emptied``: whether the write-ahead log holds nothing of them.
+    """
+    engine.apply_pending(_APPLY_SECONDS)
+    held = _look(engine, starts)
+    result: dict[str, Any] = {"id": None, "tables": {}, "files": 0, "removed": [], "log_emptied": True}
+    if not held:
+        return result
+    known = held.person.identifiers, held.person.records
+
+    def begin(connection: sqlite3.Connection) -> int:
+        number = erasing.begin(connection, iso_millis(engine.clock()), why)
+        remember(connection, number, *known)
+        return number
+
+    number = engine.mirror.writer.run(begin)
+    work = _Erasing(engine, progress)
+    with engine.paused():
+        engine.loader.clean()
+        engine.mirror.writer.run(lambda connection: erasing.secure(connection, on=True), bare=True)
+        try:
+            for _ in range(_AGAIN):
+                work.remove(held)
+                with engine.mirror.reading_apart() as connection:
+                    held = still_held(_archive(engine, connection), *known)
+                if not held:
+                    break
+            work.wipe()
+        finally:
+            engine.mirror.writer.run(lambda connection: erasing.secure(connection, on=False), bare=True)
+    counts, files, now = dict(work.tables), work.files, iso_millis(engine.clock())
+    engine.mirror.writer.run(lambda connection: erasing.finish(connection, number, now, counts, files))
+    emptied = _empty_log(engine)
+    return result | {
+        "id": number,
+        "tables": dict(sorted(counts.items())),
+        "files": files,
+        "removed": work.removed,
+        "log_emptied": emptied,
+    }
+
+
+def _look(engine: Engine, starts: Sequence[Iterable[Identifier]]) -> Held:
+    with engine.mirror.reading_apart() as connection:
+        return held_of(_archive(engine, connection), starts)
+
+
+def _archive(engine: Engine, connection: sqlite3.Connection) -> Archive:
+    return archive_of(connection, engine.config, engine.plugins.extensions, engine.plugins.reading)
+
+
+class _Erasing:
+    """The removal of what was found. ``tables``: rows removed; ``files``: how many were rewritten or removed."""
+
+    def __init__(self, engine: Engine, progress: Progress) -> None:
+        self._engine, self._progress = engine, progress
+        self._mirror = engine.mirror
+        self.tables: Counter[str] = Counter()
+        self.files = 0
+        self.removed: list[dict[str, str]] = []
+
+    def remove(self, held: Held) -> None:
+        """Remove rows, deliveries, rejects and what files have of them."""
+        schema, rows = self._mirror.schema, held.person.rows
+        for name, keyed in rows.items():
+            self._rows(schema[name], list(keyed))
+        for start in range(0, len(held.deliveries), 20):
+            self._deliveries(held.deliveries[start : start + 20])
+        rejects = [row["id"] for row in held.rejects]
+        self.tables["sync_reject"] += self._mirror.writer.run(lambda c: erasing.delete_rejects(c, rejects))
+        keys: Mapping[str, list[Key]] = {name: list(keyed) for name, keyed in rows.items()}
+        self._mirror.writer.run(lambda c: erasing.delete_changes(c, keys))
+        what = needles(held.person)
+        self._mirror.writer.run(lambda c: erasing.blank_texts(c, schema, what))
+        for kept, table in held.files:
+            self._file(held, kept, table)
+        self.tables = +self.tables
+
+    def _rows(self, table: Table, keys: list[Key]) -> None:
+        deleted: dict[int, int] = {}
+
+        def work(connection: sqlite3.Connection, first: int, last: int) -> None:
+            deleted[first] = erasing.delete_rows(connection, table, keys[first - 1 : last])
+
+        Slices(self._mirror.writer, weight=4).run(
+            work, len(keys), lambda done, of: self._progress("deleting", done, of)
+        )
+        self.tables[table.name] += sum(deleted.values())
+
+    def _deliveries(self, some: Sequence[Delivery]) -> None:
+        schema = self._mirror.schema
+
+        def work(connection: sqlite3.Connection) -> dict[str, int]:
+            whole = [one.id for one in some if one.places is None]
+            found = Counter(erasing.delete_deliveries(connection, schema, whole) if whole else {})
+            for one in some:
+                if one.places is not None and (body := read_body(one.body)) is not None:
+                    table, items = self._leaves(one)
+                    text = text_of(without(body, one.places))
+                    erasing.rewrite_delivery(connection, one.id, text, table, items)
+                    found["sync_event"] += 1
+            return dict(found)
+
+        self.tables.update(self._mirror.writer.run(work, durable=False))
+
+    def _leaves(self, one: Delivery) -> tuple[Table | None, list[int]]:
+        """The table that has a row for each item of such a delivery, and the numbers of those that go."""
+        known = EVENT_TYPES.get(one.type)
+        if known is None or not known.leaves or one.places is None:
+            return None, []
+        return self._mirror.schema[known.leaves], [number for _, number in one.places]
+
+    def _file(self, held: Held, kept: Kept, table: Table | None) -> None:
+        try:
+            rewrite(kept, table, held.judge)
+        except OSError as error:
+            raise Unavailable(
+                f"{kept.path} cannot be rewritten ({error.strerror}); put that right, then forget them again."
+            ) from error
+        self.files += 1
+        if kept.removed:
+            self.removed.append({"file": str(kept.path), "why": kept.removed})
+            path = str(kept.path)
+            self._mirror.writer.run(lambda connection: erasing.note_file_gone(connection, path))
+
+    def wipe(self) -> None:
+        """Write over what SQLite keeps of what was deleted: in search, and in pages that are free."""
+        for table in self._mirror.schema:
+            if table.search and self.tables[table.name] and table.role is not Role.OWN:
+                self._merge_search(table)
+        number = 0
+        while self._step(partial(erasing.fill_free_pages, number=number)):
+            number += 1
+            self._progress("writing over free pages", number * erasing.PAGES, 0)
+        while self._step(erasing.empty_filled):
+            pass
+
+    def _merge_search(self, table: Table) -> None:
+        first = True
+        while self._step(partial(erasing.merge_search, table=table, pages=_SEARCH_PAGES, first=first)):
+            first = False
+
+    def _step(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
+        return self._mirror.writer.run(work, Lane.BULK, durable=False)
+
+
+def _empty_log(engine: Engine) -> bool:
+    """Whether the write-ahead log could be emptied; if not, somebody reads, and it is once they have ended."""
+    log = engine.mirror.writer.log
+    log.to_be_emptied = True
+    for _ in range(_EMPTY_TRIES):
+        if engine.mirror.writer.run(log.truncate, bare=True):
+            return True
+        time.sleep(_EMPTY_SECONDS)
+    return False

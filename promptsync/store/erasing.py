@@ -1,0 +1,154 @@
+"""Deleting for good: rows, deliveries and rejects of a person, and whatever of them SQLite would leave in the file.
+
+Owns these statements and the record of erasures (``sync_erasure``), which never says who. SQLite keeps deleted bytes in
+free pages, in the write-ahead log and in full-text segments until they are written over; here they are. Every function
+but the last three is called within a transaction, and takes no more than it is given: slices are the caller's.
+"""
+
+import hashlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from promptsync.merge.sql import names, quote
+from promptsync.model import Key, Kind, Role, Schema, Table
+from promptsync.store import day_count, inbox
+from promptsync.store.reading import as_dicts
+
+PAGES: Final = 64
+"""Free pages that are written over in one step."""
+_WIPED: Final = "wiped"
+_RAW: Final = frozenset({("sync_event", "body"), ("sync_event", "headers"), ("sync_reject", "original")})
+
+
+def begin(connection: sqlite3.Connection, at: str, why: str) -> int:
+    """Put an erasure on record; returns its number."""
+    sql = "INSERT INTO sync_erasure (begun_at, why, rows, tables, files) VALUES (?, ?, 0, '{}', 0)"
+    return connection.execute(sql, (at, why)).lastrowid or 0
+
+
+def finish(connection: sqlite3.Connection, number: int, at: str, tables: Mapping[str, int], files: int) -> None:
+    """Record that all is removed. ``tables``: rows by table; ``at``: ISO."""
+    sql = "UPDATE sync_erasure SET finished_at = ?, rows = ?, tables = ?, files = ? WHERE id = ?"
+    connection.execute(sql, (at, sum(tables.values()), json.dumps(dict(sorted(tables.items()))), files, number))
+
+
+def erasures(connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Every erasure, newest first; ``tables`` as a mapping."""
+    sql = "SELECT id, begun_at, finished_at, why, rows, tables, files FROM sync_erasure ORDER BY id DESC"
+    return [row | {"tables": json.loads(row["tables"])} for row in as_dicts(connection.execute(sql))]
+
+
+def delete_rows(connection: sqlite3.Connection, table: Table, keys: Sequence[Key]) -> int:
+    """Delete rows by their keys; returns how many there were. What is kept by day stays as it was."""
+    count_again = day_count.keep_counted(connection, table, keys)
+    same = " AND ".join(f"{quote(name)} = ?" for name in table.key)
+    deleted = connection.executemany(f"DELETE FROM {quote(table.name)} WHERE {same}", keys).rowcount
+    count_again()
+    if len(table.key) == 1:
+        touched = 'DELETE FROM sync_touched WHERE "table" = ? AND key = ?'
+        connection.executemany(touched, [(table.name, *key) for key in keys if isinstance(key[0], int)])
+    return deleted
+
+
+def delete_changes(connection: sqlite3.Connection, keys: Mapping[str, Iterable[Key]]) -> int:
+    """Delete what plugins have not been told of these rows yet. ``keys``: by table."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sync_change'").fetchone():
+        return 0
+    wanted = {(table, tuple(key)) for table, some in keys.items() for key in some}
+    rows = connection.execute('SELECT observer, seq, "table", key FROM sync_change').fetchall()
+    gone = [(observer, seq) for observer, seq, table, key in rows if (table, tuple(json.loads(key))) in wanted]
+    return connection.executemany("DELETE FROM sync_change WHERE observer = ? AND seq = ?", gone).rowcount
+
+
+def delete_deliveries(connection: sqlite3.Connection, schema: Schema, ids: Sequence[int]) -> dict[str, int]:
+    """Delete deliveries with all that happened in them and what of them was rejected; returns rows by table."""
+    inbox.keep_numbers(connection)
+    given, found = (json.dumps(list(ids)),), {}
+    for name in (*(table.name for table in schema if table.role is Role.HAPPENED), "sync_reject"):
+        sql = f"DELETE FROM {quote(name)} WHERE event_id IN (SELECT value FROM json_each(?))"
+        found[name] = connection.execute(sql, given).rowcount
+    sql = "DELETE FROM sync_event WHERE id IN (SELECT value FROM json_each(?))"
+    found["sync_event"] = connection.execute(sql, given).rowcount
+    return {name: count for name, count in found.items() if count}
+
+
+def rewrite_delivery(
+    connection: sqlite3.Connection, delivery: int, body: str, table: Table | None, items: Sequence[int]
+) -> None:
+    """Give a delivery the body that it has without some items. ``table``: of what happened, a row for each item, if it
+    leaves any: the rows of later items move up, so that applying the delivery again finds them in their places."""
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    connection.execute("UPDATE sync_event SET body = ?, digest = ? WHERE id = ?", (body, digest, delivery))
+    if table is None:
+        return
+    name = quote(table.name)
+    for removed in sorted(items, reverse=True):
+        connection.execute(f"DELETE FROM {name} WHERE event_id = ? AND item = ?", (delivery, removed))
+        later = f"SELECT item FROM {name} WHERE event_id = ? AND item > ? ORDER BY item"
+        for (item,) in connection.execute(later, (delivery, removed)).fetchall():
+            up = f"UPDATE {name} SET item = item - 1 WHERE event_id = ? AND item = ?"
+            connection.execute(up, (delivery, item))
+
+
+def delete_rejects(connection: sqlite3.Connection, ids: Sequence[int]) -> int:
+    """Delete rejects with their original bytes; returns how many there were."""
+    return connection.executemany("DELETE FROM sync_reject WHERE id = ?", [(id_,) for id_ in ids]).rowcount
+
+
+def blank_texts(connection: sqlite3.Connection, schema: Schema, what: re.Pattern[bytes]) -> int:
+    """Take what is looked for out of promptsync's own records (errors, names of files); returns how many had it."""
+    count = 0
+    for table in schema:
+        columns = [column.name for column in table.columns if column.kind in (Kind.TEXT, Kind.JSON)]
+        columns = [name for name in columns if name not in table.key and (table.name, name) not in _RAW]
+        if table.role is not Role.OWN or not columns:
+            continue
+        for row in connection.execute(f"SELECT {names((*table.key, *columns))} FROM {quote(table.name)}").fetchall():
+            key, cells = row[: len(table.key)], row[len(table.key) :]
+            for name, cell in zip(columns, cells, strict=True):
+                if isinstance(cell, str) and what.search(raw := cell.encode()):
+                    same = " AND ".join(f"{quote(one)} = ?" for one in table.key)
+                    sql = f"UPDATE {quote(table.name)} SET {quote(name)} = ? WHERE {same}"
+                    connection.execute(sql, (what.sub(b"...", raw).decode("utf-8", "replace"), *key))
+                    count += 1
+    return count
+
+
+def note_file_gone(connection: sqlite3.Connection, path: str) -> None:
+    """Record that a kept file was removed, so that nobody is asked to look at it."""
+    sql = "UPDATE sync_file SET state = 'ignored', error = ? WHERE path = ? AND state IN ('held', 'failed')"
+    connection.execute(sql, ("Removed, since it held somebody who was forgotten and could not be taken apart.", path))
+
+
+def merge_search(connection: sqlite3.Connection, table: Table, pages: int, *, first: bool) -> bool:
+    """One step of merging a table's full-text index into one, which drops what was deleted; whether more is left."""
+    fts, before = quote(f"{table.name}_fts"), connection.total_changes
+    connection.execute(f"INSERT INTO {fts} ({fts}, rank) VALUES ('merge', ?)", (-pages if first else pages,))
+    return connection.total_changes - before >= 2
+
+
+def fill_free_pages(connection: sqlite3.Connection, number: int) -> bool:
+    """Write zeros over some free pages, by using them; whether any is left. ``empty_filled`` frees them again."""
+    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if free == 0:
+        return False
+    (size,) = connection.execute("PRAGMA page_size").fetchone()
+    half = min(free, PAGES) * (size - 4) // 2
+    sql = "INSERT INTO sync_state VALUES (?, hex(zeroblob(?))) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+    connection.execute(sql, (f"{_WIPED}:{number}", half))
+    return True
+
+
+def empty_filled(connection: sqlite3.Connection) -> bool:
+    """Free the pages of one step again; whether any is left."""
+    sql = "DELETE FROM sync_state WHERE name = (SELECT min(name) FROM sync_state WHERE name GLOB ?)"
+    return connection.execute(sql, (f"{_WIPED}:*",)).rowcount > 0
+
+
+def secure(connection: sqlite3.Connection, *, on: bool) -> None:
+    """Have pages that become free written over with zeros, or (as always) only bytes within pages that stay in use.
+    Outside a transaction."""
+    connection.execute(f"PRAGMA secure_delete = {'ON' if on else 'FAST'}")
