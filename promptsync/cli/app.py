@@ -40,6 +40,7 @@ COMMANDS = {
     "plugins": "Plugins: what is loaded, a skeleton for a new one.",
     "rejects": "What could not be merged: list, show, retry, discard.",
     "reset": "Empty a Customer.io table whose history will be sent again.",
+    "retention": "How long things are kept; sweep what is too old now.",
     "run": "The daemon: receive, merge and watch until stopped.",
     "schema": "Describe the tables and views.",
     "status": "Is the mirror up to date? Exit 1 if something needs a person.",

@@ -26,7 +26,7 @@ from promptsync.config.sections import (
     RetentionConfig,
     WebhookConfig,
 )
-from promptsync.config.values import is_loopback
+from promptsync.config.values import Period, is_loopback
 
 __all__ = [
     "AlertsConfig",
@@ -40,6 +40,7 @@ __all__ = [
     "LoadConfig",
     "MirrorConfig",
     "NightlyConfig",
+    "Period",
     "PluginsConfig",
     "Problem",
     "QlaraConfig",

@@ -75,7 +75,8 @@ def _says(detail: ErrorDetails) -> str:
     kind, place, context = detail["type"], detail["loc"], detail.get("ctx", {})
     section = _section_at(place[:-1])
     name = str(place[-1])
-    if kind == "extra_forbidden" or (section is not None and name not in section.model_fields and kind != "missing"):
+    said = ("missing", "value_error")  # of a key that a section may have beside its own, its value is what is wrong
+    if kind == "extra_forbidden" or (section is not None and name not in section.model_fields and kind not in said):
         return "is not a known key" + _suggestion(name, section)
     if kind == "value_error":
         return str(context["error"])

@@ -34,7 +34,7 @@ from promptsync.config.places import (
 from promptsync.config.schedules import Cron, Schedule
 from promptsync.config.secret import SecretField
 from promptsync.config.section import Port, Section, Share, Text
-from promptsync.config.values import Duration, Host, Size, Zone
+from promptsync.config.values import Duration, Host, Period, PeriodField, Size, Zone, parse_period
 
 _TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")
 
@@ -230,10 +230,23 @@ class BackupConfig(Section):
 
 
 class RetentionConfig(Section):
-    """``[retention]``: how long the inbox and the rejects are kept."""
+    """``[retention]``: how long deliveries, rejects, copies of loaded files and the texts of messages are kept.
 
-    events: Duration = timedelta(days=30)
-    rejects: Duration = timedelta(days=90)
+    Every other key is what a table has declared that it may be kept by, most often its name.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, PeriodField] = Field(init=False)
+
+    events: PeriodField = parse_period("30 days")
+    rejects: PeriodField = parse_period("90 days")
+    done_files: PeriodField = parse_period("30 days")
+    message_content: PeriodField = parse_period("forever")
+
+    @property
+    def periods(self) -> dict[str, Period]:
+        """Every key that is given or has a default, and its period."""
+        return {name: getattr(self, name) for name in type(self).model_fields} | (self.__pydantic_extra__ or {})
 
 
 class AlertsConfig(Section):

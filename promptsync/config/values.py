@@ -1,4 +1,4 @@
-"""Scalar values of the configuration: sizes, durations, time zones, host names.
+"""Scalar values of the configuration: sizes, durations, periods, time zones, host names.
 
 Owns how they are spelled in TOML and the sentence that says what is wrong with one. Pure: opens no file, asks no clock.
 Every ``parse_*`` raises ValueError whose text is a complete sentence part ("must be ..."), ready to follow a key.
@@ -7,8 +7,10 @@ Every ``parse_*`` raises ValueError whose text is a complete sentence part ("mus
 import difflib
 import ipaddress
 import re
+from calendar import monthrange
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -33,6 +35,42 @@ _SECONDS = (
 _DURATION_UNITS: dict[str, float] = {name: seconds for seconds, names in _SECONDS for name in names.split()}
 _LONGEST = timedelta(days=36_525)
 _LARGEST = 2**62
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_MONTHS = {"month": 1, "year": 12}
+_A_PERIOD = '"forever" or whole days, weeks, months or years, such as "30 days" or "24 months"'
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """How long something is kept: so many calendar months, or days. ``text``: as people write it. Neither: for ever."""
+
+    text: str
+    months: int = 0
+    days: int = 0
+
+    @property
+    def ends(self) -> bool:
+        """Whether anything is ever too old."""
+        return bool(self.months or self.days)
+
+    def first_day(self, today: date) -> date:
+        """The first day that is kept. A month earlier is the same day of that month, or its last if it is shorter."""
+        years, month = divmod(today.year * 12 + today.month - 1 - self.months, 12)
+        if years < 1:
+            return date.min
+        earlier = date(years, month + 1, min(today.day, monthrange(years, month + 1)[1]))
+        return earlier - timedelta(days=min(self.days, (earlier - date.min).days))
+
+    def since(self, now: datetime, zone: tzinfo) -> datetime | None:
+        """The instant (UTC) before which all is too old: the midnight in ``zone`` with which the first day that is kept
+        begins. None: nothing ever is."""
+        if not self.ends:
+            return None
+        day = max(self.first_day(now.astimezone(zone).date()), date(1970, 1, 2))
+        return datetime.combine(day, time(), zone).astimezone(UTC)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
@@ -61,6 +99,26 @@ def parse_duration(value: object) -> timedelta:
     if not 0.001 <= seconds <= _LONGEST.total_seconds():
         raise ValueError("must be a duration above zero and of at most a hundred years")
     return timedelta(seconds=seconds)
+
+
+def parse_period(value: object) -> Period:
+    """The period spelled ``"30 days"``, ``"4 weeks"``, ``"24 months"``, ``"7 years"`` or ``"forever"``."""
+    if isinstance(value, Period):
+        return value
+    if isinstance(value, str) and value.strip().lower() == "forever":
+        return Period("forever")
+    match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
+    if match is None or not match[1].isdigit():
+        raise ValueError(f"must be {_A_PERIOD}")
+    count, unit = int(match[1]), match[2].lower().removesuffix("s")
+    if unit not in _DAYS:
+        raise ValueError(f"has an unknown unit '{match[2]}'{suggest(match[2], _DAYS)}; write {_A_PERIOD}")
+    if not 1 <= count * _DAYS[unit] <= _LONGEST.days:
+        raise ValueError('must be a period of at least a day and at most a hundred years, or "forever"')
+    text = f"{count} {unit}{'' if count == 1 else 's'}"
+    if unit in _MONTHS:
+        return Period(text, months=count * _MONTHS[unit])
+    return Period(text, days=count * _DAYS[unit])
 
 
 def parse_zone(value: object) -> ZoneInfo:
@@ -115,5 +173,6 @@ def _amount(value: object, units: Mapping[str, float], wanted: str) -> float:
 Size = Annotated[int, BeforeValidator(parse_size)]
 """Bytes."""
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+PeriodField = Annotated[Period, BeforeValidator(parse_period)]
 Zone = Annotated[ZoneInfo, BeforeValidator(parse_zone)]
 Host = Annotated[str, BeforeValidator(parse_host)]

@@ -37,6 +37,7 @@ from promptsync.daemon.tasks import (
     export_tasks,
     fetch_tasks,
     plugin_tasks,
+    retention_task,
     spellings_task,
     write_down,
 )
@@ -197,6 +198,7 @@ class _Parts:
             self._schedule.add(task)
         for task in export_tasks(self._engine.exports, self._config):
             self._schedule.add(task)
+        self._schedule.add(retention_task(self._engine))
         self._schedule.add(spellings_task(app[STATE], self._engine.mirror))
         self._schedule.start([alerts.name, *await asyncio.to_thread(self._schedule.missed)])
         _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))

@@ -12,6 +12,7 @@ from typing import Any
 
 from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_millis, parse_iso
 from promptsync.daemon.client import Emit
+from promptsync.daemon.retention import TASK, Retention, sentence
 from promptsync.drop import by_hand
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError
@@ -25,7 +26,7 @@ from promptsync.model.person import Identifier
 from promptsync.people.erase import erase
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import FetchOptions
-from promptsync.store import jobs, rejects
+from promptsync.store import jobs, ledger, rejects
 from promptsync.store.inbox import count_failed, import_event, select_for_replay
 from promptsync.vendors.prompt.event_types import type_of_path
 
@@ -225,6 +226,21 @@ def erase_people(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     return erase(engine, starts, params["why"], progress=lambda *step: emit({"progress": list(step)}))
 
 
+def retention(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
+    """Sweep what is too old; ``dry_run``: only look. ``failed``: deliveries that could never be applied go too.
+
+    Emits ``progress``; gives ``parts`` (daemon/retention.py).
+    """
+    progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
+    sweep, started = Retention(engine, progress, failed=bool(params.get("failed"))), iso_millis(engine.clock())
+    parts = sweep.look() if params.get("dry_run") else sweep.run()
+    if not params.get("dry_run"):
+        row = {"task": TASK, "started_at": started, "finished_at": iso_millis(engine.clock())}
+        row |= {"outcome": "done", "message": sentence(parts)}
+        engine.mirror.writer.run(lambda connection: ledger.insert(connection, "sync_run", row) and None)
+    return {"parts": [asdict(part) for part in parts]}
+
+
 def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
     """The plugins as they run here: where from, hooks, calls, failures, seconds."""
     return {"plugins": [plugin.as_dict() for plugin in engine.plugins.extensions.plugins]}
@@ -245,5 +261,6 @@ OPERATIONS: dict[str, Operation] = {
     "resume-exports": resume_exports,
     "newest-exports": newest_exports,
     "erase": erase_people,
+    "retention": retention,
     "plugins": plugins,
 }

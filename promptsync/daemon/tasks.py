@@ -19,6 +19,7 @@ from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped
 from promptsync.clock import local_date
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
+from promptsync.daemon.retention import NIGHTLY, TASK, Retention, sentence
 from promptsync.daemon.schedule import Every, Later, Task
 from promptsync.daemon.wall_clock import WallTrigger
 from promptsync.engine.engine import Engine
@@ -140,6 +141,14 @@ def _newest_missing(engine: Engine, source: Source) -> bool:
     with engine.mirror.reading() as connection:
         have = instants_by_series(connection, source.name)
     return today in missing_nights(have, zone, today)
+
+
+def retention_task(engine: Engine) -> Task:
+    """What is too old is swept every night, and at the start if a night was missed."""
+    trigger = WallTrigger(NIGHTLY, engine.config.mirror.timezone)
+    return Task(
+        TASK, trigger, _on_a_thread(lambda: sentence(Retention(engine).run())), catch_up=True, again=_RETRY_AFTER
+    )
 
 
 _RESUME = timedelta(seconds=30)

@@ -12,6 +12,7 @@ from datetime import timedelta
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
 from promptsync.config.secret import named_secret
+from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError
 from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table, bookkeeping
 from promptsync.plugins.declared import Schedule, TableFiles
@@ -58,6 +59,7 @@ def load_extensions(config: Config, given: Mapping[str, object] | None = None) -
         observed = any(plugin.declared.observers for plugin in plugins)
         schema = extended((*ours.tables, *bookkeeping.TABLES), added, observed=observed)
         extensions = Extensions(schema, ours.event_handlers, tuple(plugins), ours)
+        check_retention(config, schema)
         _check_files(extensions)
         _check_observers(extensions)
     except ConfigError:

@@ -64,6 +64,11 @@ class Claims:
     full_lists: list[tuple[int, str, int]] = field(default_factory=list)
     latest: int = MAX_MICROS
 
+    @property
+    def received_at(self) -> int:
+        """When the delivery was received, microseconds."""
+        return self.latest - AHEAD
+
     def when(self, model: Fields, name: str) -> int | None:
         """A time that the delivery states, as a version may have it: microseconds, or None for no time.
 

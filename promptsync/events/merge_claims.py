@@ -15,12 +15,14 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
+from promptsync.clock import parse_iso
 from promptsync.events.claims import Claims, RowClaim
 from promptsync.merge.event_sql import EventStatements, happened_sql
-from promptsync.model import Key, Value
+from promptsync.model import Kept, Key, Table, Value
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.snapshots import add_full_lists, settle_links
+from promptsync.store.swept import EVENTS
 from promptsync.store.writer import Lane
 
 _CHUNK = 200
@@ -62,7 +64,7 @@ class ClaimMerger:
             for row in claims.rows:
                 grouped[row.table, claims.org_id].append((claims.event_id, row))
         for (table, org), rows in grouped.items():
-            mine = self._of_this_org(connection, table, org, rows, merged.collisions)
+            mine = self._entering(table, self._of_this_org(connection, table, org, rows, merged.collisions))
             plan = self._plan(table)
             parameters = plan.parameters(self._mirror, org, revision, combined(mine))
             connection.executemany(plan.statements.upsert, parameters)
@@ -101,6 +103,13 @@ class ClaimMerger:
         collisions += [Collision(table, row.key, org, event_id) for event_id, row in rows if row.key in foreign]
         return [row for _, row in rows if row.key not in foreign]
 
+    def _entering(self, table: str, rows: list[RowClaim]) -> list[RowClaim]:
+        """The claims, without texts that have been swept. One that does not say how old its row is keeps them: the
+        mirror's trigger knows."""
+        declared = self._mirror.schema[table]
+        found = self._mirror.swept.texts(declared)
+        return rows if found is None else [without_texts(declared, *found, row) for row in rows]
+
     def _mention(self, connection: sqlite3.Connection, batch: Sequence[Claims], revision: int) -> None:
         mentioned: dict[str, dict[tuple[Key, int], None]] = defaultdict(dict)
         for claims in batch:
@@ -111,12 +120,19 @@ class ClaimMerger:
             connection.executemany(sql, [(*key, org, revision) for key, org in keys])
 
     def _happened(self, connection: sqlite3.Connection, batch: Sequence[Claims]) -> None:
-        rows: dict[str, list[Sequence[Value]]] = defaultdict(list)
+        schema, swept = self._mirror.schema, self._mirror.swept
+        mark = swept.mark(EVENTS)
+        inbox_from = parse_iso(mark.before) if mark else 0
+        rows: dict[tuple[str, bool], list[Sequence[Value]]] = defaultdict(list)
         for claims in batch:
+            again = claims.received_at < inbox_from  # an import: its first time may have been swept from the inbox
             for table, cells in claims.happened:
-                rows[table].append(cells)
-        for table, cells_of in rows.items():
-            connection.executemany(happened_sql(self._mirror.schema[table]), cells_of)
+                rows[table, again].append(cells)
+        for (name, again), cells_of in rows.items():
+            declared, before = schema[name], swept.rows_before(schema[name])
+            place = list(declared.by_name).index("at") if before else 0
+            entering = [cells for cells in cells_of if not before or str(cells[place] or before) >= before]
+            connection.executemany(happened_sql(declared, again=again), entering)
 
     def _full_lists(
         self,
@@ -138,6 +154,22 @@ class ClaimMerger:
             if table.full_list and (contacts or table.name in links):
                 layout = self._mirror.layout(table.name)
                 settle_links(connection, layout, contacts, links[table.name], revision)
+
+
+def without_texts(table: Table, kept: Kept, before: str, row: RowClaim) -> RowClaim:
+    """The claim, with the texts blank if it says that its row is from before then (ISO)."""
+    where = {column.name: (name, n) for name, columns in table.groups.items() for n, column in enumerate(columns)}
+    group, place = where[kept.at]
+    at = row.groups[group][1][place] if group in row.groups else None
+    if not isinstance(at, str) or at >= before:
+        return row
+    groups = dict(row.groups)
+    for text in kept.texts:
+        group, place = where[text]
+        if group in groups:
+            claimed, values = groups[group]
+            groups[group] = (claimed, (*values[:place], None, *values[place + 1 :]))
+    return replace(row, groups=groups)
 
 
 def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:

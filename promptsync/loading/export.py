@@ -35,7 +35,7 @@ from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.reading import count_since
 from promptsync.store.slices import Progress
-from promptsync.store.staging import Staging, discard, give_back
+from promptsync.store.staging import Staging, discard, give_back, without_swept
 from promptsync.store.writer import Lane
 
 _SLICE = 300
@@ -104,8 +104,10 @@ class ExportLoader:
         path = self._mirror.folder / "staging" / f"export-{threading.get_ident()}.db"
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with KeyOrder(path, source.rows.table.key, _RUN) as ordered:
-                proof = file.prove(lambda rows: progress("reading", rows, 0), lambda batch: ordered.add(batch.rows))
+            table, swept = source.rows.table, self._mirror.swept
+            with KeyOrder(path, table.key, _RUN) as ordered:
+                take = lambda batch: ordered.add(without_swept(swept, table, batch.rows))  # noqa: E731
+                proof = file.prove(lambda rows: progress("reading", rows, 0), take)
                 if not source.accepted:
                     self._judge(source, proof)
                 load = _Proven(self._mirror, file, proof, row, progress)
@@ -130,7 +132,8 @@ class ExportLoader:
         report = ExportReport(len(objects), rejected=len(batch.bad))
 
         def merge(connection: sqlite3.Connection) -> None:
-            form.merge(connection, self._mirror.next_revision(connection), batch.rows, report)
+            entering = without_swept(self._mirror.swept, rows.table, batch.rows)
+            form.merge(connection, self._mirror.next_revision(connection), entering, report)
             _reject(connection, batch.bad, {"table": rows.table.name, "rejected_at": now})
 
         self._mirror.writer.run(merge)

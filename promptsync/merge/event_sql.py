@@ -133,8 +133,17 @@ class EventStatements:
         return " OR ".join(tests)
 
 
-def happened_sql(table: Table) -> str:
-    """Writes one row of what happened, once. Parameters: its columns, in order."""
+def happened_sql(table: Table, *, again: bool = False) -> str:
+    """Writes one row of what happened, once. Parameters: its columns, in order.
+
+    ``again``: nor if another delivery has said the very same, as the one that is applied may be that one, under a new
+    number.
+    """
     columns = [column.name for column in table.columns]
-    slots = ", ".join("?" * len(columns))
-    return f"INSERT INTO {quote(table.name)} ({names(columns)}) VALUES ({slots}) ON CONFLICT DO NOTHING"
+    slots = [f"?{n}" for n in range(1, len(columns) + 1)]
+    same = " AND ".join(
+        f"{quote(name)} IS {slot}" for name, slot in zip(columns, slots, strict=True) if name != "event_id"
+    )
+    unless = f" WHERE NOT EXISTS (SELECT 1 FROM {quote(table.name)} WHERE {same})" if again else " WHERE TRUE"
+    head = f"INSERT INTO {quote(table.name)} ({names(columns)}) SELECT {', '.join(slots)}"
+    return f"{head}{unless} ON CONFLICT DO NOTHING"

@@ -180,6 +180,16 @@ class View:
     title: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """That rows may be kept for a limited time. ``key``: what the configuration calls that; ``at``: the time column by
+    which a row is old; ``texts``: what is blanked then, and the row stays; none: the row is deleted."""
+
+    key: str
+    at: str
+    texts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Table:
     """One declared table. ``key`` names the primary key columns, in order. ``vendor``: whose it is, as people say it.
@@ -214,6 +224,7 @@ class Table:
     counted: DayCount | None = None
     title: str = ""
     main: tuple[str, ...] = ()  # columns that a list of its rows shows unless asked for more; the first ones if blank
+    kept: Kept | None = None  # declared of texts; see ``keeping``
 
     @cached_property
     def by_name(self) -> dict[str, Column]:
@@ -265,6 +276,12 @@ class Table:
     def blockwise(self) -> bool:
         """Whether its snapshots may be sorted by one integer key, so that unchanged stretches can be recognised."""
         return self.exported and len(self.key) == 1 and self.by_name[self.key[0]].kind is Kind.INTEGER
+
+    @cached_property
+    def keeping(self) -> Kept | None:
+        """By what, and under which name, rows can be kept for a limited time: those of what happened always can."""
+        happened = self.role is Role.HAPPENED and "at" in self.by_name and self.by_name["at"].kind is Kind.TIME
+        return self.kept or (Kept(self.name, "at") if happened else None)
 
     @property
     def file_columns(self) -> tuple[Column, ...]:

@@ -22,7 +22,7 @@ from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.merge.version import PER_MICRO
 from promptsync.model import Table
-from promptsync.store import changes, day_count, ddl
+from promptsync.store import changes, day_count, ddl, swept
 from promptsync.store.mirror import Mirror
 from promptsync.store.staged_days import StagedDays
 from promptsync.store.staging import Staging
@@ -191,13 +191,14 @@ def _copy(connection: sqlite3.Connection, table: Table) -> None:
     """SQLite copies record by record if both tables have the same columns in the same order and the same indexes, and
     the mirror's has no triggers. Its own only concern later changes and are made again afterwards; the days that these
     rows belong to were counted when they were staged."""
-    triggers = ddl.triggers(table) | day_count.triggers(table)
+    known = ddl.triggers(table).keys() | day_count.triggers(table).keys() | swept.triggers(table).keys()
     if _columns(connection, "main", table) != _columns(connection, "staging", table):
         raise _Changed
-    if not _triggers(connection, table) <= triggers.keys():
+    triggers = _triggers(connection, table)
+    if not triggers.keys() <= known:
         raise _Changed  # an observer follows each row
     for name in triggers:
-        connection.execute(f"DROP TRIGGER IF EXISTS {quote(name)}")
+        connection.execute(f"DROP TRIGGER {quote(name)}")
     connection.execute(f"INSERT INTO main.{quote(table.name)} SELECT * FROM staging.{quote(table.name)}")
     if table.counted:
         counts = quote(table.counted.into)
@@ -210,6 +211,6 @@ def _columns(connection: sqlite3.Connection, database: str, table: Table) -> Seq
     return connection.execute("SELECT name, type FROM pragma_table_info(?, ?)", (table.name, database)).fetchall()
 
 
-def _triggers(connection: sqlite3.Connection, table: Table) -> set[str]:
-    sql = "SELECT name FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
-    return {name for (name,) in connection.execute(sql, (table.name,))}
+def _triggers(connection: sqlite3.Connection, table: Table) -> dict[str, str]:
+    sql = "SELECT name, sql FROM main.sqlite_master WHERE type = 'trigger' AND tbl_name = ?"
+    return dict(connection.execute(sql, (table.name,)).fetchall())

@@ -239,6 +239,11 @@ def void_blocks(connection: sqlite3.Connection, table: str, org: int) -> None:
     )
 
 
+def void_all_blocks(connection: sqlite3.Connection, table: str) -> None:
+    """The same for every organization: the next file of each is read whole."""
+    connection.execute('UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND blocks IS NOT NULL', (table,))
+
+
 def keep_blocks(
     connection: sqlite3.Connection, table: str, org: int, snapshot: tuple[int, int], blocks: BlockIndex | None
 ) -> None:

@@ -21,6 +21,7 @@ from promptsync.store import day_count
 from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
 from promptsync.store.migrations import migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
+from promptsync.store.swept import Swept
 from promptsync.store.writer import Lane, Writer
 
 _READERS = 2
@@ -43,6 +44,7 @@ class Mirror:
         self.path = path
         self.schema = schema
         self.snapshots = AppliedSnapshots()
+        self.swept = Swept(schema)
         self._layouts: dict[str, Layout] = {}
         self._revision = 0
         self._readers: deque[sqlite3.Connection] = deque()
@@ -130,6 +132,7 @@ class Mirror:
             if table.role is Role.MIRROR:
                 self._layouts[table.name] = _layout_of(self.schema, table.name, columns[table.name])
         self.snapshots.load(connection)
+        self.swept.load(connection)
         row = connection.execute("SELECT value FROM sync_state WHERE name = 'revision'").fetchone()
         self._revision = int(row[0]) if row else 0
 

@@ -22,7 +22,9 @@ from adbc_driver_sqlite import dbapi
 
 from promptsync.errors import MirrorFull
 from promptsync.merge.sql import names, quote
+from promptsync.model import Table
 from promptsync.store.connect import translate
+from promptsync.store.swept import Swept
 from promptsync.store.writer import Writer
 
 WORTH = 10_000
@@ -217,6 +219,24 @@ def fold_doubles(
         )
         connection.executemany("DELETE FROM staging.rows WHERE _n = ?", [(number,) for number, *_ in found])
     return [(number, tuple(one)) for number, *one in found]
+
+
+def without_swept(swept: Swept, table: Table, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows of a file as they may be staged: without texts that have been swept."""
+    found = swept.texts(table)
+    if found is None or found[0].at not in rows.schema.names:
+        return rows
+    kept, before = found
+    times: pa.Array[pa.StringScalar] = rows.column(kept.at)
+    old: Any = pc.fill_null(pc.less(times, pa.scalar(before)), pa.scalar(False))
+    if not pc.any(old).as_py():
+        return rows
+    for name in set(kept.texts) & set(rows.schema.names):
+        place = rows.schema.get_field_index(name)
+        field = rows.schema.field(place)
+        blanked = pc.if_else(old, pa.scalar(None, field.type), rows.column(place))
+        rows = rows.set_column(place, field, blanked)
+    return rows
 
 
 def discard(path: Path) -> None:

@@ -9,7 +9,7 @@ every exported column at once, so the groups are cut by what the webhooks' model
 
 from dataclasses import replace
 
-from promptsync.model.table import ADDRESS_FIELDS, Column, DayCount, Identity, Index, Kind, Role, Table
+from promptsync.model.table import ADDRESS_FIELDS, Column, DayCount, Identity, Index, Kept, Kind, Role, Table
 from promptsync.vendors.prompt.columns import address, exported_table, of_customer
 
 _INT, _TEXT, _BOOL, _TIME = Kind.INTEGER, Kind.TEXT, Kind.BOOLEAN, Kind.TIME
@@ -217,6 +217,7 @@ MESSAGE = exported_table(
         ("messages", "segments", "without_segments"),
         "day_count_erased",
     ),
+    kept=Kept("message_content", "created_timestamp", ("content", "bot_response")),
 )
 
 

@@ -7,7 +7,7 @@ Columns that are not declared here are added as they come, under the vendor's na
 
 from functools import partial
 
-from promptsync.model.table import Column, FilledBy, Identity, Kind, Table
+from promptsync.model.table import Column, FilledBy, Identity, Kept, Kind, Table
 
 _export_table = partial(Table, vendor="Qlara", filled_by=FilledBy.EXPORT, org_scoped=False)
 _TEXT, _TIME, _REAL, _INT = Kind.TEXT, Kind.TIME, Kind.REAL, Kind.INTEGER
@@ -102,6 +102,7 @@ QLARA_MESSAGE = _export_table(
     sort="sent_at",
     facets=("status", "channel"),
     indexes=(("destination", "sent_at", "id"), ("sent_at",), ("status",), ("channel",)),
+    kept=Kept("qlara_message_body", "sent_at", ("body",)),
 )
 
 TABLES = (QLARA_CONTACT, QLARA_DELIVERY_REPORT, QLARA_MESSAGE)

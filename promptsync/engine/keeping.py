@@ -1,0 +1,47 @@
+"""What can be kept for a limited time, by what the configuration calls it, and in words.
+
+Owns the check of the keys of ``[retention]`` against the tables that there are, a plugin's too. Sweeps nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from promptsync.config import Config, Period, RetentionConfig
+from promptsync.config.values import suggest
+from promptsync.errors import ConfigError
+from promptsync.model import Table
+
+_WORDS: Final = {
+    "rejects": "rejected rows and deliveries",
+    "events": "deliveries",
+    "done_files": "copies of loaded files in drop/done",
+}
+"""In the order in which they are swept: rejects keep their deliveries and files."""
+
+
+def check_retention(config: Config, schema: Iterable[Table]) -> None:
+    """Raises ConfigError for a key of ``[retention]`` that nothing is kept by."""
+    known = dict.fromkeys(RetentionConfig.model_fields) | dict.fromkeys(kept_tables(schema))
+    for key in config.retention.periods:
+        if key not in known:
+            raise ConfigError(
+                f"retention.{key} is nothing that can be kept for a limited time{suggest(key, known)}. There are: "
+                f"{', '.join(known)}."
+            )
+
+
+def kept_tables(schema: Iterable[Table]) -> dict[str, Table]:
+    """The tables whose rows, or texts in them, can be kept for a limited time, by what the configuration calls that."""
+    return {table.keeping.key: table for table in schema if table.keeping}
+
+
+def chosen(given: Mapping[str, Period], tables: Mapping[str, Table]) -> dict[str, tuple[str, Period]]:
+    """Every key that is given, in the order in which they are swept, with what it is in words and its period."""
+    words = _WORDS | {key: _words_of(table) for key, table in tables.items()}
+    return {key: (words[key], given[key]) for key in words if key in given}
+
+
+def _words_of(table: Table) -> str:
+    if table.keeping and table.keeping.texts:
+        return f"texts of {table.name} (the rows stay)"
+    return f"rows of {table.name}"
