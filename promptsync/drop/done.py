@@ -43,15 +43,17 @@ def old_copies(root: Path, before: str, loaded: Mapping[str, str], keep: Collect
 def delete_copies(root: Path, copies: Mapping[str, Mark]) -> int:
     """Delete those that are still what they were; returns how many that were. Raises Unavailable if one cannot be."""
     deleted = 0
+    if not copies:
+        return deleted
     try:
         there = marks_of(root, copies)
         with top_folder(root) as top:
             for name, mark in copies.items():
-                if there.get(name) == mark:
-                    *parents, last = name.split("/")
-                    with open_folder(top, tuple(parents)) as folder:
+                *parents, last = name.split("/")
+                with suppress(FileNotFoundError), open_folder(top, tuple(parents)) as folder:
+                    if there.get(name) == mark:
                         os.unlink(last, dir_fd=folder)
-                    deleted += 1
+                        deleted += 1
             _remove_empty(top, {tuple(name.split("/")[1:-1]) for name in copies})
     except OSError as error:
         raise Unavailable(f"A copy in {root / 'done'} cannot be deleted: {error.strerror}.") from error

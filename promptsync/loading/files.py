@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import pyarrow as pa
-
 from promptsync.clock import Clock
 from promptsync.errors import Unavailable
 from promptsync.events.merge_claims import Merged
@@ -31,7 +29,7 @@ from promptsync.store import spelling_counts
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Repaired, Reset, repair, reset_table
 from promptsync.store.slices import Progress
-from promptsync.store.staging import WORTH, give_back, without_swept
+from promptsync.store.staging import WORTH, give_back
 from promptsync.store.writer import Lane
 
 __all__ = ["FileLoader", "FileReport", "LoadRequest", "LoadSettings"]
@@ -214,12 +212,7 @@ class FileLoader:
     def _settings_for(self, request: LoadRequest) -> LoadSettings:
         """Whoever may write to the drop folder can swap a file for a link at any moment: there none is followed."""
         limits = replace(self._settings.limits, links=request.source != DROP, accept=request.accept)
-        return replace(self._settings, limits=limits, rows=self._entering)
-
-    def _entering(self, table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
-        """Rows of a file as they are staged: what plugins make of them, without texts that have been swept."""
-        given = self._settings.rows
-        return without_swept(self._mirror.swept, self._mirror.schema[table], given(table, rows) if given else rows)
+        return replace(self._settings, limits=limits)
 
     def _watch(self, merging: tuple[str, int] | None) -> dict[Key, int]:
         """From now on note which rows of a table and organization events claim, with the oldest time they speak of.

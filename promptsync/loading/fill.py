@@ -60,10 +60,10 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """How batches get there. ``rows``: what each goes through first, if anything; ``progress``: gets the rows so far;
+    """How batches get there. ``rows``: what each goes through first; ``progress``: gets the rows so far;
     ``large``: whether it is worth reading them on a thread of its own."""
 
-    rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None
+    rows: Callable[[str, pa.RecordBatch], pa.RecordBatch]
     progress: Callable[[int], None]
     large: bool = True
 
@@ -78,7 +78,7 @@ class Filler:
             staging.create(pa.schema([f.with_name(name) for f, name in zip(reader.schema, columns, strict=True)]))
             for batch in ahead(reader, worth=self.large):
                 rows = batch.rows.rename_columns(list(columns))
-                staging.add(self.rows(layout.table.name, rows) if self.rows else rows)
+                staging.add(self.rows(layout.table.name, rows))
                 if count and staging.ascending:
                     count(batch.rows.column(layout.key[0]).to_numpy())
                 bad += batch.rejects

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from promptsync.clock import iso_millis
 from promptsync.errors import Held, InputRefused
 from promptsync.formats.csv.dialect import Dialect
@@ -34,7 +36,7 @@ from promptsync.store.compare import Comparison, Difference, Overtaken, Staged
 from promptsync.store.initial_load import Disordered, InitialStaging, SnapshotForm, is_untouched
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
-from promptsync.store.staging import Staging, discard
+from promptsync.store.staging import Staging, discard, without_swept
 
 _LARGE = 1 << 20
 """Bytes of a file from which on a thread of its own reads it sooner."""
@@ -230,7 +232,12 @@ class FileLoad(Load):
     @property
     def _filler(self) -> Filler:
         large = size_of(self._request.path) > _LARGE
-        return Filler(self._settings.rows, lambda rows: self._progress("reading", rows, 0), large)
+        return Filler(self._entering, lambda rows: self._progress("reading", rows, 0), large)
+
+    def _entering(self, table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows as they are staged: what plugins make of them, without texts that have been swept."""
+        given = self._settings.rows
+        return without_swept(self._mirror.swept, self._mirror.schema[table], given(table, rows) if given else rows)
 
     def _decide(self, staged: Staged, bad: list[BadRow]) -> None:
         self._report.rows, self._report.rejected = staged.rows, len(bad)

@@ -1,14 +1,13 @@
 """Sweeping what is too old: deliveries, rejects, rows of what happened, texts; in slices between which others write.
 
 Owns the statements. What is to go is found on a reading connection; the writer only deletes or blanks it by key, some
-milliseconds at a time, and overwrites what that leaves in the pages. A delivery goes only once it has been applied, and
-none of its rejects waits; the newest always stays, as the next one is numbered after it. After a kill, sweeping again
-takes the rest.
+milliseconds at a time, and SQLite overwrites what that leaves in pages (connect.py). A delivery goes only once it has
+been applied and none of its rejects waits; the newest always stays, as the next one is numbered after it. After a kill,
+sweeping again takes the rest.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -79,23 +78,11 @@ class Old:
         if self.revised:
             sets.append(f"_rev = {mirror.next_revision(connection):d}")
         head = f"UPDATE {quote(self.table)} SET {', '.join(sets)}" if sets else f"DELETE FROM {quote(self.table)}"
-        with overwriting(connection):
-            connection.executemany(f"{head} WHERE {same}", keys)
+        connection.executemany(f"{head} WHERE {same}", keys)
 
 
 def _further(progress: Callable[[int, int], None], before: int, total: int, done: int, _: int) -> None:
     progress(before + done, total)
-
-
-@contextmanager
-def overwriting(connection: sqlite3.Connection) -> Iterator[None]:
-    """What is deleted meanwhile is overwritten in the database's pages, and not only given free."""
-    (before,) = connection.execute("PRAGMA secure_delete").fetchone()
-    connection.execute("PRAGMA secure_delete = ON")
-    try:
-        yield
-    finally:
-        connection.execute(f"PRAGMA secure_delete = {before}")
 
 
 def old_rejects(before: str) -> Old:
