@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from promptsync.events.claims import Claims, RowClaim
     from promptsync.events.fields import MISSING, Fields, known
     from promptsync.hookspecs import hookimpl
-    from promptsync.model import Column, FilledBy, Identity, Kind, Role, Table
+    from promptsync.model import Column, FilledBy, Identity, Kept, Kind, Role, Table
     from promptsync.model.file_name import ChangeSetName, FileName
     from promptsync.plugins.declared import (
         Change,
@@ -40,7 +40,7 @@ _HOMES = {
     "promptsync.hookspecs": ("hookimpl",),
     "promptsync.events.claims": ("Claims", "RowClaim"),
     "promptsync.events.fields": ("MISSING", "Fields", "known"),
-    "promptsync.model": ("Column", "FilledBy", "Identity", "Kind", "Role", "Table"),
+    "promptsync.model": ("Column", "FilledBy", "Identity", "Kept", "Kind", "Role", "Table"),
     "promptsync.model.file_name": ("ChangeSetName", "FileName"),
     "promptsync.plugins.declared": (
         *(
@@ -75,6 +75,7 @@ __all__ = [
     "Filter",
     "Identity",
     "InputRefused",
+    "Kept",
     "Kind",
     "Observer",
     "Page",

@@ -25,7 +25,7 @@ def status(app: App, as_json: bool) -> None:
     """Is the mirror up to date? Exit 0 fresh, 1 something needs a person."""
     config = app.config
     zone, places = config.mirror.timezone, source_names(config)
-    expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body)
+    expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body, config.retention.events)
     with app.reading() as connection:
         found = read_status(connection, schema_of(app.config_path), expected, system_clock())
     asked = (finding.says for finding in plugin_findings(config) if finding.level is Level.PROBLEM)

@@ -35,6 +35,7 @@ _SECONDS = (
 _DURATION_UNITS: dict[str, float] = {name: seconds for seconds, names in _SECONDS for name in names.split()}
 _LONGEST = timedelta(days=36_525)
 _LARGEST = 2**62
+_MICROS = 1_000_000
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _MONTHS = {"month": 1, "year": 12}
 _A_PERIOD = '"forever" or whole days, weeks, months or years, such as "30 days" or "24 months"'
@@ -61,13 +62,14 @@ class Period:
         earlier = date(years, month + 1, min(today.day, monthrange(years, month + 1)[1]))
         return earlier - timedelta(days=min(self.days, (earlier - date.min).days))
 
-    def since(self, now: datetime, zone: tzinfo) -> datetime | None:
-        """The instant (UTC) before which all is too old: the midnight in ``zone`` with which the first day that is kept
-        begins. None: nothing ever is."""
+    def since(self, now: int, zone: tzinfo) -> int | None:
+        """Before which all is too old: the midnight in ``zone`` with which the first day that is kept begins. None:
+        nothing ever is. Both in microseconds since 1970, UTC."""
         if not self.ends:
             return None
-        day = max(self.first_day(now.astimezone(zone).date()), date(1970, 1, 2))
-        return datetime.combine(day, time(), zone).astimezone(UTC)
+        today = datetime.fromtimestamp(now // _MICROS, UTC).astimezone(zone).date()
+        day = max(self.first_day(today), date(1970, 1, 2))
+        return int(datetime.combine(day, time(), zone).timestamp()) * _MICROS
 
     def __str__(self) -> str:
         return self.text

@@ -105,7 +105,9 @@ class Health:
         """The mirror's own state."""
         config, mirror = self._engine.config, self._engine.mirror
         zone, places = config.mirror.timezone, source_names(config)
-        expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body)
+        expected = Expectations(
+            config.alerts.stale_after, zone, places, config.webhook.max_body, config.retention.events
+        )
         with mirror.reading() as connection:
             return read_status(connection, mirror.schema, expected, self._engine.clock())
 

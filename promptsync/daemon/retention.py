@@ -9,17 +9,17 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from promptsync.clock import MICROS, iso_micros, iso_millis, micros_of
+from promptsync.clock import iso_micros, iso_millis
 from promptsync.config.schedules import Schedule
 from promptsync.drop.done import delete_copies, old_copies
 from promptsync.engine.engine import Engine
 from promptsync.engine.keeping import chosen
 from promptsync.errors import Unavailable
 from promptsync.store import retention as store
+from promptsync.store.deliveries import undecided
 from promptsync.store.slices import Progress
 from promptsync.store.swept import EVENTS, Mark
 
@@ -49,10 +49,10 @@ class Retention:
     def __init__(self, engine: Engine, progress: Progress = lambda *_: None, *, failed: bool = False) -> None:
         self._engine, self._mirror, self._failed = engine, engine.mirror, failed
         self._progress = progress
-        zone, now = engine.config.mirror.timezone, datetime.fromtimestamp(engine.clock() // MICROS, UTC)
+        zone, now = engine.config.mirror.timezone, engine.clock()
         self._chosen = chosen(engine.config.retention.periods, self._mirror.swept.tables)
         since = {key: period.since(now, zone) for key, (_, period) in self._chosen.items()}
-        self._before = {key: micros_of(at) for key, at in since.items() if at is not None}
+        self._before = {key: at for key, at in since.items() if at is not None}
 
     def look(self) -> list[Part]:
         """What would go."""
@@ -89,7 +89,7 @@ class Retention:
                 old = store.old_rejects(iso_millis(at))
             elif part.key == EVENTS:
                 old = store.old_events(iso_micros(at), self._rejects, failed=self._failed)
-                kept = 0 if self._failed else store.undecided(connection, iso_micros(at))
+                kept = 0 if self._failed else undecided(connection, iso_micros(at))
                 why = "were never applied" if kept else ""
             else:
                 mark = self._mirror.swept.mark(part.key) or Mark("")

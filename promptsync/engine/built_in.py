@@ -162,10 +162,23 @@ def _check_table(plugin: str, table: Table, there: Mapping[str, Table]) -> None:
         (changes and not _takes_change_sets(table), _CHANGE_SETS),
         (bool(table.search) and len(table.key) != 1, "search needs a key of one column"),
         (happened and names[:3] != ["event_id", "item", "org_id"], "its columns must begin event_id, item, org_id"),
+        (
+            not _can_be_kept(table),
+            "kept must name a time and texts outside its key, by a name of its own",
+        ),
         (happened and table.key != ("event_id", "item"), "its key must be event_id, item"),
     ):
         if wrong:
             raise ConfigError(f"plugin {plugin}: table {table.name} cannot be made: {why}")
+
+
+def _can_be_kept(table: Table) -> bool:
+    kept = table.kept
+    if kept is None:
+        return True
+    values = {column.name: column.kind for column in table.values}
+    texts = bool(kept.texts) and all(name in values for name in kept.texts)
+    return values.get(kept.at) is Kind.TIME and texts and kept.key.startswith(table.name)
 
 
 def _takes_change_sets(table: Table) -> bool:

@@ -14,7 +14,8 @@ from itertools import groupby
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from promptsync.clock import MICROS, iso_millis, local_date, parse_iso
+from promptsync.clock import MICROS, iso_micros, iso_millis, local_date, parse_iso
+from promptsync.config import Period
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Schema
 from promptsync.status.refusals import oversized_problem, refused_problem
@@ -22,7 +23,7 @@ from promptsync.status.sources import SourceState, source_problems, source_state
 from promptsync.status.wal import LogState, log_state
 from promptsync.store import jobs, overview, rejects, search
 from promptsync.store.changes import troubles
-from promptsync.store.deliveries import InboxState, inbox_state
+from promptsync.store.deliveries import InboxState, inbox_state, undecided
 from promptsync.store.overview import ChangeSetState, change_set_states
 from promptsync.store.refusals import Oversized, RefusedDeliveries, oversized, refused
 from promptsync.store.repair import Future, dated_in_future
@@ -84,12 +85,14 @@ class Status:
 @dataclass(frozen=True, slots=True)
 class Expectations:
     """``stale_after``: how old the newest snapshot may be. ``zone``: in which nights have dates. ``sources``: names of
-    the places that exports are fetched from. ``max_body``: bytes of a delivery that are allowed."""
+    the places that exports are fetched from. ``max_body``: bytes of a delivery that are allowed. ``events``: how long
+    deliveries are kept."""
 
     stale_after: timedelta
     zone: ZoneInfo
     sources: tuple[str, ...] = ()
     max_body: int = 0
+    events: Period | None = None
 
 
 def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expectations, now: int) -> Status:
@@ -115,11 +118,12 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         oversized=oversized(connection, now),
     )
     unchanging = frozenset(table.name for table in schema if table.unchanging)
-    shut_out = (
+    more = (
         refused_problem(status.refused, status.events.newest, expected.zone),
         oversized_problem(status.oversized, expected.max_body),
+        _undecided_problem(connection, expected.events, now, expected.zone),
     )
-    return replace(status, problems=(*_problems(status, unchanging), *filter(None, shut_out)))
+    return replace(status, problems=(*_problems(status, unchanging), *filter(None, more)))
 
 
 def files_waiting(connection: sqlite3.Connection) -> tuple[overview.LedgerFile, ...]:
@@ -231,3 +235,15 @@ def change_set_problems(states: Iterable[ChangeSetState], unchanging: Container[
                 f"to {state.latest}, and win over every change before that: once the vendor has put them right, "
                 f"'promptsync reset {state.table}' and load its files again."
             )
+
+
+def _undecided_problem(connection: sqlite3.Connection, kept: Period | None, now: int, zone: ZoneInfo) -> str | None:
+    """Deliveries that are too old, and stay because they were never applied."""
+    since = kept.since(now, zone) if kept else None
+    count = undecided(connection, iso_micros(since)) if since else 0
+    if not count:
+        return None
+    return (
+        f"{count:,} deliveries failed or are of an unknown type, and are older than deliveries are kept ({kept}): "
+        "'promptsync events replay --failed' tries them again, 'promptsync retention run --failed' lets them go."
+    )

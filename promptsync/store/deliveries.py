@@ -50,6 +50,12 @@ def oldest_pending(connection: sqlite3.Connection) -> str | None:
     return oldest
 
 
+def undecided(connection: sqlite3.Connection, before: str) -> int:
+    """How many deliveries received before then (ISO, microseconds) have failed or are of an unknown type."""
+    sql = "SELECT count(*) FROM sync_event WHERE state IN ('failed', 'unknown_type') AND state <> 'applied'"
+    return int(connection.execute(f"{sql} AND received_at < ?", (before,)).fetchone()[0])
+
+
 def newest(connection: sqlite3.Connection, state: str | None, type_: str | None, limit: int) -> list[dict[str, Any]]:
     """The newest deliveries without their bodies, newest first; of one state or type, if that is given."""
     wanted = {name: value for name, value in (("state", state), ("type", type_)) if value}

@@ -115,12 +115,6 @@ def old_rows(table: Table, mark: Mark) -> Old:
     return Old(table.name, table.key, where, bound, kept.texts, revised=table.role is Role.MIRROR)
 
 
-def undecided(connection: sqlite3.Connection, before: str) -> int:
-    """How many deliveries received before then (ISO, microseconds) have failed or are of an unknown type."""
-    sql = "SELECT count(*) FROM sync_event WHERE state IN ('failed', 'unknown_type') AND state <> 'applied'"
-    return int(connection.execute(f"{sql} AND received_at < ?", (before,)).fetchone()[0])
-
-
 def loaded_at(connection: sqlite3.Connection) -> dict[str, str]:
     """Paths of the files on record, and when each was last worked on (ISO)."""
     sql = "SELECT path, max(seen_at) FROM sync_file WHERE path IS NOT NULL AND seen_at IS NOT NULL GROUP BY path"

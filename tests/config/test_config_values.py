@@ -1,6 +1,6 @@
 """Sizes, durations, zones, hosts and schedules as people write them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.config.schedules import Schedule, parse_schedule
-from promptsync.config.values import is_loopback, parse_duration, parse_host, parse_size, parse_zone
+from promptsync.config.values import is_loopback, parse_duration, parse_host, parse_period, parse_size, parse_zone
 
 
 @pytest.mark.parametrize(
@@ -113,3 +113,47 @@ def test_a_schedule_is_in_its_zone() -> None:
 def test_schedules_refused(text: object, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         parse_schedule(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "today", "first"),
+    [
+        ("1 month", "2026-03-31", "2026-02-28"),  # there is no 31st of February
+        ("1 month", "2028-03-30", "2028-02-29"),
+        ("12 months", "2028-02-29", "2027-02-28"),
+        ("2 years", "2026-11-28", "2024-11-28"),
+        ("24 Months", "2026-01-01", "2024-01-01"),
+        ("1 day", "2026-03-01", "2026-02-28"),
+        ("2 weeks", "2026-01-10", "2025-12-27"),
+        ("100 years", "2026-01-10", "1926-01-10"),
+    ],
+)
+def test_a_period_ends_on_a_day_of_the_calendar(text: str, today: str, first: str) -> None:
+    assert parse_period(text).first_day(date.fromisoformat(today)) == date.fromisoformat(first)
+
+
+@given(
+    st.sampled_from(["1 day", "30 days", "3 weeks", "1 month", "24 months", "7 years"]),
+    st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),
+    st.sampled_from(["UTC", "America/Los_Angeles", "Asia/Beirut", "Pacific/Apia", "America/Sao_Paulo"]),
+)
+def test_nothing_is_old_before_its_period_is_over(text: str, now: datetime, zone: str) -> None:
+    """Whatever the clocks do at midnight there: a later moment never keeps more."""
+    period, at = parse_period(text), int(now.timestamp()) * 1_000_000
+    since, later = (period.since(at + more * 1_000_000, ZoneInfo(zone)) for more in (0, 3_600))
+    assert since is not None and later is not None
+    assert since <= later
+    local = datetime.fromtimestamp(since // 1_000_000, ZoneInfo(zone))
+    assert local.hour <= 1 and local.date() >= period.first_day(now.astimezone(ZoneInfo(zone)).date())
+    assert at - since > (period.days + 27 * period.months) * 86_400_000_000 - 3_600_000_000
+
+
+@pytest.mark.parametrize("text", ["forever", "Forever "])
+def test_what_is_kept_for_ever_is_never_old(text: str) -> None:
+    assert parse_period(text).since(2**60, ZoneInfo("UTC")) is None
+
+
+@pytest.mark.parametrize("wrong", ["30", "0 days", "1.5 days", "36 hours", "200 years", "", 30, None, "-1 days"])
+def test_a_wrong_period_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match=r"days|period"):
+        parse_period(wrong)

@@ -185,13 +185,19 @@ def _messages_of(visit: Visit, who: Who, vendor: str) -> tuple[list[Row], bool, 
 
 
 def _messages(visit: Visit, rows: list[Row]) -> list[Row]:
-    """Messages as the page shows them: with ``kind`` (in, out, note) and, where one failed, ``why``."""
-    named = line.with_names(visit.reader, rows)
-    return [_at_prompt(visit, row) if row["source"] == "prompt" else said(visit.words, row) for row in named]
+    """Messages as the page shows them: with ``kind`` (in, out, note), where one failed ``why``, and ``removed``, after
+    how long its text was."""
+    named, removed = line.with_names(visit.reader, rows), ask.removed(visit.reader)
+    return [_at_prompt(visit, row, removed) if row["source"] == "prompt" else said(visit.words, row) for row in named]
 
 
-def _at_prompt(visit: Visit, row: Row) -> Row:
-    return row | {"kind": _kind(row), "why": failure_of(visit.words, row)}
+def _at_prompt(visit: Visit, row: Row, removed: tuple[str, str]) -> Row:
+    gone = removed[1] if _is_removed(row, removed[0]) else ""
+    return row | {"kind": _kind(row), "why": failure_of(visit.words, row), "removed": gone}
+
+
+def _is_removed(row: Row, before: str) -> bool:
+    return not row["content"] and (row["at"] or before) < before
 
 
 def _kind(row: Row) -> str:
@@ -235,13 +241,14 @@ def _sheet(visit: Visit, who: Who, title: str, name: str, vendor: str) -> Sheet:
         rows = line.after(reader, who, place or line.BEGINNING, _CHUNK, vendor)
         named = line.with_names(reader, rows[:_CHUNK])
         without = line.with_names(reader, line.undated(reader, who, vendor)) if place is None else []
-        made = [_line(visit, row, title) for row in [*without, *named]]
+        removed = ask.removed(reader)
+        made = [_line(visit, row, title, removed) for row in [*without, *named]]
         return made, line.edge_of(named[-1]) if len(rows) > _CHUNK else None
 
     return Sheet(f"conversation-{name}", [say(key, zone=visit.dates.zone.key) for key in headings], lines)
 
 
-def _line(visit: Visit, row: Row, title: str) -> list[object]:
+def _line(visit: Visit, row: Row, title: str, removed: tuple[str, str]) -> list[object]:
     vendor = visit.say(f"vendors.{row['vendor']}")
     if row["source"] != "prompt":
         found = said(visit.words, row)
@@ -252,7 +259,9 @@ def _line(visit: Visit, row: Row, title: str) -> list[object]:
         return [visit.dates.cell(row["at"]), vendor, way, who, text, found["campaign"], outcome]
     kind = _kind(row)
     who = title if kind == "in" else row["sender"] or ""
-    cells = [visit.dates.cell(row["at"]), vendor, visit.say(f"sheet.ways.{kind}"), who, message_text(visit.words, row)]
+    gone = _is_removed(row, removed[0])
+    text = visit.say("person.removed", period=removed[1]) if gone else message_text(visit.words, row)
+    cells = [visit.dates.cell(row["at"]), vendor, visit.say(f"sheet.ways.{kind}"), who, text]
     return [*cells, row["broadcast"] or row["broadcast_id"] or "", str(failure_of(visit.words, row) or "")]
 
 

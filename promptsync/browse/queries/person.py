@@ -1,5 +1,6 @@
 """What a person's page asks of Prompt's tables beside the messages: who they are, what is known of them, consent."""
 
+import json
 from typing import Any, Final
 
 from promptsync.browse.queries.reader import BOUND, OUT, Reader, Row
@@ -15,6 +16,16 @@ def contact(reader: Reader, id_: int) -> Row | None:
     sql = "SELECT contact_phone AS phone FROM message WHERE contact_id = :id ORDER BY created_timestamp DESC LIMIT 1"
     known = reader.row(sql, id=id_)
     return None if known is None else {"id": id_, "name": None, "phone": known["phone"], "out": None, "unknown": True}
+
+
+def removed(reader: Reader) -> tuple[str, str]:
+    """The time before which the texts of messages have been removed, and after how long, in words; ("", ""): none
+    have."""
+    try:
+        mark = json.loads(reader.value("SELECT value FROM sync_state WHERE name = 'swept:message_content'") or "{}")
+        return str(mark["before"]), str(mark["period"])
+    except (ValueError, TypeError, KeyError):
+        return "", ""
 
 
 def happened(reader: Reader, id_: int, since: str, until: str) -> list[Row]:
