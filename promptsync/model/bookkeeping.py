@@ -60,6 +60,7 @@ SYNC_FILE = _own(
         Column("unchanged", _INT, "Rows that were as they are"),
         Column("absent", _INT, "Rows that it no longer has"),
         Column("rejected", _INT, "Rows that could not be merged"),
+        Column("suppressed", _INT, "Rows left out, as they are about people who were erased"),
         Column("differing", _INT, "Rows in which it and a file of the same instant, merged before, differ"),
         Column("ahead", _INT, "Rows that claim to have changed hours after the file was made"),
         Column("seconds", _REAL, "Time it took", unit="seconds"),
@@ -136,6 +137,18 @@ SYNC_TOUCHED = _own(
         Column("at", _INT, "Time of the newest such claim", unit="microseconds since 1970, UTC"),
     ),
     key=("table", "org_id", "key"),
+)
+
+SYNC_ERASED = _own(
+    "sync_erased",
+    "People who were erased and must not come back: of each identifier a keyed hash, never the identifier.",
+    (
+        Column("kind", _TEXT, "Kind of identifier: contact, phone, email, ..."),
+        Column("hash", _BLOB, "Hash of the identifier under the key in the file beside the mirror"),
+        Column("erasure_id", _INT, "The erasure that forgot it"),
+    ),
+    key=("kind", "hash", "erasure_id"),
+    indexes=(("erasure_id",),),
 )
 
 SYNC_FULL_LIST = _own(
@@ -256,6 +269,7 @@ _TITLES = {
     "sync_drift": "What was never seen before",
     "sync_erasure": "People who were forgotten",
     "sync_touched": "Rows changed since the last night",
+    "sync_erased": "Erased people, as hashes",
     "sync_full_list": "When lists were restated",
     "sync_job": "Exports asked for",
     "sync_object": "Files at the places they come from",
@@ -281,6 +295,7 @@ _LABELS = {
     "org_id": "Organization",
     "updated": "Changed",
     "vendor_id": "ID at the vendor",
+    "suppressed": "Left out",
     "workspace_id": "Workspace",
 }
 
@@ -292,6 +307,7 @@ TABLES = worded(
         SYNC_REJECT,
         SYNC_DRIFT,
         SYNC_TOUCHED,
+        SYNC_ERASED,
         SYNC_FULL_LIST,
         SYNC_JOB,
         SYNC_OBJECT,

@@ -19,6 +19,8 @@ from promptsync.merge.sql import quote
 from promptsync.model import Role, Schema
 from promptsync.store import day_count
 from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
+from promptsync.store.erased import load_forgotten
+from promptsync.store.forgotten import Forgotten
 from promptsync.store.migrations import migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
 from promptsync.store.swept import Swept
@@ -45,6 +47,7 @@ class Mirror:
         self.schema = schema
         self.snapshots = AppliedSnapshots()
         self.swept = Swept(schema)
+        self.forgotten = Forgotten()
         self._layouts: dict[str, Layout] = {}
         self._revision = 0
         self._readers: deque[sqlite3.Connection] = deque()
@@ -78,6 +81,10 @@ class Mirror:
     def adopt(self, layout: Layout) -> None:
         """From now on merge the table by this layout."""
         self._layouts[layout.table.name] = layout
+
+    def adopt_forgotten(self, connection: sqlite3.Connection) -> None:
+        """From now on leave out whoever is on the list of erased people, as it has been committed."""
+        self.forgotten = load_forgotten(connection, self.path, self.forgotten.version + 1)
 
     def next_revision(self, connection: sqlite3.Connection) -> int:
         """A new revision, recorded in the same transaction as what it marks."""
@@ -133,6 +140,7 @@ class Mirror:
                 self._layouts[table.name] = _layout_of(self.schema, table.name, columns[table.name])
         self.snapshots.load(connection)
         self.swept.load(connection)
+        self.adopt_forgotten(connection)
         row = connection.execute("SELECT value FROM sync_state WHERE name = 'revision'").fetchone()
         self._revision = int(row[0]) if row else 0
 
