@@ -71,7 +71,9 @@ class Kit:
         """Receive and apply a delivery; returns its id. ``at``: when it was received, ISO; now without."""
         received = parse_iso(at) if at else system_clock()
         delivery = Delivery(type_, json.dumps(body), {}, received, type_of_path(type_))
-        id_ = self.engine.mirror.writer.run(lambda connection: insert_event(connection, delivery, received))
+        id_ = self.engine.mirror.writer.run(
+            lambda c: insert_event(c, self.engine.suppression.delivery(delivery), received)
+        )
         self.engine.apply_pending()
         return id_
 

@@ -56,6 +56,7 @@ LATE: dict[str, str] = {
     "cli/app.py": "most configurations enable no plugins",
     "cli/browse.py": "Datasette takes longer to import than every other command to run",
     "cli/context.py": "a command imports the engine only if it works without a daemon, and rich only to show progress",
+    "events/suppression.py": "most mirrors have erased nobody, and reading numbers needs a library of its own",
     "daemon/client.py": "most commands find no daemon to ask",
     "places/opening.py": "few configurations name a place that SSH or the clients of object stores are needed for",
     "store/migrations.py": "sqlite-utils is needed only where a mirror is made or changed",

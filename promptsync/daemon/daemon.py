@@ -146,7 +146,9 @@ class _Parts:
         self._work.set()
         self._registry = CollectorRegistry()
         self._latencies = Latencies(self._registry)
-        self._inbox = Inbox(self._engine.mirror, clock, self._work.set, self._latencies.committed)
+        self._inbox = Inbox(
+            self._engine.mirror, clock, self._work.set, self._latencies.committed, self._engine.suppression.delivery
+        )
         self._schedule = Schedule(self._engine.mirror, clock)
         intake = self._intake = DropIntake(self._engine)
         drop, age = _drop_settings(config), self._engine.age

@@ -27,7 +27,7 @@ from promptsync.people.erase import erase
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import FetchOptions
 from promptsync.store import jobs, ledger, rejects
-from promptsync.store.inbox import count_failed, import_event, select_for_replay
+from promptsync.store.inbox import count_failed, count_left_out, import_event, select_for_replay
 from promptsync.vendors.prompt.event_types import type_of_path
 
 Params = Mapping[str, Any]
@@ -145,7 +145,9 @@ def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]
             refused.append([line.get("number", 0), line["received_at"]])
 
     def store(connection: Any) -> int:
-        return sum(import_event(connection, delivery) for delivery in deliveries)
+        allowed = [engine.suppression.delivery(delivery) for delivery in deliveries]
+        count_left_out(connection, deliveries, allowed, engine.clock())
+        return sum(import_event(connection, delivery) for delivery in allowed)
 
     new = engine.mirror.writer.run(store)
     engine.apply_pending()

@@ -21,6 +21,7 @@ from promptsync.engine.plugin_work import PluginWork
 from promptsync.errors import FileUnavailable, InputRefused, MirrorBroken, PromptsyncError, where_raised
 from promptsync.events.apply import EventApplier
 from promptsync.events.merge_claims import Merged
+from promptsync.events.suppression import Suppression
 from promptsync.formats.limits import Limits, size_of
 from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
@@ -65,6 +66,7 @@ class Engine:
             settings = load_settings(config, extensions, self.kinds)
             self.mirror = Mirror(config.mirror.database, extensions.schema, on_fatal, config.mirror.timezone)
             undo.callback(self.mirror.close)
+            self.suppression = Suppression(self.mirror)
             self.loader = FileLoader(self.mirror, settings, clock)
             self.search = SearchEntry(self.mirror)
             self.applier = EventApplier(self.mirror, extensions.handlers, self._touched)

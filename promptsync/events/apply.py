@@ -2,24 +2,18 @@
 
 Owns the reading of a delivery's body and what becomes of it: applied, unknown_type or failed. Nothing a sender sends
 raises out of here; what could be read is applied and the rest is named in the delivery's ``error``.
-
-Reading a large body holds nothing up: Python's parser keeps the interpreter to itself for as long as one call takes, so
-such a body is taken apart, down to the items of its lists, and each item is one call. A number with more digits than
-Python turns into a whole number is no reason to lose all the rest: it is infinite, and so no number to any field.
 """
 
-import json
-import re
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 import structlog
 
 from promptsync.clock import iso_millis
+from promptsync.events.bodies import parse_body
 from promptsync.events.claims import AHEAD, Claims, believed
 from promptsync.events.fields import Fields
 from promptsync.events.merge_claims import ClaimMerger, Collision, Merged, merge_in_parts
@@ -29,90 +23,6 @@ from promptsync.store.inbox import StoredEvent, mark, next_is_large, pending
 from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
-
-LARGE: Final = 256 << 10
-"""Characters. What is longer is read in steps."""
-
-_DIGITS = 4_000  # Python refuses some 300 more
-_LEVELS = 2  # of objects and lists that are taken apart: the body, and the lists in it
-_BLANKS = re.compile(r"[ \t\n\r]*")
-
-Scan = Callable[[str, int], tuple[Any, int]]
-
-
-def parse_body(text: str) -> Any:
-    """The JSON value. Raises ValueError if it is none, RecursionError if it is nested too deeply."""
-    try:
-        return _parse(text, json.JSONDecoder())
-    except json.JSONDecodeError:
-        raise
-    except ValueError:
-        return _parse(text, json.JSONDecoder(parse_int=_number))
-
-
-def _number(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _DIGITS else float(digits)
-
-
-def _parse(text: str, decoder: json.JSONDecoder) -> Any:
-    if len(text) <= LARGE:
-        return decoder.decode(text)
-    value, end = _value(text, _skip(text, 0), decoder.raw_decode, _LEVELS)
-    if (end := _skip(text, end)) != len(text):
-        raise json.JSONDecodeError("Extra data", text, end)
-    return value
-
-
-def _value(text: str, at: int, scan: Scan, levels: int) -> tuple[Any, int]:
-    """The value that begins here, and where it ends."""
-    opening = text[at : at + 1]
-    if levels and opening == "{":
-        return _object(text, at + 1, scan, levels - 1)
-    if levels and opening == "[":
-        return _list(text, at + 1, scan, levels - 1)
-    return scan(text, at)
-
-
-def _object(text: str, at: int, scan: Scan, levels: int) -> tuple[dict[str, Any], int]:
-    found: dict[str, Any] = {}
-    at = _skip(text, at)
-    if text[at : at + 1] == "}":
-        return found, at + 1
-    while True:
-        name, at = scan(text, _expect(text, at, '"') - 1)
-        at = _expect(text, at, ":")
-        found[name], at = _value(text, _skip(text, at), scan, levels)
-        at = _skip(text, at)
-        if text[at : at + 1] == "}":
-            return found, at + 1
-        at = _expect(text, at, ",")
-
-
-def _list(text: str, at: int, scan: Scan, levels: int) -> tuple[list[Any], int]:
-    found: list[Any] = []
-    at = _skip(text, at)
-    if text[at : at + 1] == "]":
-        return found, at + 1
-    while True:
-        value, at = _value(text, _skip(text, at), scan, levels)
-        found.append(value)
-        at = _skip(text, at)
-        if text[at : at + 1] == "]":
-            return found, at + 1
-        at = _expect(text, at, ",")
-
-
-def _expect(text: str, at: int, sign: str) -> int:
-    at = _skip(text, at)
-    if text[at : at + 1] != sign:
-        raise json.JSONDecodeError(f"Expecting {sign!r}", text, at)
-    return at + 1
-
-
-def _skip(text: str, at: int) -> int:
-    match = _BLANKS.match(text, at)
-    return match.end() if match else at
-
 
 _log = structlog.get_logger()
 _TARGET_SECONDS = 0.01

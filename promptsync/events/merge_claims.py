@@ -17,6 +17,7 @@ from typing import Final
 
 from promptsync.clock import parse_iso
 from promptsync.events.claims import Claims, RowClaim
+from promptsync.events.suppression import Suppression
 from promptsync.merge.event_sql import EventStatements, happened_sql
 from promptsync.model import Kept, Key, Table, Value
 from promptsync.store import ledger
@@ -42,23 +43,29 @@ class Collision:
 
 @dataclass(slots=True)
 class Merged:
-    """What a batch did. ``rows``: the claims it merged, by table and organization."""
+    """What a batch did. ``rows``: the claims it merged, by table and organization; ``suppressed``: how many more there
+    were, about people who were erased."""
 
     collisions: list[Collision] = field(default_factory=list)
     rows: dict[tuple[str, int], list[RowClaim]] = field(default_factory=dict)
+    suppressed: int = 0
 
 
 class ClaimMerger:
-    """Merges batches of claims into one mirror; remembers the statements per layout."""
+    """Merges batches of claims into one mirror, those about erased people apart; remembers the statements per
+    layout."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
+        self._suppression = Suppression(mirror)
         self._plans: dict[str, _Plan] = {}
 
     def merge(self, connection: sqlite3.Connection, batch: Sequence[Claims]) -> Merged:
         """Merge a batch inside the caller's transaction."""
         revision = self._mirror.next_revision(connection)
-        merged = Merged()
+        allowed = self._suppression.claims(batch)
+        merged = Merged(suppressed=_rows_in(batch) - _rows_in(allowed) if allowed is not batch else 0)
+        batch = allowed
         grouped: dict[tuple[str, int], list[tuple[int, RowClaim]]] = defaultdict(list)
         for claims in batch:
             for row in claims.rows:
@@ -170,6 +177,10 @@ def without_texts(table: Table, kept: Kept, before: str, row: RowClaim) -> RowCl
             claimed, values = groups[group]
             groups[group] = (claimed, (*values[:place], None, *values[place + 1 :]))
     return replace(row, groups=groups)
+
+
+def _rows_in(batch: Iterable[Claims]) -> int:
+    return sum(len(claims.rows) + len(claims.happened) for claims in batch)
 
 
 def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:

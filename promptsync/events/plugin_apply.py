@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from promptsync.events.apply import EventApplier, Reading, parse_body
+from promptsync.events.apply import EventApplier, Reading
+from promptsync.events.bodies import parse_body
 from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import AHEAD, Claims
 from promptsync.events.fields import Fields

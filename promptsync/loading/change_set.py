@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from promptsync.errors import Held, InputRefused
+from promptsync.events.suppression import Suppression
 from promptsync.formats.ahead import ahead
 from promptsync.formats.limits import size_of
 from promptsync.formats.parquet.proof import prove_parquet
@@ -51,6 +52,7 @@ class ChangeSetLoad(Load):
         super().__init__(mirror, settings, request, progress)
         self._bad: list[BadRow] = []
         self._keyless = 0
+        self._suppression = Suppression(mirror)
 
     def _live(self) -> None:
         name = self._state()
@@ -134,10 +136,13 @@ class ChangeSetLoad(Load):
         rows, report = batch.rows.rename_columns(columns), self._report
         if self._settings.rows:
             rows = self._settings.rows(table, rows)
-        ordered.add(rows.drop_columns([NUMBER]))
-        report.rows += rows.num_rows
-        report.rejected += len(batch.rejects) + batch.not_shown
-        self._bad += batch.rejects
+        allowed, shown = self._suppression.rows(table, rows), self._suppression.bad_rows(table, batch.rejects)
+        ordered.add(allowed.drop_columns([NUMBER]))
+        bad = len(batch.rejects) - len(shown)
+        report.rows += rows.num_rows + bad
+        report.suppressed += rows.num_rows - allowed.num_rows + bad
+        report.rejected += len(shown) + batch.not_shown
+        self._bad += shown
         self._keyless += batch.keyless
 
     def _staging(self, path: Path, layout: Layout, statements: ChangeSetStatements) -> Staging:
@@ -176,5 +181,5 @@ class ChangeSetLoad(Load):
         """What the ledger says once the merge has committed. ``unchanged``: with those that a newer row overrules."""
         report = self._report
         report.inserted, report.updated = found.new, found.changed
-        report.unchanged = report.rows - found.new - found.changed
+        report.unchanged = report.rows - report.suppressed - found.new - found.changed
         return self._merged_row()

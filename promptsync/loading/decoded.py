@@ -34,6 +34,7 @@ from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import FileKind, PluginError
 from promptsync.plugins.loading import Extensions, Plugin
 from promptsync.store import ledger
+from promptsync.store.erased import note_suppressed
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.store.writer import Lane
@@ -168,11 +169,18 @@ class _DecodedLoad(Load):
         writer, report, done = self._mirror.writer, self._report, 0
         for chunk in self._chunks():
             merge = partial(self._merge_some, some=chunk, first=done + 1, file_id=file_id)
-            report.rejected += writer.run(merge, Lane.BULK, durable=False)
+            collided, suppressed = writer.run(merge, Lane.BULK, durable=False)
+            report.rejected += collided
+            report.suppressed += suppressed
             done += len(chunk)
             self._progress("merging", done, rows)
-        ended = {"state": "merged", "rejected": report.rejected}
-        writer.run(lambda connection: ledger.update(connection, "sync_file", file_id, ended))
+        ended = {"state": "merged", "rejected": report.rejected, "suppressed": report.suppressed}
+
+        def end(connection: sqlite3.Connection) -> None:
+            ledger.update(connection, "sync_file", file_id, ended)
+            note_suppressed(connection, self._clock, rows=report.suppressed)
+
+        writer.run(end)
 
     def _chunks(self) -> Iterator[list[Claims]]:
         """The file's claims, checked and filtered, some at a time. Raises PluginFailed."""
@@ -189,8 +197,11 @@ class _DecodedLoad(Load):
                         raise one
             yield some
 
-    def _merge_some(self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int) -> int:
-        """Merge what can be; returns how many rows belong to another organization. ``first``: number of the first."""
+    def _merge_some(
+        self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int
+    ) -> tuple[int, int]:
+        """Merge what can be; returns how many rows belong to another organization, and how many are about people who
+        were erased. ``first``: number of the first."""
         merged = self._decoding.merge(connection, some)
         common = {"file_id": file_id, "rejected_at": iso_millis(self._clock)}
         for number, one in enumerate(some, first):
@@ -201,7 +212,7 @@ class _DecodedLoad(Load):
             reason = f"{collision.table} {collision.key} belongs to another organization than {collision.org_id}"
             row = {"class": "org_collision", "table": collision.table, "reason": reason}
             ledger.add_reject(connection, row | common)
-        return len(merged.collisions)
+        return len(merged.collisions), merged.suppressed
 
     def _record(self) -> int:
         return 0 if self._report.state == "unchanged" else super()._record()

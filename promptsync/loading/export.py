@@ -17,12 +17,13 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from promptsync.clock import MICROS, Clock, iso_millis
+from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
 from promptsync.errors import Held
+from promptsync.events.suppression import Suppression
 from promptsync.formats.limits import Limits
 from promptsync.formats.rejects import BadRow
 from promptsync.loading.claim_merge import ClaimMerge
-from promptsync.loading.rows import RowFile, RowHeader, RowProof, RowSource
+from promptsync.loading.rows import RowBatch, RowFile, RowHeader, RowProof, RowSource
 from promptsync.loading.spellings import note_dialect
 from promptsync.merge.claim_sql import export_statements
 from promptsync.merge.event_sql import EventStatements
@@ -31,6 +32,7 @@ from promptsync.model import Kind
 from promptsync.store import ledger
 from promptsync.store.columns import prepare_columns
 from promptsync.store.compare import ClaimDelta, StagedClaims
+from promptsync.store.erased import note_suppressed
 from promptsync.store.key_order import KeyOrder
 from promptsync.store.mirror import Mirror
 from promptsync.store.reading import count_since
@@ -70,6 +72,7 @@ class ExportReport:
     updated: int = 0
     unchanged: int = 0
     rejected: int = 0
+    suppressed: int = 0
 
 
 class ExportLoader:
@@ -85,6 +88,7 @@ class ExportLoader:
     ) -> None:
         self._mirror, self._zone, self._guards, self._clock = mirror, zone, guards, clock
         self._limits = limits
+        self._suppression = Suppression(mirror)
 
     def load(
         self,
@@ -104,13 +108,19 @@ class ExportLoader:
         path = self._mirror.folder / "staging" / f"export-{threading.get_ident()}.db"
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            table, swept = source.rows.table, self._mirror.swept
+            table, swept, suppressed = source.rows.table, self._mirror.swept, 0
             with KeyOrder(path, table.key, _RUN) as ordered:
-                take = lambda batch: ordered.add(without_swept(swept, table, batch.rows))  # noqa: E731
+
+                def take(batch: RowBatch) -> None:
+                    nonlocal suppressed
+                    allowed = self._suppression.rows(table.name, batch.rows)
+                    suppressed += batch.rows.num_rows - allowed.num_rows
+                    ordered.add(without_swept(swept, table, allowed))
+
                 proof = file.prove(lambda rows: progress("reading", rows, 0), take)
                 if not source.accepted:
                     self._judge(source, proof)
-                load = _Proven(self._mirror, file, proof, row, progress)
+                load = _Proven(self._mirror, file, proof, row | {"suppressed": suppressed}, progress)
                 staged = load.stage(path, ordered)
             return load.merge(staged, done)
         finally:
@@ -127,14 +137,22 @@ class ExportLoader:
         self, rows: RowSource, objects: Sequence[Mapping[str, Any]], at: int, seen_in: str
     ) -> ExportReport:
         """Merge one page of an API's objects, as they were at an instant. What cannot be merged is a reject."""
-        batch, now = rows.batch(objects, (self._zone, at)), iso_millis(at)
-        form = _Form(self._mirror, rows.table.name, batch.header, (now, seen_in))
-        report = ExportReport(len(objects), rejected=len(batch.bad))
+        batch, now, table = rows.batch(objects, (self._zone, at)), iso_millis(at), rows.table.name
+        form = _Form(self._mirror, table, batch.header, (now, seen_in))
+        report = ExportReport(len(objects))
 
         def merge(connection: sqlite3.Connection) -> None:
-            entering = without_swept(self._mirror.swept, rows.table, batch.rows)
-            form.merge(connection, self._mirror.next_revision(connection), entering, report)
-            _reject(connection, batch.bad, {"table": rows.table.name, "rejected_at": now})
+            allowed = self._suppression.rows(table, batch.rows)
+            bad = self._suppression.bad_rows(table, batch.bad)
+            report.rejected, report.suppressed = len(bad), len(objects) - allowed.num_rows - len(bad)
+            form.merge(
+                connection,
+                self._mirror.next_revision(connection),
+                without_swept(self._mirror.swept, rows.table, allowed),
+                report,
+            )
+            _reject(connection, bad, {"table": table, "rejected_at": now})
+            note_suppressed(connection, at, rows=report.suppressed)
 
         self._mirror.writer.run(merge)
         return report
@@ -178,7 +196,7 @@ class _Proven:
     ) -> None:
         self._mirror, self._file, self._proof, self._progress = mirror, file, proof, progress
         self._row = {**row, "sha256": proof.file.sha256, "size": proof.file.size, "rows": proof.rows}
-        self._report = ExportReport(proof.rows, rejected=proof.bad)
+        self._report = ExportReport(proof.rows, rejected=proof.bad, suppressed=row["suppressed"])
 
     def stage(self, path: Path, ordered: KeyOrder) -> StagedClaims:
         """Into the staging file by key, each key once, and a place in the mirror for every column."""
@@ -204,8 +222,9 @@ class _Proven:
 
         def finish(connection: sqlite3.Connection, found: ClaimDelta) -> None:
             report.inserted, report.updated = found.new, found.changed
-            report.unchanged = proof.rows - proof.bad - found.new - found.changed
+            report.unchanged = report.rows - report.rejected - report.suppressed - found.new - found.changed
             ledger.update(connection, "sync_file", file_id, asdict(report) | {"state": "merged", "error": None})
+            note_suppressed(connection, parse_iso(row["seen_at"]), rows=report.suppressed)
             ledger.forget_unfinished(connection, row["name"], file_id)
             done(connection, file_id)
 
@@ -215,9 +234,13 @@ class _Proven:
     def _keep_bad_rows(self, file_id: int) -> None:
         """Write down the rows that cannot be merged. They are read anew: there may be very many."""
         common = {"table": self._row["table"], "file_id": file_id, "rejected_at": self._row["seen_at"]}
+        suppression = Suppression(self._mirror)
         for batch in self._file:
-            for start in range(0, len(batch.bad), _SLICE):
-                some = batch.bad[start : start + _SLICE]
+            bad = suppression.bad_rows(self._row["table"], batch.bad)
+            self._report.rejected -= len(batch.bad) - len(bad)
+            self._report.suppressed += len(batch.bad) - len(bad)
+            for start in range(0, len(bad), _SLICE):
+                some = bad[start : start + _SLICE]
                 self._mirror.writer.run(lambda c, some=some: _reject(c, some, common), Lane.BULK, durable=False)  # type: ignore[misc]
 
 

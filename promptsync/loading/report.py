@@ -128,6 +128,7 @@ class FileReport:
     unchanged: int = 0
     absent: int = 0
     rejected: int = 0
+    suppressed: int = 0
     differing: int = 0
     ahead: int = 0
     seconds: float = 0.0

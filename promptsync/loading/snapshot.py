@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from promptsync.clock import iso_millis
 from promptsync.errors import Held, InputRefused
+from promptsync.events.suppression import Suppression
 from promptsync.formats.csv.dialect import Dialect
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import size_of
@@ -232,7 +233,7 @@ class FileLoad(Load):
     @property
     def _filler(self) -> Filler:
         large = size_of(self._request.path) > _LARGE
-        return Filler(self._entering, lambda rows: self._progress("reading", rows, 0), large)
+        return Filler(self._entering, Suppression(self._mirror), lambda rows: self._progress("reading", rows, 0), large)
 
     def _entering(self, table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows as they are staged: what plugins make of them, without texts that have been swept."""
@@ -272,4 +273,6 @@ class FileLoad(Load):
         report.rejected += len(found.foreign) + len(found.folded)
         report.inserted, report.updated, report.absent = found.new, found.changed, found.absent
         report.differing = found.differing
-        report.unchanged = staged.rows - len(found.folded) - found.new - found.changed - len(found.foreign)
+        report.suppressed = staged.suppressed
+        kept = staged.rows - staged.suppressed
+        report.unchanged = kept - len(found.folded) - found.new - found.changed - len(found.foreign)

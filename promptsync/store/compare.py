@@ -26,7 +26,8 @@ from promptsync.store.staging import attached, fold_doubles, index_keys
 class Staged:
     """A complete staged snapshot. ``org``: 0 for the table of organizations; ``at``: microseconds; ``spared``: keys of
     rows that could not be read, so that they are neither merged nor absent; ``disowned``: those that state another
-    organization. ``rows``: in the file; ``gaps``: the ranges
+    organization. ``rows``: in the file, of which ``suppressed`` were not staged since they are about people who were
+    erased (those of unchanged blocks not counted); ``gaps``: the ranges
     of keys that were staged, if the rest is known to be unchanged; ``initial``: staged for an initial load
     (initial_load.py); ``blocks``: the index for the next night."""
 
@@ -38,6 +39,7 @@ class Staged:
     present: frozenset[str]
     lacks: tuple[str, ...]
     rows: int
+    suppressed: int
     last_number: int
     ascending: bool
     spared: tuple[Key, ...] = ()
@@ -104,7 +106,7 @@ class Comparison:
                 self._find(connection, found)
             connection.execute("COMMIT")
         if found.all_new:
-            found.new = staged.rows - len(found.folded)
+            found.new = staged.rows - staged.suppressed - len(found.folded)
         return found
 
     def within(self, connection: sqlite3.Connection) -> Difference:

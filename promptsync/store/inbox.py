@@ -18,12 +18,13 @@ from functools import lru_cache
 from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, YEAR_2000, Clock, iso_micros, parse_iso
 from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
 from promptsync.model.delivery import Delivery
+from promptsync.store.erased import note_suppressed
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
 _INSERT = (
-    "INSERT INTO sync_event (id, type, path, received_at, state, attempts, digest, headers, body) "
-    "VALUES (?, ?, ?, ?, 'pending', 0, ?, ?, ?)"
+    "INSERT INTO sync_event (id, type, path, received_at, state, attempts, error, digest, headers, body) "
+    "VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?)"
 )
 _LAST = "last_delivery"
 _NEXT_ID = (
@@ -39,6 +40,8 @@ _CROWD_SECONDS = 0.1
 _GATHER_SECONDS = 0.03  # from one commit to the next, beside a reader that holds the log back
 
 
+SUPPRESSED = "It was about nobody but people who were erased; nothing more was kept."
+"""The ``error`` of such a delivery, which is never applied again."""
 LARGE = 64 << 10
 """The size of a body, in bytes, from which a delivery is applied by itself, in parts."""
 
@@ -61,7 +64,8 @@ class StoredEvent:
 
 class Inbox:
     """Stores deliveries. ``stored`` is called, on the loop, after each commit that stored some; ``committed`` with the
-    seconds that it took."""
+    seconds that it took. ``door``: takes out of a delivery what must not be stored, in the transaction that stores it;
+    a large one is put through it before, on a thread, since that takes a while."""
 
     def __init__(
         self,
@@ -69,8 +73,10 @@ class Inbox:
         clock: Clock,
         stored: Callable[[], None] = lambda: None,
         committed: Callable[[float], None] = lambda _: None,
+        door: Callable[[Delivery], Delivery] = lambda delivery: delivery,
     ) -> None:
         self._mirror = mirror
+        self._door = door
         self._clock = clock
         self._stored = stored
         self._took = committed
@@ -83,6 +89,8 @@ class Inbox:
         """Store one delivery; returns its id once it is on disk. Raises Unavailable if that cannot be done now."""
         if len(self._waiting) >= _MAX_WAITING:
             raise Unavailable("Too many deliveries wait for the disk; try again in a moment.")
+        if len(delivery.body) > LARGE:
+            delivery = await asyncio.to_thread(self._door, delivery)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[int] = loop.create_future()
         self._waiting.append((delivery, future))
@@ -155,9 +163,12 @@ class Inbox:
     def _insert(self, connection: sqlite3.Connection, batch: Sequence[Delivery]) -> list[int]:
         """Number them on from the last one; a time of receipt is never given twice."""
         first = connection.execute(_NEXT).fetchone()[0]
-        received = receipts(connection, self._clock(), len(batch))
-        numbered = enumerate(zip(batch, received, strict=True), first)
+        now = self._clock()
+        received = receipts(connection, now, len(batch))
+        allowed = [self._door(delivery) for delivery in batch]
+        numbered = enumerate(zip(allowed, received, strict=True), first)
         connection.executemany(_INSERT, [(n, *_cells(one, one.received_at or at)) for n, (one, at) in numbered])
+        count_left_out(connection, batch, allowed, now)
         self._crowd = len(batch)
         return list(range(first, first + len(batch)))
 
@@ -179,8 +190,17 @@ def receipts(connection: sqlite3.Connection, now: int, wanted: int) -> range:
     return range(first, first + wanted)
 
 
+def count_left_out(
+    connection: sqlite3.Connection, came: Iterable[Delivery], allowed: Iterable[Delivery], now: int
+) -> None:
+    """Count the deliveries of which something was left out at the door. ``now``: microseconds."""
+    changed = sum(one.body is not other.body for one, other in zip(came, allowed, strict=True))
+    note_suppressed(connection, now, deliveries=changed)
+
+
 def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at: int) -> int:
-    """Write one delivery into the inbox, pending, inside the caller's transaction. Returns its id."""
+    """Write one delivery, which has come through the door, into the inbox; pending unless nothing is left to apply.
+    Inside the caller's transaction. Returns its id."""
     number = connection.execute(_NEXT).fetchone()[0]
     return connection.execute(_INSERT, (number, *_cells(delivery, received_at))).lastrowid or 0
 
@@ -196,7 +216,9 @@ def keep_numbers(connection: sqlite3.Connection) -> None:
 def _cells(delivery: Delivery, received_at: int) -> tuple[str | None, ...]:
     digest = hashlib.sha256(delivery.body.encode()).hexdigest()
     headers = _headers_text(tuple(delivery.headers.items())) if delivery.headers else None
-    return delivery.type or delivery.path, delivery.path, iso_micros(received_at), digest, headers, delivery.body
+    state, error = ("applied", SUPPRESSED) if delivery.suppressed else ("pending", None)
+    kind, at = delivery.type or delivery.path, iso_micros(received_at)
+    return kind, delivery.path, at, state, error, digest, headers, delivery.body
 
 
 @lru_cache(64)
@@ -276,8 +298,9 @@ def select_for_replay(
     if since is not None:
         where.append("received_at >= ?")
         values.append(iso_micros(parse_iso(since)))
-    sql = f"UPDATE sync_event SET state = 'pending' WHERE {' AND '.join(where) or '1 = 1'} RETURNING id"
-    return [row[0] for row in connection.execute(sql, values)]
+    where.append("error IS NOT ?")
+    sql = f"UPDATE sync_event SET state = 'pending' WHERE {' AND '.join(where)} RETURNING id"
+    return [row[0] for row in connection.execute(sql, (*values, SUPPRESSED))]
 
 
 def count_failed(connection: sqlite3.Connection, ids: Iterable[int]) -> int:

@@ -8,8 +8,10 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from promptsync.clock import parse_iso
 from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.sql import names, quote
+from promptsync.store.erased import note_suppressed
 
 
 def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
@@ -126,6 +128,8 @@ def close_file(connection: sqlite3.Connection, file_id: int, changes: Mapping[st
     """A file has been merged. Held copies of it, in any place and of any name, need no attention any more, nor does
     what was held of the same night."""
     update(connection, "sync_file", file_id, changes)
+    if changes.get("suppressed"):
+        note_suppressed(connection, parse_iso(changes["seen_at"]), rows=changes["suppressed"])
     connection.execute(f"{_RETIRE})", (file_id, file_id))
     connection.execute(_RETIRE_NIGHT, (file_id, file_id))
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptsync.events import apply as body_module
-from promptsync.events.apply import LARGE, EventApplier, parse_body
+from promptsync.events import bodies as body_module
+from promptsync.events.apply import EventApplier
+from promptsync.events.bodies import LARGE, parse_body
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event, pending
 from promptsync.store.mirror import Mirror

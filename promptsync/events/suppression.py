@@ -1,0 +1,61 @@
+"""The door through which everything comes in that could bring an erased person back.
+
+Owns when anything has to be looked at: nothing while nobody is on the list. Who is recognised, and by what, is in
+recognition.py. What is left out is only counted; who asks says it of its file or delivery.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from promptsync.events.claims import Claims
+from promptsync.formats.rejects import BadRow
+from promptsync.model.delivery import Delivery
+from promptsync.store.mirror import Mirror
+
+if TYPE_CHECKING:
+    from promptsync.events.recognition import Recogniser
+
+
+class Suppression:
+    """Leaves out of what comes into a mirror what is about erased people."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self._made: tuple[int, Recogniser] | None = None
+
+    def rows(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """A batch of rows of a table, by the mirror's names of its columns, without those of erased people."""
+        found = self._recogniser()
+        return found.rows(table, batch) if found and batch.num_rows else batch
+
+    def bad_rows(self, table: str, rows: Sequence[BadRow]) -> Sequence[BadRow]:
+        """Rows of a file that cannot be read, without any that names an erased person in whichever cell."""
+        found = self._recogniser() if rows else None
+        return found.bad_rows(table, rows) if found else rows
+
+    def claims(self, claims: Sequence[Claims]) -> Sequence[Claims]:
+        """What deliveries or a plugin's rows claim, without what is about erased people."""
+        found = self._recogniser()
+        return [found.claims(one) for one in claims] if found else claims
+
+    def delivery(self, delivery: Delivery) -> Delivery:
+        """A delivery as it may be stored: without the items that are about erased people. Of one that is about nobody
+        else only the envelope is left, and it is ``suppressed``."""
+        found, version = self._recogniser(), self._mirror.forgotten.version
+        if found is None or delivery.looked == version:
+            return delivery
+        return replace(found.delivery(delivery), looked=version)
+
+    def _recogniser(self) -> "Recogniser | None":
+        """What knows the list as it is now; None if nobody is on it."""
+        forgotten, made = self._mirror.forgotten, self._made
+        if not forgotten:
+            return None
+        if made is None or made[0] != forgotten.version:
+            from promptsync.events.recognition import Recogniser
+
+            made = self._made = forgotten.version, Recogniser(self._mirror.schema, forgotten)
+        return made[1]
