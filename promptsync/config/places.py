@@ -1,9 +1,10 @@
-"""Places: folders on this machine, remote locations, host lists, the webhook's path.
+"""Places: folders on this machine, remote locations, host lists, the webhook's path, whom a backup is encrypted to.
 
 Owns how they are spelled and that relative ones start at the configuration file's folder. Pure: looks nothing up on
 disk or in the network. Every function raises ValueError with a sentence part ready to follow a key.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
@@ -15,6 +16,7 @@ from promptsync.config.values import is_loopback, parse_host, suggest
 SCHEMES = ("s3", "gs", "az", "sftp", "https", "http")
 """Of a remote location; ``http`` only where ``plain_http_problem`` lets it."""
 _MAX_PATH = 200
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}", re.ASCII)
 
 
 def parse_path(value: object, info: ValidationInfo) -> Path:
@@ -85,6 +87,16 @@ def plain_http_problem(address: str, allowed_hosts: tuple[str, ...]) -> str | No
     return "sends everything unencrypted: write https://, or add the host to allowed_hosts"
 
 
+def parse_recipient(value: object) -> str:
+    """An age public key, ``age1...`` (age-encryption.org/v1, X25519: Bech32 of 32 bytes)."""
+    text = value.strip() if isinstance(value, str) else ""
+    if text.upper().startswith("AGE-SECRET-KEY-"):
+        raise ValueError("is the private key, which belongs into no configuration: write the public one, 'age1...'")
+    if not _RECIPIENT.fullmatch(text):
+        raise ValueError("must be an age public key such as \"age1...\"; 'age-keygen -o backup.key' prints one")
+    return text
+
+
 def _split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
@@ -107,4 +119,5 @@ Location = Annotated[str, BeforeValidator(parse_location)]
 WebAddress = Annotated[str, BeforeValidator(parse_web_address)]
 RequestPath = Annotated[str, BeforeValidator(parse_request_path)]
 FolderBelow = Annotated[str, BeforeValidator(parse_folder_below)]
+Recipient = Annotated[str, BeforeValidator(parse_recipient)]
 AllowedHost = Annotated[str, BeforeValidator(_parse_allowed_host)]

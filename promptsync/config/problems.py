@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from promptsync.config.section import Section
-from promptsync.config.sections import Config
+from promptsync.config.sections import BackupConfig, Config
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
 
@@ -31,6 +31,10 @@ _SENTENCES = {
 _LIMITS = {
     "greater_than_equal": ("ge", "must be at least {}"),
     "less_than_equal": ("le", "must be at most {}"),
+}
+_GONE: dict[tuple[type[Section], str], str] = {
+    (BackupConfig, "key"): 'is not a key any more: write recipient = "age1..." (an age public key), or passphrase = '
+    '{ credential = "backup" }',
 }
 
 
@@ -75,6 +79,8 @@ def _says(detail: ErrorDetails) -> str:
     kind, place, context = detail["type"], detail["loc"], detail.get("ctx", {})
     section = _section_at(place[:-1])
     name = str(place[-1])
+    if kind == "extra_forbidden" and section is not None and (section, name) in _GONE:
+        return _GONE[section, name]
     said = ("missing", "value_error")  # of a key that a section may have beside its own, its value is what is wrong
     if kind == "extra_forbidden" or (section is not None and name not in section.model_fields and kind not in said):
         return "is not a known key" + _suggestion(name, section)

@@ -27,6 +27,7 @@ from promptsync.config.places import (
     FolderBelow,
     LocalPath,
     Location,
+    Recipient,
     RequestPath,
     WebAddress,
     plain_http_problem,
@@ -37,6 +38,13 @@ from promptsync.config.section import Port, Section, Share, Text
 from promptsync.config.values import Duration, Host, Period, PeriodField, Size, Zone, parse_period
 
 _TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")
+
+
+def _checked_http(address: str | None, info: Info) -> str | None:
+    problem = plain_http_problem(address, info.data.get("allowed_hosts", ())) if address else None
+    if problem:
+        raise ValueError(problem)
+    return address
 
 
 class MirrorConfig(Section):
@@ -107,11 +115,8 @@ class LoadConfig(Section):
     max_ratio: Annotated[StrictFloat, Field(ge=1, allow_inf_nan=False)] = 400.0
 
 
-class RemoteConfig(Section):
-    """Where files are fetched from, and what opens the door there; shared by ``[[nightly]]`` and ``[[customerio]]``.
-
-    ``check_md5``: a copy must have the MD5 that the place states, where it states one.
-    """
+class PlaceConfig(Section):
+    """Where files are, and what opens the door there: ``[[nightly]]``, ``[[customerio]]``, ``[backup]``."""
 
     allowed_hosts: tuple[AllowedHost, ...] = ()
     location: Location
@@ -122,12 +127,20 @@ class RemoteConfig(Section):
     password: SecretField | None = None
     private_key: SecretField | None = None
     known_hosts: LocalPath | None = None
-    check_md5: StrictBool = True
 
     @field_validator("location", "endpoint")
     @classmethod
     def _encrypted(cls, address: str | None, info: Info) -> str | None:
         return _checked_http(address, info)
+
+
+class RemoteConfig(PlaceConfig):
+    """A place that files are fetched from.
+
+    ``check_md5``: a copy must have the MD5 that the place states, where it states one.
+    """
+
+    check_md5: StrictBool = True
 
 
 class NightlyConfig(RemoteConfig):
@@ -221,12 +234,41 @@ class PluginsConfig(Section):
         return dict((self.__pydantic_extra__ or {}).get(name, {}))
 
 
-class BackupConfig(Section):
-    """``[backup]``: encrypted backups. Without ``key`` none are made."""
+class KeepConfig(Section):
+    """``keep`` of ``[backup]``: how many of the newest days and weeks keep a backup, the newest of each."""
 
-    location: LocalPath = Path("backups")
+    daily: Annotated[StrictInt, Field(ge=1, le=10_000)] = 7
+    weekly: Annotated[StrictInt, Field(ge=0, le=10_000)] = 4
+
+
+class BackupConfig(PlaceConfig):
+    """``[backup]``: encrypted backups. Without ``recipient`` or ``passphrase`` none are made.
+
+    ``recipient``: an age public key. ``identity``: the private key that belongs to it. With a passphrase too, either
+    opens them. ``every``: how often what was received is shipped between backups.
+    """
+
+    location: Location = "backups"
     schedule: Cron = Schedule("0 4 * * *")
-    key: SecretField | None = None
+    recipient: Recipient | None = None
+    passphrase: SecretField | None = None
+    identity: SecretField | None = None
+    every: Duration = timedelta(minutes=1)
+    keep: KeepConfig = KeepConfig()
+
+    @property
+    def on(self) -> bool:
+        """Whether backups are made."""
+        return self.recipient is not None or self.passphrase is not None
+
+    @field_validator("location")
+    @classmethod
+    def _can_be_written(cls, location: str) -> str:
+        if location.startswith(("https://", "http://")):
+            raise ValueError(
+                "is a web server, which only hands out files: write s3://, gs://, az://, sftp:// or a path"
+            )
+        return location
 
 
 class RetentionConfig(Section):
@@ -277,10 +319,3 @@ class Config(Section):
         """The configuration of parsed TOML; relative paths start at ``folder``. Raises pydantic's ValidationError."""
         given = {name: {} for name, field in cls.model_fields.items() if isinstance(field.default, Section)} | data
         return cls.model_validate(given, context={"folder": folder})
-
-
-def _checked_http(address: str | None, info: Info) -> str | None:
-    problem = plain_http_problem(address, info.data.get("allowed_hosts", ())) if address else None
-    if problem:
-        raise ValueError(problem)
-    return address

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from promptsync.clock import micros_of
 from promptsync.config import Config, NightlyConfig, Secret
-from promptsync.config.sections import CustomerioConfig, RemoteConfig
+from promptsync.config.sections import CustomerioConfig, PlaceConfig
 from promptsync.errors import ConfigError
 from promptsync.fetch.expected import task_of
 from promptsync.places.place import Expected, PlaceSettings, public_name
@@ -81,7 +81,7 @@ def night_of(since: str | None, zone: ZoneInfo) -> int | None:
         raise ConfigError(f"--since {since} is not a date like 2026-02-04.") from None
 
 
-def place_settings(remote: RemoteConfig, expected: tuple[Expected, ...] = ()) -> PlaceSettings:
+def place_settings(remote: PlaceConfig, expected: tuple[Expected, ...] = ()) -> PlaceSettings:
     """What opens a place, its secrets revealed. Raises ConfigError."""
     return PlaceSettings(
         location=remote.location,

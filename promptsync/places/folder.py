@@ -2,11 +2,12 @@
 
 Owns the walk: regular files only, links are not followed, names that begin with a dot are left out; what cannot be
 read, or has a name that cannot be written down, is passed over. Reading, deleting and moving go down from the root one
-folder at a time and refuse links too. Nothing in the folder is changed but what is deleted or moved on order.
+folder at a time and refuse links too. Nothing in the folder is changed but what is stored, deleted or moved on order.
 """
 
 import asyncio
 import os
+import shutil
 import stat
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
@@ -14,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from promptsync.errors import ConfigError, InputRefused, PromptsyncError, Unavailable
+from promptsync.errors import ConfigError, FileUnavailable, InputRefused, PromptsyncError, Unavailable
 from promptsync.places.entries import odd_name
-from promptsync.places.place import Item, Pass, PassedOver, ignore
+from promptsync.places.place import Item, Pass, PassedOver, ignore, is_partial, partial_key
 from promptsync.places.safe_http import Gone
 
 _CHUNK: Final = 1 << 20
@@ -65,6 +66,31 @@ class FolderPlace:
         """Move the file; folders are made."""
         await asyncio.to_thread(self._put_away, item, folder)
 
+    async def put(self, key: str, source: Path) -> None:
+        """Copy a file into the folder, mode 0600; it has its name once all of it is on disk. Folders are made."""
+        await asyncio.to_thread(self._put, key, source)
+
+    async def tidy(self, prefix: str) -> None:
+        """Remove parts of files in the folder itself."""
+        await asyncio.to_thread(self._tidy, prefix)
+
+    def _put(self, key: str, source: Path) -> None:
+        with _storing(self._root, key), _folder_of(self._root, partial_key(key), make=True) as (folder, part):
+            try:
+                _copy(source, folder, part)
+                os.rename(part, key.rpartition("/")[2], src_dir_fd=folder, dst_dir_fd=folder)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(part, dir_fd=folder)
+                raise
+            os.fsync(folder)
+
+    def _tidy(self, prefix: str) -> None:
+        with _storing(self._root, prefix), os.scandir(self._root) as entries:
+            for entry in entries:
+                if is_partial(entry.name, prefix):
+                    os.unlink(entry.path)  # noqa: PTH108  a link is removed, not followed
+
     def _open(self, item: Item, offset: int) -> int:
         with _translated(item.key), _folder_of(self._root, item.key) as (folder, name):
             opened = os.open(name, _FILE, dir_fd=folder)
@@ -105,6 +131,34 @@ def _folder_of(root: Path, key: str, *, make: bool = False) -> Iterator[tuple[in
         yield opened, name
     finally:
         os.close(opened)
+
+
+def _copy(source: Path, folder: int, name: str) -> None:
+    """Copy a file to a name in an open folder, and wait for the disk. Raises FileUnavailable for the source."""
+    try:
+        reading = source.open("rb")
+    except OSError as error:
+        raise FileUnavailable(f"{source} cannot be read ({error.strerror}).") from error
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with reading, os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as writing:
+        shutil.copyfileobj(reading, writing, _CHUNK)
+        writing.flush()
+        os.fsync(writing.fileno())
+
+
+@contextmanager
+def _storing(root: Path, key: str) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        says = f"The folder {root} may not be written ({error.strerror}); let this user write it."
+        raise ConfigError(says) from error
+    except NotADirectoryError:
+        raise ConfigError(f"{root} is no folder; correct the location.") from None
+    except OSError as error:
+        raise Unavailable(
+            f"{key} cannot be stored in {root} ({error.strerror}); is it mounted, and is there room?"
+        ) from error
 
 
 @contextmanager

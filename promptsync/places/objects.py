@@ -5,9 +5,11 @@ texts quote requests and answers and are never passed on. Retries are not made h
 deletes or copies a certain version through obstore: it is looked at just before.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +18,7 @@ from obstore import exceptions as foreign
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from promptsync.clock import MICROS, micros_of
-from promptsync.errors import ConfigError, InputRefused, Unavailable
+from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
 from promptsync.places.object_listing import (
     MISSING,
     ODD,
@@ -35,6 +37,9 @@ if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
 
 _CHUNK: Final = 1 << 20
+_PART: Final = 8 << 20
+_PARTS_AT_ONCE: Final = 2
+_MOST_PARTS: Final = 9_000  # of 10,000 that S3 takes
 _REFUSED: Final = (
     foreign.PermissionDeniedError,
     foreign.UnauthenticatedError,
@@ -101,6 +106,22 @@ class ObjectPlace:
                 raise Unavailable(f"{self._name} did not copy the whole of {item.key}; it was left where it is.")
             await self._look(item)
             await obstore.delete_async(self._store, item.key)
+
+    async def put(self, key: str, source: Path) -> None:
+        """Store a file as an object, a large one in parts: it is there once the last part is.
+
+        Parts that a killed put has left are seen by no listing of ours; a lifecycle rule of the store removes them.
+        """
+        try:
+            parts_of = max(_PART, -(-(await asyncio.to_thread(source.stat)).st_size // _MOST_PARTS))
+        except OSError as error:
+            raise FileUnavailable(f"{source} cannot be read ({error.strerror}).") from error
+        missing = ConfigError(f"{self._name} does not exist; check its name.")
+        with _translated(self._name, missing, f" for storing {key}"):
+            await obstore.put_async(self._store, key, source, chunk_size=parts_of, max_concurrency=_PARTS_AT_ONCE)
+
+    async def tidy(self, prefix: str) -> None:
+        """Nothing: parts of an object are no object."""
 
     async def _look(self, item: Item) -> None:
         """Raises Gone unless this version is there."""
@@ -189,7 +210,7 @@ def _translated(name: str, missing: Exception, item: str = "") -> Iterator[None]
     except foreign.InvalidPathError:
         raise InputRefused("listing", f"{name} cannot be listed: of one of the objects at its top, {ODD}") from None
     except _REFUSED:
-        raise ConfigError(f"{name} refuses the keys{item}; check them and what they may read.") from None
+        raise ConfigError(f"{name} refuses the keys{item}; check them and what they may do.") from None
     except (foreign.BaseError, OSError) as error:
         raise Unavailable(
             f"{name} does not exist, or cannot be reached ({type(error).__name__}); try again later."

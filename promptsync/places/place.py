@@ -1,4 +1,4 @@
-"""What a place is: it lists items by pages, reads one in chunks, from an offset where it can, and puts one away.
+"""What a place is: it lists items by pages, reads one in chunks, from an offset where it can, takes and gives files.
 
 Owns the contract that every adapter keeps, what is needed to open one, and how a place is named in public: without
 user, password, query or fragment. tests/places/place_contract.py is the contract as tests.
@@ -106,6 +106,17 @@ class Place(Protocol):
         """Move this version of an item to the same key below ``folder``, in place of what may be there."""
         ...
 
+    async def put(self, key: str, source: Path) -> None:
+        """Store a file of this machine under ``key``, in place of what may be there: whole and durable, or not at all.
+
+        Meanwhile no listing has it. Raises FileUnavailable if the file cannot be read.
+        """
+        ...
+
+    async def tidy(self, prefix: str) -> None:
+        """Remove what a killed ``put`` left of keys that begin with ``prefix``, while none of them is being put."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PlaceSettings:
@@ -133,6 +144,21 @@ class Expected:
     org: str
     date: str
     name: str
+
+
+def partial_key(key: str) -> str:
+    """What an item is called while it is being put: hidden, so that no listing has it.
+
+    >>> partial_key("a/b.age")
+    'a/.b.age.partial'
+    """
+    folder, slash, name = key.rpartition("/")
+    return f"{folder}{slash}.{name}.partial"
+
+
+def is_partial(name: str, prefix: str) -> bool:
+    """Whether a file name is that of a part of a key that begins with ``prefix``."""
+    return name.startswith(f".{prefix}") and name.endswith(".partial")
 
 
 def public_name(location: str) -> str:

@@ -2,13 +2,13 @@
 
 Owns the connection: the server must show a key that known_hosts holds, and we show the configured key or password and
 nothing else (no agent, no keys or settings of the user's home). Links on the server are not followed. Only what is
-deleted or moved on order is changed there.
+stored, deleted or moved on order is changed there.
 """
 
 import asyncio
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -17,10 +17,20 @@ import asyncssh
 
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
 from promptsync.places.entries import odd_name
-from promptsync.places.place import Item, Pass, PassedOver, PlaceSettings, ignore, public_name
+from promptsync.places.place import (
+    Item,
+    Pass,
+    PassedOver,
+    PlaceSettings,
+    ignore,
+    is_partial,
+    partial_key,
+    public_name,
+)
 from promptsync.places.safe_http import Gone
 
 _CHUNK: Final = 1 << 18
+_AT_ONCE: Final = 16  # requests under way, of 16 KiB
 _DEEPEST: Final = 64
 _MOST: Final = 1_000_000
 _PAGE: Final = 1000
@@ -115,6 +125,34 @@ class SftpPlace:
         with _item_translated(self._name, item.key):
             await client.makedirs(target.rpartition("/")[0], exist_ok=True)
             await client.posix_rename(self._path(item.key), target)
+
+    async def put(self, key: str, source: Path) -> None:
+        """Copy a file to the server, mode 0600; it has its name once all of it is there. Folders are made."""
+        if not await asyncio.to_thread(source.is_file):
+            raise FileUnavailable(f"{source} cannot be read.")
+        client, part, target = await self._client(), self._path(partial_key(key)), self._path(key)
+        with _storing_translated(self._name, key):
+            if "/" in key:
+                await client.makedirs(target.rpartition("/")[0], exist_ok=True)
+            try:
+                await client.put(str(source), part, max_requests=_AT_ONCE)
+                await client.chmod(part, 0o600)
+                async with client.open(part, "r+b") as file:
+                    with suppress(asyncssh.SFTPOpUnsupported):
+                        await file.fsync()
+                await client.posix_rename(part, target)
+            except asyncssh.SFTPError:
+                with suppress(asyncssh.Error):
+                    await client.remove(part)
+                raise
+
+    async def tidy(self, prefix: str) -> None:
+        """Remove parts of files in the folder itself."""
+        client = await self._client()
+        with _storing_translated(self._name, prefix):
+            async for entry in client.scandir(self._path("")):
+                if is_partial(_text(entry.filename), prefix):
+                    await client.remove(self._path(_text(entry.filename)))
 
     async def _certain(self, item: Item) -> asyncssh.SFTPClient:
         """A client, once this version of an item was seen to be there."""
@@ -239,6 +277,25 @@ def _item_translated(name: str, key: str) -> Iterator[None]:
         raise _unreachable(name, "connection lost") from None
     except asyncssh.SFTPError as error:
         raise FileUnavailable(f"{name} cannot serve {key} ({type(error).__name__}); try again later.") from None
+    except (asyncssh.Error, TimeoutError, OSError) as error:
+        raise _unreachable(name, type(error).__name__) from None
+
+
+@contextmanager
+def _storing_translated(name: str, key: str) -> Iterator[None]:
+    """What is answered while a file is stored."""
+    try:
+        yield
+    except _MISSING:
+        raise ConfigError(f"{name} has no such folder; make it, or correct the path.") from None
+    except asyncssh.SFTPPermissionDenied:
+        raise ConfigError(f"{name} lets us in but not write this folder; change its permissions.") from None
+    except _LOST:
+        raise _unreachable(name, "connection lost") from None
+    except asyncssh.SFTPError as error:
+        raise Unavailable(
+            f"{name} cannot store {key} ({type(error).__name__}); is there room? Try again later."
+        ) from None
     except (asyncssh.Error, TimeoutError, OSError) as error:
         raise _unreachable(name, type(error).__name__) from None
 

@@ -10,6 +10,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -98,6 +99,13 @@ class WebPlace:
     async def move(self, item: Item, folder: str) -> None:
         """Refused: a web server only hands out."""
         raise ConfigError(f"{item.key} cannot be moved to {folder}: a web server only hands out files.")
+
+    async def put(self, key: str, source: Path) -> None:
+        """Refused: a web server only hands out."""
+        raise ConfigError(f"{key} cannot be stored at {self._settings.location}: a web server only hands out files.")
+
+    async def tidy(self, prefix: str) -> None:
+        """Nothing: nothing is stored."""
 
     async def _links(self, passed: Pass) -> list[tuple[Link, str]]:
         """Links to files, each with its whole address."""

@@ -76,7 +76,7 @@ def test_the_pages_cannot_reach_the_control_socket_and_write_sessions_alone() ->
 def test_the_example_configurations_belong_to_the_units(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     daemon, pages = (load_config(SYSTEMD / name) for name in ("promptsync.example.toml", "browse.example.toml"))
     assert daemon.mirror == pages.mirror and daemon.mirror.database.parent == DATA
-    assert daemon.drop.folder.parent == daemon.backup.location.parent == DATA
+    assert daemon.drop.folder.parent == Path(daemon.backup.location).parent == DATA
     assert pages.model_fields_set >= {"mirror", "browse"}
     assert re.findall(r"^\[(.*)\]", (SYSTEMD / "browse.example.toml").read_text(), re.MULTILINE) == ["mirror", "browse"]
     (tmp_path / "webhook-secret").write_text("hidden\n")

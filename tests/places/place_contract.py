@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
-from promptsync.errors import ConfigError, Unavailable
+from promptsync.errors import ConfigError, FileUnavailable, Unavailable
 from promptsync.places.entries import printable
 from promptsync.places.opening import open_place
 from promptsync.places.place import Item, Pass, PassedOver, Place, PlaceSettings, ignore, public_name
@@ -152,6 +153,35 @@ class PlaceContract:
             await place.move(await only(place, "in a/folder/b.parquet"), "old/loaded")
             assert await whole(place, await only(place, moved)) == b"another"
 
+    async def test_stores_a_file_whole_in_place_of_what_was_there(self, stage: Stage, tmp_path: Path) -> None:
+        large = CONTENT * 9  # more than one part of an object
+        (tmp_path / "first").write_bytes(b"first")
+        (tmp_path / "large").write_bytes(large)
+        (tmp_path / "empty").write_bytes(b"")
+        async with opened(stage.settings) as place:
+            if not stage.changes:
+                with pytest.raises(ConfigError):
+                    await place.put("a.age", tmp_path / "first")
+                return
+            await place.put("a.age", tmp_path / "first")
+            first = await only(place, "a.age")
+            await place.put("a.age", tmp_path / "large")
+            await place.put("in a/folder/b.age", tmp_path / "empty")
+            await place.tidy("")
+            second = await only(place, "a.age")
+            assert (first.size, second.size) == (5, len(large)) and first.tag != second.tag
+            assert await whole(place, second) == large
+            assert await whole(place, await only(place, "in a/folder/b.age")) == b""
+            assert len(await listed(place)) == 2
+
+    async def test_what_cannot_be_read_leaves_what_was_there(self, stage: Stage, tmp_path: Path) -> None:
+        await stage.put("a.age", b"first")
+        async with opened(stage.settings) as place:
+            with pytest.raises(FileUnavailable if stage.changes else ConfigError):
+                await place.put("a.age", tmp_path / "not there")
+            assert not stage.changes or await whole(place, await only(place, "a.age")) == b"first"
+            assert len(await listed(place)) == 1
+
     async def test_an_md5_that_it_states_is_that_of_the_bytes(self, stage: Stage) -> None:
         await stage.put("a.parquet", CONTENT)
         async with opened(stage.settings) as place:
@@ -178,6 +208,13 @@ class PlaceContract:
         with pytest.raises(Unavailable) as caught:
             async with opened(stage.unreachable) as place:
                 await listed(place)
+        assert SECRET not in str(caught.value)
+
+    async def test_says_that_nothing_can_be_stored_there_now(self, stage: Stage, tmp_path: Path) -> None:
+        (tmp_path / "one").write_bytes(b"one")
+        with pytest.raises(Unavailable if stage.changes else ConfigError) as caught:
+            async with opened(stage.unreachable) as place:
+                await place.put("a.age", tmp_path / "one")
         assert SECRET not in str(caught.value)
 
     async def test_no_secret_is_in_its_name_or_repr(self, stage: Stage) -> None:

@@ -154,7 +154,7 @@ def test_no_secret_is_forgotten(tmp_path: Path) -> None:
             "nightly": [{"location": "in"}, {"location": "in", "access_key": secret}],
             "qlara": {"api_key": secret},
             "browse": {"users": {"ana": secret}},
-            "backup": {"key": secret},
+            "backup": {"passphrase": secret},
             "alerts": {"healthcheck_url": secret},
         },
         tmp_path,
@@ -167,7 +167,7 @@ def test_no_secret_is_forgotten(tmp_path: Path) -> None:
         "nightly[2].access_key",
         "qlara.api_key",
         "browse.users.ana",
-        "backup.key",
+        "backup.passphrase",
         "alerts.healthcheck_url",
     ]
     assert isinstance(config, Section)
