@@ -33,13 +33,16 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "people": DATA | {"events", "loading", "config", "vendors", "engine"},
     "drop": DATA | {"loading", "places", "config", "engine"},
     "fetch": DATA | {"loading", "places", "config", "engine"},
+    "backup": DATA | {"", "places", "config", "vendors", "engine", "fetch"},
     "status": DATA | {"config", "vendors", "fetch"},
-    "daemon": DATA | {"loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "status"},
+    "daemon": DATA
+    | {"loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "browse": WORDS | {"", "store"},
     "demo": WORDS | {"store", "daemon", "vendors"},
     "cli": DATA
-    | {"", "config", "vendors", "engine", "people", "places", "fetch", "drop", "status", "daemon", "browse", "demo"},
+    | {"", "config", "vendors", "engine", "people", "places", "fetch", "drop", "backup", "status", "daemon"}
+    | {"browse", "demo"},
     "__main__": frozenset({"cli"}),
 }
 """Every room, from the ground up, and the rooms that it may import. ``""`` is the package itself: its version."""

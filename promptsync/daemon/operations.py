@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_millis, parse_iso
+from promptsync.clock import iso_millis, parse_iso
 from promptsync.daemon.client import Emit
 from promptsync.daemon.retention import TASK, Retention, sentence
 from promptsync.drop import by_hand
@@ -20,15 +20,13 @@ from promptsync.fetch.run import fetch_source, record_run
 from promptsync.fetch.sources import choose, night_of, sources_of
 from promptsync.loading.files import LoadRequest
 from promptsync.model import FilledBy, Identity
-from promptsync.model.delivery import Delivery
 from promptsync.model.file_name import ExportName, FileName
 from promptsync.model.person import Identifier
 from promptsync.people.erase import erase
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import FetchOptions
 from promptsync.store import jobs, ledger, rejects
-from promptsync.store.inbox import count_failed, count_left_out, import_event, select_for_replay
-from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.store.inbox import count_failed, select_for_replay
 
 Params = Mapping[str, Any]
 Operation = Callable[[Engine, Params, Emit], dict[str, Any]]
@@ -132,26 +130,11 @@ def replay(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 def import_events(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
     """``lines``: objects with number, received_at, path, body. Stores those that are new, and applies them.
 
-    A line that claims to have been received before the year 2000, or later than now as far as clocks differ, is left
-    out: what it says would win for ever. ``refused``: [number, received_at] of each.
+    ``refused``: [number, received_at] of each line that cannot have been received then.
     """
-    latest = engine.clock() + CLOCKS_DIFFER
-    deliveries, refused = [], []
-    for line in params["lines"]:
-        at = parse_iso(line["received_at"])
-        if YEAR_2000 <= at <= latest:
-            deliveries.append(Delivery(line["path"], line["body"], {}, at, type_of_path(line["path"])))
-        else:
-            refused.append([line.get("number", 0), line["received_at"]])
-
-    def store(connection: Any) -> int:
-        allowed = [engine.suppression.delivery(delivery) for delivery in deliveries]
-        count_left_out(connection, deliveries, allowed, engine.clock())
-        return sum(import_event(connection, delivery) for delivery in allowed)
-
-    new = engine.mirror.writer.run(store)
-    engine.apply_pending()
-    return {"imported": new, "known": len(deliveries) - new, "refused": refused}
+    done = engine.import_deliveries(params["lines"])
+    refused = [[line.get("number", 0), line["received_at"]] for line in done.refused]
+    return {"imported": done.new, "known": done.known, "refused": refused}
 
 
 def retry_rejects(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:

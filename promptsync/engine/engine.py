@@ -5,16 +5,18 @@ worker thread or a command, never for the event loop's thread.
 """
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from promptsync.clock import Clock, system_clock
+from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, Clock, parse_iso, system_clock
 from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.engine.plugin_work import PluginWork
@@ -29,16 +31,28 @@ from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import Recognised
 from promptsync.loading.small_files import SMALL_BYTES, runs_of_small
 from promptsync.merge.guards import Guards
+from promptsync.model.delivery import Delivery
 from promptsync.model.file_name import OWN_MARK
 from promptsync.places.entries import look_through, printable
 from promptsync.plugins.loading import Extensions
 from promptsync.store import ledger
+from promptsync.store.inbox import count_left_out, import_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.search import SearchEntry
 from promptsync.store.slices import Progress
+from promptsync.vendors.prompt.event_types import type_of_path
 from promptsync.vendors.qlara.source import Exports
 
 _log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """Deliveries that were ``new``, that were ``known``, and lines that were ``refused``."""
+
+    new: int
+    known: int
+    refused: list[Mapping[str, Any]]
 
 
 class Engine:
@@ -88,6 +102,30 @@ class Engine:
             applied += done
         self.search.enter_claimed()
         return applied
+
+    def import_deliveries(self, lines: Sequence[Mapping[str, Any]]) -> Imported:
+        """Store deliveries that are new, and apply them. ``lines``: with ``received_at`` (ISO), ``path``, ``body``.
+
+        One that claims to have been received before the year 2000, or later than now as far as clocks differ, is left
+        out: what it says would win for ever. Nothing comes in of people who were erased.
+        """
+        latest = self.clock() + CLOCKS_DIFFER
+        deliveries, refused = [], []
+        for line in lines:
+            at = parse_iso(line["received_at"])
+            if YEAR_2000 <= at <= latest:
+                deliveries.append(Delivery(line["path"], line["body"], {}, at, type_of_path(line["path"])))
+            else:
+                refused.append(line)
+
+        def store(connection: sqlite3.Connection) -> int:
+            allowed = [self.suppression.delivery(delivery) for delivery in deliveries]
+            count_left_out(connection, deliveries, allowed, self.clock())
+            return sum(import_event(connection, delivery) for delivery in allowed)
+
+        new = self.mirror.writer.run(store)
+        self.apply_pending()
+        return Imported(new, len(deliveries) - new, refused)
 
     def load_file(self, request: LoadRequest, progress: Progress = lambda *_: None) -> FileReport:
         """Load one file: a nightly export, a change set, of a kind that a plugin decodes, or what an API exported.

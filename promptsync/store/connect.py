@@ -83,6 +83,14 @@ def open_reader(path: Path) -> sqlite3.Connection:
         ) from error
 
 
+def open_copy(path: Path) -> sqlite3.Connection:
+    """A connection to a copy that nobody else has open: no log is left beside it, and nothing waits for the disk."""
+    try:
+        return _opened(path.absolute().as_uri(), ("journal_mode = DELETE", "synchronous = OFF", "temp_store = MEMORY"))
+    except sqlite3.Error as error:
+        raise translate(error) or Unavailable(f"The copy {path} cannot be opened: {error}.") from error
+
+
 def _opened(uri: str, pragmas: Iterable[str], cached_statements: int = 128) -> sqlite3.Connection:
     """A connection whose file has been read once; closed again if that fails, so that no descriptor is left open."""
     connection = sqlite3.connect(
