@@ -26,6 +26,7 @@ from promptsync.status.wal import LogState, log_state
 from promptsync.store import spelling_counts
 from promptsync.store.connect import open_reader
 from promptsync.store.deliveries import newest_receipt
+from promptsync.store.erased import key_problem
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.overview import newest_mark
 from promptsync.store.refusals import oversized, refused
@@ -186,6 +187,8 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
                 oversized_problem(oversized(connection, now), config.webhook.max_body),
             )
             yield from (problem("refused", says) for says in shut_out if says)
+            lost = key_problem(connection, database)
+            yield from (problem("erased", says) for says in [lost] if says)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
             yield from check_contents.check_vendors(connection, spelling_counts.read(connection))
             mirror = ReadOnly(lambda: nullcontext(connection))

@@ -19,11 +19,21 @@ from promptsync.store.person_rows import gone_at_vendor
 @click.group(invoke_without_command=True)
 @naming
 @click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io.")
+@click.option("--undo", type=int, metavar="ID", help="Let back in whom this erasure forgot ('erase list' has its ID).")
 @click.option("--dry-run", is_flag=True, help="Only show what is held.")
 @click.option("--yes", is_flag=True, help="Do not ask; take only what is certain.")
 @click.option("--json", "as_json", is_flag=True, help="For programs; does not ask either, so give --yes or --dry-run.")
 @click.pass_context
-def erase(ctx: click.Context, /, gone_at_vendor: bool, dry_run: bool, yes: bool, as_json: bool, **named: Any) -> None:
+def erase(  # each parameter is an option of the command
+    ctx: click.Context,
+    /,
+    gone_at_vendor: bool,
+    undo: int | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    **named: Any,
+) -> None:
     """Forget a person: show what is held of them at every vendor, ask, then remove all of it for good.
 
     Any of the options is enough: the others are found. What is only probable, such as somebody else with the same
@@ -32,6 +42,11 @@ def erase(ctx: click.Context, /, gone_at_vendor: bool, dry_run: bool, yes: bool,
     if ctx.invoked_subcommand is not None:
         return
     app: App = ctx.obj
+    if undo is not None:
+        if gone_at_vendor or any(named.values()):
+            raise ConfigError("Give --undo alone: it lets back in whom that erasure forgot.")
+        _undo(app, undo, yes=yes, as_json=as_json)
+        return
     if gone_at_vendor and any(named.values()):
         raise ConfigError("Give either --gone-at-vendor or whom to forget, not both.")
     if as_json and not (yes or dry_run):
@@ -71,6 +86,7 @@ def list_(app: App, as_json: bool) -> None:
             [
                 str(row["id"]),
                 row["begun_at"],
+                row["undone_at"] or "",
                 row["why"],
                 row["rows"],
                 row["files"],
@@ -78,12 +94,25 @@ def list_(app: App, as_json: bool) -> None:
             ]
             for row in rows
         ]
-        print_table(["id", "begun at", "why", "rows", "files", "tables"], cells)
+        print_table(["id", "begun at", "undone at", "why", "rows", "files", "tables"], cells)
         for row in open_ones:
             app.say(f"Erasure {row['id']} did not end: forget that person again.")
     else:
         app.say("Nobody was forgotten yet.")
     finish(bool(open_ones))
+
+
+def _undo(app: App, number: int, *, yes: bool, as_json: bool) -> None:
+    if not (yes or as_json):
+        click.confirm("Let these people back in, with the next files and deliveries?", abort=True, err=True)
+    result = app.operate("undo-erasure", {"id": number}, lambda _: None)
+    if as_json:
+        print_json(result)
+    else:
+        app.say(
+            f"Erasure {number} is undone: {result['identifiers']:,} identifiers are kept out no more. What was removed "
+            "stays removed; what comes in from now on is kept."
+        )
 
 
 def _gone(archive: Archive) -> list[frozenset[Identifier]]:

@@ -86,5 +86,7 @@ def _show(app: App, files: list[dict[str, Any]]) -> None:
     for file in files:
         if file["differing"]:
             click.echo(differs(file["name"], file["differing"], file["name"]), err=True)
+    if left_out := sum(file["suppressed"] for file in files):
+        app.say(f"{left_out:,} rows were left out, being about people who were erased.")
     if any(file["rejected"] and file["state"] == "merged" for file in files):
         click.echo("'promptsync rejects list' shows the rows that could not be merged.", err=True)

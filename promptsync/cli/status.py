@@ -76,6 +76,10 @@ def _show(found: Status, runs: bool) -> None:
     waiting = [f"{count:,} {words}" for count, words in states if count]
     if waiting:
         click.echo(f"  {', '.join(waiting)}.")
+    left_out = found.suppressed
+    if left_out.last_at:
+        what = f"{left_out.rows:,} rows of files and {left_out.deliveries:,} deliveries, in whole or in part"
+        click.echo(f"Left out, being about erased people: {what}; the last at {left_out.last_at}.")
     lagging = {table: lag for table, lag in found.search_lag.items() if lag}
     if lagging:
         click.echo(f"Search lags behind by {', '.join(f'{lag:,} rows of {table}' for table, lag in lagging.items())}.")

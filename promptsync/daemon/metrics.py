@@ -79,6 +79,12 @@ def status_metrics(status: Status) -> Iterator[Metric]:
     yield rows
     yield GaugeMetricFamily("promptsync_files_held", "Files that wait for a person", len(status.held))
     yield GaugeMetricFamily("promptsync_rejects", "Rejected rows and deliveries", sum(status.rejects.values()))
+    left_out = CounterMetricFamily(
+        "promptsync_suppressed", "Rows of files and deliveries left out, being about erased people", labels=["what"]
+    )
+    left_out.add_metric(["rows"], status.suppressed.rows)
+    left_out.add_metric(["deliveries"], status.suppressed.deliveries)
+    yield left_out
     yield GaugeMetricFamily("promptsync_plugins_paused", "Plugins that are paused", len(status.plugins))
     yield GaugeMetricFamily("promptsync_problems", "What needs a person; 0 means fresh", len(status.problems))
 

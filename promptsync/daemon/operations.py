@@ -23,6 +23,7 @@ from promptsync.model import FilledBy, Identity
 from promptsync.model.file_name import ExportName, FileName
 from promptsync.model.person import Identifier
 from promptsync.people.erase import erase
+from promptsync.people.forgotten import remembering, undo
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import FetchOptions
 from promptsync.store import jobs, ledger, rejects
@@ -208,7 +209,13 @@ def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 def erase_people(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Forget people: ``starts``, identifiers of each as [kind, value], and ``why``. Emits ``progress``."""
     starts = [frozenset(Identifier(Identity(kind), value) for kind, value in start) for start in params["starts"]]
-    return erase(engine, starts, params["why"], progress=lambda *step: emit({"progress": list(step)}))
+    progress = lambda *step: emit({"progress": list(step)})  # noqa: E731
+    return erase(engine, starts, params["why"], remembering(engine.mirror), progress)
+
+
+def undo_erasure(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
+    """Let back in whom the erasure ``id`` forgot."""
+    return {"id": params["id"], "identifiers": undo(engine, params["id"])}
 
 
 def retention(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
@@ -246,6 +253,7 @@ OPERATIONS: dict[str, Operation] = {
     "resume-exports": resume_exports,
     "newest-exports": newest_exports,
     "erase": erase_people,
+    "undo-erasure": undo_erasure,
     "retention": retention,
     "plugins": plugins,
 }

@@ -36,7 +36,7 @@ from promptsync.model.file_name import OWN_MARK
 from promptsync.places.entries import look_through, printable
 from promptsync.plugins.loading import Extensions
 from promptsync.store import ledger
-from promptsync.store.inbox import count_left_out, import_event
+from promptsync.store.inbox import import_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.search import SearchEntry
 from promptsync.store.slices import Progress
@@ -120,7 +120,6 @@ class Engine:
 
         def store(connection: sqlite3.Connection) -> int:
             allowed = [self.suppression.delivery(delivery) for delivery in deliveries]
-            count_left_out(connection, deliveries, allowed, self.clock())
             return sum(import_event(connection, delivery) for delivery in allowed)
 
         new = self.mirror.writer.run(store)
@@ -249,7 +248,7 @@ class Engine:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Load no file meanwhile: what is being loaded is finished first. Deliveries are stored and applied."""
-        with self.plugins.decoded.paused(), self.loader.paused():
+        with self.plugins.decoded.paused(), self.exports.paused(), self.loader.paused():
             yield
 
     def _touched(self, merged: Merged) -> None:

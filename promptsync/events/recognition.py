@@ -24,7 +24,8 @@ from promptsync.model import Identity, Schema, Table
 from promptsync.model.delivery import Delivery
 from promptsync.model.person import Identifier, identifier, identifiers_in, mentioned
 from promptsync.model.table import IDENTIFIED_BY
-from promptsync.store.forgotten import ADDRESS, Forgotten, Places
+from promptsync.store.erased import ADDRESS, ErasedList
+from promptsync.store.forgotten import Forgotten, Places
 
 KEPT_FIELDS: Final = ("orgId", "timestamp")
 """What is kept of a delivery that is about nobody else."""
@@ -59,7 +60,7 @@ class Watched:
         return any(row.get(name) is not None and forgotten.has(table, str(row[name])) for name, table in self.links)
 
 
-def has(forgotten: Forgotten, one: Identifier) -> bool:
+def has(forgotten: Forgotten | ErasedList, one: Identifier) -> bool:
     """Whether an identifier is on the list."""
     return forgotten.has(one.kind.value, one.value)
 
@@ -102,8 +103,8 @@ class Records:
 class Recogniser:
     """Tells what is about the people of a list."""
 
-    def __init__(self, schema: Schema, forgotten: Forgotten) -> None:
-        self._forgotten = forgotten
+    def __init__(self, schema: Schema, people: ErasedList) -> None:
+        self._forgotten = Forgotten(people)
         self._watched = watched(schema)
 
     def rows(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -174,11 +175,11 @@ class Recogniser:
             body = None
         if not isinstance(body, dict):  # nothing is read of it, but it would be kept as it is
             named = any(one in people for one in mentioned(delivery.body))
-            return replace(delivery, body="", suppressed=True) if named else delivery
+            return replace(delivery, body="", cut=True, suppressed=True) if named else delivery
         places = mentions(body).concerning(people, records)
         if places is None:
-            return replace(delivery, body=text_of(envelope(body)), suppressed=True)
-        return replace(delivery, body=text_of(without(body, places))) if places else delivery
+            return replace(delivery, body=text_of(envelope(body)), cut=True, suppressed=True)
+        return replace(delivery, body=text_of(without(body, places)), cut=True) if places else delivery
 
 
 def envelope(body: Mapping[str, Any]) -> dict[str, Any]:

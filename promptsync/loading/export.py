@@ -9,7 +9,8 @@ import hashlib
 import shlex
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,13 @@ class ExportLoader:
         self._mirror, self._zone, self._guards, self._clock = mirror, zone, guards, clock
         self._limits = limits
         self._suppression = Suppression(mirror)
+        self._one_at_a_time = threading.RLock()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Load nothing meanwhile: what is being loaded is finished first."""
+        with self._one_at_a_time:
+            yield
 
     def load(
         self,
@@ -103,6 +111,16 @@ class ExportLoader:
         row = self._row(source)
         if source.vouched and not source.path.stat().st_size:
             return self._nothing(row, done)
+        with self._one_at_a_time:
+            return self._load(source, row, done, progress)
+
+    def _load(
+        self,
+        source: ExportSource,
+        row: Mapping[str, Any],
+        done: Callable[[sqlite3.Connection, int], None],
+        progress: Progress,
+    ) -> ExportReport:
         times = self._zone, source.requested_at
         file = source.rows.open(source.path, times, self._limits, vouched=source.vouched, accepted=source.accepted)
         path = self._mirror.folder / "staging" / f"export-{threading.get_ident()}.db"
@@ -120,7 +138,7 @@ class ExportLoader:
                 proof = file.prove(lambda rows: progress("reading", rows, 0), take)
                 if not source.accepted:
                     self._judge(source, proof)
-                load = _Proven(self._mirror, file, proof, row | {"suppressed": suppressed}, progress)
+                load = _Proven(self._mirror, file, proof, {**row, "suppressed": suppressed}, progress)
                 staged = load.stage(path, ordered)
             return load.merge(staged, done)
         finally:

@@ -14,8 +14,8 @@ class Delivery:
     ``path``: below the configured base path. ``body``: the exact text received. ``headers``: kept ones, no credentials.
     ``received_at``: microseconds since the epoch, UTC; 0 lets the inbox say when (an import keeps the line's own).
     ``type``: of its event, as whoever took it in read it from the path; "" if that is the path itself.
-    ``suppressed``: it was about nobody but people who were erased; ``body`` is what is kept of it. ``looked``: version
-    of the list of erased people by which it has been looked through.
+    ``cut``: what it said of people who were erased has been taken out; ``suppressed``: it said nothing else, and
+    ``body`` is what is kept of it. ``looked``: version of the list of them by which it has been looked through.
     """
 
     path: str
@@ -23,6 +23,7 @@ class Delivery:
     headers: dict[str, str] = field(default_factory=dict)
     received_at: int = 0
     type: str = ""
+    cut: bool = False
     suppressed: bool = False
     looked: int = -1
 

@@ -82,6 +82,8 @@ def identifier(kind: Identity, value: object) -> Identifier | None:
     text = str(value).strip()
     if not text:
         return None
+    if kind is Identity.QLARA and text.startswith("~"):
+        return None  # made from the row's other cells, as it has no id
     if kind is Identity.CONTACT:
         return Identifier(kind, text) if text.isdecimal() and text.strip("0") else None
     if kind in (Identity.PHONE, Identity.ADDRESS) and (number := phone(text)):

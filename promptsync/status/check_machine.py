@@ -13,6 +13,7 @@ from pathlib import Path
 
 from promptsync.errors import size_in_words, user_name
 from promptsync.plugins.declared import Finding, note, ok, problem
+from promptsync.store.erased import key_path
 from promptsync.store.owner import give_back, strangers
 
 LOW_DISK = 256 << 20
@@ -141,3 +142,6 @@ def check_files(config_file: Path, database: Path) -> Iterator[Finding]:
         yield check_private("mirror file", database, database.stat().st_mode & 0o777, "which holds personal data")
         yield check_companions(database)
         yield check_owner(database, user_name(database.stat().st_uid), strangers(database))
+    key = key_path(database)
+    if key.exists():
+        yield check_private("key of the erased", key, key.stat().st_mode & 0o777, "by which erased people are kept out")

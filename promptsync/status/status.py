@@ -24,7 +24,9 @@ from promptsync.status.wal import LogState, log_state
 from promptsync.store import jobs, overview, rejects, search
 from promptsync.store.changes import troubles
 from promptsync.store.deliveries import InboxState, inbox_state, undecided
+from promptsync.store.erased import Suppressed, key_problem, suppressed
 from promptsync.store.overview import ChangeSetState, change_set_states
+from promptsync.store.reading import path_of
 from promptsync.store.refusals import Oversized, RefusedDeliveries, oversized, refused
 from promptsync.store.repair import Future, dated_in_future
 from promptsync.vendors import own_mark
@@ -75,6 +77,8 @@ class Status:
     future: Future = field(default=Future())
     refused: tuple[RefusedDeliveries, ...] = field(default=())
     oversized: Oversized | None = None
+    suppressed: Suppressed = field(default=Suppressed())
+    key_problem: str | None = None
     problems: tuple[str, ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,6 +120,8 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         future=dated_in_future(connection, now),
         refused=tuple(refused(connection, now)),
         oversized=oversized(connection, now),
+        suppressed=suppressed(connection),
+        key_problem=key_problem(connection, path_of(connection)),
     )
     unchanging = frozenset(table.name for table in schema if table.unchanging)
     more = (
@@ -209,6 +215,8 @@ def _problems(status: Status, unchanging: Container[str]) -> Iterator[str]:
         yield f"{total:,} rejected rows or deliveries wait: 'promptsync rejects list' shows them."
     if status.events.failed:
         yield f"{status.events.failed:,} deliveries failed: 'promptsync events list --failed' shows them."
+    if status.key_problem:
+        yield status.key_problem
     if status.log.problem:
         yield status.log.problem
     if status.future.latest:

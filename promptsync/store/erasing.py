@@ -35,9 +35,14 @@ def finish(connection: sqlite3.Connection, number: int, at: str, tables: Mapping
     connection.execute(sql, (at, sum(tables.values()), json.dumps(dict(sorted(tables.items()))), files, number))
 
 
+def mark_undone(connection: sqlite3.Connection, number: int, at: str) -> None:
+    """Record that who was forgotten then is let back in. ``at``: ISO; the first time stays."""
+    connection.execute("UPDATE sync_erasure SET undone_at = ifnull(undone_at, ?) WHERE id = ?", (at, number))
+
+
 def erasures(connection: sqlite3.Connection) -> list[dict[str, Any]]:
     """Every erasure, newest first; ``tables`` as a mapping."""
-    sql = "SELECT id, begun_at, finished_at, why, rows, tables, files FROM sync_erasure ORDER BY id DESC"
+    sql = "SELECT id, begun_at, finished_at, undone_at, why, rows, tables, files FROM sync_erasure ORDER BY id DESC"
     return [row | {"tables": json.loads(row["tables"])} for row in as_dicts(connection.execute(sql))]
 
 

@@ -1,28 +1,22 @@
-"""Who is forgotten, in memory: is this an identifier of an erased person, and which cells of a column are?
+"""Which cells of a column are identifiers of erased people.
 
-Owns the keyed hash of an identifier and the sieve before it. Of each identifier the mirror keeps 16 bytes that nobody
-can make or test without the key, and two numbers of 32 bits, masked under the same key, by which all but about one
-cell in a million is passed over without hashing it: the high bits of an odd secret number times the cell, taken as a
-64-bit word. A whole number is its own word; that of a text is made of its first and last eight bytes, that of a number
-or address of its last eight digits, if it ends in so many. What is spelled in another way is hashed in any case.
+Owns the sieve: by the tags of the identifiers (erased.py) all but about one cell in a million is passed over without
+hashing it, and whole columns at a time. What is spelled in another way than usual is hashed in any case.
 
 Beside people's own identifiers (model/person.py) the keys of their rows can be forgotten, so that what only refers to
-such a row is recognised: their kind is the table's name. Pure: reads no table and no file.
+such a row is recognised: their kind is the table's name.
 """
 
-import hashlib
-import hmac
-from array import array
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from promptsync.store.erased import ADDRESS, TURN, WORD, ErasedList, group_of
 
 Mask = npt.NDArray[np.bool_]
 Places = npt.NDArray[np.int64]
@@ -30,107 +24,40 @@ Words = npt.NDArray[np.uint64]
 Cells: TypeAlias = "pa.Array[Any]"
 Test = Callable[[Any], bool]
 
-KEY_BYTES: Final = 32
-ADDRESS: Final = "address"
-"""What is asked of a column in which identifiers of any of these kinds may stand."""
-ADDRESSES: Final = frozenset({"phone", "e-mail", "account"})
-"""Kinds of identifiers that are sieved together, as they stand in the same columns."""
-_HASH, _TAG, _TAG_BITS = 16, 4, 32
+_TAG_BITS = 32
 _LEAST_BITS, _MOST_BITS = 16, 22
 _SPARSE = 10  # bits more than there are identifiers: of the rest one cell in 1,000 is looked up
-_WORD = 8
-_DIGITS_MOST = 20  # of a 64-bit number, its sign counted
-_ALL = (1 << 64) - 1
 
 
 def _each(byte: int) -> np.uint64:
-    return np.uint64(int(f"{byte:02x}" * _WORD, 16))
+    return np.uint64(int(f"{byte:02x}" * WORD, 16))
 
 
 _LOWER, _DIGITS, _SIXES, _HIGH, _TOP = map(_each, (0x20, 0x30, 0x06, 0xF0, 0x80))
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """What the key makes of identifiers. ``key``: 32 bytes."""
-
-    key: bytes
-    odd: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "odd", int.from_bytes(self._digest(b"sieve", 8), "little") | 1)
-
-    def hash(self, kind: str, value: str) -> bytes:
-        """What the mirror keeps of an identifier in its one spelling: sixteen bytes, then its two tags, masked."""
-        exact = self._exact(kind, value)
-        words = text_word(value, address=kind in ADDRESSES), int_word(value)
-        tags = b"".join((word * self.odd & _ALL).to_bytes(_WORD, "little")[-_TAG:] for word in words)
-        return exact + self._masked(exact, tags)
-
-    def tags(self, kept: bytes) -> tuple[int, int]:
-        """The two tags of what the mirror keeps: of the value as a text, and as a whole number."""
-        plain = self._masked(kept[:_HASH], kept[_HASH:])
-        return int.from_bytes(plain[:_TAG], "little"), int.from_bytes(plain[_TAG:], "little")
-
-    def number(self, kind: str, value: str) -> int:
-        """The first eight of the sixteen bytes, by which an identifier is looked up."""
-        return number_of(self._exact(kind, value))
-
-    def probe(self) -> str:
-        """What tells this key from another, in hexadecimal digits; says nothing about the key."""
-        return self._digest(b"which key", _HASH).hex()
-
-    def _exact(self, kind: str, value: str) -> bytes:
-        return self._digest(f"{kind}\0{value}".encode("utf-8", "surrogatepass"), _HASH)
-
-    def _masked(self, exact: bytes, tags: bytes) -> bytes:
-        return bytes(a ^ b for a, b in zip(tags, self._digest(b"mask" + exact, 2 * _TAG), strict=True))
-
-    def _digest(self, text: bytes, size: int) -> bytes:
-        return hashlib.blake2b(text, key=self.key, digest_size=size, person=b"forgotten").digest()
-
-
-def number_of(kept: bytes) -> int:
-    """The number by which what the mirror keeps is looked up."""
-    return int.from_bytes(kept[:8], "little")
-
-
-def same_key(one: str, other: str) -> bool:
-    """Whether two probes are of the same key."""
-    return hmac.compare_digest(one, other)
-
-
 class Forgotten:
-    """The identifiers of erased people. ``kept``: (kind, hash) as the mirror has them; ``secret``: None if the key is
-    lost, so that nobody is recognised. ``version``: grows with each list."""
+    """The list with its sieves, by which whole columns are looked through."""
 
-    def __init__(self, kept: Iterable[tuple[str, bytes]] = (), secret: Secret | None = None, version: int = 0) -> None:
-        self.version = version
-        self._secret = secret
-        rows = list(kept) if secret else []
-        self._kinds = frozenset(kind for kind, _ in rows)
-        self._numbers = array("Q", sorted(number_of(hash_) for _, hash_ in rows))
-        self._sieves = _sieves(rows, secret) if secret else {}
-
-    def __bool__(self) -> bool:
-        return bool(self._numbers)
+    def __init__(self, people: ErasedList) -> None:
+        self._people = people
+        odd = people.odd
+        self._sieves = {
+            kind: _Sieves(_sieve(texts, odd), _sieve(whole, odd)) for kind, (texts, whole) in people.tags.items()
+        }
 
     def has(self, kind: str, value: str) -> bool:
-        """Whether an identifier in its one spelling is one of them."""
-        if self._secret is None or kind not in self._kinds:
-            return False
-        number = self._secret.number(kind, value)
-        place = bisect_left(self._numbers, number)
-        return place < len(self._numbers) and self._numbers[place] == number
+        """As ErasedList has it."""
+        return self._people.has(kind, value)
 
     def knows(self, kind: str) -> bool:
         """Whether there is one of this kind, or of any that a column of numbers and addresses may hold."""
-        return _group(kind) in self._sieves
+        return group_of(kind) in self._sieves
 
     def among(self, kind: str, cells: Cells, test: Test) -> Places:
         """The places of the cells that pass the ``test``, which only few have to undergo: it must be true of none but
         what ``has``."""
-        sieve = self._sieves.get(_group(kind))
+        sieve = self._sieves.get(group_of(kind))
         if sieve is None or not len(cells):
             return np.zeros(0, np.int64)
         if pa.types.is_integer(cells.type):
@@ -139,7 +66,7 @@ class Forgotten:
                 whole.to_numpy(zero_copy_only=False).astype(np.int64, copy=False).view(np.uint64)
             )
         else:
-            some = _texts_passed(sieve.texts, cells, address=_group(kind) == ADDRESS)
+            some = _texts_passed(sieve.texts, cells, address=group_of(kind) == ADDRESS)
         if not len(some):
             return some
         found = _some(cells, some)
@@ -150,10 +77,6 @@ class Forgotten:
 
 def _some(cells: Cells, places: Places) -> Cells:
     return cells.take(pa.array(places, pa.int64()))
-
-
-def _group(kind: str) -> str:
-    return ADDRESS if kind in ADDRESSES else kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,38 +106,18 @@ class _Sieves:
     numbers: _Sieve
 
 
-def _sieves(rows: Iterable[tuple[str, bytes]], secret: Secret) -> dict[str, _Sieves]:
-    tags: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for kind, kept in rows:
-        tags[_group(kind)].append(secret.tags(kept))
-    return {kind: _Sieves(*(_sieve(some, secret) for some in zip(*both, strict=True))) for kind, both in tags.items()}
-
-
-def _sieve(tags: Iterable[int], secret: Secret) -> _Sieve:
-    known = np.unique(np.fromiter(tags, np.uint64))
+def _sieve(tags: Sequence[int], odd: int) -> _Sieve:
+    known = np.unique(np.array(tags, np.uint64))
     bits = min(max(len(known).bit_length() + _SPARSE, _LEAST_BITS), _MOST_BITS)
     table = np.zeros(1 << bits, bool)
     table[known >> np.uint64(_TAG_BITS - bits)] = True
-    return _Sieve(np.uint64(secret.odd), known, table)
-
-
-def int_word(value: str) -> int:
-    """The word of a whole number of 64 bits; 0 of any other text."""
-    usual = value.removeprefix("-").isdecimal() and value.isascii() and len(value) <= _DIGITS_MOST
-    return int(value) & _ALL if usual else 0
-
-
-def text_word(value: str, *, address: bool) -> int:
-    """The word of a text. ``address``: of a number or an address."""
-    raw = value.encode("utf-8", "surrogatepass").rjust(_WORD, b"0")
-    first, last = (np.frombuffer(part, "<u8") for part in (raw[:_WORD], raw[-_WORD:]))
-    return int(last[0] if address and _are_digits(last)[0] else _folded(first, last)[0])
+    return _Sieve(np.uint64(odd), known, table)
 
 
 def _folded(first: Words, last: Words) -> Words:
     """The word of texts that begin and end with these bytes, in whichever letters."""
     lower = last | _LOWER
-    return (first | _LOWER) ^ (lower << np.uint64(29) | lower >> np.uint64(35))
+    return (first | _LOWER) ^ (lower << np.uint64(TURN) | lower >> np.uint64(64 - TURN))
 
 
 def _are_digits(word: Words) -> Mask:
@@ -227,11 +130,11 @@ def _texts_passed(sieve: _Sieve, cells: Cells, *, address: bool) -> Places:
     if not pa.types.is_string(cells.type):
         cells = cells.cast(pa.string())
     starts, ends, data = _bounds(cells)
-    long = ends - starts >= _WORD
+    long = ends - starts >= WORD
     if long.all():
         return _long_passed(sieve, (starts, ends, data), address=address)
     usual, short = np.flatnonzero(long), np.flatnonzero(~long & (ends > starts))
-    padded: Cells = pc.ascii_lpad(pc.utf8_trim_whitespace(_some(cells, short)), _WORD, "0")
+    padded: Cells = pc.ascii_lpad(pc.utf8_trim_whitespace(_some(cells, short)), WORD, "0")
     return np.sort(
         np.concatenate(
             [
@@ -261,8 +164,8 @@ def _long_passed(sieve: _Sieve, texts: Bounds, *, address: bool) -> Places:
     starts, ends, data = texts
     if not len(starts):
         return np.zeros(0, np.int64)
-    words: Words = np.ndarray((data.nbytes - _WORD + 1,), "<u8", data, strides=(1,))
-    last = words[ends - _WORD]
+    words: Words = np.ndarray((data.nbytes - WORD + 1,), "<u8", data, strides=(1,))
+    last = words[ends - WORD]
     if not address:
         return _others_passed(sieve, words[starts], last, address=False)
     digits = _are_digits(last)

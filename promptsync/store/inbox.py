@@ -168,7 +168,7 @@ class Inbox:
         allowed = [self._door(delivery) for delivery in batch]
         numbered = enumerate(zip(allowed, received, strict=True), first)
         connection.executemany(_INSERT, [(n, *_cells(one, one.received_at or at)) for n, (one, at) in numbered])
-        count_left_out(connection, batch, allowed, now)
+        note_suppressed(connection, now, deliveries=sum(one.cut for one in allowed))
         self._crowd = len(batch)
         return list(range(first, first + len(batch)))
 
@@ -190,18 +190,11 @@ def receipts(connection: sqlite3.Connection, now: int, wanted: int) -> range:
     return range(first, first + wanted)
 
 
-def count_left_out(
-    connection: sqlite3.Connection, came: Iterable[Delivery], allowed: Iterable[Delivery], now: int
-) -> None:
-    """Count the deliveries of which something was left out at the door. ``now``: microseconds."""
-    changed = sum(one.body is not other.body for one, other in zip(came, allowed, strict=True))
-    note_suppressed(connection, now, deliveries=changed)
-
-
 def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at: int) -> int:
     """Write one delivery, which has come through the door, into the inbox; pending unless nothing is left to apply.
     Inside the caller's transaction. Returns its id."""
     number = connection.execute(_NEXT).fetchone()[0]
+    note_suppressed(connection, received_at, deliveries=int(delivery.cut))
     return connection.execute(_INSERT, (number, *_cells(delivery, received_at))).lastrowid or 0
 
 

@@ -19,8 +19,7 @@ from promptsync.merge.sql import quote
 from promptsync.model import Role, Schema
 from promptsync.store import day_count
 from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
-from promptsync.store.erased import load_forgotten
-from promptsync.store.forgotten import Forgotten
+from promptsync.store.erased import ErasedList, load_list
 from promptsync.store.migrations import migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
 from promptsync.store.swept import Swept
@@ -47,7 +46,7 @@ class Mirror:
         self.schema = schema
         self.snapshots = AppliedSnapshots()
         self.swept = Swept(schema)
-        self.forgotten = Forgotten()
+        self.forgotten = ErasedList()
         self._layouts: dict[str, Layout] = {}
         self._revision = 0
         self._readers: deque[sqlite3.Connection] = deque()
@@ -84,7 +83,7 @@ class Mirror:
 
     def adopt_forgotten(self, connection: sqlite3.Connection) -> None:
         """From now on leave out whoever is on the list of erased people, as it has been committed."""
-        self.forgotten = load_forgotten(connection, self.path, self.forgotten.version + 1)
+        self.forgotten = load_list(connection, self.path, self.forgotten.version + 1)
 
     def next_revision(self, connection: sqlite3.Connection) -> int:
         """A new revision, recorded in the same transaction as what it marks."""

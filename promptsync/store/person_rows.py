@@ -100,6 +100,13 @@ def of_events(connection: sqlite3.Connection, table: Table, events: Iterable[int
         yield from as_dicts(connection.execute(sql, (json.dumps(some),)))
 
 
+def identifying(connection: sqlite3.Connection, table: Table) -> Iterator[Row]:
+    """Every row of a table, without the columns that say nothing of whose it is."""
+    conditions = [column.only_if[0] for column in table.identifying if column.only_if is not None]
+    wanted = dict.fromkeys([*(column.name for column in table.identifying), *conditions])
+    return as_dicts(connection.execute(f"SELECT {names(wanted)} FROM {quote(table.name)}"))
+
+
 def deliveries(connection: sqlite3.Connection, limit: int = 2_000) -> Iterator[tuple[int, str, str, str]]:
     """Every delivery, oldest first: number, type, time of receipt, body. Some at a time, so that no reading is long."""
     after = 0

@@ -19,10 +19,12 @@ OURS = "an organization's own number, address or account, or its own team's"
 COUNT = "a number of people, not one of them"
 KIND = "a kind, not an identifier"
 OF_ROW = "content of a row that belongs to whom its other columns name"
+HASHED = "a hash that says nothing without a key that is elsewhere"
 BOOKKEEPING = "promptsync's own record, which names no person"
 RAW = "as it came; looked through word by word"
 
 REASONS: dict[str, str] = {
+    "sync_erased.hash": HASHED,
     **dict.fromkeys(("opt_out.org_phone", "opt_in.org_phone", "message.org_phone", "channel.channel_key"), OURS),
     **dict.fromkeys(("message.team_member_id", "message.user_type", "conversation_change.team_member_id"), OURS),
     **dict.fromkeys(("agent_activity.team_member_id", "notification.team_member_id", "notification.sent_to"), OURS),

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.store import erased
-from promptsync.store.forgotten import ADDRESS, Forgotten, Secret
+from promptsync.store.erased import ADDRESS, ErasedList, Secret
+from promptsync.store.forgotten import Forgotten
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 
@@ -24,7 +25,7 @@ def _phone(text: str) -> str:
 
 
 def _listed(values: set[tuple[str, str]]) -> Forgotten:
-    return Forgotten([(kind, SECRET.hash(kind, value)) for kind, value in values], SECRET)
+    return Forgotten(ErasedList([(kind, SECRET.hash(kind, value)) for kind, value in values], SECRET))
 
 
 _PHONES = st.from_regex(r"\+?[0-9]{8,15}", fullmatch=True)
@@ -91,8 +92,8 @@ def test_only_the_few_that_the_sieve_lets_pass_are_hashed() -> None:
 
 
 def test_an_empty_list_looks_at_nothing() -> None:
-    forgotten = Forgotten()
-    assert not forgotten
+    assert not ErasedList()
+    forgotten = Forgotten(ErasedList())
     assert not forgotten.knows(ADDRESS)
     assert not len(forgotten.among("contact", pa.array([1]), lambda _: True))
 

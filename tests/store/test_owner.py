@@ -43,6 +43,7 @@ def place() -> Iterator[Path]:
             "[webhook]\nport = 0\nhost = '127.0.0.1'\nallow_unauthenticated = true\n"
         )
         folder.chmod(0o755)
+        (folder / "promptsync.toml").chmod(0o644)
         for made in ("data", "drop"):
             (folder / made).mkdir()
         Mirror(folder / "data/mirror.db", declared_schema()).close()

@@ -7,7 +7,7 @@ threads and commands. What happens to a job is said in vendors/qlara/jobs.py and
 import asyncio
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -58,6 +58,10 @@ class Exports:
         self.files = ExportFiles(mirror, self._loader, self._profile, clock)
         self._stopping = stopping
         self._running = threading.Lock()
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Load no export meanwhile: what is being loaded is finished first."""
+        return self._loader.paused()
 
     def request(self, kind_name: str, params: Mapping[str, Any]) -> list[int]:
         """Put jobs on record, one for each slice of a long range; returns their ids. Nothing is sent yet.
