@@ -6,11 +6,22 @@ Owns which of a vendor's words mean what; of a word that is not known, the vendo
 from typing import Any, Final
 
 from promptsync.browse.cells import clean
+from promptsync.browse.failures import failure
 from promptsync.browse.words import Words
 
 _CAME: Final = ("clicked", "converted", "opened", "delivered", "sent", "unknown")
-_WENT_WRONG: Final = ("bounced", "failed", "undeliverable", "dropped", "suppressed", "spammed", "unsubscribed")
+_WENT_WRONG: Final = (
+    "bounced",
+    "failed",
+    "expired",
+    "undeliverable",
+    "dropped",
+    "suppressed",
+    "spammed",
+    "unsubscribed",
+)
 _STATES: Final = {"DELIVERED": "delivered", "SENT": "sent", "UNKNOWN": "unknown", "READ": "opened"}
+_FAILED: Final = {"ERROR": "failed", "EXPIRED": "expired"}
 _FROM_THEM: Final = ("in", "mo", "rec")
 _LONGEST: Final = 200
 
@@ -27,7 +38,7 @@ def said(words: Words, row: dict[str, Any]) -> dict[str, Any]:
         "kind": "in" if _is_from_them(row) else "out",
         "sort": words.say(sort) if sort in words else type_[:20],
         "went_wrong": words.say(f"person.came.{wrong}") if wrong else "",
-        "reason": " ".join(clean(came.get(wrong)).split())[:_LONGEST],
+        "reason": _reason(words, came.get(wrong)),
         "outcome": words.say(f"person.came.{outcome}") if outcome else "",
         "campaign": clean(row.get("campaign")).strip(),
         "campaign_id": row.get("campaign_id"),
@@ -40,9 +51,17 @@ def _is_from_them(row: dict[str, Any]) -> bool:
     return row["source"] == "replied" or clean(row.get("direction")).casefold().startswith(_FROM_THEM)
 
 
+def _reason(words: Words, told: str | None) -> str:
+    """Why one did not arrive: what a carrier's code means, or the vendor's own words."""
+    plain = " ".join(clean(told).split())[:_LONGEST]
+    return str(failure(words, plain, None)) if f"failures.{plain}.why" in words else plain
+
+
 def _state(row: dict[str, Any]) -> dict[str, str | None]:
     """What Qlara's word for the state means, with the reason."""
     state = clean(row.get("status")).strip().upper()
     if not state:
         return {}
-    return {_STATES[state]: None} if state in _STATES else {"failed": row["error"] or row["status"]}
+    if state in _STATES:
+        return {_STATES[state]: None}
+    return {_FAILED[state]: row["error"]} if state in _FAILED else {"failed": row["error"] or row["status"]}
