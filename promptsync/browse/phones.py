@@ -42,13 +42,13 @@ def shown(text: str | None) -> str:
 def e164(text: str | None, region: str | None = None) -> str | None:
     """A number as E.164 has it, however it is written; None of anything else. ``region``: of numbers without country.
 
-    >>> e164("(415) 555-0123", "US"), e164("0039 347 123 4567"), e164("393471234567", "US"), e164("415 555 0123")
+    >>> e164("(415) 555-0123", "US"), e164("0039 347 123 4567"), e164("39 347 1234567", "US"), e164("415 555 0123")
     ('+14155550123', '+393471234567', '+393471234567', None)
     """
     plain = re.sub(r"^00", "+", (text or "").strip())
     tries = [(plain, region)]
-    if re.fullmatch(r"[1-9][0-9]{10,14}", plain):
-        tries.append((f"+{plain}", None))
+    if re.fullmatch(r"[1-9][0-9]{10,14}", digits := re.sub(r"[\s().-]", "", plain)):
+        tries.append((f"+{digits}", None))
     for spelled, where in tries if len(plain) <= _LONGEST else ():
         try:
             number = phonenumbers.parse(spelled, where)
