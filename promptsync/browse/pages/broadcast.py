@@ -87,6 +87,8 @@ def _report(visit: Visit, row: Row) -> dict[str, Any]:
             _Part(visit.say("broadcast.on_its_way" if row["num_sent"] is None else "broadcast.rest"), rest, "", "off")
         )
     reached = next((part.n for part in parts if part.which == "reached"), 0)
+    replied = ask_people.repliers(reader, row["id"]) + len(came.live) if here else told["replied"] or 0
+    answered = ask_people.repliers_reached(reader, row["id"], list(came.live)) if here else replied
     return {
         "row": row,
         "start": _start(row),
@@ -94,7 +96,8 @@ def _report(visit: Visit, row: Row) -> dict[str, Any]:
         "parts": parts,
         "sound": rest >= 0,
         "reached": reached,
-        "replied": ask_people.repliers(reader, row["id"]) + len(came.live) if here else told["replied"] or 0,
+        "replied": replied,
+        "silent": reached - answered,
         "outs": len(came.outs) if here else row["num_opt_outs"] or 0,
         "here": here,
         "differs": here

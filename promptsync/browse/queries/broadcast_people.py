@@ -78,6 +78,18 @@ def repliers(reader: Reader, id_: int) -> int:
     return found
 
 
+def repliers_reached(reader: Reader, id_: int, known: list[int]) -> int:
+    """How many of those who replied had got it: some reply to what did not arrive, by another way. ``known``: live
+    repliers."""
+    sql = (
+        "SELECT count(*) FROM (SELECT DISTINCT contact_id FROM message WHERE broadcast_id = :id AND is_outgoing = 0 "
+        "UNION SELECT value FROM json_each(:known)) r WHERE EXISTS (SELECT 1 FROM message m WHERE m.broadcast_id = :id "
+        "AND m.is_outgoing = 1 AND m.contact_id = r.contact_id AND m.is_successful = 1)"
+    )
+    found: int = reader.value(sql, id=id_, known=json.dumps(known))
+    return found
+
+
 def live_replies(reader: Reader, id_: int, since: str, until: str) -> dict[int, str]:
     """Who replied since the last export, and when first: ``until`` is 72 hours after it was sent."""
     sql = (
