@@ -1,18 +1,20 @@
 """``promptsync erase``: forget a person, for good."""
 
+import mmap
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
-from promptsync.cli.person import chosen, described, in_words, looking, naming, print_counts
-from promptsync.errors import ConfigError
+from promptsync.cli.person import chosen, described, doubts_of, looking, naming, print_counts
+from promptsync.daemon.client import daemon_runs
+from promptsync.errors import ConfigError, Unavailable
 from promptsync.model import Identity
 from promptsync.model.person import Identifier
 from promptsync.people.find import Archive, Doubt
 from promptsync.people.held import Held, held_of
-from promptsync.store.erasing import erasures
+from promptsync.store.erasing import erasures, still_said
 from promptsync.store.person_rows import gone_at_vendor
 
 
@@ -20,20 +22,12 @@ from promptsync.store.person_rows import gone_at_vendor
 @naming
 @click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io.")
 @click.option("--undo", type=int, metavar="ID", help="Let back in whom this erasure forgot ('erase list' has its ID).")
+@click.option("--compact", is_flag=True, help="Only write the mirror's file anew, while no daemon runs.")
 @click.option("--dry-run", is_flag=True, help="Only show what is held.")
 @click.option("--yes", is_flag=True, help="Do not ask; take only what is certain.")
 @click.option("--json", "as_json", is_flag=True, help="For programs; does not ask either, so give --yes or --dry-run.")
 @click.pass_context
-def erase(  # each parameter is an option of the command
-    ctx: click.Context,
-    /,
-    gone_at_vendor: bool,
-    undo: int | None,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    **named: Any,
-) -> None:
+def erase(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, **named: Any) -> None:
     """Forget a person: show what is held of them at every vendor, ask, then remove all of it for good.
 
     Any of the options is enough: the others are found. What is only probable, such as somebody else with the same
@@ -42,20 +36,21 @@ def erase(  # each parameter is an option of the command
     if ctx.invoked_subcommand is not None:
         return
     app: App = ctx.obj
+    gone_at_vendor, compact, undo = named.pop("gone_at_vendor"), named.pop("compact"), named.pop("undo")
+    if gone_at_vendor + compact + (undo is not None) + any(named.values()) > 1:
+        raise ConfigError("Give one of --gone-at-vendor, --compact, --undo and whom to forget.")
+    if compact:
+        _compact(app, as_json=as_json)
     if undo is not None:
-        if gone_at_vendor or any(named.values()):
-            raise ConfigError("Give --undo alone: it lets back in whom that erasure forgot.")
         _undo(app, undo, yes=yes, as_json=as_json)
         return
-    if gone_at_vendor and any(named.values()):
-        raise ConfigError("Give either --gone-at-vendor or whom to forget, not both.")
     if as_json and not (yes or dry_run):
         raise ConfigError("With --json nobody is asked: give --yes or --dry-run too.")
     ask = not (yes or dry_run)
     with looking(app) as archive:
         starts = _gone(archive) if gone_at_vendor else [chosen(archive, named)]
         held = _settled(archive, starts, ask=ask and not gone_at_vendor)
-        doubts = [in_words(archive, doubt) for doubt in held.person.doubts]
+        doubts = doubts_of(archive, held)
         if not as_json and held:
             print_counts(app, archive, held)
     if not as_json:
@@ -68,6 +63,10 @@ def erase(  # each parameter is an option of the command
     params = {"starts": [[[i.kind.value, i.value] for i in start] for start in starts]}
     with app.progress() as progress:
         result = app.operate("erase", params | {"why": "gone" if gone_at_vendor else "asked"}, progress.show)
+    result["remains"] = _remains(app, held)
+    if result["remains"] and not daemon_runs(app.config.mirror.database):
+        result["log_emptied"] = _rewritten(app)
+        result["remains"] = _remains(app, held)
     _say_done(app, result, doubts, as_json=as_json)
 
 
@@ -166,4 +165,45 @@ def _say_done(app: App, result: dict[str, Any], doubts: list[str], *, as_json: b
             app.say(f"{one['file']} was removed, since {one['why']}.")
         if not result["log_emptied"]:
             app.say("A reader keeps the write-ahead log from being emptied; that is done as soon as it has ended.")
-    finish(bool(doubts) or not result["log_emptied"])
+        if result["remains"]:
+            app.say(
+                "Bytes of them are still in the mirror's file, where no query reads them. They go when it is written "
+                "anew: stop the daemon, then run 'promptsync erase --compact'."
+            )
+    finish(bool(doubts) or result["remains"] or not result["log_emptied"])
+
+
+def _compact(app: App, *, as_json: bool) -> NoReturn:
+    if daemon_runs(app.config.mirror.database):
+        raise Unavailable("A daemon holds the mirror; stop it, then run 'promptsync erase --compact' again.")
+    emptied = _rewritten(app)
+    if as_json:
+        print_json({"log_emptied": emptied})
+    else:
+        app.say("The mirror's file was written anew.")
+    finish(not emptied)
+
+
+def _rewritten(app: App) -> bool:
+    return bool(app.operate("compact", {}, lambda _: None)["log_emptied"])
+
+
+def _remains(app: App, held: Held) -> bool:
+    """Whether the mirror's file still has bytes of the person, though no row says them.
+
+    SQLite moves rows from page to page and leaves copies behind. Reading the file is for this process alone, which has
+    it open in no other way.
+    """
+    database = app.config.mirror.database
+    with looking(app) as archive:
+        traces = held.traces()
+        others = still_said(archive.connection, archive.schema, traces)
+        sought = [text for text in traces if text not in others]
+    found = False
+    for path in (database, database.with_name(f"{database.name}-wal")):
+        try:
+            with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+                found = found or any(content.find(text.encode()) >= 0 for text in sought)
+        except (OSError, ValueError):  # no log, an empty one, or one that is not ours to read
+            continue
+    return found

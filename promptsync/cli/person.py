@@ -16,7 +16,7 @@ from promptsync.model.person import Identifier
 from promptsync.people.find import Archive, Doubt, archive_of, start_of
 from promptsync.people.held import Held, as_text, held_of, plain
 from promptsync.plugins.declared import ReadOnly
-from promptsync.store.person_rows import stating
+from promptsync.store.person_rows import stating, undeclared
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,7 +49,7 @@ def person(app: App, /, folder: Path | None, as_json: bool, **named: tuple[str, 
     """
     with looking(app) as archive:
         held = held_of(archive, [chosen(archive, named)])
-        doubts = [in_words(archive, doubt) for doubt in held.person.doubts]
+        doubts = doubts_of(archive, held)
         if as_json:
             print_json(_as_document(held, doubts))
         elif folder is not None:
@@ -79,6 +79,14 @@ def chosen(archive: Archive, named: Mapping[str, tuple[str, ...]]) -> frozenset[
     if not found:
         raise ConfigError("Say whom: --contact ID, --phone P, or --customer ID.")
     return frozenset(found)
+
+
+def doubts_of(archive: Archive, held: Held) -> list[str]:
+    """What is left open, each a sentence: who else it may be, and what could not be looked at."""
+    found = [in_words(archive, doubt) for doubt in held.person.doubts]
+    if unknown := undeclared(archive.connection, archive.schema):
+        found.append(f"{', '.join(unknown)} were not looked at: enable the plugin whose they are, then ask again.")
+    return found
 
 
 def in_words(archive: Archive, doubt: Doubt) -> str:

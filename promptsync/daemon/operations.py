@@ -22,7 +22,7 @@ from promptsync.loading.files import LoadRequest
 from promptsync.model import FilledBy, Identity
 from promptsync.model.file_name import ExportName, FileName
 from promptsync.model.person import Identifier
-from promptsync.people.erase import erase
+from promptsync.people.erase import compact, erase
 from promptsync.people.forgotten import remembering, undo
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import FetchOptions
@@ -233,6 +233,11 @@ def retention(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     return {"parts": [asdict(part) for part in parts]}
 
 
+def compact_mirror(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
+    """Write the mirror's file anew. Only for a mirror that no daemon holds."""
+    return {"log_emptied": compact(engine)}
+
+
 def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
     """The plugins as they run here: where from, hooks, calls, failures, seconds."""
     return {"plugins": [plugin.as_dict() for plugin in engine.plugins.extensions.plugins]}
@@ -255,5 +260,6 @@ OPERATIONS: dict[str, Operation] = {
     "erase": erase_people,
     "undo-erasure": undo_erasure,
     "retention": retention,
+    "compact": compact_mirror,
     "plugins": plugins,
 }

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from promptsync.clock import iso_millis
 from promptsync.engine.engine import Engine
@@ -30,6 +30,8 @@ from promptsync.vendors.prompt.event_types import EVENT_TYPES
 Remember = Callable[[sqlite3.Connection, int, frozenset[Identifier], frozenset[tuple[str, int]]], object]
 """Gets the number of an erasure, the identifiers and the records of who is to be forgotten, before anything goes."""
 
+T = TypeVar("T")
+_SOME: Final = 20
 _AGAIN: Final = 3
 _APPLY_SECONDS: Final = 60.0
 _EMPTY_TRIES, _EMPTY_SECONDS = 20, 0.1
@@ -87,6 +89,13 @@ def erase(
     }
 
 
+def compact(engine: Engine) -> bool:
+    """Write the mirror's file anew, for nothing of who was forgotten to be left between its rows; deliveries wait for
+    it, so it is for a mirror that nobody else writes. Returns whether the write-ahead log is empty, too."""
+    engine.mirror.writer.run(erasing.rewrite, bare=True)
+    return _empty_log(engine)
+
+
 def _look(engine: Engine, starts: Sequence[Iterable[Identifier]]) -> Held:
     with engine.mirror.reading_apart() as connection:
         return held_of(_archive(engine, connection), starts)
@@ -111,17 +120,24 @@ class _Erasing:
         schema, rows = self._mirror.schema, held.person.rows
         for name, keyed in rows.items():
             self._rows(schema[name], list(keyed))
-        for start in range(0, len(held.deliveries), 20):
-            self._deliveries(held.deliveries[start : start + 20])
-        rejects = [row["id"] for row in held.rejects]
-        self.tables["sync_reject"] += self._mirror.writer.run(lambda c: erasing.delete_rejects(c, rejects))
+        self._in_parts(held.deliveries, self._deliveries)
+        self._in_parts([row["id"] for row in held.rejects], self._rejects)
         keys: Mapping[str, list[Key]] = {name: list(keyed) for name, keyed in rows.items()}
         self._mirror.writer.run(lambda c: erasing.delete_changes(c, keys))
-        what = needles(held.person)
-        self._mirror.writer.run(lambda c: erasing.blank_texts(c, schema, what))
+        with self._mirror.reading_apart() as connection:
+            cells = list(erasing.texts_with(connection, schema, needles(held.person)))
+        self._in_parts(cells, erasing.blank)
         for kept, table in held.files:
             self._file(held, kept, table)
         self.tables = +self.tables
+
+    def _rejects(self, connection: sqlite3.Connection, ids: Sequence[int]) -> None:
+        self.tables["sync_reject"] += erasing.delete_rejects(connection, ids)
+
+    def _in_parts(self, things: Sequence[T], work: Callable[[sqlite3.Connection, Sequence[T]], object]) -> None:
+        for start in range(0, len(things), _SOME):
+            some = things[start : start + _SOME]
+            self._mirror.writer.run(partial(_called, work, some), durable=False)
 
     def _rows(self, table: Table, keys: list[Key]) -> None:
         deleted: dict[int, int] = {}
@@ -134,21 +150,15 @@ class _Erasing:
         )
         self.tables[table.name] += sum(deleted.values())
 
-    def _deliveries(self, some: Sequence[Delivery]) -> None:
-        schema = self._mirror.schema
-
-        def work(connection: sqlite3.Connection) -> dict[str, int]:
-            whole = [one.id for one in some if one.places is None]
-            found = Counter(erasing.delete_deliveries(connection, schema, whole) if whole else {})
-            for one in some:
-                if one.places is not None and (body := read_body(one.body)) is not None:
-                    table, items = self._leaves(one)
-                    text = text_of(without(body, one.places))
-                    erasing.rewrite_delivery(connection, one.id, text, table, items)
-                    found["sync_event"] += 1
-            return dict(found)
-
-        self.tables.update(self._mirror.writer.run(work, durable=False))
+    def _deliveries(self, connection: sqlite3.Connection, some: Sequence[Delivery]) -> None:
+        whole = [one.id for one in some if one.places is None]
+        if whole:
+            self.tables.update(erasing.delete_deliveries(connection, self._mirror.schema, whole))
+        for one in some:
+            if one.places is not None and (body := read_body(one.body)) is not None:
+                table, items = self._leaves(one)
+                erasing.rewrite_delivery(connection, one.id, text_of(without(body, one.places)), table, items)
+                self.tables["sync_event"] += 1
 
     def _leaves(self, one: Delivery) -> tuple[Table | None, list[int]]:
         """The table that has a row for each item of such a delivery, and the numbers of those that go."""
@@ -191,12 +201,16 @@ class _Erasing:
         return self._mirror.writer.run(work, Lane.BULK, durable=False)
 
 
+def _called(work: Callable[[sqlite3.Connection, T], object], some: T, connection: sqlite3.Connection) -> None:
+    work(connection, some)
+
+
 def _empty_log(engine: Engine) -> bool:
     """Whether the write-ahead log could be emptied; if not, somebody reads, and it is once they have ended."""
     log = engine.mirror.writer.log
     log.to_be_emptied = True
     for _ in range(_EMPTY_TRIES):
-        if engine.mirror.writer.run(log.truncate, bare=True):
+        if engine.mirror.writer.run(log.checkpoint, bare=True) and engine.mirror.writer.run(log.truncate, bare=True):
             return True
         time.sleep(_EMPTY_SECONDS)
     return False

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from promptsync.events.mentions import Place
-from promptsync.model import Table
+from promptsync.model import Identity, Table
 from promptsync.model.person import Identifier
 from promptsync.people.files import Kept, kept_files, look
 from promptsync.people.find import Archive, Person, known_person, person_of
 from promptsync.people.judge import Judge, read_body
 from promptsync.store import person_rows
+
+_LEAST, _TELLING, _TRACES = 7, 25, 200
+"""Letters of an identifier and of a text that hardly occur by chance, and how many texts are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,19 @@ class Held:
     def __bool__(self) -> bool:
         """Whether anything is held."""
         return bool(self.person.rows or self.deliveries or self.rejects or self.files)
+
+    def traces(self) -> list[str]:
+        """Texts by which remains of this person would be known: identifiers, and the longest of what rows say."""
+        kinds = (Identity.PHONE, Identity.EMAIL, Identity.CIO, Identity.CUSTOMER)
+        found = {one.value.removeprefix("+") for one in self.person.identifiers if one.kind in kinds}
+        said = {
+            value
+            for rows in self.person.rows.values()
+            for row in rows.values()
+            for value in row.values()
+            if isinstance(value, str) and len(value) >= _TELLING
+        }
+        return sorted(one for one in found if len(one) >= _LEAST) + sorted(said, key=len, reverse=True)[:_TRACES]
 
     def counts(self) -> dict[str, int]:
         """How many rows of each table, deliveries and rejects among them."""

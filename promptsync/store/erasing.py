@@ -2,14 +2,15 @@
 
 Owns these statements and the record of erasures (``sync_erasure``), which never says who. SQLite keeps deleted bytes in
 free pages, in the write-ahead log and in full-text segments until they are written over; here they are. Every function
-but the last three is called within a transaction, and takes no more than it is given: slices are the caller's.
+that changes rows is called within a transaction, and takes no more than it is given: slices are the caller's.
 """
 
 import hashlib
 import json
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from promptsync.merge.sql import names, quote
@@ -20,7 +21,9 @@ from promptsync.store.reading import as_dicts
 PAGES: Final = 64
 """Free pages that are written over in one step."""
 _WIPED: Final = "wiped"
-_RAW: Final = frozenset({("sync_event", "body"), ("sync_event", "headers"), ("sync_reject", "original")})
+_RAW: Final = frozenset(
+    {("sync_reject", "original"), *(("sync_event", name) for name in ("body", "headers", "digest", "received_at"))}
+)
 
 
 def begin(connection: sqlite3.Connection, at: str, why: str) -> int:
@@ -103,23 +106,36 @@ def delete_rejects(connection: sqlite3.Connection, ids: Sequence[int]) -> int:
     return connection.executemany("DELETE FROM sync_reject WHERE id = ?", [(id_,) for id_ in ids]).rowcount
 
 
-def blank_texts(connection: sqlite3.Connection, schema: Schema, what: re.Pattern[bytes]) -> int:
-    """Take what is looked for out of promptsync's own records (errors, names of files); returns how many had it."""
-    count = 0
+@dataclass(frozen=True, slots=True)
+class Blanked:
+    """A cell of promptsync's own records, and what is to stand in it."""
+
+    table: Table
+    key: Key
+    column: str
+    text: str
+
+
+def texts_with(connection: sqlite3.Connection, schema: Schema, what: re.Pattern[bytes]) -> Iterator[Blanked]:
+    """Cells of promptsync's own records (errors, names of files) with what is looked for, as they are without it."""
     for table in schema:
         columns = [column.name for column in table.columns if column.kind in (Kind.TEXT, Kind.JSON)]
         columns = [name for name in columns if name not in table.key and (table.name, name) not in _RAW]
         if table.role is not Role.OWN or not columns:
             continue
-        for row in connection.execute(f"SELECT {names((*table.key, *columns))} FROM {quote(table.name)}").fetchall():
+        for row in connection.execute(f"SELECT {names((*table.key, *columns))} FROM {quote(table.name)}"):
             key, cells = row[: len(table.key)], row[len(table.key) :]
             for name, cell in zip(columns, cells, strict=True):
                 if isinstance(cell, str) and what.search(raw := cell.encode()):
-                    same = " AND ".join(f"{quote(one)} = ?" for one in table.key)
-                    sql = f"UPDATE {quote(table.name)} SET {quote(name)} = ? WHERE {same}"
-                    connection.execute(sql, (what.sub(b"...", raw).decode("utf-8", "replace"), *key))
-                    count += 1
-    return count
+                    yield Blanked(table, key, name, what.sub(b"...", raw).decode("utf-8", "replace"))
+
+
+def blank(connection: sqlite3.Connection, cells: Iterable[Blanked]) -> None:
+    """Write what is to stand in these cells."""
+    for cell in cells:
+        same = " AND ".join(f"{quote(one)} = ?" for one in cell.table.key)
+        sql = f"UPDATE {quote(cell.table.name)} SET {quote(cell.column)} = ? WHERE {same}"
+        connection.execute(sql, (cell.text, *cell.key))
 
 
 def note_file_gone(connection: sqlite3.Connection, path: str) -> None:
@@ -151,6 +167,25 @@ def empty_filled(connection: sqlite3.Connection) -> bool:
     """Free the pages of one step again; whether any is left."""
     sql = "DELETE FROM sync_state WHERE name = (SELECT min(name) FROM sync_state WHERE name GLOB ?)"
     return connection.execute(sql, (f"{_WIPED}:*",)).rowcount > 0
+
+
+def rewrite(connection: sqlite3.Connection) -> None:
+    """Write the whole file anew, without anything that deleting left in it. Outside a transaction; takes long."""
+    connection.execute("VACUUM")
+
+
+def still_said(connection: sqlite3.Connection, schema: Schema, texts: Iterable[str]) -> set[str]:
+    """Those of the texts that a row still says, since somebody else's says the same."""
+    wanted, found = json.dumps(list(texts)), set[str]()
+    for table in schema:
+        for column in table.columns:
+            if column.kind in (Kind.TEXT, Kind.JSON):
+                name = quote(column.name)
+                sql = (
+                    f"SELECT DISTINCT {name} FROM {quote(table.name)} WHERE {name} IN (SELECT value FROM json_each(?))"
+                )
+                found.update(text for (text,) in connection.execute(sql, (wanted,)))
+    return found
 
 
 def secure(connection: sqlite3.Connection, *, on: bool) -> None:

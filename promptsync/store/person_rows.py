@@ -29,6 +29,13 @@ def there(connection: sqlite3.Connection, schema: Schema) -> list[Table]:
     return [table for table in schema if table.name in made]
 
 
+def undeclared(connection: sqlite3.Connection, schema: Schema) -> list[str]:
+    """Tables that nobody declares now, such as those of a plugin that is not enabled: what they hold is not known."""
+    shadows = tuple(f"{table.name}_fts" for table in schema if table.search)
+    made = sorted(tables_of(connection).keys() - {table.name for table in schema})
+    return [name for name in made if not name.startswith((*shadows, "sqlite_", "_sqlite_", "sync_"))]
+
+
 def stating(connection: sqlite3.Connection, table: Table, wanted: Iterable[Identifier]) -> Iterator[Row]:
     """Rows of which an identifying column may state one of these identifiers; some are found twice, some wrongly."""
     sought = list(wanted)
