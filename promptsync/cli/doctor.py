@@ -14,10 +14,11 @@ import click
 from promptsync.browse.settings import BrowseSettings
 from promptsync.cli.context import WRONG, App, finish, print_json
 from promptsync.cli.daemon_state import daemon_troubles
-from promptsync.cli.extended import plugin_findings
+from promptsync.cli.extended import plugin_findings, schema_of
 from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.daemon.client import daemon_runs
+from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError, PromptsyncError, size_in_words
 from promptsync.plugins.declared import Finding, Level, ReadOnly, note, ok, problem
 from promptsync.status import check_contents, check_machine, check_settings
@@ -101,6 +102,7 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     yield check_machine.check_sqlite(sqlite3.sqlite_version_info)
     yield from check_settings.check_secrets(config, daemon=daemon)
     yield check_settings.check_authentication(config)
+    yield from _retention(config_file, config)
     yield from check_settings.check_browse(config, _browse_problems(config))
     if browse.port:
         yield check_machine.check_browse_port(
@@ -115,6 +117,13 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     yield from _daemon(database, runs=daemon)
     yield from _mirror(config, deep, daemon=daemon)
     yield from plugin_findings(config)
+
+
+def _retention(config_file: Path, config: Config) -> Iterator[Finding]:
+    try:
+        check_retention(config, schema_of(config_file))
+    except ConfigError as error:
+        yield problem("retention", f"The daemon will not start: {error}")
 
 
 def _daemon(database: Path, *, runs: bool) -> Iterator[Finding]:

@@ -45,4 +45,4 @@ def run(app: App, dry_run: bool, failed: bool, as_json: bool) -> None:
     print_table(["what", "kept for", "older than", "would go" if dry_run else "went"], rows)
     for part in parts:
         if part["kept"]:
-            app.say(f"{part['kept']:,} more {part['what']} stay, as they {part['why']}.")
+            app.say(f"{part['kept']:,} that are too old stay: {part['why']}.")

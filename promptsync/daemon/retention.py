@@ -31,7 +31,7 @@ TASK: Final = "retention"
 @dataclass(frozen=True, slots=True)
 class Part:
     """One kind of thing. ``key``: in the configuration; ``what``: in words; ``before``: what is older goes (ISO; None:
-    it is kept for ever); ``count``: how many would go, or did; ``kept``: how many that are as old stay, and ``why``."""
+    it is kept for ever); ``count``: how many would go, or did; ``kept``: how many as old stay; ``why``: which."""
 
     key: str
     what: str
@@ -90,7 +90,7 @@ class Retention:
             elif part.key == EVENTS:
                 old = store.old_events(iso_micros(at), self._rejects, failed=self._failed)
                 kept = 0 if self._failed else undecided(connection, iso_micros(at))
-                why = "were never applied" if kept else ""
+                why = "deliveries that were never applied" if kept else ""
             else:
                 mark = self._mirror.swept.mark(part.key) or Mark("")
                 old = store.old_rows(tables[part.key], Mark(iso_millis(at), mark.done))
@@ -117,7 +117,7 @@ class Retention:
         with self._mirror.reading() as connection:
             loaded, keep = store.loaded_at(connection), store.files_to_keep(connection, self._rejects)
         found = old_copies(root, part.before or "", loaded, keep)
-        why = "hold rows that wait to be tried again ('promptsync rejects list')" if found.needed else ""
+        why = "copies whose rows can be tried again ('promptsync rejects list')" if found.needed else ""
         done = Part(**asdict(part) | {"count": len(found.go), "kept": found.needed, "why": why})
         return done, lambda: delete_copies(root, found.go)
 
@@ -155,5 +155,5 @@ class Retention:
 
 def sentence(parts: list[Part]) -> str:
     """What came of a sweep, for the record."""
-    gone = [f"{part.count:,} {part.what}" for part in parts if part.count]
-    return f"Too old: {', '.join(gone)}." if gone else "Nothing was too old."
+    gone = [f"{part.what}: {part.count:,}" for part in parts if part.count]
+    return f"Swept {', '.join(gone)}." if gone else "Nothing was too old."

@@ -10,6 +10,8 @@ from looking import links, page, sheet, words
 
 from promptsync.browse.serve import build_datasette, close
 from promptsync.browse.settings import BrowseSettings
+from promptsync.config import Config
+from promptsync.daemon.retention import Retention
 from promptsync.testing import Kit, kit
 
 __all__ = ["kit"]
@@ -104,4 +106,18 @@ async def test_who_is_known_by_messages_alone_has_a_page_and_nobody_has_none(
     assert (await ask(site, "/-/conversation/5", "sam")).headers["location"] == "/-/contact/99"
     for path in ("/-/contact/123456789", "/-/contact/99999999999999999999999", "/-/conversation/77"):
         assert (await ask(site, path, "sam")).status_code == 404
+    close(site)
+
+
+async def test_a_text_that_was_swept_is_said_to_be_removed(kit: Kit, settings: BrowseSettings) -> None:
+    for id_, created in ((1, 1_600_000_000_000), (2, 1_795_000_000_000)):
+        user = {"userType": "CUSTOMER", "userId": 99, "createdTimestamp": created}
+        kit.post("message/added", {"orgId": 7, "message": {"id": id_, "content": f"text {id_}", **user}})
+    kit.engine.config = Config.read({"retention": {"message_content": "24 months"}}, kit.folder)
+    Retention(kit.engine).run()
+    site = build_datasette(replace(settings, database=kit.config.mirror.database), present=lambda: NOW)
+    text = words(await page(site, "/-/contact/99"))
+    assert "Text removed after 24 months" in text and "text 2" in text and "text 1" not in text
+    found = await sheet(site, "/-/contact/99.csv")
+    assert [line["Text"] for line in found] == ["Text removed after 24 months", "text 2"]
     close(site)
