@@ -43,6 +43,7 @@ COMMANDS = {
     "retention": "How long things are kept; sweep what is too old now.",
     "run": "The daemon: receive, merge and watch until stopped.",
     "schema": "Describe the tables and views.",
+    "secret": "Secrets: keep one, list where they are, rotate the webhook's.",
     "status": "Is the mirror up to date? Exit 1 if something needs a person.",
     "user": "Who may open the pages: add, list, remove, new passwords.",
 }

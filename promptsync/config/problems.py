@@ -88,6 +88,8 @@ def _says(detail: ErrorDetails) -> str:
         return str(context["error"])
     if kind == "tuple_type" and place[-1] in ("nightly", "customerio"):
         return f"must be a list of tables, write [[{name}]]"
+    if kind == "tuple_type" and place == ("webhook", "secrets"):
+        return 'must be a list, such as [{ file = "webhook.secret" }]'
     if kind in _LIMITS:
         limit, sentence = _LIMITS[kind]
         return sentence.format(context[limit])

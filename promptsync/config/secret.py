@@ -1,6 +1,6 @@
 """Secrets: where a secret is kept, and opening it when it is needed.
 
-Owns the four ways to name one (``env``, ``file``, ``credential``, ``encrypted``) and reading the bytes. Nothing is
+Owns the three ways to name one (``env``, ``file``, ``credential``) and reading the bytes. Nothing is
 opened at loading, so that a program that needs one section needs the secrets of no other. The bytes appear in no
 ``repr`` and in no error.
 """
@@ -16,8 +16,8 @@ from pydantic import BeforeValidator, ValidationInfo
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
 
-WAYS = ("env", "file", "credential", "encrypted")
-_FOUR_WAYS = '{ env = "NAME" }, { file = "path" }, { credential = "name" } or { encrypted = "name" }'
+WAYS = ("env", "file", "credential")
+_THREE_WAYS = '{ env = "NAME" }, { file = "path" } or { credential = "name" }'
 _MAX_BYTES = 65_536
 
 
@@ -41,11 +41,6 @@ class Secret:
             value = os.environb.get(os.fsencode(self.name))
             if value is None:
                 raise ConfigError(f"the environment variable {self.name} is not set, it should hold a secret")
-        elif self.kind == "encrypted":
-            raise ConfigError(
-                f"{self} cannot be opened, no secret store is set up here; give it as {{ env }}, {{ file }} or "
-                "{ credential } instead"
-            )
         else:
             value = _read(self._path())
         value = value.rstrip(b"\r\n")
@@ -92,15 +87,20 @@ def named_secret(value: object, folder: Path) -> Secret:
     if isinstance(value, Secret):
         return value
     if not isinstance(value, dict):
-        raise ValueError(f"must not be the secret itself, say where it is kept: {_FOUR_WAYS}")
+        raise ValueError(f"must not be the secret itself, say where it is kept: {_THREE_WAYS}")
+    if "encrypted" in value:
+        raise ValueError(
+            'is { encrypted }, which is no more: write { credential = "name" }, which systemd decrypts '
+            "(LoadCredentialEncrypted=), or { file }; 'promptsync secret set' does either"
+        )
     unknown = [key for key in value if key not in WAYS]
     if unknown:
-        raise ValueError(f"has an unknown way '{unknown[0]}'{suggest(unknown[0], WAYS)}; write {_FOUR_WAYS}")
+        raise ValueError(f"has an unknown way '{unknown[0]}'{suggest(unknown[0], WAYS)}; write {_THREE_WAYS}")
     if len(value) != 1:
-        raise ValueError(f"must name one place: {_FOUR_WAYS}")
+        raise ValueError(f"must name one place: {_THREE_WAYS}")
     ((kind, name),) = value.items()
     if not isinstance(name, str) or not name or "\0" in name:
-        raise ValueError(f"must name the place as text: {_FOUR_WAYS}")
+        raise ValueError(f"must name the place as text: {_THREE_WAYS}")
     if kind == "env" and "=" in name:
         raise ValueError("must name an environment variable, its name has no '='")
     if kind == "credential" and ("/" in name or name in (".", "..")):
@@ -115,7 +115,9 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             value = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"the secret in {path} cannot be read: {error.strerror}") from error
+        raise ConfigError(
+            f"the secret in {path} cannot be read: {error.strerror}; 'promptsync secret set' puts one there"
+        ) from error
     if len(value) > _MAX_BYTES:
         raise ConfigError(f"{path} is too large for a secret (over {_MAX_BYTES} bytes)")
     return value

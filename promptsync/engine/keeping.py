@@ -24,9 +24,9 @@ def check_retention(config: Config, schema: Iterable[Table]) -> None:
     known = dict.fromkeys(RetentionConfig.model_fields) | dict.fromkeys(kept_tables(schema))
     for key in config.retention.periods:
         if key not in known:
+            near = suggest(key, known) or "."
             raise ConfigError(
-                f"retention.{key} is nothing that can be kept for a limited time{suggest(key, known)}. There are: "
-                f"{', '.join(known)}."
+                f"retention.{key} is nothing that can be kept for a limited time{near} There are: {', '.join(known)}."
             )
 
 

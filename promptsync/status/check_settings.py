@@ -59,6 +59,12 @@ def check_authentication(config: Config) -> Finding:
         require_authentication(webhook)
     except ConfigError as error:
         return problem("authentication", f"The daemon will not start: {error}.")
+    if len(webhook.secrets) > 1:
+        return note(
+            "authentication",
+            f"{len(webhook.secrets)} secrets of the webhook are accepted; once the vendor uses the last of them: "
+            "promptsync secret rotate webhook --finish",
+        )
     asked = []
     if webhook.secrets:
         asked.append("a signature (X-Hub-Signature)")

@@ -74,7 +74,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert found["webhook.prot"].endswith("did you mean 'port'?")
     assert found["webhook.port"] == "must be a whole number, without quotes"
     assert found["webhook.timezone"].endswith("it belongs in [mirror]")
-    assert all(way in found["webhook.secrets[1]"] for way in ("{ env", "{ file", "{ credential", "{ encrypted"))
+    assert all(way in found["webhook.secrets[1]"] for way in ("{ env", "{ file", "{ credential"))
     assert found["webhook.allow_unauthenticated"] == "must be true or false, without quotes"
     assert "unknown scheme" in found["nightly[1].location"]
     assert found["nightly[2].location"] == "is missing, it has no default"

@@ -42,7 +42,6 @@ def test_bytes_are_kept_as_they_are(kept: Path) -> None:
         ("file", "large", "too large"),
         ("env", "NOT_SET_ANYWHERE", "is not set"),
         ("credential", "absent", "cannot be read"),
-        ("encrypted", "name", "no secret store"),
     ],
 )
 def test_what_cannot_be_opened(kept: Path, kind: str, name: str, says: str) -> None:
