@@ -9,11 +9,12 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from promptsync.backup.names import DIGEST, Stored, sort_out
 from promptsync.config import BackupConfig
@@ -21,7 +22,7 @@ from promptsync.errors import ConfigError, InputRefused, MirrorFull, Unavailable
 from promptsync.fetch.sources import place_settings
 from promptsync.places.download import Bounds, download, with_retries
 from promptsync.places.opening import open_place
-from promptsync.places.patience import Patience
+from promptsync.places.patience import Patience, unless_stopped
 from promptsync.places.place import Item, Place, public_name
 from promptsync.places.safe_http import Gone
 
@@ -35,12 +36,20 @@ T = TypeVar("T")
 
 
 class Destination:
-    """``location``: another one than ``[backup]`` names. ``patience``: how long an unreachable place is waited for."""
+    """``location``: another one than ``[backup]`` names. ``patience``: how long an unreachable place is waited for.
+    ``stopping``: set to have every call end soon, with Unavailable."""
 
-    def __init__(self, config: BackupConfig, location: str | None = None, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        config: BackupConfig,
+        location: str | None = None,
+        patience: Patience | None = None,
+        stopping: threading.Event | None = None,
+    ) -> None:
         settings = place_settings(config)
         self._settings = settings if location is None else replace(settings, location=location)
         self._bounds = Bounds(most=_MOST, attempts=3, md5=False, patience=patience or Patience())
+        self._stopping = stopping or threading.Event()
         self.name = public_name(self._settings.location)
 
     @property
@@ -62,12 +71,16 @@ class Destination:
         """What is there, and the contents of the key files."""
 
         async def steps(place: Place) -> tuple[Stored, list[bytes]]:
-            items = []
-            async with aclosing(place.pages()) as pages:  # type: ignore[type-var]
-                async for page in pages:
-                    items += page
-            stored = sort_out(items)
+            stored = sort_out(await _items(place))
             return stored, [await _small(place, item) for item in stored.keys]
+
+        return self._run(steps)
+
+    def find(self, key: str) -> list[Item]:
+        """The item with this key, if it is there."""
+
+        async def steps(place: Place) -> list[Item]:
+            return [item for item in await _items(place) if item.key == key]
 
         return self._run(steps)
 
@@ -98,7 +111,7 @@ class Destination:
                 for item, path in lacking:
                     tasks.create_task(one(item, path))
 
-        _unwrapped(run)
+        self._wait(run)
 
     def digest_of(self, item: Item) -> str | None:
         """The SHA-256 that the file beside a backup states, hex; None if it states none."""
@@ -128,19 +141,19 @@ class Destination:
         async def run() -> T:
             return await with_retries(once, self._bounds)
 
-        return _unwrapped(run)
+        return self._wait(run)
+
+    def _wait(self, run: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result, or the first error, whoever of several raised it."""
+        try:
+            return asyncio.run(unless_stopped(run(), self._stopping))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
 
 
-def _unwrapped(run: Callable[[], Awaitable[T]]) -> T:
-    """The result, or the first error, whoever of several raised it."""
-
-    async def main() -> T:
-        return await run()
-
-    try:
-        return asyncio.run(main())
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from group
+async def _items(place: Place) -> list[Item]:
+    async with aclosing(place.pages()) as pages:  # type: ignore[type-var]
+        return [item async for page in pages for item in page]
 
 
 async def _small(place: Place, item: Item) -> bytes:

@@ -23,7 +23,7 @@ from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError, InputRefused, SchemaMismatch
-from promptsync.store.backups import SHIPPED, count_rows, drop_manifest, newest_position, put_mark
+from promptsync.store.backups import MADE, SHIPPED, count_rows, drop_manifest, newest_position, put_mark
 from promptsync.store.connect import WriteLock
 
 Emit = Callable[[dict[str, Any]], None]
@@ -222,15 +222,19 @@ class _Restore:
             ) from error
 
     def _mark(self, engine: Engine, stored: Stored) -> None:
-        """What is shipped from now on begins after all that is at the destination."""
-        last = _last(stored)
-        if last is None:
-            return
+        """What is at the destination is on record; what is shipped from now on begins after all of it."""
+        made, last = stored.newest(), _last(stored)
         with engine.mirror.reading() as connection:
             id_, received_at = newest_position(connection)
-        name = stored.segments[-1].item
-        mark = {"id": id_, "received_at": received_at, "to": iso_micros(last), "name": name.key, "bytes": name.size}
-        engine.mirror.writer.run(lambda connection: put_mark(connection, SHIPPED, mark))
+        marks: dict[str, dict[str, Any]] = {}
+        if made is not None:
+            marks[MADE] = {"name": made.name, "at": iso_millis(made.at), "bytes": made.item.size}
+        if last is not None:
+            newest = stored.segments[-1].item
+            marks[SHIPPED] = {"id": id_, "received_at": received_at, "to": iso_micros(last)}
+            marks[SHIPPED] |= {"name": newest.key, "bytes": newest.size}
+        for name, mark in marks.items():
+            engine.mirror.writer.run(lambda connection, name=name, mark=mark: put_mark(connection, name, mark))  # type: ignore[misc]
 
     def _batches(self, work: Work, reading: "_Reading", keys: list[Key]) -> Iterator[list[Mapping[str, Any]]]:
         """Deliveries of the segments, some at a time."""

@@ -74,8 +74,8 @@ def unseal(source: Path, target: Path, keys: Sequence[Key], progress: Callable[[
         try:
             pyrage.decrypt_io(reading, writing, list(keys))
         except (pyrage.DecryptError, OSError, zstandard.ZstdError) as error:
-            if isinstance(disk.error, OSError):
-                raise disk.error from None
+            if (ours := reading.error or disk.error) is not None:
+                raise ours from None
             if "No matching keys" in str(error):
                 raise ConfigError(
                     f"The key does not open {name}: give the one that belongs to its recipient."
@@ -111,16 +111,16 @@ class _Pieces:
         """Up to ``size`` bytes; none at the end."""
         try:
             while len(self._rest) < size or size < 0:
-                self._rest += next(self._pieces)
-        except StopIteration:
-            pass
+                if (piece := next(self._pieces, None)) is None:
+                    break
+                self._rest += piece
+            found = bytes(self._rest if size < 0 else self._rest[:size])
+            del self._rest[: len(found)]
+            self._count += len(found)
+            self._progress(self._count)
         except (OSError, PromptsyncError) as error:
             self.error = error
             raise
-        found = bytes(self._rest if size < 0 else self._rest[:size])
-        del self._rest[: len(found)]
-        self._count += len(found)
-        self._progress(self._count)
         return found
 
 
@@ -146,16 +146,21 @@ class _Through:
 
 
 class _Counted:
-    """A file to read from."""
+    """A file to read from. ``error``: what reading raised."""
 
     def __init__(self, file: IO[bytes], progress: Callable[[int], None]) -> None:
         self._file, self._progress, self._count = file, progress, 0
+        self.error: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
         """As the file's own."""
-        piece = self._file.read(size)
-        self._count += len(piece)
-        self._progress(self._count)
+        try:
+            piece = self._file.read(size)
+            self._count += len(piece)
+            self._progress(self._count)
+        except (OSError, PromptsyncError) as error:
+            self.error = error
+            raise
         return piece
 
 

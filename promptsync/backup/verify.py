@@ -26,6 +26,9 @@ from promptsync.store.reading import first_damage
 
 Emit = Callable[[dict[str, Any]], None]
 LATEST: Final = "latest"
+RESTORABLE: Final = "restorable"
+INTACT: Final = "intact"
+FAILED: Final = "failed"
 RATIO: Final = 5
 """How many times as large as its backup a mirror usually is; if it is larger, the disk says so later."""
 
@@ -79,21 +82,21 @@ def verify(
             if not keys:
                 says = "Its digest is right" if digest else "It is there, but has no digest to check it by"
                 says = f"{says}; only the holder of the private key can verify further: --identity FILE."
-                return Verified(backup.name, at, size, "intact" if digest else "failed", says)
+                return Verified(backup.name, at, size, INTACT if digest else FAILED, says)
             unseal(sealed, folder / "copy.db", keys, lambda done: emit({"progress": ["decrypting", done, size or 0]}))
             sealed.unlink()
             emit({"progress": ["checking", 0, 0]})
             manifest, differing = check_copy(folder / "copy.db", deep=True)
         except InputRefused as error:
-            return Verified(backup.name, at, size, "failed", str(error))
+            return Verified(backup.name, at, size, FAILED, str(error))
     if differing:
         tables = ", ".join(
             f"{table} ({there:,} rows, {counted:,} counted)" for table, (there, counted) in differing.items()
         )
-        return Verified(backup.name, at, size, "failed", f"Rows are missing: {tables}.", differing=differing)
+        return Verified(backup.name, at, size, FAILED, f"Rows are missing: {tables}.", differing=differing)
     rows = sum(manifest.rows.values())
     return Verified(
-        backup.name, at, size, "restorable", f"It is whole: {rows:,} rows in {len(manifest.rows)} tables.", rows
+        backup.name, at, size, RESTORABLE, f"It is whole: {rows:,} rows in {len(manifest.rows)} tables.", rows
     )
 
 

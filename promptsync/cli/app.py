@@ -26,6 +26,7 @@ _UMASK = 0o027  # files 0640, folders 0750
 _LIVING = frozenset({"run", "browse", "demo"})
 
 COMMANDS = {
+    "backup": "Encrypted backups: make one, list, verify, drill.",
     "browse": "Serve the mirror to people, read-only.",
     "demo": "A whole simulated account on this machine, to try and to look at.",
     "doctor": "Check configuration, permissions, disk, clock, secrets, the mirror.",
@@ -40,6 +41,7 @@ COMMANDS = {
     "plugins": "Plugins: what is loaded, a skeleton for a new one.",
     "rejects": "What could not be merged: list, show, retry, discard.",
     "reset": "Empty a Customer.io table whose history will be sent again.",
+    "restore": "Bring the mirror back from a backup.",
     "retention": "How long things are kept; sweep what is too old now.",
     "run": "The daemon: receive, merge and watch until stopped.",
     "schema": "Describe the tables and views.",

@@ -41,6 +41,12 @@ _WORDS = {
     "merging": "merging rows",
     "absent": "rows no longer there",
     "indexing": "entering into search",
+    "copying": "copying (pages)",
+    "encrypting": "encrypting (bytes)",
+    "storing": "storing (bytes)",
+    "downloading": "downloading (bytes)",
+    "decrypting": "decrypting (bytes)",
+    "segments": "segments of deliveries",
 }
 
 

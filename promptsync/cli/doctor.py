@@ -1,6 +1,7 @@
 """``promptsync doctor``: what is wrong on this machine and with this configuration, and what to do about it.
 
-Owns the order of the checks and the exit code; the checks themselves are in promptsync/status. Reads only.
+Owns the order of the checks and the exit code; the checks themselves are in promptsync/status. Reads only, but for a
+small file that is written to the place of the backups and removed again.
 """
 
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from promptsync.backup.check import check_backup
 from promptsync.browse.settings import BrowseSettings
 from promptsync.cli.context import WRONG, App, finish, print_json
 from promptsync.cli.daemon_state import daemon_troubles
@@ -116,6 +118,7 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     yield check_machine.check_webhook_port(webhook.host, webhook.port, port, daemon=daemon)
     yield from _daemon(database, runs=daemon)
     yield from _mirror(config, deep, daemon=daemon)
+    yield from check_backup(config, daemon=daemon)
     yield from plugin_findings(config)
 
 

@@ -10,8 +10,9 @@ from promptsync.cli.daemon_state import daemon_troubles
 from promptsync.cli.extended import plugin_findings, schema_of
 from promptsync.clock import system_clock
 from promptsync.daemon.client import daemon_runs
-from promptsync.fetch.sources import source_names
+from promptsync.errors import size_in_words
 from promptsync.plugins.declared import Level
+from promptsync.status.backups import BackupState
 from promptsync.status.status import Expectations, Status, read_status
 from promptsync.store.overview import Drift
 
@@ -24,8 +25,7 @@ _MOST_NAMES = 5
 def status(app: App, as_json: bool) -> None:
     """Is the mirror up to date? Exit 0 fresh, 1 something needs a person."""
     config = app.config
-    zone, places = config.mirror.timezone, source_names(config)
-    expected = Expectations(config.alerts.stale_after, zone, places, config.webhook.max_body, config.retention.events)
+    expected = Expectations.of(config)
     with app.reading() as connection:
         found = read_status(connection, schema_of(app.config_path), expected, system_clock())
     asked = (finding.says for finding in plugin_findings(config) if finding.level is Level.PROBLEM)
@@ -80,12 +80,26 @@ def _show(found: Status, runs: bool) -> None:
     if left_out.last_at:
         what = f"{left_out.rows:,} rows of files and {left_out.deliveries:,} deliveries, in whole or in part"
         click.echo(f"Left out, being about erased people: {what}; the last at {left_out.last_at}.")
+    for line in _backups(found.backup):
+        click.echo(line)
     lagging = {table: lag for table, lag in found.search_lag.items() if lag}
     if lagging:
         click.echo(f"Search lags behind by {', '.join(f'{lag:,} rows of {table}' for table, lag in lagging.items())}.")
     for line in _new_to_us(found.drift):
         click.echo(line)
     click.echo("The daemon is running." if runs else "The daemon is not running.")
+
+
+def _backups(state: BackupState | None) -> Iterator[str]:
+    """Of the newest backup, the newest segment and the last drill; nothing while backups are off."""
+    if state is None:
+        return
+    if state.made_at is not None:
+        yield f"Backup: the newest is of {state.made_at} ({size_in_words(state.bytes or 0)})."
+    if state.shipped_to is not None:
+        yield f"  Deliveries are shipped up to {state.shipped_to} ({size_in_words(state.segment_bytes or 0)})."
+    if state.drilled_at is not None:
+        yield f"  Drill of {state.drilled_at}: {state.drill_outcome}. {state.drill_says}"
 
 
 def _new_to_us(drift: Iterable[Drift]) -> Iterator[str]:

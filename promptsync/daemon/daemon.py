@@ -34,6 +34,7 @@ from promptsync.daemon.schedule import Every, Schedule, Task
 from promptsync.daemon.supervise import Supervisor, cause, leaves
 from promptsync.daemon.tasks import (
     SearchKeeper,
+    backup_tasks,
     export_tasks,
     fetch_tasks,
     plugin_tasks,
@@ -201,6 +202,8 @@ class _Parts:
         for task in export_tasks(self._engine.exports, self._config):
             self._schedule.add(task)
         self._schedule.add(retention_task(self._engine))
+        for task in backup_tasks(self._engine):
+            self._schedule.add(task)
         self._schedule.add(spellings_task(app[STATE], self._engine.mirror))
         self._schedule.start([alerts.name, *await asyncio.to_thread(self._schedule.missed)])
         _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))

@@ -23,7 +23,6 @@ from promptsync.daemon.metrics import OnDemand, delivery_metrics, disk_metrics, 
 from promptsync.drop.folder import DropFolder
 from promptsync.engine.engine import Engine
 from promptsync.errors import PromptsyncError
-from promptsync.fetch.sources import source_names
 from promptsync.status.status import NOTHING_YET, Expectations, Status, read_status
 from promptsync.store.ledger import keep_status
 from promptsync.store.lock_holders import other_writer
@@ -103,11 +102,7 @@ class Health:
 
     def status(self) -> Status:
         """The mirror's own state."""
-        config, mirror = self._engine.config, self._engine.mirror
-        zone, places = config.mirror.timezone, source_names(config)
-        expected = Expectations(
-            config.alerts.stale_after, zone, places, config.webhook.max_body, config.retention.events
-        )
+        mirror, expected = self._engine.mirror, Expectations.of(self._engine.config)
         with mirror.reading() as connection:
             return read_status(connection, mirror.schema, expected, self._engine.clock())
 

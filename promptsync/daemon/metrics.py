@@ -15,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from promptsync.clock import seconds_since
+from promptsync.status.backups import BackupState
 from promptsync.status.status import Status
 from promptsync.store import overview
 from promptsync.store.deliveries import oldest_pending
@@ -86,7 +87,23 @@ def status_metrics(status: Status) -> Iterator[Metric]:
     left_out.add_metric(["deliveries"], status.suppressed.deliveries)
     yield left_out
     yield GaugeMetricFamily("promptsync_plugins_paused", "Plugins that are paused", len(status.plugins))
+    if status.backup is not None:
+        yield from _backup_metrics(status.backup)
     yield GaugeMetricFamily("promptsync_problems", "What needs a person; 0 means fresh", len(status.problems))
+
+
+def _backup_metrics(backup: BackupState) -> Iterator[Metric]:
+    ages = [("backup", backup.age_seconds), ("segment", backup.segment_age_seconds)]
+    sizes = [("backup", backup.bytes), ("segment", backup.segment_bytes)]
+    for name, about, values in (
+        ("promptsync_backup_age_seconds", "Since the newest one was made", ages),
+        ("promptsync_backup_bytes", "Size of the newest one", sizes),
+    ):
+        yield _gauge(name, about, "kind", [(of, value) for of, value in values if value is not None])
+    if backup.drill_outcome is not None:
+        about = "1 for what the last drill found (intact: only its digest could be checked)"
+        outcomes = [(name, float(name == backup.drill_outcome)) for name in ("restorable", "intact", "failed")]
+        yield _gauge("promptsync_backup_drill", about, "outcome", outcomes)
 
 
 def mirror_metrics(connection: sqlite3.Connection, now: int) -> Iterator[Metric]:

@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from promptsync.backup.service import Backups
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.daemon.client import Emit
 from promptsync.daemon.retention import TASK, Retention, sentence
@@ -238,6 +239,16 @@ def compact_mirror(engine: Engine, _params: Params, _emit: Emit) -> dict[str, An
     return {"log_emptied": compact(engine)}
 
 
+def backup(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
+    """Make a backup now. Emits ``progress``."""
+    return asdict(Backups(engine, Patience(AT_A_TERMINAL)).make(emit))
+
+
+def drill(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
+    """Look whether the newest backup can be restored. Emits ``progress``."""
+    return asdict(Backups(engine, Patience(AT_A_TERMINAL)).drill(emit))
+
+
 def plugins(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
     """The plugins as they run here: where from, hooks, calls, failures, seconds."""
     return {"plugins": [plugin.as_dict() for plugin in engine.plugins.extensions.plugins]}
@@ -261,5 +272,7 @@ OPERATIONS: dict[str, Operation] = {
     "undo-erasure": undo_erasure,
     "retention": retention,
     "compact": compact_mirror,
+    "backup": backup,
+    "drill": drill,
     "plugins": plugins,
 }

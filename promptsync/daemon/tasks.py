@@ -1,4 +1,4 @@
-"""What the daemon does by the clock: fetching, exports, plugins' work, search, and what the listener has seen.
+"""What the daemon does by the clock: fetching, exports, plugins' work, search, backups, what the listener has seen.
 
 Owns the names of these tasks and when each runs: a plugin's words for when become a trigger, places of a kind take
 turns, rows are entered into search soon after deliveries were applied, and how signatures are spelt goes into the
@@ -16,6 +16,7 @@ from typing import Any, Final
 import structlog
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
+from promptsync.backup.service import Backups
 from promptsync.clock import local_date
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
@@ -24,12 +25,14 @@ from promptsync.daemon.schedule import Every, Later, Task
 from promptsync.daemon.wall_clock import WallTrigger
 from promptsync.engine.engine import Engine
 from promptsync.engine.plugin_work import PluginWork
-from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.errors import PromptsyncError, Unavailable, size_in_words
 from promptsync.fetch.expected import missing_nights
 from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import Source, sources_of
+from promptsync.places.patience import Patience
 from promptsync.plugins.declared import Schedule
 from promptsync.store import spelling_counts
+from promptsync.store.backups import BACKUP, SEGMENTS
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
 from promptsync.vendors.prompt.webhook.listener import ListenerState
@@ -197,3 +200,48 @@ def _trigger(when: Schedule, zone: tzinfo) -> BaseTrigger:
     if isinstance(when, timedelta):
         return Every(max(when, timedelta(seconds=1)))
     return WallTrigger(parse_schedule(when), zone)
+
+
+_BACKUP_AGAIN: Final = timedelta(minutes=10)
+_PATIENCE_SECONDS: Final = 120.0
+
+
+def backup_tasks(engine: Engine) -> Iterator[Task]:
+    """The nightly backup, with a drill once a week, and the shipping of deliveries in between; none while ``[backup]``
+    is off. A backup that was missed is made at the start; one that cannot be stored is tried again in ten minutes."""
+    config = engine.config.backup
+    if not config.on:
+        return
+    backups = Backups(engine, Patience(_PATIENCE_SECONDS))
+
+    def work() -> str:
+        made = backups.make()
+        said = f"{made.name}, {size_in_words(made.bytes)}." + (f" {made.why_not}" if made.why_not else "")
+        try:
+            return f"{said} Drill: {backups.drill().says}" if backups.drill_is_due() else said
+        except PromptsyncError as error:  # it is due tomorrow still; the backup was made
+            return f"{said} No drill was possible: {error}"
+
+    trigger = WallTrigger(config.schedule, engine.config.mirror.timezone)
+    yield Task(BACKUP, trigger, _on_a_thread(work), catch_up=True, again=_BACKUP_AGAIN)
+    yield Task(SEGMENTS, Every(max(config.every, _SHORTEST)), Ship(backups).run)
+
+
+class Ship:
+    """Ships deliveries again and again. That it fails is said once, and once that it works again."""
+
+    def __init__(self, backups: Backups) -> None:
+        self._backups = backups
+        self._failed = ""
+
+    async def run(self) -> str | None:
+        """Ship once. Raises why it cannot, unless that has been said."""
+        try:
+            await asyncio.to_thread(self._backups.ship)
+        except PromptsyncError as error:
+            if str(error) == self._failed:
+                return None
+            self._failed = str(error)
+            raise
+        said, self._failed = self._failed, ""
+        return "Deliveries are shipped again." if said else None

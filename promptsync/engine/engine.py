@@ -70,6 +70,7 @@ class Engine:
     ) -> None:
         self.config = config
         self.clock = clock
+        self.backing_up = threading.Lock()  # one backup or drill at a time, whoever asked
         self.stopping = threading.Event()  # set to have long work on other threads end soon
         with ExitStack() as undo:
             extensions = load_extensions(config, given)

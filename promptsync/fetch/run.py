@@ -7,9 +7,8 @@ that neither a slow server nor a slow disk holds up the daemon's.
 """
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ import structlog
 
 from promptsync.clock import MICROS, iso_millis
 from promptsync.engine.engine import Engine
-from promptsync.errors import MirrorBroken, PromptsyncError, Unavailable
+from promptsync.errors import MirrorBroken, PromptsyncError
 from promptsync.fetch.ahead import PrefetchWindow, in_order
 from promptsync.fetch.expected import expected_files
 from promptsync.fetch.files import Emit, FetchJob, Files, is_damaged
@@ -32,7 +31,7 @@ from promptsync.places.download import Bounds, with_retries
 from promptsync.places.entries import printable
 from promptsync.places.incoming import Incoming
 from promptsync.places.opening import open_place
-from promptsync.places.patience import Patience
+from promptsync.places.patience import Patience, unless_stopped
 from promptsync.places.place import Expected, Item, PassedOver, Place
 from promptsync.places.plan import FetchOptions, Plan, make_plan
 from promptsync.places.web import is_pattern
@@ -81,7 +80,7 @@ def fetch_source(
         settings = settings or settings_of(engine)
         bounds = replace(settings.bounds, md5=source.config.check_md5, patience=patience or Patience())
         run = _Run(engine, source, options, emit, replace(settings, bounds=bounds))
-        return asyncio.run(_unless_stopped(run.run(), engine.stopping))
+        return asyncio.run(unless_stopped(run.run(), engine.stopping))
 
 
 def record_run(engine: Engine, source: Source, report: FetchReport, started: str) -> None:
@@ -255,18 +254,3 @@ def _seen(item: Item, stated: TableFileName, kind: PlaceKind) -> dict[str, Any]:
     modified = None if item.modified is None else iso_millis(item.modified)
     line = {"key": item.key, "tag": item.tag, "size": item.size, "modified_at": modified}
     return line | {"state": "skipped" if stated.table in kind.at.skip else "waiting"} | stated.as_row()
-
-
-async def _unless_stopped(work: Coroutine[Any, Any, FetchReport], stopping: threading.Event) -> FetchReport:
-    """The work's result; it is cancelled, and Unavailable raised, once ``stopping`` is set."""
-    task = asyncio.create_task(work)
-    try:
-        while not task.done():
-            if stopping.is_set():
-                raise Unavailable("promptsync is stopping; what is missing is fetched after its next start.")
-            await asyncio.wait({task}, timeout=_LOOK_UP)
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})

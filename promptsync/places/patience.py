@@ -1,15 +1,23 @@
 """How long somebody who waits is made to wait for a server that answers nothing good.
 
-Owns one clock for a whole run, stopped by every good answer. What is tried, and how often, is decided elsewhere.
+Owns one clock for a whole run, stopped by every good answer, and the end of a run once promptsync is stopping. What is
+tried, and how often, is decided elsewhere.
 """
 
+import asyncio
 import math
+import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, TypeVar
+
+from promptsync.errors import Unavailable
 
 AT_A_TERMINAL: Final = 40.0
 """Seconds that a person is made to wait; what is left is done by the daemon, which has no end of patience."""
+_LOOK_UP: Final = 0.25
+
+T = TypeVar("T")
 
 
 class Patience:
@@ -36,3 +44,18 @@ class Patience:
     def another(self) -> "Patience":
         """As much of it, with a clock of its own."""
         return Patience(self._seconds, self._clock)
+
+
+async def unless_stopped(work: Coroutine[Any, Any, T], stopping: threading.Event) -> T:
+    """The work's result; it is cancelled, and Unavailable raised, once ``stopping`` is set."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            if stopping.is_set():
+                raise Unavailable("promptsync is stopping; what is missing is done after its next start.")
+            await asyncio.wait({task}, timeout=_LOOK_UP)
+        return task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})

@@ -11,13 +11,15 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from promptsync.clock import MICROS, iso_micros, iso_millis, local_date, parse_iso
-from promptsync.config import Period
+from promptsync.config import BackupConfig, Config, Period
+from promptsync.fetch.sources import source_names
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Schema
+from promptsync.status.backups import BackupState, backup_problems, backup_state
 from promptsync.status.refusals import oversized_problem, refused_problem
 from promptsync.status.sources import SourceState, source_problems, source_states
 from promptsync.status.wal import LogState, log_state
@@ -79,6 +81,7 @@ class Status:
     oversized: Oversized | None = None
     suppressed: Suppressed = field(default=Suppressed())
     key_problem: str | None = None
+    backup: BackupState | None = None
     problems: tuple[str, ...] = field(default=())
 
     def as_dict(self) -> dict[str, Any]:
@@ -90,13 +93,21 @@ class Status:
 class Expectations:
     """``stale_after``: how old the newest snapshot may be. ``zone``: in which nights have dates. ``sources``: names of
     the places that exports are fetched from. ``max_body``: bytes of a delivery that are allowed. ``events``: how long
-    deliveries are kept."""
+    deliveries are kept. ``backup``: how backups are to be made."""
 
     stale_after: timedelta
     zone: ZoneInfo
     sources: tuple[str, ...] = ()
     max_body: int = 0
     events: Period | None = None
+    backup: BackupConfig | None = None
+
+    @classmethod
+    def of(cls, config: Config) -> Self:
+        """What a configuration says."""
+        sources, kept = source_names(config), config.retention.events
+        zone, largest = config.mirror.timezone, config.webhook.max_body
+        return cls(config.alerts.stale_after, zone, sources, largest, kept, config.backup)
 
 
 def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expectations, now: int) -> Status:
@@ -122,6 +133,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         oversized=oversized(connection, now),
         suppressed=suppressed(connection),
         key_problem=key_problem(connection, path_of(connection)),
+        backup=backup_state(connection, expected.backup, expected.zone, now) if expected.backup else None,
     )
     unchanging = frozenset(table.name for table in schema if table.unchanging)
     more = (
@@ -217,6 +229,7 @@ def _problems(status: Status, unchanging: Container[str]) -> Iterator[str]:
         yield f"{status.events.failed:,} deliveries failed: 'promptsync events list --failed' shows them."
     if status.key_problem:
         yield status.key_problem
+    yield from backup_problems(status.backup)
     if status.log.problem:
         yield status.log.problem
     if status.future.latest:

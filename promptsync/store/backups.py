@@ -115,8 +115,11 @@ def count_rows(connection: sqlite3.Connection) -> dict[str, int]:
     return {name: connection.execute(count.format(quote(name))).fetchone()[0] for (name,) in tables}
 
 
+BACKUP: Final = "backup"
+SEGMENTS: Final = "backup segments"
+"""What the runs are called in ``sync_run``."""
 MADE: Final = "backup"
-"""``name``, ``at`` (ISO), ``bytes``, ``seconds`` of the newest backup."""
+"""``name``, ``at`` (ISO), ``bytes``, ``seconds`` and more of the newest backup."""
 SHIPPED: Final = "backup_shipped"
 """``id`` and ``received_at`` of the last delivery that was shipped; ``to``: the end of the last segment (ISO); its
 ``name`` and ``bytes``."""
@@ -138,7 +141,7 @@ def put_mark(connection: sqlite3.Connection, name: str, value: Mapping[str, Any]
     )
 
 
-_UNSHIPPED: Final = "FROM sync_event WHERE id > :id OR received_at > :at"
+_UNSHIPPED: Final = "FROM sync_event WHERE (id > :id OR received_at > :at)"
 """By id, which grows; and by time of receipt, since ids begin anew once every delivery has been swept."""
 
 
@@ -148,11 +151,10 @@ def unshipped(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
     return as_dicts(connection.execute(sql, _position(connection)))
 
 
-def oldest_unshipped(connection: sqlite3.Connection) -> str | None:
-    """When the oldest of them was received (ISO)."""
-    oldest: str | None = connection.execute(f"SELECT min(received_at) {_UNSHIPPED}", _position(connection)).fetchone()[
-        0
-    ]
+def oldest_unshipped(connection: sqlite3.Connection, after: str = "") -> str | None:
+    """When the oldest of them was received (ISO), of those received ``after`` a time (ISO)."""
+    sql = f"SELECT min(received_at) {_UNSHIPPED} AND received_at > :after"
+    oldest: str | None = connection.execute(sql, _position(connection) | {"after": after}).fetchone()[0]
     return oldest
 
 

@@ -1,4 +1,4 @@
-"""A machine with a mirror that is backed up: deliveries and nights arrive, segments are shipped, it is lost and restored."""
+"""A machine whose mirror is backed up: deliveries and nights arrive, segments are shipped, it is lost and restored."""
 
 import json
 import sqlite3
