@@ -82,6 +82,17 @@ class Work:
             if self.folder.exists():
                 shutil.rmtree(self.folder)
 
+    def close(self) -> None:
+        """Delete it once the copy is in its place; last what says so."""
+        with writing(self.folder):
+            for path in self.folder.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path != self._state:
+                    path.unlink()
+            self._state.unlink()
+            self.folder.rmdir()
+
     def begin(self) -> None:
         """An empty folder, mode 0700."""
         with writing(self.folder):
@@ -128,7 +139,7 @@ def finish(work: Work, progress: Progress, *, resumed: bool) -> Restored:
     with writing(work.folder):
         leave_for_readers(work.database)
         _give_to_owner(work.database)
-    work.clear()
+    work.close()
     done.pop("last")
     tables = {name: (progress.counted.get(name, 0), rows) for name, rows in done.pop("tables").items()}
     missing = [(a, b) for a, b in done.pop("gaps")]

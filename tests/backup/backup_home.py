@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyrage  # type: ignore[import-untyped]
+import tomlkit
 
 from promptsync.backup.destination import Destination
 from promptsync.backup.make import Made, make_backup
@@ -35,6 +36,7 @@ class Home:
     folder: Path
     place: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    _open: Engine | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -44,8 +46,19 @@ class Home:
 
     @property
     def config(self) -> Config:
+        return Config.read({"backup": self._backup}, self.folder)
+
+    @property
+    def _backup(self) -> dict[str, Any]:
         backup = {"location": str(self.place), "recipient": str(KEY.to_public()), "identity": {"file": "backup.key"}}
-        return Config.read({"backup": backup | self.settings}, self.folder)
+        return {key: value for key, value in (backup | self.settings).items() if value is not None}
+
+    def write_config(self, more: str = "") -> Path:
+        """The same configuration as a file, for a process of its own. ``more``: other sections."""
+        path = self.folder / "promptsync.toml"
+        path.write_text(tomlkit.dumps({"backup": self._backup}) + more)
+        path.chmod(0o600)
+        return path
 
     @property
     def database(self) -> Path:
@@ -57,8 +70,16 @@ class Home:
 
     @contextmanager
     def engine(self) -> Iterator[Engine]:
+        """The open mirror; within another such block the same one."""
+        if self._open is not None:
+            yield self._open
+            return
         with Engine(self.config) as engine:
-            yield engine
+            self._open = engine
+            try:
+                yield engine
+            finally:
+                self._open = None
 
     def receive(self, *numbers: int) -> None:
         """Deliveries, each with a time of receipt of its own."""
