@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -31,6 +32,7 @@ KEPT_FIELDS: Final = ("orgId", "timestamp")
 """What is kept of a delivery that is about nobody else."""
 _ADDRESSES = frozenset({Identity.PHONE, Identity.EMAIL, Identity.ACCOUNT, Identity.ADDRESS})
 _MAY_NAME = "@|[0-9]{3}"  # of texts without either no number and no address can be read
+_REMEMBERED = 20_000
 _CELLS = re.compile(r'[,;\t|"]+')
 
 
@@ -106,22 +108,48 @@ class Recogniser:
     def __init__(self, schema: Schema, people: ErasedList) -> None:
         self._forgotten = Forgotten(people)
         self._watched = watched(schema)
+        self._tests: dict[Identity, Callable[[Any], bool]] = {}
 
     def rows(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch of rows of a table, by the mirror's names of its columns, without those of erased people."""
-        forgotten, watched = self._forgotten, self._watched[table]
-        maybe = [places for places in _named(forgotten, watched, batch) if len(places)]
-        if not maybe:
-            return batch
-        some = np.unique(np.concatenate(maybe))
-        names = [name for name in batch.schema.names if name in watched.names]
-        rows = batch.select(names).take(pa.array(some, pa.int64())).to_pylist()
-        gone = [place for place, row in zip(some.tolist(), rows, strict=True) if watched.is_of(forgotten, row)]
-        if not gone:
-            return batch
-        kept = np.ones(batch.num_rows, bool)
-        kept[gone] = False
-        return batch.filter(pa.array(kept))
+        watched = self._watched[table]
+        gone, doubtful = np.zeros(batch.num_rows, bool), np.zeros(batch.num_rows, bool)
+        for certain, places in self._named(watched, batch):
+            (gone if certain else doubtful)[places] = True
+        some = np.flatnonzero(doubtful & ~gone)
+        if len(some):
+            names = [name for name in batch.schema.names if name in watched.names]
+            rows = batch.select(names).take(pa.array(some, pa.int64())).to_pylist()
+            gone[[n for n, row in zip(some, rows, strict=True) if watched.is_of(self._forgotten, row)]] = True
+        return batch.filter(pa.array(~gone)) if gone.any() else batch
+
+    def _named(self, watched: Watched, batch: pa.RecordBatch) -> Iterator[tuple[bool, Places]]:
+        """The rows in which a column names somebody on the list, column by column; whether they are that person's in
+        any case."""
+        forgotten, columns = self._forgotten, {name: batch.column(n) for n, name in enumerate(batch.schema.names)}
+        for column in watched.table.identifying:
+            cells, kind = columns.get(column.name), column.identity
+            if cells is None or kind is None:
+                continue
+            if kind is Identity.TEXT:
+                yield False, _texts(forgotten, cells)
+            else:
+                asked = ADDRESS if kind in _ADDRESSES else kind.value
+                yield kind.owns and column.only_if is None, forgotten.among(asked, cells, self._test(kind))
+        for name, table in watched.links:
+            if name in columns and forgotten.knows(table):
+                yield False, forgotten.among(table, columns[name], _record_test(forgotten, table))
+
+    def _test(self, kind: Identity) -> Callable[[Any], bool]:
+        """Whether a cell of a column of this kind names somebody on the list; the last answers are remembered."""
+        if kind not in self._tests:
+
+            def test(cell: object) -> bool:
+                one = identifier(kind, cell)
+                return one is not None and has(self._forgotten, one)
+
+            self._tests[kind] = lru_cache(_REMEMBERED)(test)
+        return self._tests[kind]
 
     def bad_rows(self, table: str, rows: Sequence[BadRow]) -> list[BadRow]:
         """Those rows of a file that cannot be read, without any that names an erased person in whichever cell."""
@@ -187,29 +215,8 @@ def envelope(body: Mapping[str, Any]) -> dict[str, Any]:
     return {name: body[name] for name in KEPT_FIELDS if isinstance(body.get(name), int | float)}
 
 
-def _named(forgotten: Forgotten, watched: Watched, batch: pa.RecordBatch) -> Iterator[Places]:
-    """The rows in which a column names somebody on the list, column by column."""
-    columns = {name: batch.column(n) for n, name in enumerate(batch.schema.names)}
-    for column in watched.table.identifying:
-        cells, kind = columns.get(column.name), column.identity
-        if cells is None or kind is None:
-            continue
-        if kind is Identity.TEXT:
-            yield _texts(forgotten, cells)
-        else:
-            asked = ADDRESS if kind in _ADDRESSES else kind.value
-            yield forgotten.among(asked, cells, _test(forgotten, kind))
-    for name, table in watched.links:
-        if name in columns and forgotten.knows(table):
-            yield forgotten.among(table, columns[name], lambda cell, table=table: forgotten.has(table, str(cell)))  # type: ignore[misc]
-
-
-def _test(forgotten: Forgotten, kind: Identity) -> Callable[[Any], bool]:
-    def test(cell: object) -> bool:
-        one = identifier(kind, cell)
-        return one is not None and has(forgotten, one)
-
-    return test
+def _record_test(forgotten: Forgotten, table: str) -> Callable[[Any], bool]:
+    return lambda cell: forgotten.has(table, str(cell))
 
 
 def _texts(forgotten: Forgotten, cells: "pa.Array[Any]") -> Places:

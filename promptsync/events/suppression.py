@@ -24,7 +24,6 @@ class Suppression:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self._made: tuple[int, Recogniser] | None = None
 
     def rows(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
         """A batch of rows of a table, by the mirror's names of its columns, without those of erased people."""
@@ -51,11 +50,12 @@ class Suppression:
 
     def _recogniser(self) -> "Recogniser | None":
         """What knows the list as it is now; None if nobody is on it."""
-        forgotten, made = self._mirror.forgotten, self._made
-        if not forgotten:
+        people = self._mirror.forgotten
+        if not people:
             return None
-        if made is None or made[0] != forgotten.version:
+        if people.recogniser is None:
             from promptsync.events.recognition import Recogniser
 
-            made = self._made = forgotten.version, Recogniser(self._mirror.schema, forgotten)
-        return made[1]
+            people.recogniser = Recogniser(self._mirror.schema, people)
+        found: Recogniser = people.recogniser
+        return found

@@ -98,10 +98,11 @@ def group_of(kind: str) -> str:
 class ErasedList:
     """The list in memory. ``kept``: (kind, hash) as the mirror has them; ``secret``: None if the key is lost, so that
     nobody is recognised. ``version``: grows with each list. ``tags``: by kind (``group_of``), of the identifiers as
-    texts, and as whole numbers."""
+    texts, and as whole numbers. ``recogniser``: what has been made of it, for as long as it holds."""
 
     def __init__(self, kept: Iterable[tuple[str, bytes]] = (), secret: Secret | None = None, version: int = 0) -> None:
         self.version = version
+        self.recogniser: Any = None
         self.tags: dict[str, tuple[array[int], array[int]]] = {}
         self._secret = secret
         numbers: list[int] = []
