@@ -20,7 +20,8 @@ from promptsync.engine.engine import Engine
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.model.delivery import Delivery
 from promptsync.plugins.declared import PluginError
-from promptsync.status.status import Expectations, read_status
+from promptsync.status.facts import Expectations
+from promptsync.status.status import read_status
 from promptsync.store.inbox import insert_event
 from promptsync.store.reading import row_of, select_of
 from promptsync.vendors.prompt.event_types import type_of_path

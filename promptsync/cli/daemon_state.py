@@ -6,11 +6,13 @@ the command that asks may see it.
 
 import http.client
 import json
+import shutil
 import socket
 from pathlib import Path
 from typing import Final
 
-from promptsync.daemon.client import socket_path
+from promptsync.daemon.client import daemon_runs, socket_path
+from promptsync.status.problems import DaemonState
 from promptsync.store.lock_holders import other_writer
 
 _SECONDS: Final = 5.0
@@ -28,6 +30,15 @@ class _Connection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(_SECONDS)
         self.sock.connect(str(self._path))
+
+
+def daemon_state(database: Path) -> DaemonState:
+    """What can be seen of the daemon of a mirror, and of the room it has."""
+    try:
+        free = shutil.disk_usage(database.parent).free
+    except OSError:
+        free = None
+    return DaemonState(daemon_runs(database), tuple(daemon_troubles(database)), free)
 
 
 def daemon_troubles(database: Path) -> list[str]:

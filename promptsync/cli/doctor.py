@@ -24,15 +24,13 @@ from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError, PromptsyncError, size_in_words
 from promptsync.plugins.declared import Finding, Level, ReadOnly, note, ok, problem
 from promptsync.status import check_contents, check_machine, check_settings
-from promptsync.status.refusals import oversized_problem, refused_problem
-from promptsync.status.wal import LogState, log_state
+from promptsync.status.facts import Expectations
+from promptsync.status.problems import NOTHING_YET, future_problem, set_up_problems
+from promptsync.status.status import read_status
 from promptsync.store import spelling_counts
 from promptsync.store.connect import open_reader
-from promptsync.store.deliveries import newest_receipt
-from promptsync.store.erased import key_problem
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.overview import newest_mark
-from promptsync.store.refusals import oversized, refused
 from promptsync.store.repair import dated_in_future
 from promptsync.vendors import declared_schema, vendors
 
@@ -193,14 +191,7 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
             now = system_clock()
             what = dated_in_future(connection, now).words()
             yield check_contents.check_clock(newest_mark(connection), now, what)
-            yield _log(log_state(connection))
-            shut_out = (
-                refused_problem(tuple(refused(connection, now)), newest_receipt(connection), config.mirror.timezone),
-                oversized_problem(oversized(connection, now), config.webhook.max_body),
-            )
-            yield from (problem("refused", says) for says in shut_out if says)
-            lost = key_problem(connection, database)
-            yield from (problem("erased", says) for says in [lost] if says)
+            yield from _state(connection, config, now)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
             yield from check_contents.check_vendors(connection, spelling_counts.read(connection))
             mirror = ReadOnly(lambda: nullcontext(connection))
@@ -211,10 +202,21 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
         connection.close()
 
 
-def _log(log: LogState) -> Finding:
-    if log.problem:
-        return problem("log", log.problem)
-    return ok("log", f"The mirror's write-ahead log has {size_in_words(log.bytes)}.")
+def _state(connection: sqlite3.Connection, config: Config, now: int) -> Iterator[Finding]:
+    """What 'status' says of the mirror needs a person: in full what is about how it is set up, the rest in a line. That
+    there is nothing in it yet needs nobody."""
+    status = read_status(connection, declared_schema(), Expectations.of(config), now)
+    set_up = [says for says in set_up_problems(status, Expectations.of(config)) if says in status.problems]
+    yield from (problem("status", says) for says in set_up)
+    said = (NOTHING_YET, future_problem(status), *set_up)  # the second with the clock
+    others = sum(says not in said for says in status.problems)
+    if others:
+        things = "1 thing needs" if others == 1 else f"{others} things need"
+        yield problem("status", f"{things} a person in what has arrived: 'promptsync status' says which.")
+    elif not set_up:
+        yield ok("status", "What the mirror holds is up to date.")
+    if not status.log.problem:
+        yield ok("log", f"The mirror's write-ahead log has {size_in_words(status.log.bytes)}.")
 
 
 def _show(app: App, findings: list[Finding], problems: int) -> None:

@@ -10,7 +10,7 @@ from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
 from promptsync.model.file_name import OWN_MARK
 from promptsync.places.entries import printable
-from promptsync.status.status import differs
+from promptsync.status.problems import differs
 
 _GOOD = ("merged", "unchanged", "would merge")
 

@@ -6,14 +6,15 @@ from dataclasses import replace
 import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
-from promptsync.cli.daemon_state import daemon_troubles
+from promptsync.cli.daemon_state import daemon_state
 from promptsync.cli.extended import plugin_findings, schema_of
 from promptsync.clock import system_clock
-from promptsync.daemon.client import daemon_runs
 from promptsync.errors import size_in_words
 from promptsync.plugins.declared import Level
 from promptsync.status.backups import BackupState
-from promptsync.status.status import Expectations, Status, read_status
+from promptsync.status.facts import Expectations, Status
+from promptsync.status.problems import daemon_problems
+from promptsync.status.status import read_status
 from promptsync.store.overview import Drift
 
 _MOST_NAMES = 5
@@ -29,8 +30,9 @@ def status(app: App, as_json: bool) -> None:
     with app.reading() as connection:
         found = read_status(connection, schema_of(app.config_path), expected, system_clock())
     asked = (finding.says for finding in plugin_findings(config) if finding.level is Level.PROBLEM)
-    found = replace(found, problems=(*found.problems, *daemon_troubles(config.mirror.database), *asked))
-    runs = daemon_runs(config.mirror.database)
+    daemon = daemon_state(config.mirror.database)
+    more = (*daemon_problems(daemon, watched=found.watched), *asked)
+    found, runs = replace(found, problems=(*found.problems, *more)), daemon.runs
     if as_json:
         print_json(found.as_dict() | {"daemon": runs})
     elif app.verbosity >= 0:

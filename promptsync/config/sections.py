@@ -35,7 +35,7 @@ from promptsync.config.places import (
 from promptsync.config.schedules import Cron, Schedule
 from promptsync.config.secret import SecretField
 from promptsync.config.section import Port, Section, Share, Text
-from promptsync.config.values import Duration, Host, Period, PeriodField, Size, Zone, parse_period
+from promptsync.config.values import Duration, Host, Period, PeriodField, Silence, Size, Zone, parse_period
 
 _TOKEN_SIGNS = frozenset("!#$%&'*+-.^_`|~")
 
@@ -292,9 +292,11 @@ class RetentionConfig(Section):
 
 
 class AlertsConfig(Section):
-    """``[alerts]``: when the mirror counts as stale, and an address to call while it is not."""
+    """``[alerts]``: when the mirror counts as stale, and an address to call while it is not. ``webhook_stale_after``:
+    for how long no delivery may come; auto: twice the longest silence of the last four weeks, at least a day."""
 
     stale_after: Duration = timedelta(hours=36)
+    webhook_stale_after: Silence = "auto"
     healthcheck_url: SecretField | None = None
 
 

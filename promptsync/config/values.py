@@ -11,7 +11,7 @@ from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator
@@ -103,6 +103,16 @@ def parse_duration(value: object) -> timedelta:
     return timedelta(seconds=seconds)
 
 
+def parse_silence(value: object) -> timedelta | Literal["auto", "never"]:
+    """A duration, or ``"auto"`` or ``"never"``."""
+    if value == "auto" or value == "never":
+        return value
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "auto" or "never"') from None
+
+
 def parse_period(value: object) -> Period:
     """The period spelled ``"30 days"``, ``"4 weeks"``, ``"24 months"``, ``"7 years"`` or ``"forever"``."""
     if isinstance(value, Period):
@@ -175,6 +185,7 @@ def _amount(value: object, units: Mapping[str, float], wanted: str) -> float:
 Size = Annotated[int, BeforeValidator(parse_size)]
 """Bytes."""
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+Silence = Annotated[timedelta | Literal["auto", "never"], BeforeValidator(parse_silence)]
 PeriodField = Annotated[Period, BeforeValidator(parse_period)]
 Zone = Annotated[ZoneInfo, BeforeValidator(parse_zone)]
 Host = Annotated[str, BeforeValidator(parse_host)]

@@ -23,7 +23,9 @@ from promptsync.daemon.metrics import OnDemand, delivery_metrics, disk_metrics, 
 from promptsync.drop.folder import DropFolder
 from promptsync.engine.engine import Engine
 from promptsync.errors import PromptsyncError
-from promptsync.status.status import NOTHING_YET, Expectations, Status, read_status
+from promptsync.status.facts import Expectations, Status
+from promptsync.status.problems import LOW_DISK, NOTHING_YET, DaemonState, daemon_problems
+from promptsync.status.status import read_status
 from promptsync.store.ledger import keep_status
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.writer import Lane
@@ -32,7 +34,6 @@ from promptsync.vendors.prompt.webhook.listener import STATE
 _SILENT_WRITER_SECONDS = 30.0
 _LOCKED_SECONDS = 1.0  # how long a delivery waits
 _REFUSED_SECONDS = 30.0  # after the last delivery that could not be stored, as long as none could since
-_LOW_DISK = 256 << 20
 _UNREADABLE = (PromptsyncError, sqlite3.Error, OSError)
 
 
@@ -67,7 +68,7 @@ class Health:
 
     def _room(self) -> Iterator[str]:
         try:
-            if shutil.disk_usage(self._engine.mirror.folder).free < _LOW_DISK:
+            if shutil.disk_usage(self._engine.mirror.folder).free < LOW_DISK:
                 yield "the disk is nearly full"
         except OSError as error:
             yield f"the data folder cannot be looked at ({error.strerror})"
@@ -89,12 +90,16 @@ class Health:
             places = [{"name": one.source, "last_success": one.last_success} for one in status.sources]
         except _UNREADABLE as error:
             found = [f"The mirror cannot be read ({error}); 'promptsync doctor' says more."]
-        found += [*(f"The daemon is not ready: {reason}." for reason in self.reasons()), *self.notes()]
+        found += self._of_daemon()
         lasting = [problem for problem in found if problem != NOTHING_YET]  # a page sees for itself that it is empty
         row = {"at": iso_millis(self._engine.clock()), "problems": lasting, "places": places}
         with suppress(*_UNREADABLE):  # locked or full: that it is old says enough
             self._engine.mirror.writer.run(lambda connection: keep_status(connection, row), Lane.IDLE, durable=False)
         return found
+
+    def _of_daemon(self) -> list[str]:
+        troubles = (*(f"The daemon is not ready: {reason}." for reason in self.reasons()), *self.notes())
+        return list(daemon_problems(DaemonState(runs=True, troubles=troubles), watched=True))
 
     def metrics(self) -> bytes:
         """Prometheus text."""
@@ -115,7 +120,7 @@ class Health:
         about = "Seconds for which another program has held the mirror's write lock"
         yield GaugeMetricFamily("promptsync_locked_seconds", about, mirror.writer.locked_for)
         read = [
-            *_as_far_as_possible(lambda: status_metrics(self.status())),
+            *_as_far_as_possible(self._of_status),
             *_as_far_as_possible(self._of_mirror),
             *_as_far_as_possible(lambda: disk_metrics(self._engine.config.mirror.database)),
         ]
@@ -124,6 +129,10 @@ class Health:
         yield GaugeMetricFamily("promptsync_readable", about, float(None not in read))
         yield GaugeMetricFamily("promptsync_drop_waiting", "Files in the drop folder", self._drop.waiting())
         yield GaugeMetricFamily("promptsync_writer_waiting", "Work that waits for the writer", mirror.writer.waiting())
+
+    def _of_status(self) -> Iterable[Metric]:
+        status = self.status()
+        return status_metrics(status, len(status.problems) + len(self._of_daemon()))
 
     def _of_mirror(self) -> Iterable[Metric]:
         with self._engine.mirror.reading() as connection:

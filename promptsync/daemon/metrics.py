@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from promptsync.clock import seconds_since
 from promptsync.status.backups import BackupState
-from promptsync.status.status import Status
+from promptsync.status.facts import Status
 from promptsync.store import overview
 from promptsync.store.deliveries import oldest_pending
 from promptsync.store.place_state import count_at_places
@@ -69,8 +69,8 @@ def delivery_metrics(state: ListenerState) -> Iterator[Metric]:
     yield deliveries
 
 
-def status_metrics(status: Status) -> Iterator[Metric]:
-    """What `promptsync status` says, as numbers."""
+def status_metrics(status: Status, problems: int) -> Iterator[Metric]:
+    """What `promptsync status` says, as numbers. ``problems``: of the mirror and of the daemon."""
     inbox = status.events
     states = [("pending", inbox.pending), ("failed", inbox.failed), ("unknown_type", inbox.unknown_type)]
     yield _gauge("promptsync_events", "Deliveries in the inbox that are not applied", "state", states)
@@ -89,7 +89,7 @@ def status_metrics(status: Status) -> Iterator[Metric]:
     yield GaugeMetricFamily("promptsync_plugins_paused", "Plugins that are paused", len(status.plugins))
     if status.backup is not None:
         yield from _backup_metrics(status.backup)
-    yield GaugeMetricFamily("promptsync_problems", "What needs a person; 0 means fresh", len(status.problems))
+    yield GaugeMetricFamily("promptsync_problems", "What needs a person; 0 means fresh", problems)
 
 
 def _backup_metrics(backup: BackupState) -> Iterator[Metric]:

@@ -24,6 +24,7 @@ _PAUSE_SECONDS: Final = 2.0
 _SAID_SECONDS: Final = 60.0
 _log = structlog.get_logger()
 _Write = Callable[[], Coroutine[Any, Any, None]]
+_Note = Callable[[sqlite3.Connection, dict[str, int]], None]
 
 
 class RefusedKeeper:
@@ -52,51 +53,37 @@ class RefusedKeeper:
     async def write_too_large(self) -> None:
         """Move what is known of bodies that were too large to the mirror."""
         seen = self._state.too_large
-        seen.arrived.clear()
-        count, largest, now = dict(seen.count), seen.largest, self._clock()
-        if not count:
-            return
-        try:
-            write = self._mirror.writer.run
-            await asyncio.to_thread(
-                write, lambda connection: note_oversized(connection, count, largest, now), Lane.IDLE
-            )
-            _subtract(seen.count, count)
-            seen.largest = seen.largest if seen.count else 0
-        finally:
-            if seen.count:
-                seen.arrived.set()  # not written down, or more came meanwhile
+        largest, now = seen.largest, self._clock()
+        await self._move(seen.count, seen.arrived, lambda some, count: note_oversized(some, count, largest, now))
+        seen.largest = seen.largest if seen.count else 0
 
     async def write_shut_out(self) -> None:
         """Move the counts of the others to the mirror."""
-        seen = self._state.shut_out
-        seen.arrived.clear()
-        count, now = dict(seen.count), self._clock()
-        if not count:
-            return
-        try:
-            await self._write(lambda connection: note_refused(connection, count, now))
-            _subtract(seen.count, count)
-            self._say(count)
-        finally:
-            if seen.count:
-                seen.arrived.set()
+        seen, now = self._state.shut_out, self._clock()
+        self._say(await self._move(seen.count, seen.arrived, lambda some, count: note_refused(some, count, now)))
 
-    async def _write(self, note: Callable[[sqlite3.Connection], None]) -> None:
-        await asyncio.to_thread(self._mirror.writer.run, note, Lane.IDLE)
+    async def _move(self, seen: Counter[str], arrived: asyncio.Event, note: _Note) -> dict[str, int]:
+        """Take what was counted and write it down; put it back if that cannot be. What is under way when this task is
+        cancelled is written all the same, so that it is not put back then."""
+        arrived.clear()
+        count = dict(seen)
+        if not count:
+            return {}
+        seen.clear()
+        try:
+            await asyncio.to_thread(self._mirror.writer.run, lambda connection: note(connection, count), Lane.IDLE)
+        except Exception:
+            seen.update(count)
+            arrived.set()
+            raise
+        return count
 
     def _say(self, count: dict[str, int]) -> None:
         self._unsaid.update(count)
-        if time.monotonic() - self._said_at >= _SAID_SECONDS:
+        if self._unsaid and time.monotonic() - self._said_at >= _SAID_SECONDS:
             self._said_at = time.monotonic()
             _log.warning("deliveries_refused", **self._unsaid)
             self._unsaid.clear()
-
-
-def _subtract(kept: Counter[str], written: dict[str, int]) -> None:
-    kept.subtract(written)
-    for kind in [kind for kind, left in kept.items() if not left]:
-        del kept[kind]
 
 
 async def _soon_after_each(arrived: asyncio.Event, write: _Write) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from promptsync.errors import size_in_words, user_name
 from promptsync.plugins.declared import Finding, note, ok, problem
+from promptsync.status.problems import LOW_DISK
 from promptsync.store.erased import key_path
 from promptsync.store.owner import give_back, strangers
 
-LOW_DISK = 256 << 20
 _OTHERS, _OTHERS_WRITE = 0o007, 0o002
 _SAFE_SQLITE, _OLDEST_SQLITE = (3, 51, 3), (3, 39, 0)
 

@@ -7,9 +7,10 @@ Everything runs inside the caller's transaction.
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
-from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, iso_micros
+from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, MICROS, iso_micros, parse_iso
 from promptsync.store.reading import as_dicts
 
 _PENDING: Final = "state = 'pending' AND state <> 'applied'"
@@ -54,6 +55,39 @@ def undecided(connection: sqlite3.Connection, before: str) -> int:
     """How many deliveries received before then (ISO, microseconds) have failed or are of an unknown type."""
     sql = "SELECT count(*) FROM sync_event WHERE state IN ('failed', 'unknown_type') AND state <> 'applied'"
     return int(connection.execute(f"{sql} AND received_at < ?", (before,)).fetchone()[0])
+
+
+_STEP: Final = timedelta(hours=6)
+_WEEKS: Final = timedelta(weeks=4)
+
+
+def longest_silence(connection: sqlite3.Connection) -> timedelta:
+    """The longest time without a delivery in the four weeks before the newest one, to be exact if it was of six hours
+    or more; else nothing. By a look into every quarter of a day, however many deliveries there are."""
+    newest = newest_receipt(connection)
+    if newest is None:
+        return timedelta()
+    end = parse_iso(newest)
+    at, longest = end - int(_WEEKS.total_seconds() * MICROS), 0
+    step = int(_STEP.total_seconds() * MICROS)
+    first = connection.execute("SELECT min(received_at) FROM sync_event").fetchone()[0]
+    at = max(at, parse_iso(first))
+    while at < end:
+        last = _receipt(connection, "max", "BETWEEN ? AND ?", at, min(at + step, end))
+        if last is None or last == at:  # nothing in this quarter: until when?
+            later = _receipt(connection, "min", "> ?", at)
+            if later is None:
+                break
+            longest, at = max(longest, later - at), later
+        else:
+            at = last
+    return timedelta(microseconds=longest)
+
+
+def _receipt(connection: sqlite3.Connection, which: str, condition: str, *bounds: int) -> int | None:
+    sql = f"SELECT {which}(received_at) FROM sync_event WHERE received_at {condition}"
+    found = connection.execute(sql, [iso_micros(bound) for bound in bounds]).fetchone()[0]
+    return None if found is None else parse_iso(found)
 
 
 def newest(connection: sqlite3.Connection, state: str | None, type_: str | None, limit: int) -> list[dict[str, Any]]:

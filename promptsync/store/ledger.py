@@ -276,3 +276,8 @@ def keep_status(connection: sqlite3.Connection, found: Mapping[str, object]) -> 
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         (json.dumps(found, ensure_ascii=False),),
     )
+
+
+def was_watched(connection: sqlite3.Connection) -> bool:
+    """Whether a daemon has ever looked for problems here."""
+    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM sync_state WHERE name = 'status')").fetchone()[0])

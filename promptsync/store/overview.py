@@ -41,6 +41,26 @@ def _run(connection: sqlite3.Connection, task: str, condition: str = "", *values
 
 
 @dataclass(frozen=True, slots=True)
+class FailedTask:
+    """A task whose last run failed. ``started_at``: ISO."""
+
+    task: str
+    started_at: str
+    message: str | None
+
+
+def failing_tasks(connection: sqlite3.Connection, but: tuple[str, ...], since: int) -> Iterator[FailedTask]:
+    """Those whose last run failed and began ``since`` (microseconds), but for names that begin with one of ``but``."""
+    sql = (
+        "SELECT task, started_at, message FROM sync_run r WHERE outcome = 'failed' AND started_at >= ? AND id = "
+        "(SELECT max(id) FROM sync_run WHERE task = r.task) ORDER BY task"
+    )
+    for task, *found in connection.execute(sql, (iso_millis(since),)):
+        if not task.startswith(but):
+            yield FailedTask(task, *found)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """An applied snapshot. ``at``: the instant it states, microseconds."""
 

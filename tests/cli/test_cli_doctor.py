@@ -34,7 +34,14 @@ def problems(place: Place, *options: str) -> dict[str, str]:
 @pytest.fixture
 def mirror(place: Place, night: Path) -> Place:
     assert place.run("load", night).exit_code == 0
+    place.edit("^#\\[alerts\\]", '[alerts]\nwebhook_stale_after = "never"')
+    place.edit("^#stale_after = .*", 'stale_after = "36000 days"')  # the night is of long ago
     return place
+
+
+def test_what_status_says_is_pointed_to(mirror: Place) -> None:
+    mirror.edit("^stale_after = .*", 'stale_after = "36 hours"')
+    assert problems(mirror)["status"] == "8 things need a person in what has arrived: 'promptsync status' says which."
 
 
 def test_a_fresh_folder_is_well(place: Place) -> None:

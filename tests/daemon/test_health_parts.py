@@ -18,7 +18,7 @@ from promptsync.daemon.health import Health, health_routes
 from promptsync.drop.folder import DropFolder, DropSettings
 from promptsync.drop.intake import DropIntake
 from promptsync.engine.engine import Engine
-from promptsync.status.status import NOTHING_YET
+from promptsync.status.problems import NOTHING_YET
 from promptsync.vendors.prompt.webhook.listener import STATE, ListenerState
 
 

@@ -16,7 +16,8 @@ from promptsync.daemon.operations import OPERATIONS
 from promptsync.engine.engine import Engine
 from promptsync.errors import Unavailable
 from promptsync.loading.files import LoadRequest
-from promptsync.status.status import Expectations, read_status
+from promptsync.status.facts import Expectations
+from promptsync.status.status import read_status
 from tests.daemons import running
 
 NAME = "contact_1044_2026-02-04T00-00-00-0800Z.csv"

@@ -15,7 +15,8 @@ from promptsync.daemon.metrics import mirror_metrics
 from promptsync.engine.engine import Engine
 from promptsync.fetch.run import record_run
 from promptsync.fetch.sources import source_names, sources_of
-from promptsync.status.status import Expectations, Status, read_status
+from promptsync.status.facts import Expectations, Status
+from promptsync.status.status import read_status
 from promptsync.store.overview import change_set_states
 from promptsync.store.spelling_counts import change_set_names
 from promptsync.vendors.customerio.checks import said_of_names

@@ -22,7 +22,7 @@ from promptsync.loading.report import LoadRequest
 from promptsync.merge.guards import Guards
 from promptsync.model.delivery import Delivery
 from promptsync.plugins.declared import FileKind
-from promptsync.status.status import NOTHING_YET
+from promptsync.status.problems import NOTHING_YET
 from promptsync.store.erased import suppressed
 from promptsync.store.inbox import Inbox
 from promptsync.testing import Kit

@@ -11,8 +11,9 @@ import pytest
 
 from promptsync.clock import CLOCKS_DIFFER, MICROS, iso_micros, iso_millis, parse_iso
 from promptsync.daemon.metrics import mirror_metrics
+from promptsync.status.facts import Expectations, Status
 from promptsync.status.sources import task_of
-from promptsync.status.status import Expectations, Status, read_status
+from promptsync.status.status import read_status
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Future, date_records_anew, dated_in_future
 from promptsync.vendors import declared_schema
