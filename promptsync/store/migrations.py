@@ -216,6 +216,10 @@ WRITTEN: tuple[Migration, ...] = (
             ("qlara_delivery_report", "destination"),
         )
     ),
+    *(
+        _drop_index(f"{index}_by_org", "message", index)  # made again, with the organization
+        for index in ("message_inbound", "message_failed", "message_answered")
+    ),
 )
 """Append only, oldest first. A new one comes with the fixture of the version before it (tests/store/fixtures)."""
 

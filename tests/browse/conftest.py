@@ -1,5 +1,6 @@
 """Datasette over the sample mirror, with a login and without."""
 
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,9 +8,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from account import NOW, Account, Lived, opened
+from account import NOW, Account, Lived, LocalKit, load, opened
 from browse_sample import PASSWORD, make_mirror
 from datasette_auth_passwords.utils import hash_password
+from vendor_rows import Everywhere, fill
 
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
@@ -82,3 +84,22 @@ def nothing_yet(empty: Path, settings: BrowseSettings) -> Iterator[MirrorDataset
     site = build_datasette(replace(settings, database=empty), present=lambda: NOW)
     yield site
     close(site)
+
+
+@pytest.fixture(scope="session")
+def everywhere(tmp_path_factory: pytest.TempPathFactory, settings: BrowseSettings) -> Iterator[Lived]:
+    """One organisation's account, and what Customer.io and Qlara know of its people."""
+    account, kit = Everywhere(7, seed=12, first=0), LocalKit(tmp_path_factory.mktemp("everywhere"))
+    people = account.tables["contact"]
+    for row in account.tables["message"]:
+        row["org_phone"] = "+14155550100"
+    people[2]["phone"] = people[1]["phone"]
+    account.add("contact_data", managed=0, contact_id=people[3]["id"], key="email", value="Ana@example.org")
+    load(kit, account)
+    with sqlite3.connect(kit.config.mirror.database) as connection:
+        fill(connection, account)
+    connection.close()
+    site = build_datasette(replace(settings, database=kit.config.mirror.database), present=lambda: NOW)
+    yield Lived(kit, (account,), site)
+    close(site)
+    kit.restart()

@@ -36,11 +36,37 @@ def tiles(html: str) -> dict[str, int]:
     return {words(name): int(words(value).split()[0].replace(",", "")) for name, value in found}
 
 
-@pytest.mark.parametrize("org", [None, 8])
-async def test_the_numbers_are_those_of_the_rows(both: Lived, org: int | None) -> None:
-    html = await page(both.site, f"/?org={org}" if org else "/")
+@pytest.mark.parametrize("org", [7, 8])
+async def test_the_numbers_are_those_of_the_rows(both: Lived, org: int) -> None:
+    html = await page(both.site, f"/?org={org}")
     assert tiles(html) == counted(both, org)
     assert all(counted(both, org).values())
+
+
+async def test_each_of_several_organisations_has_a_section_of_its_own(both: Lived, lived: Lived) -> None:
+    html = await page(both.site, "/")
+    sections = re.findall(r'(?s)<section class="organisation".*?</section>', html)
+    assert [links(section)[0] for section in sections] == ["/?org=7", "/?org=8"]
+    for account, section in zip(both.accounts, sections, strict=True):
+        assert tiles(section) == counted(both, account.org)
+        own = {row["id"] for table in ("contact", "broadcast") for row in account.tables[table]}
+        named = {int(found) for found in re.findall(r"/-/(?:contact|broadcast)/(\d+)", section)}
+        assert named and named <= own
+        lists = [asks(link) for link in links(section) if link.startswith(("/-/people", "/-/messages"))]
+        assert len(lists) == 5 and {one["org"] for one in lists} == {str(account.org)}
+    assert 'class="organisation"' not in await page(lived.site, "/")
+
+
+@pytest.mark.parametrize(
+    "path", ["/-/people", "/-/broadcasts", "/-/opt-outs", "/-/delivery", "/-/sending", "/-/team", "/-/search?q=a"]
+)
+async def test_the_organisation_is_kept_from_page_to_page(both: Lived, path: str) -> None:
+    html = await page(both.site, f"{path}{'&' if '?' in path else '?'}org=8")
+    kept = [link for link in links(html) if link.startswith("/-/") and "logout" not in link]
+    others = re.search('(?s)<nav class="orgs".*?</nav>', html)
+    assert others and all(asks(link)["org"] == "8" for link in kept if link not in links(others[0]))
+    contacts = {row["id"] for row in both.accounts[0].tables["contact"]}
+    assert not contacts & {int(found) for found in re.findall(r"/-/contact/(\d+)", html)}
 
 
 async def test_every_number_links_to_its_week(lived: Lived) -> None:
@@ -67,8 +93,8 @@ async def test_an_opt_out_says_how_and_after_which_broadcast(lived: Lived) -> No
 def test_the_week_is_asked_by_index(lived: Lived) -> None:
     with planning(lived.kit.config.mirror.database) as reader:
         queries.week(reader, ("2026-11-21", "2026-11-27"), ("2026-11", "2026-12"), None)
-        queries.newest_message(reader, "2026-12", None)
-        queries.newest_replies(reader, "2026-12", None)
+        queries.newest_day(reader, "2026-12", None)
+        queries.newest_replies(reader, "2026-10", "2026-12", None)
         queries.newest_broadcasts(reader, "2026-12", None)
         newest_opt_outs(reader, "2026-11", "2026-12", None, 5)
     assert not reader.scans()

@@ -1,85 +1,18 @@
 """One time line per person: every message of every vendor once and in order, and who is one person and who is not."""
 
 import re
-import sqlite3
-from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
-from account import NOW, Account, Lived, LocalKit, Row, load
-from browse_sample import FORMULA, SCRIPT, ask
+from account import Lived
+from browse_sample import SCRIPT, ask
 from datasette.utils import tilde_encode  # type: ignore[import-untyped]
 from looking import links, page, planning, sheet, words
-from vendor_rows import CIO, customer, insert, talk
+from vendor_rows import CIO, STRANGER, Everywhere
 
 from promptsync.browse.queries import identity, timeline
-from promptsync.browse.serve import MirrorDatasette, build_datasette, close
-from promptsync.browse.settings import BrowseSettings
+from promptsync.browse.serve import MirrorDatasette
 
-ALONE, STRANGER = f"/-/person/customerio/1/{tilde_encode('alone')}", "+390612345678"
-
-
-class Everywhere(Account):
-    """An account whose first person is known to all three vendors. ``said``: what was said elsewhere."""
-
-    said: list[str]
-
-    @property
-    def person(self) -> Row:
-        return self.tables["contact"][0]
-
-    def of(self, table: str = "message") -> list[Row]:
-        return [row for row in self.tables[table] if row["contact_id"] == self.person["id"]]
-
-
-def fill(connection: sqlite3.Connection, account: Everywhere) -> None:
-    """Written in one way here and in another there; times meet those of Prompt's messages."""
-    people, phone = account.tables["contact"], account.person["phone"]
-    times = [row["created_timestamp"] for row in account.of()] * 3
-    customer(connection, CIO, f"({phone[2:5]}) {phone[5:8]}-{phone[8:]}", customer_id=SCRIPT, email_addr=FORMULA)
-    account.said = talk(connection, CIO, (phone, phone[1:]), times, 5)
-    insert(connection, "qlara_contact", id="c1", phone=phone[1:], first_name=SCRIPT, status="ACTIVE")
-    customer(connection, "shared", people[1]["phone"])  # two contacts have that number
-    customer(connection, "mail", None, email_addr="ana@example.org")
-    customer(connection, "both-1", people[5]["phone"])
-    customer(connection, "both-2", people[5]["phone"])
-    customer(connection, "by-id", "+14155559999", customer_id="crm-77")
-    connection.execute(
-        "INSERT INTO contact_identity (contact_id, type, key, org_id) VALUES (?, 'CUSTOMER_EXTERNAL', 'crm-77', 7)",
-        (people[6]["id"],),
-    )
-    customer(connection, "alone", STRANGER.replace("+39", "0039 "), email_addr="alone@example.org")
-    for name, at in (("alone", "2026-11-02T04:00:00.000Z"), ("nameless", None)):
-        insert(connection, "cio_deliveries", workspace_id=1, delivery_id=name, internal_customer_id=name, created_at=at)
-    insert(
-        connection,
-        "qlara_message",
-        id="q",
-        destination=STRANGER,
-        body="Ciao",
-        sent_at="2026-11-01T04:00:00.000Z",
-        status="ERROR",
-        error="30005",
-    )
-    insert(connection, "qlara_message", id="q2", destination="32665", body="Code", sent_at=None, status="odd")
-
-
-@pytest.fixture(scope="module")
-def everywhere(tmp_path_factory: pytest.TempPathFactory, settings: BrowseSettings) -> Iterator[Lived]:
-    account, kit = Everywhere(7, seed=12, first=0), LocalKit(tmp_path_factory.mktemp("everywhere"))
-    people = account.tables["contact"]
-    for row in account.tables["message"]:
-        row["org_phone"] = "+14155550100"
-    people[2]["phone"] = people[1]["phone"]
-    account.add("contact_data", managed=0, contact_id=people[3]["id"], key="email", value="Ana@example.org")
-    load(kit, account)
-    with sqlite3.connect(kit.config.mirror.database) as connection:
-        fill(connection, account)
-    connection.close()
-    site = build_datasette(replace(settings, database=kit.config.mirror.database), present=lambda: NOW)
-    yield Lived(kit, (account,), site)
-    close(site)
-    kit.restart()
+ALONE = "/-/person/customerio/1/alone"
 
 
 def account_of(lived: Lived) -> Everywhere:

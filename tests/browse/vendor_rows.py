@@ -4,9 +4,11 @@ import random
 import sqlite3
 from collections.abc import Iterable
 
+from account import Account, Row
 from browse_sample import FORMULA, SCRIPT
+from campaign_rows import fill as campaigns
 
-CIO = "p~/1"
+CIO, STRANGER = "p~/1", "+390612345678"
 ROW_AT = b"\x00" * 24
 
 
@@ -88,3 +90,49 @@ def talk(connection: sqlite3.Connection, id_: str, numbers: Iterable[str], times
                 campaign_name=text,
             )
     return said
+
+
+class Everywhere(Account):
+    """An account whose first person is known to all three vendors. ``said``: what was said elsewhere."""
+
+    said: list[str]
+
+    @property
+    def person(self) -> Row:
+        return self.tables["contact"][0]
+
+    def of(self, table: str = "message") -> list[Row]:
+        return [row for row in self.tables[table] if row["contact_id"] == self.person["id"]]
+
+
+def fill(connection: sqlite3.Connection, account: Everywhere) -> None:
+    """Written in one way here and in another there; times meet those of Prompt's messages."""
+    campaigns(connection)
+    people, phone = account.tables["contact"], account.person["phone"]
+    times = [row["created_timestamp"] for row in account.of()] * 3
+    customer(connection, CIO, f"({phone[2:5]}) {phone[5:8]}-{phone[8:]}", customer_id=SCRIPT, email_addr=FORMULA)
+    account.said = talk(connection, CIO, (phone, phone[1:]), times, 5)
+    insert(connection, "qlara_contact", id="c1", phone=phone[1:], first_name=SCRIPT, status="ACTIVE")
+    customer(connection, "shared", people[1]["phone"])  # two contacts have that number
+    customer(connection, "mail", None, email_addr="ana@example.org")
+    customer(connection, "both-1", people[5]["phone"])
+    customer(connection, "both-2", people[5]["phone"])
+    customer(connection, "by-id", "+14155559999", customer_id="crm-77")
+    connection.execute(
+        "INSERT INTO contact_identity (contact_id, type, key, org_id) VALUES (?, 'CUSTOMER_EXTERNAL', 'crm-77', 7)",
+        (people[6]["id"],),
+    )
+    customer(connection, "alone", STRANGER.replace("+39", "0039 "), email_addr="alone@example.org")
+    for name, at in (("alone", "2026-11-02T04:00:00.000Z"), ("nameless", None)):
+        insert(connection, "cio_deliveries", workspace_id=1, delivery_id=name, internal_customer_id=name, created_at=at)
+    insert(
+        connection,
+        "qlara_message",
+        id="q",
+        destination=STRANGER,
+        body="Ciao",
+        sent_at="2026-11-01T04:00:00.000Z",
+        status="ERROR",
+        error="30005",
+    )
+    insert(connection, "qlara_message", id="q2", destination="32665", body="Code", sent_at=None, status="odd")

@@ -1,53 +1,84 @@
-"""Home: how the last seven days went, who wrote, which broadcasts went out, who opted out."""
+"""Home: how the last seven days went, who wrote, which broadcasts went out; a section for each organisation."""
 
 from datetime import date, timedelta
+from typing import Any, Final
 
-from promptsync.browse.dates import days_before, iso
+from promptsync.browse.dates import date_of, days_before, iso
 from promptsync.browse.page import Page, Shown, Visit
+from promptsync.browse.queries import home as ask
 from promptsync.browse.queries.consent import newest_opt_outs
-from promptsync.browse.queries.home import newest_broadcasts, newest_message, newest_replies, week
+from promptsync.browse.queries.reader import Row
 
-_DAYS = 7
-_OPT_OUTS = 6
+_DAYS: Final = 7
+_LOOKED_BACK: Final = 60  # days in which replies are looked for
+_OPT_OUTS: Final = 6
+_SECTIONS: Final = 8  # organisations that are shown at once
+_FEW: Final = 3  # replies and broadcasts of each of several
 
 
 def home(visit: Visit) -> Shown:
-    """The page. Its days are the seven before the newest message, if that is no longer within the last seven."""
+    """The page; where there are several organisations and none is chosen, a section of each."""
+    if visit.several and visit.org is None:
+        sections = [_section(visit, one) for one in visit.orgs[:_SECTIONS]]
+        others = [{"id": one["id"], "name": _name(one)} for one in visit.orgs[_SECTIONS:]]
+        return Shown("home_several.html", visit.say("home.title"), {"sections": sections, "others": others})
+    return Shown("home.html", visit.say("home.title"), _account(visit, visit.org))
+
+
+def _account(visit: Visit, org: int | None) -> dict[str, Any]:
+    """What the page says of an organisation, or of all."""
     dates, reader = visit.dates, visit.reader
-    now = iso(dates.now)
-    last = _last_day(visit, now)
-    first = days_before(last, _DAYS)
-    since, until = dates.begin(first), dates.begin(last + timedelta(days=1))
-    broadcasts = newest_broadcasts(reader, now, visit.org)
-    return Shown(
-        "home.html",
-        visit.say("home.title"),
-        {
-            "name": _name(visit),
-            "counts": week(reader, (first.isoformat(), last.isoformat()), (since, until), visit.org),
-            "span": {"from_": first, "to": last},
-            "current": last == dates.today,
-            "first": dates.day(first),
-            "last": dates.day(last),
-            "replies": newest_replies(reader, now, visit.org),
-            "broadcasts": [
-                one | {"replied": _sum(one["num_responded"], one["num_replied_to_reply"])} for one in broadcasts
-            ],
-            "opt_outs": newest_opt_outs(reader, since, until, visit.org, _OPT_OUTS),
-        },
-    )
+    span = _span(visit, org)
+    since, until = dates.begin(span[0]), dates.begin(span[1] + timedelta(days=1))
+    chosen = [one for one in visit.orgs if org in (None, one["id"])]
+    return {
+        **_week(visit, org),
+        "name": (len(chosen) == 1 and chosen[0]["name"]) or visit.say("home.heading"),
+        "replies": _replies(visit, org),
+        "broadcasts": _broadcasts(visit, org),
+        "opt_outs": newest_opt_outs(reader, since, until, org, _OPT_OUTS),
+    }
 
 
-def _last_day(visit: Visit, now: str) -> date:
+def _section(visit: Visit, one: Row) -> dict[str, Any]:
+    """What the page says of one of several organisations."""
+    org = one["id"]
+    shown = {"replies": _replies(visit, org)[:_FEW], "broadcasts": _broadcasts(visit, org)[:_FEW]}
+    return {"id": org, "name": _name(one), **_week(visit, org), **shown}
+
+
+def _name(one: Row) -> str:
+    return str(one["name"] or one["id"])
+
+
+def _week(visit: Visit, org: int | None) -> dict[str, Any]:
+    first, last = _span(visit, org)
+    instants = visit.dates.begin(first), visit.dates.begin(last + timedelta(days=1))
+    return {
+        "counts": ask.week(visit.reader, (first.isoformat(), last.isoformat()), instants, org),
+        "span": {"from_": first, "to": last},
+        "current": last == visit.dates.today,
+        "first": visit.dates.day(first),
+        "last": visit.dates.day(last),
+    }
+
+
+def _span(visit: Visit, org: int | None) -> tuple[date, date]:
+    """The seven days until today, or until the newest message if that is older."""
     today = visit.dates.today
-    newest = visit.dates.local(newest_message(visit.reader, now, visit.org))
-    return newest.date() if newest and newest.date() < days_before(today, _DAYS) else today
+    newest = date_of(ask.newest_day(visit.reader, today.isoformat(), org))
+    last = newest if newest and newest < days_before(today, _DAYS) else today
+    return days_before(last, _DAYS), last
 
 
-def _name(visit: Visit) -> str:
-    """The organisation's, if one is meant."""
-    chosen = [one["name"] for one in visit.orgs if visit.org in (None, one["id"])]
-    return str((chosen[0] if len(chosen) == 1 else None) or visit.say("home.heading"))
+def _replies(visit: Visit, org: int | None) -> list[Row]:
+    since = visit.dates.begin(days_before(_span(visit, org)[1], _LOOKED_BACK))
+    return ask.newest_replies(visit.reader, since, iso(visit.dates.now), org)
+
+
+def _broadcasts(visit: Visit, org: int | None) -> list[Row]:
+    found = ask.newest_broadcasts(visit.reader, iso(visit.dates.now), org)
+    return [one | {"replied": _sum(one["num_responded"], one["num_replied_to_reply"])} for one in found]
 
 
 def _sum(*counts: int | None) -> int | None:

@@ -11,10 +11,10 @@ BROADCASTS: Final = 5
 _LOOKED_AT: Final = 60
 
 
-def newest_message(reader: Reader, until: str, org: int | None) -> str | None:
-    """The time of the newest message that is not later than ``until``."""
-    sql = f"SELECT created_timestamp FROM message WHERE created_timestamp <= :until{of_org(org)} "
-    found: str | None = reader.value(sql + "ORDER BY created_timestamp DESC LIMIT 1", until=until, org=org)
+def newest_day(reader: Reader, until: str, org: int | None) -> str | None:
+    """The last day on which there were messages, not later than ``until``."""
+    sql = f"SELECT day FROM day_count WHERE day <= :until AND day <> ''{of_org(org)} ORDER BY day DESC LIMIT 1"
+    found: str | None = reader.value(sql, until=until, org=org)
     return found
 
 
@@ -43,14 +43,16 @@ def week(reader: Reader, days: tuple[str, str], span: tuple[str, str], org: int 
     return {"people": len({*wrote} - {None}), "opted_out": count_opted_out(reader, *span, org), **(counts or {})}
 
 
-def newest_replies(reader: Reader, until: str, org: int | None) -> list[Row]:
-    """The newest message of each of the people who wrote last, with its ``person``, ``broadcast`` and ``answer``."""
+def newest_replies(reader: Reader, since: str, until: str, org: int | None) -> list[Row]:
+    """The newest message since then of each of the people who wrote last, with its ``person``, ``broadcast`` and
+    ``answer``."""
     sql = (
         "SELECT id, created_timestamp, contact_id, content, broadcast_id, is_mms FROM message "
-        f"WHERE is_outgoing = 0 AND created_timestamp <= :until{of_org(org)} ORDER BY created_timestamp DESC LIMIT :n"
+        f"WHERE is_outgoing = 0 AND created_timestamp >= :since AND created_timestamp <= :until{of_org(org)} "
+        "ORDER BY created_timestamp DESC LIMIT :n"
     )
     newest: dict[Any, Row] = {}
-    for row in reader.rows(sql, until=until, org=org, n=_LOOKED_AT):
+    for row in reader.rows(sql, since=since, until=until, org=org, n=_LOOKED_AT):
         newest.setdefault(row["contact_id"], row)
     found = list(newest.values())[:REPLIES]
     who = people(reader, [row["contact_id"] for row in found])

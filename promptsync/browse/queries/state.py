@@ -15,7 +15,7 @@ SILENT: Final = timedelta(minutes=15)
 
 _NEWEST: Final = 'SELECT as_of FROM sync_snapshot WHERE "table" = :name AND org_id = :org ORDER BY at DESC LIMIT 1'
 _LIVE: Final = "SELECT received_at FROM sync_event ORDER BY received_at DESC LIMIT 1"
-_FILE: Final = "SELECT seen_at FROM sync_file WHERE state IN ('merged', 'unchanged') ORDER BY id DESC LIMIT 1"
+_FILE: Final = "SELECT seen_at FROM sync_file WHERE +state IN ('merged', 'unchanged') ORDER BY id DESC LIMIT 1"
 
 
 def exported_until(reader: Reader, orgs: Iterable[int]) -> str | None:

@@ -192,10 +192,10 @@ MESSAGE = exported_table(
     ),
     indexes=(("contact_id", "created_timestamp"), ("created_timestamp",)),
     partial_indexes=(
-        Index("message_inbound", ("created_timestamp", "contact_id", "is_outgoing"), "is_outgoing = 0"),
+        Index("message_inbound", ("created_timestamp", "contact_id", "org_id", "is_outgoing"), "is_outgoing = 0"),
         Index(
             "message_failed",
-            ("created_timestamp", "contact_id", "error_code", "is_outgoing", "is_whisper", "is_successful"),
+            ("created_timestamp", "contact_id", "error_code", "org_id", "is_outgoing", "is_whisper", "is_successful"),
             "is_successful = 0",
         ),
         Index(
@@ -205,7 +205,15 @@ MESSAGE = exported_table(
         ),
         Index(
             "message_answered",
-            ("team_member_id", "created_timestamp", "contact_id", "is_outgoing", "broadcast_id", "is_whisper"),
+            (
+                "team_member_id",
+                "created_timestamp",
+                "contact_id",
+                "org_id",
+                "is_outgoing",
+                "broadcast_id",
+                "is_whisper",
+            ),
             "is_outgoing = 1 AND broadcast_id IS NULL AND is_whisper IS NOT 1",
         ),
     ),
