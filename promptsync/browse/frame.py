@@ -53,16 +53,21 @@ class Frame:
         self._urls = urls
         patterns = [re.compile(page.address) for page in pages]
         has = cache(lambda path: any(pattern.fullmatch(path) for pattern in patterns))
+        self._links = {name: path for name, path in _LINKS.items() if has(path) or name == "data"}
         self._environment = _environment(words)
         self._environment.globals.update(
             has=has,
-            links={name: path for name, path in _LINKS.items() if has(path) or name == "data"},
+            links=self._links,
             plugin_pages=settings.pages,
             table_groups=table_groups(settings.schema),
             known_tables={*(one.name for one in (*settings.schema, *settings.schema.views)), *INTERNAL},
             administers=administers,
             table_title=lambda name: settings.schema[name].title if name in settings.schema else name,
         )
+
+    def sections(self) -> list[tuple[str, str, str]]:
+        """The links of the navigation: name, what they are called, path below the root."""
+        return [(name, str(self.words.say(f"frame.links.{name}")), path) for name, path in self._links.items()]
 
     def page(self, request: Request, section: str, visit: Visit, shown: Shown) -> str:
         """A page, whole, with what it says about the copy."""

@@ -77,7 +77,10 @@ def extra_template_vars(datasette: Any) -> dict[str, object]:
     settings = _settings(datasette)
     if settings is None:
         return {}
-    return {"promptsync_version": __version__, "zone": settings.zone.key}
+    navigation = [
+        (words, datasette.urls.path(path), name == "data") for name, words, path in datasette.frame.sections()
+    ]
+    return {"promptsync_version": __version__, "zone": settings.zone.key, "navigation": navigation}
 
 
 @hookimpl  # type: ignore[untyped-decorator]

@@ -11,6 +11,7 @@
 The classes take the place of Datasette 0.65's own through ``routes``, which come before the built-in ones.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,6 +35,7 @@ from promptsync.browse.queries.tables import counts_of
 from promptsync.browse.settings import DATABASE, BrowseSettings
 from promptsync.browse.shown import EVERY, Context, declared_column, drop_hidden, hidden, main, named, tidy
 from promptsync.model import Kind, Table
+from promptsync.model.plain_words import plain
 
 
 def routes() -> list[tuple[str, Callable[..., Awaitable[Response]]]]:
@@ -111,6 +113,7 @@ class MirrorTableView(_Guarded, TableView):  # type: ignore[misc]
                 if not any(name.startswith("_facet") for name in request.args):
                     context["facets_timed_out"] = []  # too many rows to count unasked
                 context["sorted_facet_results"] = _facets_in_words(context["sorted_facet_results"], table)
+                data["human_description_en"] = _plainly(data["human_description_en"], table)
                 tidy(context, kept)
             return context
 
@@ -211,6 +214,16 @@ def _facets_in_words(facets: list[Context], table: Table | None) -> list[Context
                 if result["value"] in (0, 1):
                     result["label"] = yes_no(result["value"])
     return [facet for facet in facets if facet["results"]]
+
+
+def _plainly(description: str | None, table: Table | None) -> str:
+    """What Datasette says of filter and sort, with columns called as in the headings."""
+    if not description or table is None:
+        return description or ""
+    labels = {column.name: column.label or plain(column.name) for column in table.columns}
+    named = "|".join(sorted(map(re.escape, labels), key=len, reverse=True))
+    found = re.sub(rf"((?:^|where|by|and|or|,) )({named})\b", lambda m: m[1] + labels[m[2]], f" {description}")
+    return found.strip()
 
 
 def _label(datasette: Any, data: Context) -> object:

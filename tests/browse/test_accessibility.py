@@ -20,6 +20,7 @@ from browse_sample import PASSWORD
 from campaign_rows import fill
 from playwright.sync_api import CDPSession, Page
 from served_site import chromium, installed, served
+from vendor_rows import STRANGER, customer, talk
 
 from promptsync.browse.access import Need
 from promptsync.browse.pages import PAGES
@@ -56,7 +57,7 @@ EXAMPLES = (
     "/-/search?q=Saturday",
     "/-/search?q=Lima",
 )
-STOCK = ("/mirror/message?contact_id={person}", "/mirror/contact/{person}")
+STOCK = ("/mirror/message?contact_id={person}", "/mirror/contact?_sort=phone", "/mirror/contact/{person}")
 POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
@@ -198,6 +199,8 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
         kit.post("message/added", {**body, "interaction": {"id": 5, "customerId": PERSON}}, at=LIVE)
         with closing(sqlite3.connect(kit.config.mirror.database)) as connection, connection:
             fill(connection)
+            customer(connection, "same", ACCOUNTS[0].tables["contact"][2]["phone"], email_addr="ana@example.org")
+            talk(connection, "same", [STRANGER], [LIVE] * 8, 1)
         yield kit
 
 

@@ -91,3 +91,13 @@ async def test_of_a_large_table_nothing_is_counted_unasked(lived: Lived, monkeyp
     assert all("Many rows" in text and "took too long" not in text for text in many)
     counted = ["facet-results" in await page(lived.site, path) for path in ("/mirror/contact", asked)]
     assert counted == [False, True]
+
+
+@pytest.mark.parametrize("path", ["/mirror/contact?_sort=display_name", "/mirror/contact/1"])
+async def test_a_table_has_the_navigation_of_every_page(lived: Lived, path: str) -> None:
+    own, html = await page(lived.site, "/mirror"), await page(lived.site, path)
+    navigation = [re.search('(?s)<nav [^>]*aria-label="Main".*?</nav>', one) for one in (own, html)]
+    assert navigation[0] and navigation[1] and len(links(navigation[1][0])) == 7
+    assert links(navigation[0][0]) == links(navigation[1][0])
+    assert re.findall('href="([^"]+)" aria-current="page"', html) == ["/mirror"]
+    assert "sort" not in path or "sorted by Name" in words(html)
