@@ -14,6 +14,10 @@ BENCHMARKS = (
     ("tests.bench.bench_daemon", "--rows", "20000", "--seconds", "1", "--rounds", "1"),
     ("tests.bench.bench_listing", "--objects", "2000"),
     ("tests.bench.bench_pages", "--contacts", "60", "--messages", "400", "--rounds", "1"),
+    (
+        "tests.bench.bench_pages_merging",
+        *("--rows", "20000", "--contacts", "60", "--messages", "400", "--rounds", "1"),
+    ),
     ("tests.bench.bench_plugins", "--rows", "1000", "--rounds", "1"),
     ("tests.bench.bench_erased", "--rows", "20000", "--people", "20", "--rounds", "1"),
 )
