@@ -125,7 +125,7 @@ class _Erasing:
         keys: Mapping[str, list[Key]] = {name: list(keyed) for name, keyed in rows.items()}
         self._mirror.writer.run(lambda c: erasing.delete_changes(c, keys))
         with self._mirror.reading_apart() as connection:
-            cells = list(erasing.texts_with(connection, schema, needles(held.person)))
+            cells = list(erasing.texts_with(connection, schema, needles(held.person, numbers=False)))
         self._in_parts(cells, erasing.blank)
         for kept, table in held.files:
             self._file(held, kept, table)

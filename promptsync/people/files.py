@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from promptsync.drop.archive import reason_name
 from promptsync.errors import FileUnavailable, InputRefused
 from promptsync.formats.csv.dialect import BOM, Dialect, opened
 from promptsync.formats.csv.header import known_names
@@ -61,7 +62,8 @@ def look(path: Path, table: Table | None, judge: Judge) -> Kept | None:
         else:
             count = sum(int(theirs.sum()) for _, theirs in _Csv(path, table, judge))
     except (InputRefused, pa.ArrowException, RecursionError):
-        return Kept(path, 0, "it cannot be read as a whole") if _mentions(path, judge) else None
+        there = _mentions(path, judge) or _in_part(path, table, judge)
+        return Kept(path, 0, "it cannot be read as a whole") if there else None
     except (FileUnavailable, OSError):
         return None  # it is gone, or cannot be opened by us either
     return Kept(path, count) if count else None
@@ -71,6 +73,7 @@ def rewrite(kept: Kept, table: Table | None, judge: Judge) -> None:
     """Take a person's rows out of a file, or remove it. Raises OSError, and then it is as it was."""
     if kept.removed:
         kept.path.unlink(missing_ok=True)
+        kept.path.with_name(reason_name(kept.path.name)).unlink(missing_ok=True)
         return
     temporary = kept.path.with_name(f".{kept.path.name}{_TEMPORARY}")
     status = kept.path.stat()
@@ -99,16 +102,17 @@ def _is_parquet(path: Path) -> bool:
 class _Csv:
     """The records of a CSV file, block by block, with which of them are the person's."""
 
-    def __init__(self, path: Path, table: Table | None, judge: Judge) -> None:
+    def __init__(self, path: Path, table: Table | None, judge: Judge, pieces: Iterable[bytes] = ()) -> None:
         self._stream = RawStream(path, _LIMITS)
+        self._pieces = pieces or self._stream
         self._table, self._judge = table, judge
-        self._needles = needles(judge.person)
+        self._needles = needles(judge.person, numbers=True)
         self._names: list[str] | None = None
         self._dialect = Dialect()
 
     def __iter__(self) -> Iterator[tuple[Records, "np.typing.NDArray[np.bool_]"]]:
         names = known_names(self._table) if self._table is not None else ()
-        pieces, self._dialect = opened(self._stream, names)
+        pieces, self._dialect = opened(self._pieces, names)
         delimiter = self._dialect.delimiter
         for block in blocks(pieces, _LIMITS.max_record, _LIMITS.block, delimiter, keep_cut=True):
             records = split(block, delimiter)
@@ -189,10 +193,21 @@ def _write_parquet(path: Path, table: Table | None, judge: Judge, file: BinaryIO
 
 def _mentions(path: Path, judge: Judge) -> bool:
     """Whether the bytes of a file that cannot be read as a whole mention the person, as far as they can be read."""
-    found, tail = needles(judge.person), b""
-    with suppress(InputRefused):
-        for piece in RawStream(path, _LIMITS):
-            if found.search(tail + piece):
-                return True
-            tail = piece[-200:]
+    found, tail = needles(judge.person, numbers=False), b""
+    for piece in _as_far_as_it_goes(path):
+        if found.search(tail + piece):
+            return True
+        tail = piece[-200:]
     return found.search(path.read_bytes()) is not None if path.stat().st_size < _LIMITS.max_record else False
+
+
+def _in_part(path: Path, table: Table | None, judge: Judge) -> bool:
+    """Whether a row of the person is in what can be read of a CSV file."""
+    with suppress(InputRefused):
+        return any(theirs.any() for _, theirs in _Csv(path, table, judge, _as_far_as_it_goes(path)))
+    return False
+
+
+def _as_far_as_it_goes(path: Path) -> Iterator[bytes]:
+    with suppress(InputRefused):
+        yield from RawStream(path, _LIMITS)

@@ -14,6 +14,7 @@ from promptsync.model import Column, Identity, Kind, Schema, Table
 from promptsync.model.person import identifier, identifiers_in, mentioned
 from promptsync.people.find import Person
 
+_LONG = 7
 _CELLS = re.compile(r'[,;\t|"\r\n{}\[\]]+')
 
 
@@ -111,14 +112,18 @@ def _read(column: Column, value: object) -> object:
     return value
 
 
-def needles(person: Person) -> re.Pattern[bytes]:
-    """What to look for in bytes: every spelling of every identifier, and some that are none."""
+def needles(person: Person, *, numbers: bool) -> re.Pattern[bytes]:
+    """What to look for in bytes: every spelling of every identifier, and some that are none. ``numbers``: ids too that
+    are short, or digits alone, and may stand in a text about anything; without them it is hardly ever another's."""
     found = []
     for kind, value in sorted(person.identifiers, key=lambda one: (one.kind.value, one.value)):
+        escaped = re.escape(value.encode())
         if kind is Identity.PHONE:
             found.append(rb"\D{0,3}".join(re.escape(digit.encode()) for digit in value[-7:]))
         elif kind is Identity.EMAIL:
-            found.append(rb"(?i:%b)" % re.escape(value.encode()))
-        else:
-            found.append(rb"(?<![0-9A-Za-z])%b(?![0-9A-Za-z])" % re.escape(value.encode()))
+            found.append(rb"(?i:%b)" % escaped)
+        elif numbers or (len(value) >= _LONG and not value.isdecimal()):
+            found.append(rb"(?<![0-9A-Za-z])%b(?![0-9A-Za-z])" % escaped)
+        elif kind is Identity.CONTACT:
+            found.append(rb"(?<=contact )%b(?![0-9])" % escaped)
     return re.compile(rb"|".join(found) or rb"(?!)")

@@ -21,9 +21,8 @@ from promptsync.store.reading import as_dicts
 PAGES: Final = 64
 """Free pages that are written over in one step."""
 _WIPED: Final = "wiped"
-_RAW: Final = frozenset(
-    {("sync_reject", "original"), *(("sync_event", name) for name in ("body", "headers", "digest", "received_at"))}
-)
+_SENTENCES: Final = frozenset({"error", "message", "name", "path", "reason", "seen_in"})
+"""Columns of promptsync's own records that say what people, or the names of their files, may have said."""
 
 
 def begin(connection: sqlite3.Connection, at: str, why: str) -> int:
@@ -119,8 +118,8 @@ class Blanked:
 def texts_with(connection: sqlite3.Connection, schema: Schema, what: re.Pattern[bytes]) -> Iterator[Blanked]:
     """Cells of promptsync's own records (errors, names of files) with what is looked for, as they are without it."""
     for table in schema:
-        columns = [column.name for column in table.columns if column.kind in (Kind.TEXT, Kind.JSON)]
-        columns = [name for name in columns if name not in table.key and (table.name, name) not in _RAW]
+        columns = [column.name for column in table.columns if column.name in _SENTENCES]
+        columns = [name for name in columns if name not in table.key]
         if table.role is not Role.OWN or not columns:
             continue
         for row in connection.execute(f"SELECT {names((*table.key, *columns))} FROM {quote(table.name)}"):
