@@ -172,6 +172,22 @@ def test_search_and_the_pages_of_the_database_lose_the_texts(make: Make) -> None
     kept.open()
 
 
+def test_the_file_grows_no_more_once_as_much_goes_as_comes(make: Make) -> None:
+    """Pages that were freed are used again."""
+    kept = make(events="3 days", console_log="3 days")
+    pages = []
+    for day in range(16):
+        kept.now = NOW + day * DAY
+        lines = [
+            kept.line("console/log", log(n) | {"message": "x" * 3_000}, iso_micros(kept.now + n)) for n in range(60)
+        ]
+        kept.bring(lines)
+        kept.sweep()
+        pages += kept.rows("PRAGMA page_count")
+    assert pages[3] > pages[0] + 3 * 60
+    assert pages[-1] < pages[7] + 60
+
+
 def test_deliveries_are_stored_between_slices(make: Make) -> None:
     kept = make(events="7 days")
     lines = [kept.line("console/log", log(n), iso_micros(NOW - 20 * DAY + n)) for n in range(3_000)]
