@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "drop": DATA | {"loading", "places", "config", "engine"},
     "people": DATA | {"events", "loading", "config", "vendors", "engine", "drop"},
     "fetch": DATA | {"loading", "places", "config", "engine"},
-    "backup": DATA | {"", "places", "config", "vendors", "engine", "fetch"},
+    "backup": DATA | {"", "places", "config", "vendors", "engine", "people", "fetch"},
     "status": DATA | {"config", "vendors", "fetch"},
     "daemon": DATA
     | {"loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"},

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from promptsync import __version__
 from promptsync.backup.destination import Destination, digest_line, need_room, workspace, write_small
+from promptsync.backup.erased import seal_list
 from promptsync.backup.keys import sealing
-from promptsync.backup.names import Stored, backup_name, superfluous
+from promptsync.backup.names import ERASED, Stored, backup_name, superfluous
 from promptsync.backup.seal import Sealed, pieces_of, seal
 from promptsync.clock import MICROS, Clock, iso_millis
 from promptsync.config import Config
@@ -63,8 +64,11 @@ def make_backup(config: Config, destination: Destination, clock: Clock, emit: Em
         show = lambda done: emit({"progress": ["encrypting", done, size]})  # noqa: E731
         sealed = seal(pieces_of(copy), folder / name, whom.recipients, show)
         copy.unlink()
+        forgotten = seal_list(database, folder, whom)
         emit({"progress": ["storing", 0, sealed.bytes]})
         _store(destination, stored, name, sealed, whom.key_file)
+        if forgotten is not None:
+            destination.put([(ERASED, forgotten[0].path)], "erased.")
     removed, why_not = 0, None
     try:
         removed = remove_superfluous(config, destination)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ from promptsync.places.place import Item
 
 DIGEST: Final = ".sha256"
 """What the name of a file with a backup's digest ends with, as ``sha256sum -c`` reads it."""
+ERASED: Final = "erased.jsonl.zst.age"
+"""The list of the erased (erased.py)."""
 _TIME: Final = r"(\d{8}T\d{6}(?:\.\d{6})?Z)"
 _BACKUP: Final = re.compile(rf"mirror-{_TIME}\.db\.zst\.age", re.ASCII)
 _SEGMENT: Final = re.compile(rf"received-{_TIME}-{_TIME}\.jsonl\.zst\.age", re.ASCII)
@@ -51,11 +53,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is at a destination. ``backups`` and ``segments``: oldest first. ``keys``: those that a passphrase opens."""
+    """What is at a destination. ``backups`` and ``segments``: oldest first. ``keys``: those that a passphrase opens.
+    ``erased``: the list of the erased."""
 
     backups: tuple[Backup, ...]
     segments: tuple[Segment, ...]
     keys: tuple[Item, ...]
+    erased: Item | None = None
 
     def newest(self, until: int | None = None) -> Backup | None:
         """The newest backup, or the newest one taken by ``until`` (microseconds)."""
@@ -98,7 +102,7 @@ def sort_out(items: Iterable[Item]) -> Stored:
         if _KEY.fullmatch(key):
             keys.append(item)
     ordered = sorted(backups, key=lambda one: one.at), sorted(segments, key=lambda one: (one.to, one.after))
-    return Stored(tuple(ordered[0]), tuple(ordered[1]), tuple(keys))
+    return Stored(tuple(ordered[0]), tuple(ordered[1]), tuple(keys), by_key.get(ERASED))
 
 
 def superfluous(stored: Stored, daily: int, weekly: int, zone: ZoneInfo) -> list[Item]:
@@ -111,6 +115,13 @@ def superfluous(stored: Stored, daily: int, weekly: int, zone: ZoneInfo) -> list
     if not kept:
         return items
     return items + [one.item for one in stored.segments if one.to < min(kept) - _MARGIN]
+
+
+def gone_by(at: int, daily: int, weekly: int, zone: ZoneInfo) -> date:
+    """The day on which a backup taken ``at`` (microseconds) is removed at the latest, if one is made every night."""
+    day = local_date(at, zone)
+    monday = day - timedelta(days=day.weekday())
+    return max(day + timedelta(days=daily), monday + timedelta(weeks=weekly))
 
 
 def _newest_of(backups: Sequence[Backup], most: int, period: Callable[[int], object]) -> list[Backup]:

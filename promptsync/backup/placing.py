@@ -17,6 +17,7 @@ from promptsync.backup.destination import write_small
 from promptsync.clock import Clock, iso_micros, iso_millis
 from promptsync.errors import MirrorFull
 from promptsync.store.connect import leave_for_readers
+from promptsync.store.erased import key_path
 
 _FILES: Final = ("-wal", "-shm", "")
 """What is moved aside, in this order: without its database a log is no danger to another one."""
@@ -43,6 +44,7 @@ class Restored:
     """What came of it. ``tables``: of each the rows in the backup, and now. ``deliveries``: from segments, that were
     new; ``left_out``: received after ``until``; ``refused``: cannot have been received when they say. ``gaps``: ISO
     times between which a segment is missing; ``unreadable``: segments that are damaged, each with a sentence.
+    ``erased``: identifiers of erased people that the backup still held; ``not_erased``: why some may still be there.
     ``aside``: where the mirror that was there is now."""
 
     backup: str
@@ -55,6 +57,8 @@ class Restored:
     refused: int
     gaps: list[tuple[str, str]]
     unreadable: list[str]
+    erased: int
+    not_erased: str | None
     aside: str | None
     resumed: bool
 
@@ -129,6 +133,8 @@ def place(work: Work, progress: Progress, clock: Clock) -> None:
             for suffix in _FILES:
                 with suppress(FileNotFoundError):
                     Path(f"{database}{suffix}").rename(f"{progress.aside}{suffix}")
+        with suppress(FileNotFoundError):
+            key_path(work.copy).rename(key_path(database))
         work.copy.rename(database)
         _sync(database.parent)
 
@@ -160,9 +166,9 @@ def _give_to_owner(database: Path) -> None:
     if os.geteuid() != 0:
         return
     folder = database.parent.stat()
-    for suffix in (*_FILES, ".lock"):
+    for path in (*(f"{database}{suffix}" for suffix in (*_FILES, ".lock")), str(key_path(database))):
         with suppress(FileNotFoundError):
-            os.chown(f"{database}{suffix}", folder.st_uid, folder.st_gid)
+            os.chown(path, folder.st_uid, folder.st_gid)
 
 
 @contextmanager

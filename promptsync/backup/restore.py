@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptsync.backup.destination import Destination, need_room
+from promptsync.backup.erased import RestoredList
 from promptsync.backup.keys import opening
 from promptsync.backup.names import Backup, Segment, Stored, gaps, needed
 from promptsync.backup.placing import Progress, Restored, Work, finish, place, writing
@@ -27,9 +28,6 @@ from promptsync.store.backups import MADE, SHIPPED, count_rows, drop_manifest, n
 from promptsync.store.connect import WriteLock
 
 Emit = Callable[[dict[str, Any]], None]
-OtherLines = Sequence[Mapping[str, Any]]
-BeforeServed = Callable[[Engine, OtherLines], None]
-"""Called with the open copy and the lines of segments that are no deliveries, before anybody can see the mirror."""
 _LINES: Final = 500
 _LINE_BYTES: Final = 4 << 20
 
@@ -51,7 +49,6 @@ def restore(
     request: Request,
     clock: Clock,
     emit: Emit = lambda _: None,
-    before_served: BeforeServed = lambda *_: None,
 ) -> Restored:
     """Restore the mirror of ``config``. Emits ``progress``.
 
@@ -72,19 +69,18 @@ def restore(
             raise ConfigError(
                 f"There is a mirror at {database}: give --replace to move it aside, or --to FOLDER to look at it."
             )
-        return _Restore(config, destination, request, clock, emit).run(work, known if same else None, before_served)
+        return _Restore(config, destination, request, clock, emit).run(work, known if same else None)
     finally:
         lock.release()
 
 
 @dataclass
 class _Reading:
-    """Segments as they are read. ``others``: lines that are no deliveries."""
+    """Segments as they are read; lines that are no deliveries, as a later version may write, are passed over."""
 
     segments: Sequence[Segment]
     until: int | None
     left_out: int = 0
-    others: list[Mapping[str, Any]] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
     def deliveries(self, sealed: Path, plain: Path, keys: list[Key]) -> Iterator[Mapping[str, Any]]:
@@ -93,8 +89,8 @@ class _Reading:
             unseal(sealed, plain, keys)
             for line in read_lines(plain):
                 if not is_delivery(line):
-                    self.others.append(line)
-                elif self.until is not None and parse_iso(line["received_at"]) > self.until:
+                    continue
+                if self.until is not None and parse_iso(line["received_at"]) > self.until:
                     self.left_out += 1
                 else:
                     yield line
@@ -114,7 +110,7 @@ class _Restore:
         self._config, self._destination, self._request = config, destination, request
         self._clock, self._emit = clock, emit
 
-    def run(self, work: Work, known: Progress | None, before_served: BeforeServed) -> Restored:
+    def run(self, work: Work, known: Progress | None) -> Restored:
         stored, blobs = self._destination.look()
         keys = opening(self._config.backup, self._request.identity, self._config.mirror.database, blobs)
         progress = self._going_on(work, known, stored) or self._anew(work, stored)
@@ -125,7 +121,7 @@ class _Restore:
                 work.clear()  # the next run must not go on with it
                 raise
         if progress.imported is None:
-            progress.imported = self._import(work, progress, stored, keys, before_served)
+            progress.imported = self._import(work, progress, stored, keys)
             work.write(progress)
         place(work, progress, self._clock)
         return finish(work, progress, resumed=progress is known)
@@ -180,21 +176,22 @@ class _Restore:
             part.replace(work.copy)
             sealed.unlink()
 
-    def _import(
-        self, work: Work, progress: Progress, stored: Stored, keys: list[Key], before_served: BeforeServed
-    ) -> dict[str, Any]:
-        """Merge what was received since the backup, and whatever else has to be before anybody sees it."""
+    def _import(self, work: Work, progress: Progress, stored: Stored, keys: list[Key]) -> dict[str, Any]:
+        """Merge what was received since the backup, and forget whom the lost mirror had forgotten."""
+        forgotten = self._forgotten(work, stored, keys)
+        forgotten.lay_key(work.copy)
         segments = needed(stored.segments, progress.shipped_to)
         reading = _Reading(segments, self._request.until)
         new = refused = 0
         with self._engine(work, progress) as engine:
+            forgotten.keep_away(engine)
             for lines in self._batches(work, reading, keys):
                 done = engine.import_deliveries(lines)
                 new, refused = new + done.new, refused + len(done.refused)
             engine.apply_pending()
             for table in engine.mirror.schema:
                 engine.search.enter_missing(table.name)
-            before_served(engine, reading.others)
+            erased = forgotten.erase(engine)
             engine.mirror.writer.run(drop_manifest)
             self._mark(engine, stored)
             with engine.mirror.reading() as connection:
@@ -207,8 +204,18 @@ class _Restore:
             "refused": refused,
             "gaps": [(iso_micros(a), iso_micros(b)) for a, b in gaps(segments)],
             "unreadable": reading.unreadable,
+            "erased": erased,
+            "not_erased": forgotten.trouble,
             "last": _last(stored),
         }
+
+    def _forgotten(self, work: Work, stored: Stored, keys: list[Key]) -> RestoredList:
+        sealed = None
+        if stored.erased is not None:
+            sealed = work.sealed(stored.erased.key)
+            sealed.unlink(missing_ok=True)  # an earlier run may have fetched an older one
+            self._destination.fetch([(stored.erased, sealed)])
+        return RestoredList(self._config.mirror.database, sealed, work.folder, keys)
 
     def _engine(self, work: Work, progress: Progress) -> Engine:
         """The copy, opened for writing."""

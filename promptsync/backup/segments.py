@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from promptsync.backup.destination import Destination, workspace, write_small
+from promptsync.backup.erased import list_is_shipped, ship_list
 from promptsync.backup.keys import Sealing, sealing
 from promptsync.backup.names import segment_name
 from promptsync.backup.seal import seal
@@ -45,8 +46,10 @@ class Shipping:
         self._whom: Sealing | None = None
 
     def ship(self) -> Shipped | None:
-        """Ship everything that was received since the last time; None if that is nothing. Raises what is wrong with
-        key, disk or place: then what was stored by then is on record."""
+        """Ship everything that was received since the last time, and the list of the erased if it has changed; None if
+        nothing was received. Raises what is wrong with key, disk or place: what was stored by then is on record."""
+        if not list_is_shipped(self._mirror):
+            ship_list(self._mirror, self._destination, self._ready())
         done = Shipped(0, 0, 0)
         while (count := self._ship_one()) is not None:
             done = Shipped(done.deliveries + count[0], done.segments + 1, done.bytes + count[1])

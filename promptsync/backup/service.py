@@ -6,10 +6,12 @@ thread or a command. What runs when is decided in daemon/tasks.py.
 
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import date
 from typing import Any, Final
 
 from promptsync.backup.destination import Destination
 from promptsync.backup.make import Made, make_backup
+from promptsync.backup.names import gone_by
 from promptsync.backup.segments import Shipped, Shipping
 from promptsync.backup.verify import FAILED, LATEST, Verified, verify
 from promptsync.clock import MICROS, iso_millis, parse_iso
@@ -55,6 +57,13 @@ class Backups:
                 raise
             self._record(DRILLED, mark | {"name": found.name, "outcome": found.outcome, "message": found.says})
         return found
+
+    def older(self) -> list[tuple[str, date]]:
+        """The names of the backups that there are, and the days by which each is gone. Raises what is wrong with the
+        place."""
+        stored, _ = self._destination.look()
+        keep, zone = self._engine.config.backup.keep, self._engine.config.mirror.timezone
+        return [(one.name, gone_by(one.at, keep.daily, keep.weekly, zone)) for one in stored.backups]
 
     def drill_is_due(self) -> bool:
         """Whether a week has passed since the last one, or it found something wrong."""

@@ -163,6 +163,10 @@ def _say_done(app: App, result: dict[str, Any], doubts: list[str], *, as_json: b
         app.say(f"Erasure {result['id']}: {rows:,} rows and deliveries removed, {result['files']:,} files rewritten.")
         for one in result["removed"]:
             app.say(f"{one['file']} was removed, since {one['why']}.")
+        for one in result["backups"] or ():
+            app.say(f"{one['name']} still holds them, until {one['gone_by']}; restoring it erases them again.")
+        if result["backups"] is None:
+            app.say("Backups cannot be listed now: older ones hold them until they are removed as [backup] keep says.")
         if not result["log_emptied"]:
             app.say("A reader keeps the write-ahead log from being emptied; that is done as soon as it has ended.")
         if result["remains"]:

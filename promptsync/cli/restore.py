@@ -50,7 +50,9 @@ def restore(app: App, /, file: str, to: Path | None, as_json: bool, **given: Any
         click.echo(f"What was received between {after} and {before} is in no segment: one is missing.", err=True)
     if found["refused"]:
         click.echo(f"{found['refused']:,} deliveries are left out: nothing was received when they say.", err=True)
-    finish(bool(found["unreadable"] or found["gaps"] or found["refused"]))
+    if found["not_erased"]:
+        click.echo(f"People who were erased may be there again: {found['not_erased']}", err=True)
+    finish(bool(found["unreadable"] or found["gaps"] or found["refused"] or found["not_erased"]))
 
 
 def _show(app: App, found: dict[str, Any]) -> None:
@@ -61,6 +63,8 @@ def _show(app: App, found: dict[str, Any]) -> None:
     app.say(f"{found['database']} is restored from {found['backup']}, taken {found['at']}.")
     late = f", {found['left_out']:,} later ones were left out" if found["left_out"] else ""
     app.say(f"{found['deliveries']:,} deliveries from {found['segments']:,} segments were merged{late}.")
+    if found["erased"]:
+        app.say(f"The backup still held erased people ({found['erased']:,} identifiers); they were erased again.")
     if found["aside"]:
         app.say(f"The mirror that was there is {found['aside']} now.")
     if found["left_out"]:

@@ -16,7 +16,7 @@ from promptsync.daemon.client import Emit
 from promptsync.daemon.retention import TASK, Retention, sentence
 from promptsync.drop import by_hand
 from promptsync.engine.engine import Engine
-from promptsync.errors import ConfigError
+from promptsync.errors import ConfigError, PromptsyncError
 from promptsync.fetch.run import fetch_source, record_run
 from promptsync.fetch.sources import choose, night_of, sources_of
 from promptsync.loading.files import LoadRequest
@@ -211,7 +211,19 @@ def erase_people(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Forget people: ``starts``, identifiers of each as [kind, value], and ``why``. Emits ``progress``."""
     starts = [frozenset(Identifier(Identity(kind), value) for kind, value in start) for start in params["starts"]]
     progress = lambda *step: emit({"progress": list(step)})  # noqa: E731
-    return erase(engine, starts, params["why"], remembering(engine.mirror), progress)
+    done = erase(engine, starts, params["why"], remembering(engine.mirror), progress)
+    return done | {"backups": _still_holding(engine)}
+
+
+def _still_holding(engine: Engine) -> list[dict[str, str]] | None:
+    """Backups from before an erasure, and the day by which each is gone; None if they cannot be listed now."""
+    if not engine.config.backup.on:
+        return []
+    try:
+        older = Backups(engine, Patience(AT_A_TERMINAL)).older()
+    except PromptsyncError:
+        return None
+    return [{"name": name, "gone_by": day.isoformat()} for name, day in older]
 
 
 def undo_erasure(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:

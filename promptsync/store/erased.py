@@ -18,7 +18,7 @@ import secrets
 import sqlite3
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from typing import Any, Final
 
 from promptsync.clock import iso_millis
 from promptsync.errors import MirrorFull, PromptsyncError
+from promptsync.merge.sql import names, quote
 from promptsync.store.reading import as_dicts
 
 KEY_FILE: Final = "erased.key"
@@ -175,13 +176,17 @@ def key_for(connection: sqlite3.Connection, database: Path) -> Secret:
     if (lost := key_problem(connection, database)) is not None:
         raise KeyLost(lost)
     if found is None:
-        found = _make_key(key_path(database))
+        found = _keep_key(key_path(database), secrets.token_bytes(KEY_BYTES))
+    _put_probe(connection, found)
+    return found
+
+
+def _put_probe(connection: sqlite3.Connection, secret: Secret) -> None:
     connection.execute(
         "INSERT INTO sync_state (name, value) VALUES (?, ?) "
         "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-        (_PROBE, found.probe()),
+        (_PROBE, secret.probe()),
     )
-    return found
 
 
 def key_problem(connection: sqlite3.Connection, database: Path) -> str | None:
@@ -202,8 +207,12 @@ def key_problem(connection: sqlite3.Connection, database: Path) -> str | None:
     )
 
 
-def _make_key(path: Path) -> Secret:
-    key = secrets.token_bytes(KEY_BYTES)
+def write_key(database: Path, key: bytes) -> None:
+    """Put a key that is known beside a mirror, mode 0600. Raises MirrorFull."""
+    _keep_key(key_path(database), key)
+
+
+def _keep_key(path: Path, key: bytes) -> Secret:
     beside = path.with_name(f".{path.name}.new")
     try:
         beside.unlink(missing_ok=True)
@@ -255,22 +264,34 @@ def forget_erasure(connection: sqlite3.Connection, erasure_id: int) -> int:
     return gone
 
 
-def exported_since(connection: sqlite3.Connection, erasure_id: int) -> Iterator[dict[str, Any]]:
-    """The list's rows of erasures after this one (0: all), for a copy kept elsewhere: hashes as hexadecimal digits."""
-    sql = (
-        "SELECT kind, lower(hex(hash)) AS hash, erasure_id FROM sync_erased WHERE erasure_id > ? "
-        "ORDER BY erasure_id, kind, hash"
-    )
-    return as_dicts(connection.execute(sql, (erasure_id,)))
+_LISTED: Final = ("sync_erasure", "sync_erased")
 
 
-def take_in(connection: sqlite3.Connection, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Add such rows to the list; returns how many were new. They are of use only with the key they were made with."""
-    before = connection.total_changes
-    connection.executemany(
-        _INSERT, [(str(row["kind"]), bytes.fromhex(row["hash"]), int(row["erasure_id"])) for row in rows]
-    )
-    return connection.total_changes - before
+def list_state(connection: sqlite3.Connection) -> str:
+    """What changes whenever the list does; empty before the first erasure."""
+    sql = "SELECT count(*), ifnull(max(id), 0), count(finished_at), count(undone_at) FROM sync_erasure"
+    erasures = connection.execute(sql).fetchone()
+    hashes = connection.execute("SELECT count(*), ifnull(max(erasure_id), 0) FROM sync_erased").fetchone()
+    return " ".join(map(str, (*erasures, *hashes))) if erasures[0] else ""
+
+
+def listing(connection: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
+    """The erasures and the list, by table, for a copy kept elsewhere: hashes as hexadecimal digits."""
+    rows = {table: list(as_dicts(connection.execute(f"SELECT * FROM {quote(table)}"))) for table in _LISTED}
+    for row in rows["sync_erased"]:
+        row["hash"] = row["hash"].hex()
+    return rows
+
+
+def replace_list(connection: sqlite3.Connection, rows: Mapping[str, Iterable[Mapping[str, Any]]], key: bytes) -> None:
+    """Have this list, made with this key, and no other."""
+    _put_probe(connection, Secret(key))
+    for table in _LISTED:
+        connection.execute(f"DELETE FROM {quote(table)}")
+        for row in rows.get(table, ()):
+            values = {**row, "hash": bytes.fromhex(row["hash"])} if "hash" in row else dict(row)
+            slots = ", ".join("?" * len(values))
+            connection.execute(f"INSERT INTO {quote(table)} ({names(values)}) VALUES ({slots})", tuple(values.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.backup.names import backup_name, gaps, key_name, needed, segment_name, sort_out, superfluous
-from promptsync.clock import MICROS, micros_of
+from promptsync.backup.names import backup_name, gaps, gone_by, key_name, needed, segment_name, sort_out, superfluous
+from promptsync.clock import MICROS, local_date, micros_of
 from promptsync.places.place import Item
 
 ZONE = ZoneInfo("America/Los_Angeles")
@@ -57,3 +57,19 @@ def test_a_missing_segment_shows() -> None:
     assert gaps(stored.segments) == [(7, 9)]
     assert [one.key for one in stored.keys] == ["passphrase-key-aaaaaaaaaaaaaaaa.age"]
     assert stored.newest() is None
+
+
+@given(st.integers(0, 400), st.integers(1, 9), st.integers(1, 6))
+def test_a_backup_is_gone_by_the_day_that_is_said(first: int, daily: int, weekly: int) -> None:
+    """If one is made every night."""
+    nights = [BEGUN + (first + number) * DAY for number in range(60)]
+    said = gone_by(nights[0], daily, weekly, ZONE)
+    stored = sort_out([])
+    for night in nights:
+        stored = sort_out([*(one.item for one in stored.backups), Item(backup_name(night), "tag")])
+        goes = {item.key for item in superfluous(stored, daily, weekly, ZONE)}
+        stored = sort_out(one.item for one in stored.backups if one.name not in goes)
+        if all(one.at != nights[0] for one in stored.backups):
+            assert local_date(night, ZONE) <= said
+            return
+    raise AssertionError("it is never gone")
