@@ -15,7 +15,7 @@ from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
 from promptsync.cli.output import announce
 from promptsync.config import Config, Secret, load_config
-from promptsync.daemon.logs import set_up_logs
+from promptsync.daemon.logs import set_up_service_logs
 from promptsync.daemon.notify import ServiceManager
 from promptsync.errors import ConfigError
 from promptsync.vendors import declared_schema
@@ -28,7 +28,8 @@ from promptsync.vendors import declared_schema
 @click.pass_obj
 def browse(app: App, host: str | None, port: int | None, open_: bool) -> None:
     """Serve the mirror to people, read-only. Works while the daemon runs and while it is stopped."""
-    set_up_logs(app.verbosity, waits=False)
+    log = app.config.log
+    set_up_service_logs(app.verbosity, log.format, log.level)
     settings = replace(browse_settings(app.config, host, port), changed=_Changes(app.config_file, app.config))
     settings, close = with_plugins(settings, app.config)
     try:

@@ -13,7 +13,7 @@ import uvloop
 from promptsync.cli.context import App
 from promptsync.cli.output import discard_output, forgive
 from promptsync.daemon.daemon import Daemon, run_daemon
-from promptsync.daemon.logs import set_up_logs, take_over_process
+from promptsync.daemon.logs import set_up_service_logs, take_over_process
 from promptsync.errors import MirrorBroken, Unavailable
 from promptsync.store.owner import become_owner
 
@@ -37,7 +37,7 @@ def run(app: App) -> None:
             forgive(sys.stdout)
 
     tracebacks = app.verbosity >= 2
-    set_up_logs(app.verbosity, waits=False)
+    set_up_service_logs(app.verbosity, config.log.format, config.log.level)
     take_over_process(tracebacks)
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:

@@ -6,7 +6,7 @@ value has its unit in its type: sizes are bytes, durations ``timedelta``, paths 
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -300,6 +300,13 @@ class AlertsConfig(Section):
     healthcheck_url: SecretField | None = None
 
 
+class LogConfig(Section):
+    """``[log]``: what a service says, and how; auto: text for a terminal and for systemd's journal, else JSON."""
+
+    format: Literal["auto", "text", "json"] = "auto"
+    level: Literal["error", "warning", "info", "debug"] = "info"
+
+
 class Config(Section):
     """The whole configuration. A section that is not given has its defaults; ``qlara`` is None, the lists are empty."""
 
@@ -315,6 +322,7 @@ class Config(Section):
     backup: BackupConfig = BackupConfig()
     retention: RetentionConfig = RetentionConfig()
     alerts: AlertsConfig = AlertsConfig()
+    log: LogConfig = LogConfig()
 
     @classmethod
     def read(cls, data: dict[str, Any], folder: Path) -> Self:

@@ -8,14 +8,17 @@ What still looks like a phone number or an address with a password or a query is
 """
 
 import asyncio
+import json
 import logging
 import os
 import re
 import select
 import sys
 import threading
+import time
 import traceback
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -23,6 +26,10 @@ import structlog
 
 from promptsync.errors import where_raised
 
+_NAMES: Final = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+_PRIORITIES: Final = {"debug": 7, "info": 6, "warning": 4, "error": 3, "critical": 2}
+_REPEAT_SECONDS: Final = 60.0
+_MOST_REPEATS: Final = 200
 LEVELS: Final = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 _MASKS: Final = (
     (re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@?#]+@", re.IGNORECASE), r"\1***@"),
@@ -34,21 +41,39 @@ _WARNING: Final = logging.WARNING
 _MOST: Final = 200  # characters of a library's message
 
 
-def set_up_logs(verbosity: int, *, plain: bool | None = None, waits: bool = True) -> None:
-    """``verbosity``: -1 quiet, 0 warnings, 1 what is done, 2 everything, with tracebacks. ``plain``: JSON lines, as a
-    journal wants them; None: unless at a terminal. ``waits``: for a reader of the lines that is slow; otherwise they
-    are dropped meanwhile. For a process that is promptsync's own: the libraries' logs are taken over too."""
+def set_up_service_logs(verbosity: int, form: str, level: str) -> None:
+    """Logs of a process that a journal keeps. ``form``: auto, text or json; ``level``: error, warning, info or debug,
+    of which ``verbosity`` may make more, and --quiet less."""
+    said = -1 if verbosity < 0 else max(verbosity, list(LEVELS.values()).index(_NAMES[level]) - 1)
+    journal = to_journal(sys.stderr, os.environ)
+    plain = None if form == "auto" and not journal else form == "json"
+    set_up_logs(said, plain=plain, waits=False, journal=journal)
+
+
+def to_journal(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether a stream leads to systemd's journal (systemd.exec(5), JOURNAL_STREAM: device and inode)."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environment.get("JOURNAL_STREAM") == f"{found.st_dev}:{found.st_ino}"
+
+
+def set_up_logs(verbosity: int, *, plain: bool | None = None, waits: bool = True, journal: bool = False) -> None:
+    """``verbosity``: -1 quiet, 0 warnings, 1 what is done, 2 everything, with tracebacks. ``plain``: JSON lines; None:
+    unless at a terminal. ``waits``: for a reader of the lines that is slow; otherwise they are dropped meanwhile.
+    ``journal``: each line begins with its priority (sd-daemon(3)), and a text has no time, which the journal knows.
+    For a process that is promptsync's own: the libraries' logs are taken over too."""
     verbosity = max(-1, min(verbosity, 2))
     as_json = not sys.stderr.isatty() if plain is None else plain
-    last: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    timed: list[structlog.types.Processor] = [structlog.processors.TimeStamper(fmt="iso", utc=True)]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             _masked,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            last,
+            Repeats(),
+            *(timed if as_json or not journal else []),
+            _rendered(as_json=as_json, journal=journal),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[verbosity]),
         logger_factory=_StandardError(waits),
@@ -59,6 +84,55 @@ def set_up_logs(verbosity: int, *, plain: bool | None = None, waits: bool = True
     root.addHandler(LibraryHandler(tracebacks=verbosity >= 2))
     root.setLevel((logging.ERROR, _WARNING, _WARNING, logging.INFO)[verbosity + 1])
     logging.getLogger("aiohttp.access").setLevel(logging.ERROR)  # it would name what was asked for
+
+
+def _rendered(*, as_json: bool, journal: bool) -> structlog.types.Processor:
+    render: structlog.types.Processor = structlog.processors.JSONRenderer()
+    if not as_json:
+        colors = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+        render = _in_a_line if journal else structlog.dev.ConsoleRenderer(colors=colors)
+    if not journal:
+        return render
+
+    def with_priority(logger: object, method: str, line: structlog.types.EventDict) -> str:
+        priority = _PRIORITIES.get(str(line["level"]), 6)
+        if not as_json:
+            del line["level"]  # the journal has it
+        return f"<{priority}>{render(logger, method, line)!s}"
+
+    return with_priority
+
+
+def _in_a_line(_logger: object, _method: str, line: structlog.types.EventDict) -> str:
+    """The event, then what belongs to it, as ``name=value``."""
+    given = {name: str(value) for name, value in line.items() if name != "event"}
+    return " ".join([str(line["event"]), *(f"{name}={_plain(value)}" for name, value in given.items())])
+
+
+def _plain(value: str) -> str:
+    return value if value.isprintable() and value and " " not in value else json.dumps(value, ensure_ascii=False)
+
+
+class Repeats:
+    """Passes over a warning or error that says the same as one in the minute before; the next one that is said has how
+    often that was, as ``repeated``."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._said: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, _logger: object, method: str, line: structlog.types.EventDict) -> structlog.types.EventDict:
+        if method not in ("warning", "error"):
+            return line
+        key, now = repr(sorted(line.items(), key=str)), self._clock()
+        said_at, count = self._said.pop(key, (now - _REPEAT_SECONDS, 0))
+        again = now - said_at < _REPEAT_SECONDS
+        self._said[key] = (said_at, count + 1) if again else (now, 0)
+        if len(self._said) > _MOST_REPEATS:
+            del self._said[next(iter(self._said))]
+        if again:
+            raise structlog.DropEvent
+        return {**line, "repeated": count} if count else line
 
 
 def log_unhandled(loop: asyncio.AbstractEventLoop, tracebacks: bool = False) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger  # type: ignore[import
 
 from promptsync.config import load_config
 from promptsync.daemon.daemon import Daemon, run_daemon
-from promptsync.daemon.logs import LibraryHandler, log_unhandled, masked, report, set_up_logs
+from promptsync.daemon.logs import LibraryHandler, Repeats, log_unhandled, masked, report, set_up_logs
 from promptsync.daemon.schedule import Schedule, Task
 from promptsync.engine.engine import Engine
 
@@ -188,3 +190,62 @@ warnings.warn("{CANARY}")
     assert (thread["event"], thread["error"]) == ("unhandled", "ValueError")
     assert (warning["event"], warning["kind"]) == ("warning", "UserWarning")
     assert CANARY not in ended.stderr
+
+
+def test_a_repeated_warning_is_said_once_a_minute_and_how_often_it_was() -> None:
+    now = [0.0]
+    repeats = Repeats(lambda: now[0])
+    said = []
+    for second in (0, 1, 2, 59, 60, 61, 200):
+        now[0] = float(second)
+        for line in ({"event": "apply_failed", "error": "full"}, {"event": "apply_failed", "error": "locked"}):
+            try:
+                said.append((second, repeats(None, "warning", line)))
+            except structlog.DropEvent:
+                continue
+    full = [(second, line.get("repeated")) for second, line in said if line["error"] == "full"]
+    assert full == [(0, None), (60, 3), (200, 1)]
+    assert all(repeats(None, "info", {"event": "file"}) for _ in range(3)), "what was done is said each time"
+
+
+_DAEMON = """\
+[webhook]
+port = 0
+allow_unauthenticated = true
+[drop]
+settle = "0.1 seconds"
+rescan = "0.5 seconds"
+[browse]
+anonymous = true
+"""
+
+
+@pytest.mark.parametrize("form", ["auto", "text", "json"])
+def test_the_journal_has_a_line_for_each_file_with_its_priority(tmp_path: Path, form: str) -> None:
+    """A real daemon whose standard error is what JOURNAL_STREAM names, as under systemd."""
+    (tmp_path / "promptsync.toml").write_text(f'{_DAEMON}[log]\nformat = "{form}"\n')
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "drop/org_2026-02-04T00-00-00-0800Z.csv").write_text("id,name\n1,Green Valley\n")
+    (tmp_path / "drop/notes.txt").write_text("hello")
+    journal = tmp_path / "journal"
+    with journal.open("wb") as stream:
+        found = os.fstat(stream.fileno())
+        daemon = subprocess.Popen(
+            [sys.executable, "-m", "promptsync", "--config", str(tmp_path / "promptsync.toml"), "run"],
+            stderr=stream,
+            stdout=subprocess.DEVNULL,
+            env=os.environ | {"JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"},
+        )
+    while b"org_2026-02-04" not in journal.read_bytes() and daemon.poll() is None:
+        time.sleep(0.05)
+    daemon.terminate()
+    daemon.wait(timeout=120)
+    said = journal.read_text().splitlines()
+    (merged,) = [line for line in said if "org_2026-02-04" in line]
+    assert merged.startswith("<6>")
+    if form == "json":
+        assert json.loads(merged[3:])["state"] == "merged"
+    else:
+        assert merged.startswith("<6>file") and "state=merged" in merged and "timestamp" not in merged
+        assert "\x1b" not in merged
+    assert all(line[:3] in ("<3>", "<4>", "<6>") for line in said), said
