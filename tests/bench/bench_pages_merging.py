@@ -25,6 +25,7 @@ from tests.bench.bench_daemon import percentile
 from tests.bench.bench_pages import LINKED, PAGES, made_by_the_demo
 from tests.bench.bulk import write_message_file
 
+_SHARES = (("median", 0.5), ("p99", 0.99), ("worst", 1.0))
 _OLD = "2024-06-01T00-00-00-0700Z"
 
 
@@ -71,12 +72,11 @@ def show(name: str, found: dict[str, list[tuple[float, float]]]) -> None:
         return
     wall, cpu = ([one[place] for one in every] for place in (0, 1))
     slowest = max((path for path in found if found[path]), key=lambda path: max(one[0] for one in found[path]))
-    print(
-        f"{name}: {len(every):,} answers, wall median {percentile(wall, 0.5):.0f} ms, "
-        f"p99 {percentile(wall, 0.99):.0f} ms, worst {percentile(wall, 1):.0f} ms ({slowest}); processor median {percentile(cpu, 0.5):.0f} ms, "
-        f"p99 {percentile(cpu, 0.99):.0f} ms",
-        flush=True,
-    )
+    times = [f"{len(every):,} answers"]
+    for what, own in (("wall", wall), ("processor", cpu)):
+        times.append(", ".join(f"{word} {percentile(own, share):.0f} ms" for word, share in _SHARES))
+        times[-1] = f"{what} {times[-1]}"
+    print(f"{name}: {'; '.join(times)}; slowest {slowest}", flush=True)
 
 
 def main() -> None:
