@@ -25,7 +25,7 @@ def team(visit: Visit) -> Answer:
     if visit.parts["format"]:
         return _sheet(visit, span)
     reader, edge = visit.reader, position(visit.query.get("after"))
-    answered = reader.held(_HELD, ("answered", span, visit.org), lambda: ask.first_answers(reader, *span, visit.org))
+    members = reader.held(_HELD, ("members", span, visit.org), lambda: _members(visit, span))
     found = reader.held(
         _HELD, ("waiting", span, visit.org, edge), lambda: ask.waiting(reader, *span, visit.org, edge, PAGE)
     )
@@ -36,8 +36,8 @@ def team(visit: Visit) -> Answer:
         "first": visit.dates.day(first),
         "last": visit.dates.day(visit.dates.today),
         "span": {"from_": first.isoformat(), "to": visit.dates.today.isoformat()},
-        "members": _members(visit, span, answered or []),
-        "timed": answered is not None,
+        "members": members,
+        "timed": all(one["timed"] for one in members),
         "known": found is not None,
         "waiting": waiting.rows,
         "total": found[0]["total"] if found else 0,
@@ -46,17 +46,19 @@ def team(visit: Visit) -> Answer:
     return Shown("team.html", visit.say("team.title"), values)
 
 
-def _members(visit: Visit, span: tuple[str, str], answered: list[Row]) -> list[dict[str, Any]]:
-    """Each with ``label`` and ``usual``: how long people wait for a first answer, "" if that is not known."""
+def _members(visit: Visit, span: tuple[str, str]) -> list[dict[str, Any]]:
+    """Each with ``label``, ``usual``: how long people wait for a first answer, "" if that is not known, and ``timed``:
+    whether answers could be timed at all."""
+    answered = ask.first_answers(visit.reader, *span, visit.org)
     waits: dict[int | None, list[float]] = {}
-    for row in answered:
+    for row in answered or ():
         waits.setdefault(row["id"], []).append(row["seconds"])
     found = []
-    rows = visit.reader.held(_HELD, ("members", span, visit.org), lambda: ask.members(visit.reader, *span, visit.org))
-    for row in rows:
+    for row in ask.members(visit.reader, *span, visit.org):
         theirs = waits.get(row["id"])
         usual = visit.dates.span(median(theirs)) if theirs else ""
-        found.append({**row, "label": member_label(visit.words, row["name"], row["id"]), "usual": usual})
+        label = member_label(visit.words, row["name"], row["id"])
+        found.append({**row, "label": label, "usual": usual, "timed": answered is not None})
     return found
 
 

@@ -9,7 +9,7 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -71,6 +71,7 @@ class Wanted:
     since: str = ""
     until: str = LAST
     org: int | None = None
+    few_out: bool = False  # found out here: those who have opted out are looked up, not met on the way
 
 
 def match(text: str) -> str:
@@ -81,6 +82,7 @@ def match(text: str) -> str:
 
 def page_of(reader: Reader, wanted: Wanted, place: Position | None, size: int) -> list[Row]:
     """``id``, ``name``, ``phone``, ``out``, ``gone``, ``place`` of one more than ``size`` people after a position."""
+    wanted = _looked_at(reader, wanted)
     if wanted.sort == "active":
         return _active(reader, wanted, place, size)
     if wanted.sort == "new":
@@ -97,9 +99,18 @@ def page_of(reader: Reader, wanted: Wanted, place: Position | None, size: int) -
 
 def count_of(reader: Reader, wanted: Wanted) -> int:
     """How many, to a bound."""
+    wanted = _looked_at(reader, wanted)
     sql = f"SELECT count(*) FROM (SELECT 1 FROM contact p WHERE {_conditions(wanted)} LIMIT {BOUND})"
     found: int = reader.value(sql, **_values(wanted))
     return found
+
+
+def _looked_at(reader: Reader, wanted: Wanted) -> Wanted:
+    """The same, and whether few have opted out, if only they are asked for."""
+    if wanted.out != "only" or wanted.since:
+        return wanted
+    n = reader.value(f"SELECT count(*) FROM (SELECT id FROM ({_OUT_NOW}) LIMIT {_MATCHES})")
+    return replace(wanted, few_out=n < _MATCHES)
 
 
 def tags_of(reader: Reader, ids: list[int]) -> dict[int, list[str]]:
@@ -237,7 +248,7 @@ def _sets(wanted: Wanted) -> list[str]:
         found.append((_NUMBERED if phones.digits_of(wanted.q) else _NAMED if match(wanted.q) else _NOBODY, True))
     if wanted.out == "only" and wanted.since:
         found.append((f"SELECT contact_id FROM ({opted_out(wanted.org)})", True))
-    elif wanted.out == "only" and wanted.sort == "active":
+    elif wanted.out == "only" and (wanted.few_out or wanted.sort == "active"):
         found.append((_OUT_NOW, True))
     return [sql for sql, asked in found if asked]
 
