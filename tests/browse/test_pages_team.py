@@ -149,7 +149,7 @@ async def test_nobody_answered_yet_and_too_much_to_tell(
     text = words(await page(nothing_yet, "/-/team?days=x&after=~~"))
     assert "Nobody has answered" in text and "Nobody waits" in text
     waits = len(await sheet(staffed.site, "/-/team.csv"))
-    monkeypatch.setattr("promptsync.browse.queries.reader.Reader.rows_within", lambda *_, **__: None)
+    monkeypatch.setattr("promptsync.browse.queries.reader.Reader.within", lambda *_: None)
     text = words(await page(staffed.site, "/-/team?days=90"))
     assert text.count("Choose fewer days") == 2 and "Rosa" in text
     assert len(await sheet(staffed.site, "/-/team.csv")) == waits > 0, "a file cannot say what it lacks"

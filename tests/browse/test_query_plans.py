@@ -225,7 +225,6 @@ _SORTED: Final = {
     "sending.by_month": "kept numbers of a year: some hundred rows a month",
     "tables.other_tables": "a row for each table",
     "team.all_waiting": "messages of the time asked for, within a time limit",
-    "team.first_answers": "messages of the time asked for, within a time limit",
     "team.members": "messages of the time asked for",
     "team.waiting": "messages of the time asked for, within a time limit",
 }

@@ -50,12 +50,9 @@ def _members(visit: Visit, span: tuple[str, str]) -> list[dict[str, Any]]:
     """Each with ``label``, ``usual``: how long people wait for a first answer, "" if that is not known, and ``timed``:
     whether answers could be timed at all."""
     answered = ask.first_answers(visit.reader, *span, visit.org)
-    waits: dict[int | None, list[float]] = {}
-    for row in answered or ():
-        waits.setdefault(row["id"], []).append(row["seconds"])
     found = []
     for row in ask.members(visit.reader, *span, visit.org):
-        theirs = waits.get(row["id"])
+        theirs = (answered or {}).get(row["id"])
         usual = visit.dates.span(median(theirs)) if theirs else ""
         label = member_label(visit.words, row["name"], row["id"])
         found.append({**row, "label": label, "usual": usual, "timed": answered is not None})

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 Row = dict[str, Any]
+T = TypeVar("T")
 
 PAGE: Final = 50
 """Rows of a list."""
@@ -91,12 +92,16 @@ class Reader:
 
     def rows_within(self, seconds: float, sql: str, **values: object) -> list[Row] | None:
         """Every row, or None if that takes longer; 0: as long as the whole page may take."""
+        return self.within(seconds, lambda: self.rows(sql, **values))
+
+    def within(self, seconds: float, read: Callable[[], T]) -> T | None:
+        """What ``read`` reads, or None if that takes longer; 0: as long as the whole page may take."""
         if not seconds:
-            return self.rows(sql, **values)
+            return read()
         end = self._deadline
         self._deadline = min(end, time.monotonic() + seconds)
         try:
-            return self.rows(sql, **values)
+            return read()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT or time.monotonic() > end:
                 raise

@@ -6,6 +6,9 @@ answers by member and time. Its members are read one look-up each, and the last 
 the staff, such as a bot's.
 """
 
+from bisect import bisect_left
+from datetime import datetime
+from operator import itemgetter
 from typing import Final
 
 from promptsync.browse.paging import Position
@@ -47,22 +50,40 @@ def members(reader: Reader, since: str, until: str, org: int | None) -> list[Row
     return [row | {"name": names.get(row["id"])} for row in rows]
 
 
-def first_answers(reader: Reader, since: str, until: str, org: int | None) -> list[Row] | None:
-    """``id`` of the member and ``seconds`` of every first answer; None if it takes too long to tell."""
-    own = "(PARTITION BY contact_id ORDER BY at, answer DESC"
-    return reader.rows_within(
+def first_answers(reader: Reader, since: str, until: str, org: int | None) -> dict[int | None, list[float]] | None:
+    """By member: how many seconds each of their first answers took; None if it takes too long to tell."""
+    values = {"since": since, "until": until, "org": org}
+    answers = f"SELECT who.id AS id, m.contact_id AS contact, m.created_timestamp AS at FROM {_ANSWERS}"
+    ordered = f"FROM (WITH RECURSIVE {_WHO} {answers}{of_org(org, 'm.')})"
+    read = reader.within(
         _SECONDS,
-        f"WITH RECURSIVE {_WHO}, said AS (SELECT i.contact_id, i.created_timestamp AS at, 0 AS answer, NULL AS id "
-        f"FROM {_WROTE}{of_org(org, 'i.')} UNION ALL SELECT m.contact_id, m.created_timestamp, 1, who.id "
-        f"FROM {_ANSWERS}{of_org(org, 'm.')}), "
-        f"turns AS (SELECT *, lag(answer, 1, 1) OVER {own}) AS quiet FROM said), "
-        f"changes AS (SELECT *, lag(at) OVER {own}) AS begin FROM turns WHERE answer <> quiet) "
-        "SELECT id, (julianday(at) - julianday(begin)) * 86400 AS seconds FROM changes "
-        "WHERE answer AND julianday(at) IS NOT NULL AND julianday(begin) IS NOT NULL",
-        since=since,
-        until=until,
-        org=org,
+        lambda: (
+            reader.columns(("i.contact_id", "i.created_timestamp"), f"FROM {_WROTE}{of_org(org, 'i.')}", **values),
+            reader.columns(("contact", "at", "id"), ordered, **values),
+        ),
     )
+    if read is None:
+        return None
+    wrote: dict[int, list[str]] = {}
+    for contact, at in zip(*read[0], strict=True):  # along the index, so in order of time
+        wrote.setdefault(contact, []).append(at)
+    found: dict[int | None, list[float]] = {}
+    last: dict[int, str] = {}
+    for contact, at, id_ in sorted(zip(*read[1], strict=True), key=itemgetter(1)):
+        theirs = wrote.get(contact, ())
+        first = bisect_left(theirs, last.get(contact, ""))
+        if first < len(theirs) and theirs[first] < at and (seconds := _between(theirs[first], at)) is not None:
+            found.setdefault(id_, []).append(seconds)
+        last[contact] = at
+    return found
+
+
+def _between(begin: str, end: str) -> float | None:
+    """Seconds; None if one of the two is no time."""
+    try:
+        return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 def waiting(
