@@ -7,17 +7,18 @@ the staff, such as a bot's.
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
-from promptsync.browse.paging import Position
 from promptsync.browse.queries.reader import Reader, Row, names_of, of_org, people
 
 ANSWER: Final = "m.is_outgoing = 1 AND m.broadcast_id IS NULL AND m.is_whisper IS NOT 1"
 """Of a row ``m`` of ``message``; the condition of its index, word for word."""
 
-_SECONDS: Final = 0.8  # of the page's two, for each of the two statements that read a whole time
+_SECONDS: Final = 1.2  # of the page's two
 _MEMBER: Final = f"SELECT min(m.team_member_id) FROM message m WHERE {ANSWER}"
 _WHO: Final = (
     f"who(id) AS ({_MEMBER} UNION ALL "
@@ -50,27 +51,43 @@ def members(reader: Reader, since: str, until: str, org: int | None) -> list[Row
     return [row | {"name": names.get(row["id"])} for row in rows]
 
 
-def first_answers(reader: Reader, since: str, until: str, org: int | None) -> dict[int | None, list[float]] | None:
-    """By member: how many seconds each of their first answers took; None if it takes too long to tell."""
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What was said in a time. ``wrote``: by person, when they wrote, in order; ``answers``: when, to whom and by whom
+    of the staff, in order."""
+
+    wrote: dict[int, list[str]]
+    answers: list[tuple[str, int | None, int | None]]
+
+
+def activity(reader: Reader, since: str, until: str, org: int | None, seconds: float = _SECONDS) -> Activity | None:
+    """What was said; None if it takes longer to read than so many seconds, 0: than the page may take."""
     values = {"since": since, "until": until, "org": org}
     answers = f"SELECT who.id AS id, m.contact_id AS contact, m.created_timestamp AS at FROM {_ANSWERS}"
-    ordered = f"FROM (WITH RECURSIVE {_WHO} {answers}{of_org(org, 'm.')})"
-    read = reader.within(
-        _SECONDS,
-        lambda: (
-            reader.columns(("i.contact_id", "i.created_timestamp"), f"FROM {_WROTE}{of_org(org, 'i.')}", **values),
-            reader.columns(("contact", "at", "id"), ordered, **values),
-        ),
-    )
+    by_member = f"FROM (WITH RECURSIVE {_WHO} {answers}{of_org(org, 'm.')})"
+
+    def lists() -> tuple[list[list[Any]], list[list[Any]]]:
+        wrote = f"FROM {_WROTE}{of_org(org, 'i.')}"
+        return (
+            reader.columns(("i.contact_id", "i.created_timestamp"), wrote, **values),
+            reader.columns(("at", "contact", "id"), by_member, **values),
+        )
+
+    read = reader.within(seconds, lists) if seconds else lists()
     if read is None:
         return None
     wrote: dict[int, list[str]] = {}
     for contact, at in zip(*read[0], strict=True):  # along the index, so in order of time
         wrote.setdefault(contact, []).append(at)
+    return Activity(wrote, sorted(zip(*read[1], strict=True), key=itemgetter(0)))
+
+
+def first_answers(said: Activity) -> dict[int | None, list[float]]:
+    """By member: how many seconds each of their first answers took."""
     found: dict[int | None, list[float]] = {}
-    last: dict[int, str] = {}
-    for contact, at, id_ in sorted(zip(*read[1], strict=True), key=itemgetter(1)):
-        theirs = wrote.get(contact, ())
+    last: dict[int | None, str] = {}
+    for at, contact, id_ in said.answers:
+        theirs = said.wrote.get(contact, ()) if contact is not None else ()
         first = bisect_left(theirs, last.get(contact, ""))
         if first < len(theirs) and theirs[first] < at and (seconds := _between(theirs[first], at)) is not None:
             found.setdefault(id_, []).append(seconds)
@@ -86,45 +103,28 @@ def _between(begin: str, end: str) -> float | None:
         return None
 
 
-def waiting(
-    reader: Reader, since: str, until: str, org: int | None, edge: Position | None, size: int
-) -> list[Row] | None:
-    """``contact_id``, ``at`` (since when), ``messages``, ``total`` (of people), ``content``, ``is_mms`` and ``person``
-    of one more than ``size`` who wait, the oldest first; None if it takes too long to tell. Whoever has opted out
-    waits for nothing."""
-    rows = reader.rows_within(_SECONDS, _waiting(org), **_values(since, until, org, edge, size))
-    return None if rows is None else _described(reader, rows, since, until)
-
-
-def all_waiting(reader: Reader, since: str, until: str, org: int | None, edge: Position | None, size: int) -> list[Row]:
-    """The same for a spreadsheet, which cannot say what it lacks: it takes the time of the whole page, and raises
-    sqlite3.OperationalError beyond that."""
-    rows = reader.rows(_waiting(org), **_values(since, until, org, edge, size))
-    return _described(reader, rows, since, until)
-
-
-def _waiting(org: int | None) -> str:
-    return (
-        f"WITH RECURSIVE {_WHO}, answered AS MATERIALIZED (SELECT m.contact_id, max(m.created_timestamp) AS at "
-        f"FROM {_ANSWERS}{of_org(org, 'm.')} GROUP BY m.contact_id), "
-        "waiting AS MATERIALIZED (SELECT i.contact_id, min(i.created_timestamp) AS at, count(*) AS messages "
-        f"FROM {_WROTE.replace(' WHERE', ' LEFT JOIN answered a ON a.contact_id = i.contact_id WHERE', 1)}"
-        f"{of_org(org, 'i.')} AND i.created_timestamp >= ifnull(a.at, '') AND NOT EXISTS (SELECT 1 FROM contact p "
-        "WHERE p.id = i.contact_id AND p.is_opted_out = 1) AND NOT EXISTS (SELECT 1 FROM channel_opt_out c "
-        "WHERE c.contact_id = i.contact_id AND c.opted_out = 1) GROUP BY +i.contact_id) "
-        "SELECT w.*, (SELECT count(*) FROM waiting) AS total FROM waiting w "
-        "WHERE (w.at, w.contact_id) > (:at, :key) ORDER BY w.at, w.contact_id LIMIT :n"
+def waiting(reader: Reader, said: Activity) -> list[tuple[str, int, int]]:
+    """Since when who waits, with how many messages, the oldest first. Whoever has opted out waits for nothing."""
+    last = {contact: at for at, contact, _ in said.answers}
+    (out,) = reader.columns(
+        ("id",),
+        "FROM (SELECT id FROM contact WHERE is_opted_out = 1 "
+        "UNION ALL SELECT contact_id FROM channel_opt_out WHERE opted_out = 1)",
     )
+    left = {*out}
+    found = []
+    for contact, times in said.wrote.items():
+        first = bisect_left(times, last.get(contact, ""))
+        if first < len(times) and contact not in left:
+            found.append((times[first], contact, len(times) - first))
+    return sorted(found)
 
 
-def _values(since: str, until: str, org: int | None, edge: Position | None, size: int) -> dict[str, object]:
-    at, key = edge or ("", -1)
-    return {"since": since, "until": until, "org": org, "at": at, "key": key, "n": size + 1}
-
-
-def _described(reader: Reader, rows: list[Row], since: str, until: str) -> list[Row]:
-    who = people(reader, [row["contact_id"] for row in rows])
-    for row in rows:
-        row.update(reader.row(_NEWEST, id=row["contact_id"], since=since, until=until) or {})
-        row["person"] = who[row["contact_id"]]
-    return rows
+def described(reader: Reader, rows: Sequence[tuple[str, int, int]], since: str, until: str) -> list[Row]:
+    """``at``, ``contact_id``, ``messages``, ``content``, ``is_mms`` and ``person`` of some who wait."""
+    who = people(reader, [contact for _, contact, _ in rows])
+    found: list[Row] = []
+    for at, contact, messages in rows:
+        newest = reader.row(_NEWEST, id=contact, since=since, until=until) or {"content": None, "is_mms": None}
+        found.append({"at": at, "contact_id": contact, "messages": messages, "person": who[contact], **newest})
+    return found
