@@ -26,6 +26,7 @@ ACTIVE_HELD: Final = 600
 
 _MATCHES: Final = 5_000
 _CHUNK: Final = 200
+_HELD: Final = 60
 _WORDS: Final = 8
 
 _TAGGED: Final = (
@@ -98,10 +99,12 @@ def page_of(reader: Reader, wanted: Wanted, place: Position | None, size: int) -
 
 
 def count_of(reader: Reader, wanted: Wanted) -> int:
-    """How many, to a bound."""
+    """How many, to a bound. Of a large set it may be the number of a minute ago."""
     wanted = _looked_at(reader, wanted)
+    if replace(wanted, sort="name", active_since="", few_out=False) == Wanted(out="only", org=wanted.org):
+        return _count_out(reader, wanted.org)
     sql = f"SELECT count(*) FROM (SELECT 1 FROM contact p WHERE {_conditions(wanted)} LIMIT {BOUND})"
-    found: int = reader.value(sql, **_values(wanted))
+    found: int = reader.held(_HELD, ("people", wanted), lambda: reader.value(sql, **_values(wanted)))
     return found
 
 
@@ -109,8 +112,18 @@ def _looked_at(reader: Reader, wanted: Wanted) -> Wanted:
     """The same, and whether few have opted out, if only they are asked for."""
     if wanted.out != "only" or wanted.since:
         return wanted
-    n = reader.value(f"SELECT count(*) FROM (SELECT id FROM ({_OUT_NOW}) LIMIT {_MATCHES})")
-    return replace(wanted, few_out=n < _MATCHES)
+    return replace(wanted, few_out=_count_out(reader, wanted.org) < BOUND)
+
+
+def _count_out(reader: Reader, org: int | None) -> int:
+    """How many have opted out, to a bound."""
+    ways = (
+        f"SELECT 1 FROM contact WHERE is_opted_out = 1{of_org(org, '+')}",
+        "SELECT DISTINCT contact_id FROM channel_opt_out c WHERE opted_out = 1 AND EXISTS (SELECT 1 FROM contact p "
+        f"WHERE p.id = c.contact_id AND p.is_opted_out IS NOT 1{of_org(org, 'p.')})",
+    )
+    counts = [reader.value(f"SELECT count(*) FROM ({sql} LIMIT :n)", n=BOUND, org=org) for sql in ways]
+    return min(int(sum(counts)), BOUND)
 
 
 def tags_of(reader: Reader, ids: list[int]) -> dict[int, list[str]]:
@@ -199,15 +212,10 @@ def _active(reader: Reader, wanted: Wanted, place: Position | None, size: int) -
     """By the number of messages they wrote; ``n``."""
     most, key = (int(place[0]) if place and place[0].isdigit() else 1 << 62), place[1] if place else -1
     values = _values(wanted)
-    people, written = reader.held(
-        ACTIVE_HELD, ("active", wanted.active_since), lambda: _writers(reader, wanted.active_since)
-    )
+    asked = ("active", replace(wanted, org=None))
+    people, written = reader.held(_HELD, asked, lambda: _writers_among(reader, wanted))
     first = bisect_right(range(len(people)), (-most, key), key=lambda i: (-written[i], people[i]))
-    sets = [
-        {*reader.columns(("id",), f"FROM (WITH s(id) AS ({sql}) SELECT id FROM s)", **values)[0]}
-        for sql in _sets(wanted)
-    ]
-    among = (i for i in range(first, len(people)) if all(people[i] in one for one in sets))
+    among = iter(range(first, len(people)))
     sql = (
         f"SELECT p.id, p.display_name AS name, p.phone, {OUT} AS out, p._absent_since AS gone FROM contact p "
         f"WHERE p.id IN ({{ids}}) AND {_conditions(wanted, sets=False)}"
@@ -217,6 +225,17 @@ def _active(reader: Reader, wanted: Wanted, place: Position | None, size: int) -
         shown = {row["id"]: row for row in reader.among(sql, [people[i] for i in part], **values)}
         found += [shown[people[i]] | {"n": written[i], "place": written[i]} for i in part if people[i] in shown]
     return found[: size + 1]
+
+
+def _writers_among(reader: Reader, wanted: Wanted) -> tuple[Sequence[int], Sequence[int]]:
+    """The same of those who are asked for."""
+    asked = ("writers", wanted.active_since)
+    people, written = reader.held(ACTIVE_HELD, asked, lambda: _writers(reader, wanted.active_since))
+    for sql in _sets(wanted):
+        own = {*reader.columns(("id",), f"FROM (WITH s(id) AS ({sql}) SELECT id FROM s)", **_values(wanted))[0]}
+        kept = [i for i, person in enumerate(people) if person in own]
+        people, written = array("q", [people[i] for i in kept]), array("q", [written[i] for i in kept])
+    return people, written
 
 
 def _writers(reader: Reader, since: str) -> tuple[Sequence[int], Sequence[int]]:
