@@ -22,6 +22,7 @@ from promptsync.store.person_rows import gone_at_vendor
 @naming
 @click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io.")
 @click.option("--undo", type=int, metavar="ID", help="Let back in whom this erasure forgot ('erase list' has its ID).")
+@click.option("--resume", is_flag=True, help="Only finish what was begun and did not end.")
 @click.option("--compact", is_flag=True, help="Only write the mirror's file anew, while no daemon runs.")
 @click.option("--dry-run", is_flag=True, help="Only show what is held.")
 @click.option("--yes", is_flag=True, help="Do not ask; take only what is certain.")
@@ -36,14 +37,19 @@ def erase(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, **name
     if ctx.invoked_subcommand is not None:
         return
     app: App = ctx.obj
-    gone_at_vendor, compact, undo = named.pop("gone_at_vendor"), named.pop("compact"), named.pop("undo")
-    if gone_at_vendor + compact + (undo is not None) + any(named.values()) > 1:
-        raise ConfigError("Give one of --gone-at-vendor, --compact, --undo and whom to forget.")
+    gone_at_vendor, compact = named.pop("gone_at_vendor"), named.pop("compact")
+    resume, undo = named.pop("resume"), named.pop("undo")
+    if gone_at_vendor + compact + resume + (undo is not None) + any(named.values()) > 1:
+        raise ConfigError("Give one of --gone-at-vendor, --undo, --resume, --compact and whom to forget.")
     if compact:
         _compact(app, as_json=as_json)
     if undo is not None:
         _undo(app, undo, yes=yes, as_json=as_json)
         return
+    if resume:
+        with app.progress() as progress:
+            result = app.operate("erase", {"starts": [], "why": "asked"}, progress.show)
+        _say_done(app, result | {"remains": False}, [], as_json=as_json)
     if as_json and not (yes or dry_run):
         raise ConfigError("With --json nobody is asked: give --yes or --dry-run too.")
     ask = not (yes or dry_run)
@@ -95,7 +101,7 @@ def list_(app: App, as_json: bool) -> None:
         ]
         print_table(["id", "begun at", "undone at", "why", "rows", "files", "tables"], cells)
         for row in open_ones:
-            app.say(f"Erasure {row['id']} did not end: forget that person again.")
+            app.say(f"Erasure {row['id']} did not end: 'promptsync erase --resume' finishes it.")
     else:
         app.say("Nobody was forgotten yet.")
     finish(bool(open_ones))
@@ -144,7 +150,7 @@ def _asked(archive: Archive, doubts: Sequence[Doubt], refused: set[Identifier]) 
     return same
 
 
-def _say_nothing_done(app: App, held: Held, doubts: list[str], *, as_json: bool) -> None:
+def _say_nothing_done(app: App, held: Held, doubts: list[str], *, as_json: bool) -> NoReturn:
     if as_json:
         files = [{"file": str(kept.path), "rows": kept.rows} for kept, _ in held.files]
         print_json({"id": None, "tables": held.counts(), "files": files, "doubts": doubts})
@@ -155,10 +161,13 @@ def _say_nothing_done(app: App, held: Held, doubts: list[str], *, as_json: bool)
     finish(bool(doubts))
 
 
-def _say_done(app: App, result: dict[str, Any], doubts: list[str], *, as_json: bool) -> None:
+def _say_done(app: App, result: dict[str, Any], doubts: list[str], *, as_json: bool) -> NoReturn:
     if as_json:
         print_json(result | {"doubts": doubts})
     else:
+        if result["id"] is None:
+            app.say("There was nothing to do.")
+            finish(False)
         rows = sum(result["tables"].values())
         app.say(f"Erasure {result['id']}: {rows:,} rows and deliveries removed, {result['files']:,} files rewritten.")
         for one in result["removed"]:

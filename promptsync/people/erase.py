@@ -5,10 +5,12 @@ whatever came in meanwhile, and last the remains in SQLite's file. In slices bet
 be killed anywhere and done again. Blocking: for a worker thread or a command.
 """
 
+import json
 import sqlite3
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -16,10 +18,10 @@ from promptsync.clock import iso_millis
 from promptsync.engine.engine import Engine
 from promptsync.errors import Unavailable
 from promptsync.events.mentions import text_of, without
-from promptsync.model import Key, Role, Table
+from promptsync.model import Identity, Key, Role, Table
 from promptsync.model.person import Identifier
 from promptsync.people.files import Kept, rewrite
-from promptsync.people.find import Archive, archive_of
+from promptsync.people.find import Archive, Person, archive_of
 from promptsync.people.held import Delivery, Held, held_of, still_held
 from promptsync.people.judge import needles, read_body
 from promptsync.store import erasing
@@ -35,7 +37,8 @@ _SOME: Final = 20
 _AGAIN: Final = 3
 _APPLY_SECONDS: Final = 60.0
 _EMPTY_TRIES, _EMPTY_SECONDS = 20, 0.1
-_SEARCH_PAGES: Final = 8
+_SEARCH_PAGES: Final = 4
+_WEIGHT: Final = 50  # statements for each row: its indexes, its search, its count by day
 
 
 def erase(
@@ -47,46 +50,57 @@ def erase(
 ) -> dict[str, Any]:
     """Forget whoever has these identifiers, people in doubt left out. ``why``: ``asked`` or ``gone``.
 
-    Returns plain data: ``id`` of the erasure (None: nothing was held), ``tables``, ``files``, ``removed`` (files that
-    could not be taken apart, with the reason) and ``log_emptied``: whether the write-ahead log holds nothing of them.
+    An erasure that was begun and killed is carried out first; without ``starts`` only that. Returns plain data: ``id``
+    of the last erasure (None: nothing was held), ``tables``, ``files``, ``removed`` (files that could not be taken
+    apart, with the reason) and ``log_emptied``: whether the write-ahead log holds nothing of them.
     """
     engine.apply_pending(_APPLY_SECONDS)
-    held = _look(engine, starts)
     result: dict[str, Any] = {"id": None, "tables": {}, "files": 0, "removed": [], "log_emptied": True}
-    if not held:
+    with engine.mirror.reading_apart() as connection:
+        plans = {number: _Plan.read(text) for number, text in erasing.unfinished(connection).items()}
+        held = held_of(_archive(engine, connection), starts) if starts else None
+    if held:
+        plan = _Plan(held.person.identifiers, held.person.records)
+        begin = partial(_begin, at=iso_millis(engine.clock()), why=why, plan=plan, remember=remember)
+        plans[engine.mirror.writer.run(begin)] = plan
+    if not plans:
         return result
-    known = held.person.identifiers, held.person.records
-
-    def begin(connection: sqlite3.Connection) -> int:
-        number = erasing.begin(connection, iso_millis(engine.clock()), why)
-        remember(connection, number, *known)
-        return number
-
-    number = engine.mirror.writer.run(begin)
     work = _Erasing(engine, progress)
     with engine.paused():
         engine.loader.clean()
         engine.mirror.writer.run(lambda connection: erasing.secure(connection, on=True), bare=True)
         try:
-            for _ in range(_AGAIN):
-                work.remove(held)
-                with engine.mirror.reading_apart() as connection:
-                    held = still_held(_archive(engine, connection), *known)
-                if not held:
-                    break
-            work.wipe()
+            for number, plan in sorted(plans.items()):
+                result |= {"id": number, **work.carry_out(number, plan)}
         finally:
             engine.mirror.writer.run(lambda connection: erasing.secure(connection, on=False), bare=True)
-    counts, files, now = dict(work.tables), work.files, iso_millis(engine.clock())
-    engine.mirror.writer.run(lambda connection: erasing.finish(connection, number, now, counts, files))
-    emptied = _empty_log(engine)
-    return result | {
-        "id": number,
-        "tables": dict(sorted(counts.items())),
-        "files": files,
-        "removed": work.removed,
-        "log_emptied": emptied,
-    }
+    return result | {"removed": work.removed, "log_emptied": _empty_log(engine)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Whom an erasure is about."""
+
+    identifiers: frozenset[Identifier]
+    records: frozenset[tuple[str, int]]
+
+    @classmethod
+    def read(cls, text: str) -> "_Plan":
+        """From what was kept of it."""
+        said = json.loads(text)
+        known = (Identifier(Identity(kind), value) for kind, value in said["identifiers"])
+        return cls(frozenset(known), frozenset((table, id_) for table, id_ in said["records"]))
+
+    def text(self) -> str:
+        """To be kept until it is carried out."""
+        known = [(one.kind.value, one.value) for one in self.identifiers]
+        return json.dumps({"identifiers": known, "records": list(self.records)})
+
+
+def _begin(connection: sqlite3.Connection, at: str, why: str, plan: _Plan, remember: Remember) -> int:
+    number = erasing.begin(connection, at, why, plan.text())
+    remember(connection, number, plan.identifiers, plan.records)
+    return number
 
 
 def compact(engine: Engine) -> bool:
@@ -96,13 +110,17 @@ def compact(engine: Engine) -> bool:
     return _empty_log(engine)
 
 
-def _look(engine: Engine, starts: Sequence[Iterable[Identifier]]) -> Held:
-    with engine.mirror.reading_apart() as connection:
-        return held_of(_archive(engine, connection), starts)
-
-
 def _archive(engine: Engine, connection: sqlite3.Connection) -> Archive:
     return archive_of(connection, engine.config, engine.plugins.extensions, engine.plugins.reading)
+
+
+def in_order(person: Person) -> list[tuple[str, list[Key]]]:
+    """Their rows, table by table, those first that only others lead to: after a kill the rest is found again."""
+    parts: dict[tuple[int, str], list[Key]] = defaultdict(list)
+    for name, rows in person.rows.items():
+        for key in rows:
+            parts[-person.steps.get((name, key), 0), name].append(key)
+    return [(name, parts[steps, name]) for steps, name in sorted(parts)]
 
 
 class _Erasing:
@@ -115,11 +133,26 @@ class _Erasing:
         self.files = 0
         self.removed: list[dict[str, str]] = []
 
+    def carry_out(self, number: int, plan: _Plan) -> dict[str, Any]:
+        """All of one erasure, but for the log; returns how much was removed."""
+        engine, self.tables, self.files = self._engine, Counter(), 0
+        for _ in range(_AGAIN):
+            with engine.mirror.reading_apart() as connection:
+                held = still_held(_archive(engine, connection), plan.identifiers, plan.records)
+            if not held:
+                break
+            self.remove(held)
+        self.wipe()
+        counts, files, now = dict(sorted(self.tables.items())), self.files, iso_millis(engine.clock())
+        self._mirror.writer.run(lambda connection: erasing.finish(connection, number, now, counts, files))
+        return {"tables": counts, "files": files}
+
     def remove(self, held: Held) -> None:
         """Remove rows, deliveries, rejects and what files have of them."""
         schema, rows = self._mirror.schema, held.person.rows
-        for name, keyed in rows.items():
-            self._rows(schema[name], list(keyed))
+        for name in rows:
+            if schema[name].role is Role.HAPPENED:  # by the places of items, which move once deliveries are rewritten
+                self._rows(schema[name], list(rows[name]))
         self._in_parts(held.deliveries, self._deliveries)
         self._in_parts([row["id"] for row in held.rejects], self._rejects)
         keys: Mapping[str, list[Key]] = {name: list(keyed) for name, keyed in rows.items()}
@@ -129,6 +162,9 @@ class _Erasing:
         self._in_parts(cells, erasing.blank)
         for kept, table in held.files:
             self._file(held, kept, table)
+        for name, some in in_order(held.person):
+            if schema[name].role is not Role.HAPPENED:
+                self._rows(schema[name], some)
         self.tables = +self.tables
 
     def _rejects(self, connection: sqlite3.Connection, ids: Sequence[int]) -> None:
@@ -145,7 +181,7 @@ class _Erasing:
         def work(connection: sqlite3.Connection, first: int, last: int) -> None:
             deleted[first] = erasing.delete_rows(connection, table, keys[first - 1 : last])
 
-        Slices(self._mirror.writer, weight=4).run(
+        Slices(self._mirror.writer, weight=_WEIGHT).run(
             work, len(keys), lambda done, of: self._progress("deleting", done, of)
         )
         self.tables[table.name] += sum(deleted.values())
@@ -183,7 +219,7 @@ class _Erasing:
     def wipe(self) -> None:
         """Write over what SQLite keeps of what was deleted: in search, and in pages that are free."""
         for table in self._mirror.schema:
-            if table.search and self.tables[table.name] and table.role is not Role.OWN:
+            if table.search:
                 self._merge_search(table)
         number = 0
         while self._step(partial(erasing.fill_free_pages, number=number)):

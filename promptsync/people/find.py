@@ -45,12 +45,15 @@ class Doubt:
 
 @dataclass(slots=True)
 class Person:
-    """``identifiers``: those that are certain. ``rows``: table to key to row. ``gone``: records that were theirs."""
+    """``identifiers``: those that are certain. ``rows``: table to key to row. ``gone``: records that were theirs.
+    ``steps``: of rows that state none of the identifiers, over how many others they were found.
+    """
 
     identifiers: frozenset[Identifier]
     doubts: list[Doubt] = field(default_factory=list)
     rows: dict[str, dict[Key, Row]] = field(default_factory=dict)
     gone: frozenset[tuple[str, int]] = frozenset()
+    steps: dict[tuple[str, Key], int] = field(default_factory=dict)
 
     @property
     def records(self) -> frozenset[tuple[str, int]]:
@@ -201,18 +204,18 @@ def _links(table: Table) -> bool:
 
 def _gather(archive: Archive, tables: list[Table], person: Person) -> None:
     """Every row that states an identifier of theirs, and every row that refers to such a row, and so on."""
-    waiting: list[tuple[Table, list[Row]]] = []
+    waiting: list[tuple[Table, list[Row], int]] = []
     for table in tables:
         rows = person_rows.stating(archive.connection, table, person.identifiers)
         if new := _enter(person, table, (row for row in rows if is_theirs(table, row, person.identifiers))):
-            waiting.append((table, new))
+            waiting.append((table, new, 1))
     while waiting:
-        owner, theirs = waiting.pop()
+        owner, theirs, steps = waiting.pop(0)
         for table, column in _referring(tables, owner):
             found = person_rows.referring(archive.connection, archive.schema, table, column, theirs)
             mine = (row for row in found if _may_be_theirs(table, row, person.identifiers))
-            if new := _enter(person, table, mine):
-                waiting.append((table, new))
+            if new := _enter(person, table, mine, steps):
+                waiting.append((table, new, steps + 1))
 
 
 def _may_be_theirs(table: Table, row: Row, person: frozenset[Identifier]) -> bool:
@@ -221,13 +224,15 @@ def _may_be_theirs(table: Table, row: Row, person: frozenset[Identifier]) -> boo
     return not ids or not ids.isdisjoint(person)
 
 
-def _enter(person: Person, table: Table, rows: Iterable[Row]) -> list[Row]:
+def _enter(person: Person, table: Table, rows: Iterable[Row], steps: int = 0) -> list[Row]:
     held = person.rows.setdefault(table.name, {})
     new = []
     for row in rows:
         key = tuple(row[name] for name in table.key)
         if key not in held:
             held[key] = row
+            if steps:
+                person.steps[table.name, key] = steps
             new.append(row)
     if not held:
         del person.rows[table.name]

@@ -21,18 +21,28 @@ from promptsync.store.reading import as_dicts
 PAGES: Final = 64
 """Free pages that are written over in one step."""
 _WIPED: Final = "wiped"
+_PLAN: Final = "erasing"
 _SENTENCES: Final = frozenset({"error", "message", "name", "path", "reason", "seen_in"})
 """Columns of promptsync's own records that say what people, or the names of their files, may have said."""
 
 
-def begin(connection: sqlite3.Connection, at: str, why: str) -> int:
-    """Put an erasure on record; returns its number."""
+def begin(connection: sqlite3.Connection, at: str, why: str, plan: str) -> int:
+    """Put an erasure on record; returns its number. ``plan``: what it takes to go on after a kill; kept until then."""
     sql = "INSERT INTO sync_erasure (begun_at, why, rows, tables, files) VALUES (?, ?, 0, '{}', 0)"
-    return connection.execute(sql, (at, why)).lastrowid or 0
+    number = connection.execute(sql, (at, why)).lastrowid or 0
+    connection.execute("INSERT INTO sync_state VALUES (?, ?)", (f"{_PLAN}:{number}", plan))
+    return number
+
+
+def unfinished(connection: sqlite3.Connection) -> dict[int, str]:
+    """Erasures that were begun and not finished: number to plan."""
+    rows = connection.execute("SELECT name, value FROM sync_state WHERE name GLOB ? ORDER BY 1", (f"{_PLAN}:*",))
+    return {int(name.partition(":")[2]): plan for name, plan in rows}
 
 
 def finish(connection: sqlite3.Connection, number: int, at: str, tables: Mapping[str, int], files: int) -> None:
-    """Record that all is removed. ``tables``: rows by table; ``at``: ISO."""
+    """Record that all is removed, and forget the plan. ``tables``: rows by table; ``at``: ISO."""
+    connection.execute("DELETE FROM sync_state WHERE name = ?", (f"{_PLAN}:{number}",))
     sql = "UPDATE sync_erasure SET finished_at = ?, rows = ?, tables = ?, files = ? WHERE id = ?"
     connection.execute(sql, (at, sum(tables.values()), json.dumps(dict(sorted(tables.items()))), files, number))
 

@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,3 +173,33 @@ def test_a_second_time_there_is_nothing(filled: Path, tmp_path: Path) -> None:
     assert row["finished_at"] and row["why"] == "gone"
     assert row["tables"] == first["tables"] and row["rows"] == sum(first["tables"].values())
     assert not any(word in json.dumps(row).encode() for word in BO.canaries)
+
+
+class Killed(BaseException):
+    """The process ends."""
+
+
+@pytest.mark.parametrize("after", [2, 9, 20, 40, 60])
+def test_killed_anywhere_it_is_carried_out_the_next_time(
+    after: int, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(filled, tmp_path / "copy")
+    left = [after]
+
+    def count(run: Any, *args: Any, **options: Any) -> Any:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Killed
+        return run(*args, **options)
+
+    with engine(folder) as mirror:
+        monkeypatch.setattr(mirror.mirror.writer, "run", partial(count, mirror.mirror.writer.run))
+        with pytest.raises(Killed):
+            erase(mirror, [{WHO["phone"]}], "asked")
+    assert holding(folder, BO.canaries)
+    with engine(folder) as mirror:
+        done = erase(mirror, [], "asked")
+        assert holding(folder, BO.canaries) == []
+    assert done["id"] == 1
+    with closing(sqlite3.connect(config(folder).mirror.database)) as connection:
+        assert erasing.unfinished(connection) == {}
