@@ -1,8 +1,8 @@
 """Phone numbers as people write them.
 
-Owns the only use of the library of numbering plans. Only full numbers (``+`` and the country) are shown as numbers: a
-short code or a mistyped number is shown as it is stored. Whether two spellings are one number is decided by ITU-T
-E.164. Pure.
+Owns how numbers are shown; which number identifies a person is said in model/person.py. Only full numbers (``+`` and
+the country) are shown as numbers: a short code or a mistyped number is shown as it is stored. Whether two spellings are
+one number is decided by ITU-T E.164. Pure.
 """
 
 import re
