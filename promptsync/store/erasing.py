@@ -62,11 +62,12 @@ def delete_rows(connection: sqlite3.Connection, table: Table, keys: Sequence[Key
     """Delete rows by their keys; returns how many there were. What is kept by day stays as it was."""
     count_again = day_count.keep_counted(connection, table, keys)
     same = " AND ".join(f"{quote(name)} = ?" for name in table.key)
+    if table.blockwise and table.org_scoped:
+        org = f"SELECT org_id FROM {quote(table.name)} WHERE {same}"
+        touched = f'DELETE FROM sync_touched WHERE "table" = ? AND key = ? AND org_id = ({org})'
+        connection.executemany(touched, [(table.name, *key, *key) for key in keys])
     deleted = connection.executemany(f"DELETE FROM {quote(table.name)} WHERE {same}", keys).rowcount
     count_again()
-    if len(table.key) == 1:
-        touched = 'DELETE FROM sync_touched WHERE "table" = ? AND key = ?'
-        connection.executemany(touched, [(table.name, *key) for key in keys if isinstance(key[0], int)])
     return deleted
 
 

@@ -3,8 +3,12 @@
 import asyncio
 import csv
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cli_place import Place
 
@@ -137,3 +141,32 @@ async def test_the_file_is_written_anew_only_while_no_daemon_runs(club: Place) -
 )
 def test_wrong_use(club: Place, options: tuple[str, ...], code: int) -> None:
     assert club.run("erase", *options).exit_code == code
+
+
+def test_everyone_who_is_gone_at_the_vendor(club: Place, tmp_path: Path) -> None:
+    path = tmp_path / "people_v5_7_1.parquet"
+    gone = {
+        "internal_customer_id": ["c1", "c2"],
+        "deleted": [True, False],
+        "email_addr": ["bo@x.example", "cy@x.example"],
+    }
+    pq.write_table(pa.table(gone | {"updated_at": [1, 1], "customer_id": ["1", "2"]}), path)
+    attributes = tmp_path / "attributes_v5_7_1.parquet"
+    phone = {"internal_customer_id": ["c1"], "attribute_name": ["phone"], "attribute_value": [PHONE], "timestamp": [1]}
+    pq.write_table(pa.table(phone), attributes)
+    assert club.run("load", path, attributes).exit_code == 0
+    done = club.run("erase", "--gone-at-vendor", "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    tables = {"cio_attributes": 1, "cio_people": 1, "contact": 1, "message": 1, "qlara_contact": 1}
+    assert json.loads(done.stdout)["tables"] == tables
+    assert club.rows("SELECT internal_customer_id FROM cio_people") == [("c2",)]
+    (listed,) = json.loads(club.run("erase", "list", "--json").stdout)
+    assert (listed["why"], listed["tables"]) == ("gone", tables)
+
+
+def test_tables_that_nobody_declares_are_named(club: Place) -> None:
+    with closing(sqlite3.connect(club.database)) as connection:
+        connection.execute("CREATE TABLE club_card (holder INTEGER)")
+    shown = club.run("person", "--contact", BO)
+    assert shown.exit_code == 1
+    assert "club_card were not looked at: enable the plugin whose they are" in shown.output
