@@ -67,6 +67,7 @@ class Retention:
             done.append(Part(**asdict(part) | {"count": sweep()}))
         if "rejects" in self._before:
             self._engine.exports.files.tidy()
+        store.give_back_pages(self._mirror, self._progress_of("giving back space"))
         self._mirror.writer.run(self._mirror.writer.log.truncate, bare=True)
         return done
 
@@ -98,10 +99,7 @@ class Retention:
         return found, partial(self._sweep, part, old)
 
     def _sweep(self, part: Part, old: store.Old) -> int:
-        def progress(done: int, total: int) -> None:
-            self._refuse_stopped()
-            self._progress(f"sweeping {part.what}", done, total)
-
+        progress = self._progress_of(f"sweeping {part.what}")
         # a file that was compared with texts that are blanked meanwhile would be merged by half
         with self._engine.loader.at_rest() if old.texts else nullcontext():
             swept = old.sweep(self._mirror, progress)
@@ -147,6 +145,13 @@ class Retention:
 
         if marks:
             self._mirror.writer.run(put, committed=lambda _: swept.adopt(marks))
+
+    def _progress_of(self, step: str) -> Callable[[int, int], None]:
+        def progress(done: int, total: int) -> None:
+            self._refuse_stopped()
+            self._progress(step, done, total)
+
+        return progress
 
     def _refuse_stopped(self) -> None:
         if self._engine.stopping.is_set():

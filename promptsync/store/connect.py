@@ -47,7 +47,9 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 def open_writer(path: Path) -> sqlite3.Connection:
     """The connection that writes: WAL, explicit transactions, checkpoints only on request. Used by one thread."""
+    once = ("auto_vacuum = INCREMENTAL",) if _is_new(path) else ()  # so that free pages can be given back
     pragmas = (
+        *once,
         "busy_timeout = 5000",
         "journal_mode = WAL",
         "synchronous = FULL",
@@ -69,6 +71,14 @@ def _locked_out(path: Path, error: sqlite3.Error) -> PromptsyncError | None:
     found = translate(error)
     why = unwritable(path) if isinstance(found, MirrorFull) else None
     return MirrorFull(why) if why else found
+
+
+def _is_new(path: Path) -> bool:
+    """Whether the database is made now. What is said of it once, before its first table, is for good."""
+    try:
+        return not path.stat().st_size
+    except OSError:
+        return True
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

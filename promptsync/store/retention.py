@@ -21,6 +21,10 @@ from promptsync.store.swept import Mark
 _AT_ONCE = 20_000
 _LARGE = 64 << 10
 """Characters of a body from which it is deleted in a transaction of its own."""
+_SPACE, _INCREMENTAL = ("auto_vacuum", "freelist_count", "page_count"), 2
+_SHARE = 4
+_PAGES = 100
+"""Of a transaction: some milliseconds, as each is moved to the place of a free one."""
 _OPEN_REJECT = "sync_reject r WHERE ifnull(r.rejected_at, '~') >= :rejects"
 
 
@@ -83,6 +87,26 @@ class Old:
 
 def _further(progress: Callable[[int, int], None], before: int, total: int, done: int, _: int) -> None:
     progress(before + done, total)
+
+
+def give_back_pages(mirror: Mirror, progress: Callable[[int, int], None]) -> int:
+    """Give free pages back to the file system once they are a quarter of the file, some at a time; returns how many.
+
+    Fewer are left to be used again. A file that was made before pages could be given back stays as large as it is.
+    """
+    with mirror.reading() as connection:
+        mode, free, pages = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in _SPACE)
+    if mode != _INCREMENTAL or free * _SHARE < pages:
+        return 0
+    for done in range(0, free, _PAGES):
+        mirror.writer.run(_vacuum_some, durable=False)
+        progress(min(done + _PAGES, free), free)
+    return int(free)
+
+
+def _vacuum_some(connection: sqlite3.Connection) -> None:
+    for _ in range(_PAGES):
+        connection.execute("PRAGMA incremental_vacuum(1)").fetchall()
 
 
 def old_rejects(before: str) -> Old:

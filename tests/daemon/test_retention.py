@@ -188,6 +188,20 @@ def test_the_file_grows_no_more_once_as_much_goes_as_comes(make: Make) -> None:
     assert pages[-1] < pages[7] + 60
 
 
+def test_a_file_that_is_mostly_free_becomes_smaller(make: Make) -> None:
+    kept = make(events="7 days", console_log="7 days")
+    text = {"message": "x" * 3_000}
+    kept.bring([kept.line("console/log", log(n) | text, iso_micros(NOW - 20 * DAY + n)) for n in range(600)])
+    kept.receive("console/log", log(0), ago(1))
+    (before,) = kept.rows("PRAGMA page_count")
+    steps: list[int] = []
+    kept.sweep(lambda step, done, total: steps.append(done) if step == "giving back space" else None)
+    assert len(steps) > 3 and max(b - a for a, b in pairwise([0, *steps])) <= 100
+    assert kept.rows("PRAGMA freelist_count") == [0]
+    assert kept.engine.mirror.path.stat().st_size < before * 4_096 / 2
+    assert kept.rows("PRAGMA integrity_check") == ["ok"]
+
+
 def test_deliveries_are_stored_between_slices(make: Make) -> None:
     kept = make(events="7 days")
     lines = [kept.line("console/log", log(n), iso_micros(NOW - 20 * DAY + n)) for n in range(3_000)]
