@@ -18,8 +18,10 @@ from promptsync.drop.done import delete_copies, old_copies
 from promptsync.engine.engine import Engine
 from promptsync.engine.keeping import chosen
 from promptsync.errors import Unavailable
+from promptsync.model import Table
 from promptsync.store import retention as store
 from promptsync.store.deliveries import undecided
+from promptsync.store.search import purge
 from promptsync.store.slices import Progress
 from promptsync.store.swept import EVENTS, Mark
 
@@ -106,9 +108,15 @@ class Retention:
         if part.key in self._mirror.swept.tables:
             before = part.before or ""
             self._put({part.key: Mark(before, before, part.period)})
-            if old.texts:
-                self._engine.search.enter_missing(old.table)
+            if old.texts and swept:
+                self._forget_words(self._mirror.schema[old.table])
         return swept
+
+    def _forget_words(self, table: Table) -> None:
+        """Enter the rows into search again, without the texts, and leave no word of these in the index."""
+        if table.search:
+            self._engine.search.enter_missing(table.name)
+            purge(self._mirror, table, self._progress_of("rewriting the search index"))
 
     def _copies(self, part: Part) -> tuple[Part, Callable[[], int]]:
         root = self._engine.config.drop.folder

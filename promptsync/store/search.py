@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from promptsync.merge.sql import names, quote
 from promptsync.model import Key, Schema, Table
@@ -20,6 +21,8 @@ from promptsync.store.writer import Lane, Preempted
 _CHUNK = 500
 _SLICE = 2_000
 _SMALL = 100
+_MERGED = 16
+"""Pages of the index that are rewritten in one transaction: some milliseconds."""
 
 
 def enter(connection: sqlite3.Connection, table: Table, ids: Sequence[int]) -> None:
@@ -63,6 +66,25 @@ def _enter(table: Table) -> str:
 def _absent(table: Table) -> str:
     docsize = quote(f"{table.name}_fts_docsize")
     return f"NOT EXISTS (SELECT 1 FROM {docsize} d WHERE d.id = {quote(table.name)}.{quote(table.key[0])})"
+
+
+def purge(mirror: Mirror, table: Table, progress: Callable[[int, int], None]) -> None:
+    """Rewrite the index of a searchable table into one piece, some pages at a time: an entry that was taken out leaves
+    its words behind in older pieces until they are merged with those that say so. Blocking, for a worker thread.
+
+    ``progress``: gets how many steps are done, and 0, as nobody knows of how many.
+    """
+    fts = quote(f"{table.name}_fts")
+
+    def step(connection: sqlite3.Connection, pages: int) -> bool:
+        before = connection.total_changes
+        connection.execute(f"INSERT INTO {fts} ({fts}, rank) VALUES ('merge', ?)", (pages,))
+        return connection.total_changes - before > 1  # FTS5: fewer, and there was nothing more to do
+
+    pages, done = -_MERGED, 0  # the first step says that all of it is to become one
+    while mirror.writer.run(partial(step, pages=pages), Lane.IDLE, durable=False):
+        pages, done = _MERGED, done + 1
+        progress(done, 0)
 
 
 class SearchEntry:
