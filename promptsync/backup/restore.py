@@ -164,7 +164,8 @@ class _Restore:
         show = lambda done, of: self._emit({"progress": ["downloading", done, of]})  # noqa: E731
         self._destination.fetch([(backup.item, sealed)], show)
         part = work.copy.with_name("mirror.part")
-        unseal(sealed, part, keys, lambda done: self._emit({"progress": ["decrypting", done, size]}))
+        decrypting = lambda done: self._emit({"progress": ["decrypting", done, size]})  # noqa: E731
+        unseal(sealed, part, keys, decrypting, durable=True)
         self._emit({"progress": ["checking", 0, 0]})
         manifest, differing = check_copy(part, deep=False)
         if differing:

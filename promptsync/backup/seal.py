@@ -42,12 +42,12 @@ def seal(
     recipients: Sequence[Recipient],
     progress: Callable[[int], None] = lambda _: None,
 ) -> Sealed:
-    """Compress and encrypt ``pieces`` into a new file, mode 0600, on disk when this returns. ``progress``: bytes read.
+    """Compress and encrypt ``pieces`` into a new file, mode 0600, not durable yet. ``progress``: bytes read.
 
     Raises MirrorFull if it cannot be written; what iterating raises is passed on.
     """
     reading, digest = _Pieces(pieces, progress), hashlib.sha256()
-    with _written(target) as file:
+    with _written(target, durable=False) as file:
         writing = _Through(file.write, digest.update)
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         compressed = compressor.stream_reader(reading, read_size=_PIECE)  # type: ignore[arg-type]
@@ -58,8 +58,16 @@ def seal(
     return Sealed(target, target.stat().st_size, digest.hexdigest())
 
 
-def unseal(source: Path, target: Path, keys: Sequence[Key], progress: Callable[[int], None] = lambda _: None) -> None:
-    """Decrypt and decompress a file into a new one, mode 0600. ``progress``: bytes read of ``source``.
+def unseal(
+    source: Path,
+    target: Path,
+    keys: Sequence[Key],
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    durable: bool = False,
+) -> None:
+    """Decrypt and decompress a file into a new one, mode 0600. ``progress``: bytes read of ``source``. ``durable``: it
+    is on disk when this returns.
 
     Raises ConfigError if none of ``keys`` opens it, InputRefused (``damaged``) if it is not whole, MirrorFull if there
     is no room. Then the new file is not whole either.
@@ -67,7 +75,7 @@ def unseal(source: Path, target: Path, keys: Sequence[Key], progress: Callable[[
     name = source.name
     if not keys:
         raise ConfigError(f"{name} is encrypted: give the private key with --identity FILE, or as backup.identity.")
-    with source.open("rb") as sealed, _written(target) as file:
+    with source.open("rb") as sealed, _written(target, durable=durable) as file:
         reading, disk = _Counted(sealed, progress), _Through(file.write, lambda _: None)
         plain = zstandard.ZstdDecompressor().stream_writer(disk, write_size=_PIECE, closefd=False)  # type: ignore[arg-type]
         writing = _Through(plain.write, lambda _: None)
@@ -85,13 +93,14 @@ def unseal(source: Path, target: Path, keys: Sequence[Key], progress: Callable[[
 
 
 @contextmanager
-def _written(target: Path) -> Iterator[IO[bytes]]:
-    """A new file, durable at the end."""
+def _written(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
+    """A new file, on disk at the end if it is to be durable."""
     try:
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
     except OSError as error:
         raise MirrorFull(
             f"{target} cannot be written ({error.strerror or error}); make room, then try again."

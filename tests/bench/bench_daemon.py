@@ -37,9 +37,9 @@ _CONFIG = '[webhook]\nport = 0\nsecrets = [{ file = "secret" }]\n[drop]\nsettle 
 
 
 @contextmanager
-def daemon(folder: Path) -> Iterator[str]:
-    """``promptsync run``; the address of its webhook."""
-    (folder / "promptsync.toml").write_text(_CONFIG)
+def daemon(folder: Path, config: str = _CONFIG) -> Iterator[tuple[str, int]]:
+    """``promptsync run``; the address of its webhook and its process."""
+    (folder / "promptsync.toml").write_text(config)
     secret = folder / "secret"
     secret.touch(mode=0o600)
     secret.write_bytes(_SECRET)
@@ -47,7 +47,7 @@ def daemon(folder: Path) -> Iterator[str]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        yield process.stdout.readline().rpartition(" ")[2].strip()
+        yield process.stdout.readline().rpartition(" ")[2].strip(), process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=60)
@@ -184,7 +184,7 @@ def main() -> None:
         names = [folder / f"message_77_2026-02-0{day}T00-00-00-0800Z.csv.gz" for day in (4, 5)]
         for edition, path in enumerate(names):
             write_message_file(path, options.rows, 1, edition)
-        with daemon(folder) as address:
+        with daemon(folder) as (address, _):
             database = folder / "data" / "mirror.db"
             seen = asyncio.run(seen_after(address, database, int(options.seconds * 25)))
             idle = asyncio.run(answer_times(address, options.seconds, 200, 20_000_000))
@@ -198,7 +198,7 @@ def main() -> None:
                 held += [one for one in watch.held if one]
         os.sync()
         shutil.rmtree(folder / "data")
-        with daemon(folder) as address:
+        with daemon(folder) as (address, _):
             bare, durable = throughput(address, options.seconds, options.rounds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
