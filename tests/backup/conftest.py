@@ -25,3 +25,17 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         (folder / str(day)).mkdir()
         write_night(world, folder / str(day), at - day * 86_400 * 1_000_000)
     return sorted(folder.glob("*/*.csv.gz"), key=lambda path: (-int(path.parent.name), path.name))
+
+
+@pytest.fixture(scope="session")
+def phrase_place(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A machine with a backup that a passphrase opens, "correct horse", and a segment after it. Not to be changed."""
+    folder = tmp_path_factory.mktemp("phrase")
+    settings = {"recipient": None, "identity": None, "passphrase": {"file": "phrase"}}
+    home = Home(folder / "machine", folder / "place", settings)
+    (home.folder / "phrase").write_text("correct horse\n")
+    home.receive(1)
+    home.backup()
+    home.receive(2)
+    home.ship()
+    return home

@@ -53,14 +53,10 @@ def test_the_commands_of_the_readme_open_a_backup(home: Home) -> None:
     assert received == home.rows()["sync_event"]
 
 
-def test_age_asks_for_the_passphrase(home: Home) -> None:
-    home.settings |= {"recipient": None, "identity": None, "passphrase": {"file": "phrase"}}
-    (home.folder / "phrase").write_text("correct horse\n")
-    home.receive(1)
-    home.backup()
-    (key,) = home.place.glob("passphrase-key-*.age")
+def test_age_asks_for_the_passphrase(phrase_place: Home, tmp_path: Path) -> None:
+    (key,) = phrase_place.place.glob("passphrase-key-*.age")
     ours, terminal = pty.openpty()
-    command = ["age", "-d", "-i", str(key), "-o", str(home.place / "plain.zst"), str(home.backups[0])]
+    command = ["age", "-d", "-i", str(key), "-o", str(tmp_path / "plain.zst"), str(phrase_place.backups[0])]
     process = subprocess.Popen(
         ["setsid", "--ctty", "--wait", *command], stdin=terminal, stdout=terminal, stderr=terminal
     )
@@ -71,4 +67,4 @@ def test_age_asks_for_the_passphrase(home: Home) -> None:
     os.write(ours, b"correct horse\n")
     assert process.wait() == 0
     os.close(ours)
-    assert (home.place / "plain.zst").read_bytes()[:4] == bytes.fromhex("28b52ffd")  # RFC 8878, 3.1.1
+    assert (tmp_path / "plain.zst").read_bytes()[:4] == bytes.fromhex("28b52ffd")  # RFC 8878, 3.1.1
