@@ -36,8 +36,8 @@ T = TypeVar("T")
 
 
 class Destination:
-    """``location``: another one than ``[backup]`` names. ``patience``: how long an unreachable place is waited for.
-    ``stopping``: set to have every call end soon, with Unavailable."""
+    """``location``: another one than ``[backup]`` names, where nothing is removed. ``patience``: with one that does
+    not answer. ``stopping``: set to have every call end soon, with Unavailable."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Destination:
         settings = place_settings(config)
         self._settings = settings if location is None else replace(settings, location=location)
         self._bounds = Bounds(most=_MOST, attempts=3, md5=False, patience=patience or Patience())
+        self.configured = location is None
         self._stopping = stopping or threading.Event()
         self.name = public_name(self._settings.location)
 
@@ -175,6 +176,7 @@ def digest_line(name: str, sha256: str) -> tuple[str, bytes]:
 def workspace(database: Path) -> Iterator[Path]:
     """A folder of one's own beside the mirror, mode 0700; it goes at the end, and what killed runs left at once."""
     try:
+        database.parent.mkdir(parents=True, exist_ok=True)
         _clean(database.parent)
         folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=database.parent))
     except OSError as error:

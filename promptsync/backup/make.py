@@ -23,8 +23,8 @@ from promptsync.store.backups import copy_pages, write_manifest
 from promptsync.store.connect import open_reader
 
 Emit = Callable[[dict[str, Any]], None]
-_SHARE: Final = 2
-"""A copy and its encrypted form together need at most that many times the mirror's size."""
+_SHARE: Final = 1.5
+"""A copy and its encrypted form together need less than that many times the mirror's size."""
 KEEP_ELSEWHERE: Final = "the configuration, the secrets that it names, the plugins, and above all the backup's own key"
 
 
@@ -54,7 +54,7 @@ def make_backup(config: Config, destination: Destination, clock: Clock, emit: Em
     whom = sealing(config.backup, database, key_files)
     plain_bytes = database.stat().st_size
     with workspace(database) as folder:
-        need_room(folder, _SHARE * plain_bytes, "A backup")
+        need_room(folder, int(_SHARE * plain_bytes), "A backup")
         copy = folder / "copy.db"
         with closing(open_reader(database)) as reader:
             at = copy_pages(reader, copy, clock, lambda done, of: emit({"progress": ["copying", done, of]}))
@@ -71,7 +71,7 @@ def make_backup(config: Config, destination: Destination, clock: Clock, emit: Em
             destination.put([(ERASED, forgotten[0].path)], "erased.")
     removed, why_not = 0, None
     try:
-        removed = remove_superfluous(config, destination)
+        removed = remove_superfluous(config, destination) if destination.configured else 0
     except PromptsyncError as error:
         why_not = str(error)
     seconds = round(time.monotonic() - begun, 1)

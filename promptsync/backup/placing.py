@@ -18,6 +18,7 @@ from promptsync.clock import Clock, iso_micros, iso_millis
 from promptsync.errors import MirrorFull
 from promptsync.store.connect import leave_for_readers
 from promptsync.store.erased import key_path
+from promptsync.store.wal import log_size
 
 _FILES: Final = ("-wal", "-shm", "")
 """What is moved aside, in this order: without its database a log is no danger to another one."""
@@ -121,8 +122,12 @@ class Work:
 def place(work: Work, progress: Progress, clock: Clock) -> None:
     """Move aside what is in the way, then the copy into its place."""
     database = work.database
+    if log_size(work.copy):
+        progress.imported = None
+        work.write(progress)
+        raise MirrorFull(f"{work.copy} could not be closed; make room, then restore again: it goes on from here.")
     with writing(work.folder):
-        for suffix in ("-wal", "-shm"):  # of the copy, empty once it was closed
+        for suffix in ("-wal", "-shm"):  # of the copy, empty
             Path(f"{work.copy}{suffix}").unlink(missing_ok=True)
         in_way = database.exists() or Path(f"{database}-wal").exists()
         if in_way and (progress.aside is None or Path(progress.aside).exists()):

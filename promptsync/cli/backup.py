@@ -43,8 +43,9 @@ class _Group(click.Group):
 def backup(ctx: click.Context, as_json: bool) -> None:
     """Make an encrypted backup of the mirror now, at the place that [backup] names or at DEST.
 
-    DEST is a folder, or s3://, gs://, az:// or sftp:// with the keys of [backup]. The file is in the age format: the
-    age tool opens it with the private key. What [backup] keeps is kept; older ones go.
+    DEST is a folder, or s3://, gs://, az:// or sftp:// with the keys of [backup]; nothing is removed there. At the
+    place of [backup], backups older than 'keep' says go. The file is in the age format: the age tool opens it with the
+    private key.
     """
     if ctx.invoked_subcommand is not None:
         if _DEST in ctx.meta:

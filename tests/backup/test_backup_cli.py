@@ -80,6 +80,22 @@ def test_elsewhere_and_what_is_no_place(home: Home, tmp_path: Path) -> None:
     run(home, "restore", "latest", "--until", "noon", code=2)
 
 
+def test_old_ones_go_where_the_configuration_says_and_nowhere_else(home: Home, tmp_path: Path) -> None:
+    home.settings["keep"] = {"daily": 1, "weekly": 1}
+    home.receive(1)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    old = ("mirror-20260101T120000Z.db.zst.age", "mirror-20260101T120000Z.db.zst.age.sha256", "notes.txt")
+    segment = "received-20260101T110000.000000Z-20260101T110001.000000Z.jsonl.zst.age"
+    for name in (*old, segment):
+        (home.place / name).write_text("old")
+        (disk / name).write_text("old")
+    made, elsewhere = as_json(home, "backup"), as_json(home, "backup", disk)
+    assert (made["removed"], elsewhere["removed"]) == (3, 0)
+    assert {path.name for path in home.place.iterdir()} == {made["name"], f"{made['name']}.sha256", "notes.txt"}
+    assert {path.name for path in disk.iterdir()} >= {*old, segment}
+
+
 def test_off_is_off(home: Home) -> None:
     home.receive(1)
     home.settings["recipient"] = None
