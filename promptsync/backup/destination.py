@@ -23,7 +23,7 @@ from promptsync.fetch.sources import place_settings
 from promptsync.places.download import Bounds, download, with_retries
 from promptsync.places.opening import open_place
 from promptsync.places.patience import Patience, unless_stopped
-from promptsync.places.place import Item, Place, public_name
+from promptsync.places.place import Item, Place, PlaceSettings, public_name
 from promptsync.places.safe_http import Gone
 
 _WORK: Final = "backup-work-"
@@ -46,17 +46,16 @@ class Destination:
         patience: Patience | None = None,
         stopping: threading.Event | None = None,
     ) -> None:
-        settings = place_settings(config)
-        self._settings = settings if location is None else replace(settings, location=location)
+        self._config, self._location = config, location or config.location
         self._bounds = Bounds(most=_MOST, attempts=3, md5=False, patience=patience or Patience())
         self.configured = location is None
         self._stopping = stopping or threading.Event()
-        self.name = public_name(self._settings.location)
+        self.name = public_name(self._location)
 
     @property
     def folder(self) -> Path | None:
         """The folder of this machine that it is; None if it is elsewhere."""
-        return None if "://" in self._settings.location else Path(self._settings.location)
+        return None if "://" in self._location else Path(self._location)
 
     def make(self) -> None:
         """Make the folder, if it is one and only its last part lacks. Raises Unavailable."""
@@ -103,7 +102,7 @@ class Destination:
 
         async def run() -> None:
             turn = asyncio.Semaphore(_AT_ONCE)
-            async with open_place(self._settings) as place, asyncio.TaskGroup() as tasks:
+            async with open_place(self._settings()) as place, asyncio.TaskGroup() as tasks:
 
                 async def one(item: Item, path: Path) -> None:
                     async with turn:
@@ -134,9 +133,13 @@ class Destination:
         if items:
             self._run(steps)
 
+    def _settings(self) -> PlaceSettings:
+        """What opens it; its secrets are read each time. Raises ConfigError."""
+        return replace(place_settings(self._config), location=self._location)
+
     def _run(self, steps: Callable[[Place], Awaitable[T]]) -> T:
         async def once() -> T:
-            async with open_place(self._settings) as place:
+            async with open_place(self._settings()) as place:
                 return await steps(place)
 
         async def run() -> T:

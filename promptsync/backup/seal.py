@@ -46,16 +46,30 @@ def seal(
 
     Raises MirrorFull if it cannot be written; what iterating raises is passed on.
     """
-    reading, digest = _Pieces(pieces, progress), hashlib.sha256()
+    digest = hashlib.sha256()
     with _written(target, durable=False) as file:
-        writing = _Through(file.write, digest.update)
-        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-        compressed = compressor.stream_reader(reading, read_size=_PIECE)  # type: ignore[arg-type]
+
+        def keep(piece: bytes) -> None:
+            file.write(piece)
+            digest.update(piece)
+
+        reading, writing = _Pieces(_compressed(pieces, progress)), _Gathering(keep)
         try:
-            pyrage.encrypt_io(compressed, writing, list(recipients))
+            pyrage.encrypt_io(reading, writing, list(recipients))
+            writing.finish()
         except (pyrage.EncryptError, OSError, zstandard.ZstdError) as error:
             raise reading.error or writing.error or error from None  # pyrage hides what our own ends raised
     return Sealed(target, target.stat().st_size, digest.hexdigest())
+
+
+def _compressed(pieces: Iterable[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compressobj()
+    count = 0
+    for piece in pieces:
+        yield compressor.compress(piece)
+        count += len(piece)
+        progress(count)
+    yield compressor.flush()
 
 
 def unseal(
@@ -75,12 +89,15 @@ def unseal(
     name = source.name
     if not keys:
         raise ConfigError(f"{name} is encrypted: give the private key with --identity FILE, or as backup.identity.")
-    with source.open("rb") as sealed, _written(target, durable=durable) as file:
-        reading, disk = _Counted(sealed, progress), _Through(file.write, lambda _: None)
+    with source.open("rb", buffering=_PIECE) as sealed, _written(target, durable=durable) as file:
+        disk = _Gathering(file.write)
         plain = zstandard.ZstdDecompressor().stream_writer(disk, write_size=_PIECE, closefd=False)  # type: ignore[arg-type]
-        writing = _Through(plain.write, lambda _: None)
+        reading, writing = _Counted(sealed, progress), _Gathering(plain.write)
         try:
             pyrage.decrypt_io(reading, writing, list(keys))
+            writing.finish()
+            plain.flush()  # type: ignore[no-untyped-call]
+            disk.finish()
         except (pyrage.DecryptError, OSError, zstandard.ZstdError) as error:
             if (ours := reading.error or disk.error) is not None:
                 raise ours from None
@@ -89,7 +106,6 @@ def unseal(
                     f"The key does not open {name}: give the one that belongs to its recipient."
                 ) from None
             raise InputRefused("damaged", f"{name} is damaged or cut short ({error}); use another backup.") from None
-        plain.flush()  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -110,48 +126,53 @@ def _written(target: Path, *, durable: bool) -> Iterator[IO[bytes]]:
 class _Pieces:
     """Pieces as a stream to read from. ``error``: what iterating raised."""
 
-    def __init__(self, pieces: Iterable[bytes], progress: Callable[[int], None]) -> None:
-        self._pieces, self._progress = iter(pieces), progress
-        self._rest = bytearray()
-        self._count = 0
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b"")
         self.error: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes; none at the end."""
+        """Some bytes, ``size`` at the most; none at the end."""
         try:
-            while len(self._rest) < size or size < 0:
+            while not self._rest:
                 if (piece := next(self._pieces, None)) is None:
-                    break
-                self._rest += piece
-            found = bytes(self._rest if size < 0 else self._rest[:size])
-            del self._rest[: len(found)]
-            self._count += len(found)
-            self._progress(self._count)
+                    return b""
+                self._rest = memoryview(piece)
         except (OSError, PromptsyncError) as error:
             self.error = error
             raise
+        found = bytes(self._rest if size < 0 else self._rest[:size])
+        self._rest = self._rest[len(found) :]
         return found
 
 
-class _Through:
-    """A stream to write to. ``error``: what writing raised."""
+class _Gathering:
+    """A stream to write to, which hands on a MiB at a time: each time other threads may run, and run on. ``error``:
+    what handing on raised."""
 
-    def __init__(self, write: Callable[[bytes], Any], also: Callable[[bytes], None]) -> None:
-        self._write, self._also = write, also
+    def __init__(self, write: Callable[[bytes], Any]) -> None:
+        self._write = write
+        self._rest = bytearray()
         self.error: BaseException | None = None
 
     def write(self, piece: bytes) -> int:
-        """Write all of it."""
+        """Take all of it."""
+        self._rest += piece
+        if len(self._rest) >= _PIECE:
+            self.finish()
+        return len(piece)
+
+    def finish(self) -> None:
+        """Hand on what is left."""
+        piece, self._rest = bytes(self._rest), bytearray()
         try:
             self._write(piece)
         except (OSError, zstandard.ZstdError) as error:
             self.error = error
             raise
-        self._also(piece)
-        return len(piece)
 
     def flush(self) -> None:
-        """Nothing: the file is flushed once it is whole."""
+        """Nothing: ``finish`` says when it is whole."""
 
 
 class _Counted:

@@ -75,6 +75,17 @@ def _state(daemon: Daemon) -> BackupState:
     return state
 
 
+async def test_a_secret_that_is_missing_keeps_no_delivery_out(home: Home) -> None:
+    """The daemon starts all the same, and says what is wrong."""
+    home.settings |= {"location": "s3://vault/prompt", "access_key": {"file": "not there"}}
+    async with running(of_daemon(home)) as daemon:
+        await post(daemon.address, 1)
+        await until(lambda: _state(daemon).trouble)
+        state = _state(daemon)
+        assert "not there" in (state.trouble or "")
+        assert "not there" in next(backup_problems(state))
+
+
 async def test_that_it_cannot_ship_is_said_once(home: Home, tmp_path: Path) -> None:
     with home.engine() as engine:
         receive(engine, 1)
