@@ -37,15 +37,14 @@ def erase(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, **name
     if ctx.invoked_subcommand is not None:
         return
     app: App = ctx.obj
-    gone_at_vendor, compact = named.pop("gone_at_vendor"), named.pop("compact")
-    resume, undo = named.pop("resume"), named.pop("undo")
+    names = ("gone_at_vendor", "compact", "resume", "undo")
+    gone_at_vendor, compact, resume, undo = (named.pop(name) for name in names)
     if gone_at_vendor + compact + resume + (undo is not None) + any(named.values()) > 1:
-        raise ConfigError("Give one of --gone-at-vendor, --undo, --resume, --compact and whom to forget.")
-    if compact:
-        _compact(app, as_json=as_json)
+        raise ConfigError("Give one of --gone-at-vendor, --resume, --compact, --undo and whom to forget.")
     if undo is not None:
         _undo(app, undo, yes=yes, as_json=as_json)
-        return
+    if compact:
+        _compact(app, as_json=as_json)
     if resume:
         with app.progress() as progress:
             result = app.operate("erase", {"starts": [], "why": "asked"}, progress.show)
@@ -118,6 +117,7 @@ def _undo(app: App, number: int, *, yes: bool, as_json: bool) -> None:
             f"Erasure {number} is undone: {result['identifiers']:,} identifiers are kept out no more. What was removed "
             "stays removed; what comes in from now on is kept."
         )
+    finish(False)
 
 
 def _gone(archive: Archive) -> list[frozenset[Identifier]]:

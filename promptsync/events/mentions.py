@@ -15,7 +15,7 @@ from promptsync.model.table import ADDRESS_FIELDS, Identity
 
 Place = tuple[str, int]
 """An item: the list's name and the item's number in it, from 0."""
-Record = tuple[str, int]
+Record = tuple[str, int | str]
 """A row that belongs to a person: table and id."""
 
 _CUSTOMERS: Final = frozenset({"customer", "customers", "contact", "contacts"})

@@ -8,7 +8,7 @@ row is theirs if any of its cells names them. Pure; imported by suppression.py a
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -157,13 +157,16 @@ class Recogniser:
         return [row for row in rows if not self._is_named(watched, row)]
 
     def _is_named(self, watched: Watched, row: BadRow) -> bool:
-        forgotten, key = self._forgotten, dict(zip(watched.table.key, row.key or (), strict=False))
-        if watched.is_of(forgotten, {name: _text(value) for name, value in key.items()}):
+        forgotten, text = self._forgotten, row.original.decode("utf-8", "replace")
+        if row.key and watched.is_of(forgotten, dict(zip(watched.table.key, row.key, strict=False))):
             return True
+        if any(has(forgotten, one) for one in mentioned(text)):
+            return True
+        if (said := _object(text)) is not None:
+            return watched.is_of(forgotten, said)
         kinds = {column.identity for column in watched.table.identifying if column.identity is not None}
-        for cell in _cells(row.original):
-            found = [one for kind in kinds if (one := identifier(kind, cell)) is not None]
-            if any(has(forgotten, one) for one in (*found, *mentioned(cell))):
+        for cell in _CELLS.split(text):
+            if any(has(forgotten, one) for kind in kinds if (one := identifier(kind, cell)) is not None):
                 return True
         return False
 
@@ -232,17 +235,10 @@ def _texts(forgotten: Forgotten, cells: "pa.Array[Any]") -> Places:
     return found
 
 
-def _cells(original: bytes) -> Iterable[str]:
-    """What may be the cells of a row that cannot be read: a line of a file, or a JSON object."""
-    text = original.decode("utf-8", "replace")
+def _object(text: str) -> dict[str, Any] | None:
+    """A row of a parquet file or of an API, as it is kept if it cannot be read; None of a line of a CSV file."""
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
-        said = None
-    if isinstance(said, dict):
-        return [_text(value) for value in said.values()]
-    return _CELLS.split(text)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else "" if value is None else str(value)
+        return None
+    return said if isinstance(said, dict) else None

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 from promptsync.clock import iso_millis
 from promptsync.engine.engine import Engine
 from promptsync.errors import Unavailable
-from promptsync.events.mentions import text_of, without
+from promptsync.events.mentions import Record, text_of, without
 from promptsync.model import Identity, Key, Role, Table
 from promptsync.model.person import Identifier
 from promptsync.people.files import Kept, rewrite
@@ -29,7 +29,7 @@ from promptsync.store.slices import Progress, Slices
 from promptsync.store.writer import Lane
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
 
-Remember = Callable[[sqlite3.Connection, int, frozenset[Identifier], frozenset[tuple[str, int]]], object]
+Remember = Callable[[sqlite3.Connection, int, frozenset[Identifier], frozenset[Record]], object]
 """Gets the number of an erasure, the identifiers and the records of who is to be forgotten, before anything goes."""
 
 T = TypeVar("T")
@@ -82,7 +82,7 @@ class _Plan:
     """Whom an erasure is about."""
 
     identifiers: frozenset[Identifier]
-    records: frozenset[tuple[str, int]]
+    records: frozenset[Record]
 
     @classmethod
     def read(cls, text: str) -> "_Plan":

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from promptsync.config import Config
 from promptsync.errors import ConfigError
+from promptsync.events.mentions import Record
 from promptsync.loading.kinds import FileKinds
 from promptsync.model import Column, Identity, Key, Schema, Table
 from promptsync.model.person import Identifier, identifier, identifiers_in
@@ -29,8 +30,11 @@ MOST_SHARING: Final = 20
 _SECONDS: Final = 60.0
 _PEOPLE: Final = (Identity.CONTACT, Identity.CIO, Identity.QLARA)
 """Ids that one person has one of; the customer's id at Customer.io is only one within a workspace."""
-_RECORDS: Final = ("message", "conversation", "conversation_config", "scheduled_message", "instant_app")
-"""Tables whose ids deliveries name in place of the person."""
+_RECORDS: Final = (
+    *("message", "conversation", "conversation_config", "scheduled_message", "instant_app", "upload"),
+    *("cio_deliveries", "cio_subjects"),
+)
+"""Tables whose ids deliveries, and rows of other tables, name in place of the person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +56,14 @@ class Person:
     identifiers: frozenset[Identifier]
     doubts: list[Doubt] = field(default_factory=list)
     rows: dict[str, dict[Key, Row]] = field(default_factory=dict)
-    gone: frozenset[tuple[str, int]] = frozenset()
+    gone: frozenset[Record] = frozenset()
     steps: dict[tuple[str, Key], int] = field(default_factory=dict)
 
     @property
-    def records(self) -> frozenset[tuple[str, int]]:
+    def records(self) -> frozenset[Record]:
         """Ids of their messages, conversations and so on, with the tables."""
-        found = ((table, key[0]) for table in _RECORDS for key in self.rows.get(table, ()))
-        return self.gone | {(table, id_) for table, id_ in found if isinstance(id_, int)}
+        found = ((table, key[-1]) for table in _RECORDS for key in self.rows.get(table, ()))
+        return self.gone | {(table, id_) for table, id_ in found if isinstance(id_, int | str)}
 
 
 def is_theirs(table: Table, row: Row, person: frozenset[Identifier]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from promptsync.clock import iso_millis
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError
+from promptsync.events.mentions import Record
 from promptsync.events.recognition import has
 from promptsync.model import Identity
 from promptsync.model.person import Identifier, identifiers_in
@@ -29,7 +30,7 @@ def remembering(mirror: Mirror) -> Remember:
         connection: sqlite3.Connection,
         erasure_id: int,
         identifiers: frozenset[Identifier],
-        records: frozenset[tuple[str, int]],
+        records: frozenset[Record],
     ) -> None:
         secret = erased.key_for(connection, mirror.path)
         people = [(one.kind.value, one.value) for one in identifiers]
@@ -48,11 +49,11 @@ def undo(engine: Engine, erasure_id: int) -> int:
         if erasure_id not in {row["id"] for row in erasing.erasures(connection)}:
             raise ConfigError(f"There is no erasure {erasure_id}; 'promptsync erase list' shows them.")
         erasing.mark_undone(connection, erasure_id, iso_millis(engine.clock()))
-        gone = erased.forget_erasure(connection, erasure_id)
-        engine.mirror.writer.submit(engine.mirror.adopt_forgotten, Lane.DELIVERY)
-        return gone
+        return erased.forget_erasure(connection, erasure_id)
 
-    return engine.mirror.writer.run(work)
+    gone = engine.mirror.writer.run(work)
+    engine.mirror.writer.run(engine.mirror.adopt_forgotten, Lane.DELIVERY)
+    return gone
 
 
 def erase_again(engine: Engine, progress: Progress = lambda *_: None) -> dict[str, Any]:

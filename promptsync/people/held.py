@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptsync.events.mentions import Place
+from promptsync.events.mentions import Place, Record
 from promptsync.model import Identity, Table
 from promptsync.model.person import Identifier
 from promptsync.people.files import Kept, kept_files, look
@@ -82,7 +82,7 @@ def held_of(archive: Archive, starts: Iterable[Iterable[Identifier]]) -> Held:
     return _all(archive, person_of(archive, starts))
 
 
-def still_held(archive: Archive, identifiers: frozenset[Identifier], records: frozenset[tuple[str, int]]) -> Held:
+def still_held(archive: Archive, identifiers: frozenset[Identifier], records: frozenset[Record]) -> Held:
     """What is held of a person whose identifiers and records are known."""
     person = known_person(archive, identifiers)
     person.gone |= records

@@ -26,7 +26,7 @@ Test = Callable[[Any], bool]
 
 _TAG_BITS = 32
 _LEAST_BITS, _MOST_BITS = 16, 22
-_SPARSE = 10  # bits more than there are identifiers: of the rest one cell in 1,000 is looked up
+_SPARSE = 6  # bits more than there are identifiers: of the rest one cell in 64 is looked up
 
 
 def _each(byte: int) -> np.uint64:
@@ -61,7 +61,7 @@ class Forgotten:
         if sieve is None or not len(cells):
             return np.zeros(0, np.int64)
         if pa.types.is_integer(cells.type):
-            whole: Cells = cells.fill_null(0)
+            whole: Cells = cells.fill_null(0) if cells.null_count else cells
             some = sieve.numbers.passed(
                 whole.to_numpy(zero_copy_only=False).astype(np.int64, copy=False).view(np.uint64)
             )

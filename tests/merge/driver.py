@@ -14,6 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from promptsync.events.apply import EventApplier
+from promptsync.events.suppression import Suppression
 from promptsync.loading.decoded import DecodedLoader
 from promptsync.loading.export import ExportLoader, ExportSource
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
@@ -73,11 +74,12 @@ class Driver:
     def open(self) -> None:
         """Open the mirror, as a new process does."""
         self.mirror = Mirror(self.folder / "mirror.db", self.schema, zone=PACIFIC)
+        self.suppression = Suppression(self.mirror)
         self.loader = FileLoader(self.mirror, self.settings, lambda: _NOW)
         self.exports = ExportLoader(self.mirror, UTC, _TRUSTING, lambda: _NOW)
         self.plugin = Plugin("rows", "test", Calls("rows"), declared=Declared(file_kinds=[DECODED]))
-        extended = Extensions(self.schema, HANDLERS, (self.plugin,))
-        self.decoded = DecodedLoader(self.mirror, extended, (lambda: _NOW, Guards()), self.loader.touched)
+        self.extensions = Extensions(self.schema, HANDLERS, (self.plugin,))
+        self.decoded = DecodedLoader(self.mirror, self.extensions, (lambda: _NOW, Guards()), self.loader.touched)
         self.applier = EventApplier(self.mirror, HANDLERS, touched=self.loader.touched)
         self.kinds = file_kinds(self.config, (self.plugin,))
         self._submit = self.mirror.writer.submit
@@ -97,7 +99,8 @@ class Driver:
 
         def insert(connection: Any) -> None:
             for event in events:
-                insert_event(connection, Delivery(event.type, event.body), event.received_at)
+                delivery = self.suppression.delivery(Delivery(event.type, event.body))
+                insert_event(connection, delivery, event.received_at)
 
         self._submit(insert, Lane.DELIVERY).result()
 

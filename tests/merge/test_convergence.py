@@ -123,7 +123,7 @@ def run(driver: Driver, world: World, plan: list[Any]) -> None:
             report = driver.load_amid(paths[step.file], step, arriving, corrects=corrects)
             assert report is None or report.state in ("merged", "unchanged"), report
             if report is not None and report.state == "merged" and isinstance(file, ChangeSet):
-                assert report.inserted + report.updated + report.unchanged == report.rows
+                assert report.inserted + report.updated + report.unchanged + report.suppressed == report.rows
         elif step[0] == "event":
             driver.store([world.events[step[1]]])
         elif step[0] == "apply":

@@ -6,7 +6,6 @@ from pathlib import Path
 from promptsync.model import Identity
 from promptsync.model.person import Identifier
 from promptsync.people.forgotten import remembering
-from promptsync.store import erasing
 from promptsync.store.mirror import Mirror
 
 CANARY = "Zanzibar"
@@ -25,17 +24,10 @@ RECORDS = frozenset({("message", 9001), ("conversation", 4001)})
 AL = {"id": 302, "display_name": "Al", "phone": "+14155550124"}
 
 
-def forget(mirror: Mirror, people: frozenset[Identifier] = ZOE) -> int:
-    """Put people on the list, as an erasure does before it removes anything; returns its number."""
-
-    def begin(connection: object) -> int:
-        number = erasing.begin(connection, "2026-02-01T00:00:00.000Z", "asked")  # type: ignore[arg-type]
-        remembering(mirror)(connection, number, people, RECORDS)  # type: ignore[arg-type]
-        return number
-
-    number = mirror.writer.run(begin)
+def forget(mirror: Mirror, people: frozenset[Identifier] = ZOE) -> None:
+    """Put people on the list, as an erasure does before it removes anything."""
+    mirror.writer.run(lambda connection: remembering(mirror)(connection, 1, people, RECORDS))
     mirror.writer.run(lambda _: None)  # what is adopted after the commit comes before any other work
-    return number
 
 
 def held(mirror: Mirror) -> bytes:

@@ -133,7 +133,7 @@ def test_rows_that_refer_to_theirs_are_theirs_unless_they_name_somebody(archive:
         "message": [(5,)],
         "upload": [(7,)],
     }
-    assert person.records == {("message", 5), ("conversation", 4)}
+    assert person.records == {("message", 5), ("conversation", 4), ("upload", 7)}
 
 
 def test_what_people_type(archive: Archive) -> None:
