@@ -107,15 +107,16 @@ async def test_how_they_left_divides_the_list(leaving: Lived, by: str, how: str)
 async def test_weeks_are_local_begin_on_monday_and_add_up(leaving: Lived) -> None:
     html = await page(leaving.site, "/-/opt-outs")
     monday = NOW.astimezone(ZONE).date() - timedelta(days=NOW.astimezone(ZONE).weekday())
-    expected: Counter[int] = Counter()
-    for at, _ in account_of(leaving).expected().values():
-        expected[(monday - _local(at).date() + timedelta(days=_local(at).weekday())).days // 7] += 1
+    expected: Counter[tuple[int, str]] = Counter()
+    for at, how in account_of(leaving).expected().values():
+        week = (monday - _local(at).date() + timedelta(days=_local(at).weekday())).days // 7
+        expected[week, how] += 1
     table = html.partition("<details>")[2].partition("</table>")[0]
-    rows = [re.findall(r'class="n">(\d+)<', row) for row in table.split("<tr>")[2:]]
-    assert len(rows) == 26
-    assert [int(row[-1]) for row in rows] == [expected[n] for n in range(26)]
-    assert all(sum(map(int, row[:-1])) == int(row[-1]) for row in rows)
-    assert f"{sum(expected[n] for n in range(26))} people in 26 weeks" in words(html)
+    rows = [list(map(int, re.findall(r'class="n">(\d+)<', row))) for row in table.split("<tr>")[2:]]
+    ways = (*_HOW.values(), _PROVIDER, _LIVE)
+    assert [row[:-1] for row in rows] == [[expected[n, how] for how in ways] for n in range(26)]
+    assert all(sum(row[:-1]) == row[-1] for row in rows)
+    assert f"{sum(n for (week, _), n in expected.items() if week < 26)} people in 26 weeks" in words(html)
 
 
 async def test_pages_hold_everyone_once_newest_first(leaving: Lived, monkeypatch: pytest.MonkeyPatch) -> None:
