@@ -148,7 +148,9 @@ class MirrorRowView(_Guarded, RowView):  # type: ignore[misc]
         async def dressed() -> Context:
             context: Context = await extra()
             drop_hidden(context, named(request))
-            context["foreign_key_tables"] = [other for other in context["foreign_key_tables"] if other["count"]]
+            context["foreign_key_tables"] = [
+                other | _named(self.ds, other) for other in context["foreign_key_tables"] if other["count"]
+            ]
             context["label"] = _label(self.ds, data)
             return context
 
@@ -224,6 +226,14 @@ def _plainly(description: str | None, table: Table | None) -> str:
     named = "|".join(sorted(map(re.escape, labels), key=len, reverse=True))
     found = re.sub(rf"((?:^|where|by|and|or|,) )({named})\b", lambda m: m[1] + labels[m[2]], f" {description}")
     return found.strip()
+
+
+def _named(datasette: Any, other: Context) -> Context:
+    """``title`` and ``by``: what people call a table and a column that refer to a row."""
+    table = _table(datasette, other["other_table"])
+    column = declared_column(other["other_column"], table)
+    title = (table and (table.title or plain(table.name))) or other["other_table"]
+    return {"title": title, "by": (column and column.label) or plain(other["other_column"])}
 
 
 def _label(datasette: Any, data: Context) -> object:

@@ -114,13 +114,16 @@ async def test_a_link_to_versions_shows_the_newest_of_the_one_meant(cio_site: Mi
 async def test_a_row_says_what_refers_to_it(cio_site: MirrorDatasette) -> None:
     (person,) = led_to(await page(cio_site, "/mirror/cio_people_gone"), "internal_customer_id")
     text = await page(cio_site, person)
-    found = {unescape(link): said for link, said in re.findall(r'<li><a href="([^"]*)">(\d+ rows? of \w+)</a>', text)}
-    assert sorted(found.values()) == ["1 row of cio_deliveries", "2 rows of cio_attributes"]
+    found = {unescape(link): said for link, said in re.findall(r'<li><a href="([^"]*)">([^<]+: \d+ rows?)</a>', text)}
+    assert sorted(found.values()) == [
+        "Attributes of people, every change: 2 rows",
+        "Messages sent by Customer.io: 1 row",
+    ]
     for link, said in found.items():
-        assert f"{said.split(' of')[0]} " in await page(cio_site, link)
+        assert f"{said.partition(': ')[2]} " in await page(cio_site, link)
     campaign = await page(cio_site, "/mirror/cio_campaigns/7,5,1")
-    assert "1 row of cio_deliveries" in campaign and "1 row of cio_subjects" in campaign
-    assert "2 rows of cio_actions" in campaign
+    assert "Messages sent by Customer.io: 1 row" in campaign and "Journeys of people: 1 row" in campaign
+    assert "Steps of campaigns, every version: 2 rows" in campaign
     assert "What refers to it" not in await page(cio_site, "/mirror/cio_metrics/7,m1")
 
 

@@ -156,8 +156,8 @@ async def test_rows_link_by_name_and_newest_come_first(site: MirrorDatasette) ->
     assert text.index("/mirror/message/17") < text.index("/mirror/message/10")
     row = await page(site, "/mirror/message/10")
     assert '<a href="/mirror/contact/1" title="1">Ana Lima</a>' in row
-    assert "8 rows of message" not in row
-    assert "3 rows of message" in await page(site, "/mirror/contact/1")
+    assert "Messages: 8 rows" not in row
+    assert "Messages: 3 rows" in await page(site, "/mirror/contact/1")
 
 
 async def test_no_row_is_lost_between_pages_of_equal_values(site: MirrorDatasette) -> None:
