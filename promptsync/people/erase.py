@@ -9,7 +9,8 @@ import json
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -26,7 +27,7 @@ from promptsync.people.held import Delivery, Held, held_of, still_held
 from promptsync.people.judge import needles, read_body
 from promptsync.store import erasing
 from promptsync.store.slices import Progress, Slices
-from promptsync.store.writer import Lane
+from promptsync.store.writer import Lane, Preempted
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
 
 Remember = Callable[[sqlite3.Connection, int, frozenset[Identifier], frozenset[Record]], object]
@@ -34,6 +35,7 @@ Remember = Callable[[sqlite3.Connection, int, frozenset[Identifier], frozenset[R
 
 T = TypeVar("T")
 _SOME: Final = 20
+_TRIES: Final = 20
 _AGAIN: Final = 3
 _APPLY_SECONDS: Final = 60.0
 _EMPTY_TRIES, _EMPTY_SECONDS = 20, 0.1
@@ -68,12 +70,8 @@ def erase(
     work = _Erasing(engine, progress)
     with engine.paused():
         engine.loader.clean()
-        engine.mirror.writer.run(lambda connection: erasing.secure(connection, on=True), bare=True)
-        try:
-            for number, plan in sorted(plans.items()):
-                result |= {"id": number, **work.carry_out(number, plan)}
-        finally:
-            engine.mirror.writer.run(lambda connection: erasing.secure(connection, on=False), bare=True)
+        for number, plan in sorted(plans.items()):
+            result |= {"id": number, **work.carry_out(number, plan)}
     return result | {"removed": work.removed, "log_emptied": _empty_log(engine)}
 
 
@@ -141,11 +139,22 @@ class _Erasing:
                 held = still_held(_archive(engine, connection), plan.identifiers, plan.records)
             if not held:
                 break
-            self.remove(held)
+            with self._secure():
+                self.remove(held)
         self.wipe()
         counts, files, now = dict(sorted(self.tables.items())), self.files, iso_millis(engine.clock())
-        self._mirror.writer.run(lambda connection: erasing.finish(connection, number, now, counts, files))
+        with self._secure():
+            self._mirror.writer.run(lambda connection: erasing.finish(connection, number, now, counts, files))
         return {"tables": counts, "files": files}
+
+    @contextmanager
+    def _secure(self) -> Iterator[None]:
+        """Pages that become free meanwhile are written over at once: the few that hold the person."""
+        self._mirror.writer.run(partial(erasing.secure, on=True), bare=True)
+        try:
+            yield
+        finally:
+            self._mirror.writer.run(partial(erasing.secure, on=False), bare=True)
 
     def remove(self, held: Held) -> None:
         """Remove rows, deliveries, rejects and what files have of them."""
@@ -234,7 +243,11 @@ class _Erasing:
             first = False
 
     def _step(self, work: Callable[[sqlite3.Connection], bool]) -> bool:
-        return self._mirror.writer.run(work, Lane.BULK, durable=False)
+        """One step, which gives way to deliveries; if they never end it takes one all the same, after some tries."""
+        for left in range(_TRIES, -1, -1):
+            with suppress(Preempted):
+                return self._mirror.writer.run(work, Lane.BULK, durable=False, preemptible=left > 0)
+        return False
 
 
 def _called(work: Callable[[sqlite3.Connection, T], object], some: T, connection: sqlite3.Connection) -> None:

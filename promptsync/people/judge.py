@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from promptsync.events.mentions import Place, mentions
@@ -15,6 +16,7 @@ from promptsync.model.person import identifier, identifiers_in, mentioned
 from promptsync.people.find import Person
 
 _LONG = 7
+_NUMBERS = re.compile(r"[0-9]+")
 _CELLS = re.compile(r'[,;\t|"\r\n{}\[\]]+')
 
 
@@ -26,8 +28,30 @@ class Judge:
     schema: Schema
     _references: dict[str, list[tuple[Column, tuple[str, ...], set[tuple[Any, ...]]]]] = field(default_factory=dict)
 
+    @cached_property
+    def _ids(self) -> frozenset[str]:
+        """Ids of what is theirs, as they stand in a body."""
+        return frozenset(str(id_) for _, id_ in self.person.records)
+
+    @cached_property
+    def _spelled(self) -> tuple[list[re.Pattern[str]], list[str]]:
+        """Their numbers, each in every spelling, and their other identifiers in small letters."""
+        phones = [one.value[-7:] for one in self.person.identifiers if one.kind is Identity.PHONE]
+        others = [one.value.lower() for one in self.person.identifiers if one.kind is not Identity.PHONE]
+        return [re.compile(r"\D{0,3}".join(digits)) for digits in phones], others
+
+    def _perhaps(self, body: str) -> bool:
+        """Whether a body can be about them at all: most are not, and are not worth being parsed."""
+        phones, others = self._spelled
+        if "\\u" in body or any(phone.search(body) for phone in phones):
+            return True
+        small = body.lower()
+        return any(one in small for one in others) or not self._ids.isdisjoint(_NUMBERS.findall(body))
+
     def delivery(self, body: str) -> set[Place] | None:
         """The items of a delivery that are about the person, none at all if it is not; None: all of it is."""
+        if not self._perhaps(body):
+            return set()
         read = read_body(body)
         if read is not None:
             return mentions(read).concerning(self.person.identifiers, self.person.records)
