@@ -61,17 +61,18 @@ def erase(
     with engine.mirror.reading_apart() as connection:
         plans = {number: _Plan.read(text) for number, text in erasing.unfinished(connection).items()}
         held = held_of(_archive(engine, connection), starts) if starts else None
+    new = None
     if held:
         plan = _Plan(held.person.identifiers, held.person.records)
         begin = partial(_begin, at=iso_millis(engine.clock()), why=why, plan=plan, remember=remember)
-        plans[engine.mirror.writer.run(begin)] = plan
+        new = engine.mirror.writer.run(begin)
+        plans[new] = plan
     if not plans:
         return result
     work = _Erasing(engine, progress)
     with engine.paused():
-        engine.loader.clean()
         for number, plan in sorted(plans.items()):
-            result |= {"id": number, **work.carry_out(number, plan)}
+            result |= {"id": number, **work.carry_out(number, plan, held if number == new else None)}
     return result | {"removed": work.removed, "log_emptied": _empty_log(engine)}
 
 
@@ -131,16 +132,19 @@ class _Erasing:
         self.files = 0
         self.removed: list[dict[str, str]] = []
 
-    def carry_out(self, number: int, plan: _Plan) -> dict[str, Any]:
-        """All of one erasure, but for the log; returns how much was removed."""
+    def carry_out(self, number: int, plan: _Plan, held: Held | None) -> dict[str, Any]:
+        """All of one erasure, but for the log; returns how much was removed. ``held``: what was just found, if it was
+        looked for already; what has come since is found after it."""
         engine, self.tables, self.files = self._engine, Counter(), 0
         for _ in range(_AGAIN):
-            with engine.mirror.reading_apart() as connection:
-                held = still_held(_archive(engine, connection), plan.identifiers, plan.records)
+            if held is None:
+                with engine.mirror.reading_apart() as connection:
+                    held = still_held(_archive(engine, connection), plan.identifiers, plan.records)
             if not held:
                 break
             with self._secure():
                 self.remove(held)
+            held = None
         self.wipe()
         counts, files, now = dict(sorted(self.tables.items())), self.files, iso_millis(engine.clock())
         with self._secure():
