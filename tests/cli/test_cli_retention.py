@@ -1,15 +1,20 @@
 """How long things are kept, in words, and sweeping them by command, with or without a daemon."""
 
 import asyncio
+import gzip
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from cli_deliveries import line, write
 from cli_place import Place
 
 from promptsync.clock import MICROS, iso_micros, system_clock
+from promptsync.daemon.retention import Retention
+from promptsync.engine.engine import Engine
 from tests.daemons import running
 
 LOG = {"orgId": 1, "level": "log", "component": "BOT", "message": "a line"}
@@ -85,3 +90,19 @@ async def test_the_daemon_sweeps_by_itself(place: Place) -> None:
             while not place.rows("SELECT 1 FROM sync_run WHERE task = 'retention'"):
                 await asyncio.sleep(0.05)
     assert place.rows("SELECT count(*) FROM sync_event") == [(2,)]
+
+
+async def test_what_the_drop_folder_took_in_goes_but_for_a_file_with_rejects(place: Place, night: Path) -> None:
+    (whole,), (bad,) = (list(night.rglob(f"{table}_[0-9]*.csv.gz")) for table in ("broadcast", "message"))
+    async with running(place.config):
+        shutil.copy(whole, place.config.drop.folder)
+        (place.config.drop.folder / bad.name).write_bytes(gzip.compress(gzip.decompress(bad.read_bytes()) + b"1,2\n"))
+        async with asyncio.timeout(60):
+            while len(list((place.config.drop.folder / "done").glob("*"))) < 2:
+                await asyncio.sleep(0.05)
+    later = system_clock() + 31 * 86_400 * MICROS
+    with Engine(place.config, lambda: later) as engine:
+        (copies,) = (part for part in Retention(engine).look() if part.key == "done_files")
+        assert (copies.count, copies.kept) == (1, 1)
+        Retention(engine).run()
+    assert [path.name for path in (place.config.drop.folder / "done").iterdir()] == [bad.name]
