@@ -11,11 +11,17 @@ import pytest
 from kept_mirror import NOW, Kept, added, message
 
 from promptsync.clock import MICROS, iso_micros, iso_millis, parse_iso
+from promptsync.config import Config
+from promptsync.engine.built_in import extended
+from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError
 from promptsync.loading.files import LoadRequest
+from promptsync.model import Column, Kind, Role, Schema, Table
+from promptsync.model import Kept as Kept_
 from promptsync.model.delivery import Delivery
 from promptsync.store.inbox import insert_event
 from promptsync.store.writer import Lane
+from promptsync.vendors import declared_schema
 
 DAY = 86_400 * MICROS
 OLD, RECENT = "2024-05-01T10:00:00.000Z", "2026-11-20T10:00:00.000Z"
@@ -295,6 +301,30 @@ def test_a_name_that_nothing_is_kept_by_is_refused_with_all_there_are(make: Make
     with pytest.raises(ConfigError, match=r"console_logs.*did you mean 'console_log'") as refused:
         make("wrong", console_logs="3 days")
     assert all(key in str(refused.value) for key in ("events", "message_status", "qlara_message_body"))
+
+
+def plugin_table(kept: Kept_ | None, role: Role = Role.MIRROR) -> Table:
+    fixed = [Column(name, Kind.INTEGER, "") for name in ("event_id", "item", "org_id")]
+    said = (Column("at", Kind.TIME, "", "facts"), Column("text", Kind.TEXT, "", "facts"))
+    if role is Role.HAPPENED:
+        return Table("calls", "Calls.", ("event_id", "item"), (*fixed, *said), role)
+    return Table("calls", "Calls.", ("id",), (Column("id", Kind.INTEGER, ""), fixed[2], *said), kept=kept)
+
+
+def with_table(table: Table) -> Schema:
+    return extended(declared_schema(), {"phone": ([table], {})}, observed=False)
+
+
+def test_a_plugins_table_can_be_kept_for_a_limited_time_too(tmp_path: Path) -> None:
+    periods = {"calls": "1 year", "calls_text": "1 month"}
+    for table, key in (
+        (plugin_table(None, Role.HAPPENED), "calls"),
+        (plugin_table(Kept_("calls_text", "at", ("text",))), "calls_text"),
+    ):
+        check_retention(Config.read({"retention": {key: periods[key]}}, tmp_path), with_table(table))
+    for kept in (("content", "at", ("text",)), ("calls", "text", ("text",)), ("calls", "at", ("id",)), ("calls", "at")):
+        with pytest.raises(ConfigError, match="kept must name a time and texts"):
+            with_table(plugin_table(Kept_(*kept)))
 
 
 def test_an_instant_is_old_the_moment_its_day_is(make: Make) -> None:
