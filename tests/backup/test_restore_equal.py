@@ -1,14 +1,21 @@
 """A backup, the segments since, and the files that came later are the mirror, however they overlap."""
 
+import gzip
 import shutil
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from backup_home import KEY, Home, when
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptsync.backup.seal import seal
 from promptsync.clock import parse_iso
+from promptsync.store.connect import open_reader
+from promptsync.store.migrations import recorded
+
+FIXTURES = Path(__file__).parents[1] / "store" / "fixtures"
 
 STEPS = st.lists(st.sampled_from(["receive", "receive", "ship", "backup", "load"]), min_size=1, max_size=7)
 
@@ -93,3 +100,18 @@ def test_lines_of_another_kind_are_passed_over(home: Home, tmp_path: Path) -> No
     found = Home(tmp_path / "found", home.place)
     found.restore()
     assert found.rows() == home.rows()
+
+
+@pytest.mark.parametrize("released", sorted(FIXTURES.glob("*.db.gz")), ids=lambda path: path.name)
+def test_a_backup_of_an_older_mirror_is_brought_up_to_date(home: Home, tmp_path: Path, released: Path) -> None:
+    home.database.parent.mkdir()
+    home.database.write_bytes(gzip.decompress(released.read_bytes()))
+    home.backup()  # as that version would have; only then is it opened, and so changed, by this one
+    found = Home(tmp_path / "found", home.place)
+    found.restore()
+    with home.engine():
+        pass
+    assert found.rows() == home.rows()
+    assert found.rows()["message"]
+    with closing(open_reader(home.database)) as old, closing(open_reader(found.database)) as new:
+        assert recorded(new) == recorded(old) != {}
