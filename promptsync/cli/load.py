@@ -87,6 +87,7 @@ def _show(app: App, files: list[dict[str, Any]]) -> None:
         if file["differing"]:
             click.echo(differs(file["name"], file["differing"], file["name"]), err=True)
     if left_out := sum(file["suppressed"] for file in files):
-        app.say(f"{left_out:,} rows were left out, being about people who were erased.")
+        rows = "1 row was" if left_out == 1 else f"{left_out:,} rows were"
+        app.say(f"{rows} left out, being about people who were erased.")
     if any(file["rejected"] and file["state"] == "merged" for file in files):
         click.echo("'promptsync rejects list' shows the rows that could not be merged.", err=True)

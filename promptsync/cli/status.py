@@ -15,6 +15,7 @@ from promptsync.status.backups import BackupState
 from promptsync.status.facts import Expectations, Status
 from promptsync.status.problems import daemon_problems
 from promptsync.status.status import read_status
+from promptsync.store.erased import Suppressed
 from promptsync.store.overview import Drift
 
 _MOST_NAMES = 5
@@ -78,10 +79,8 @@ def _show(found: Status, runs: bool) -> None:
     waiting = [f"{count:,} {words}" for count, words in states if count]
     if waiting:
         click.echo(f"  {', '.join(waiting)}.")
-    left_out = found.suppressed
-    if left_out.last_at:
-        what = f"{left_out.rows:,} rows of files and {left_out.deliveries:,} deliveries, in whole or in part"
-        click.echo(f"Left out, being about erased people: {what}; the last at {left_out.last_at}.")
+    if found.suppressed.last_at:
+        click.echo(_left_out(found.suppressed))
     for line in _backups(found.backup):
         click.echo(line)
     lagging = {table: lag for table, lag in found.search_lag.items() if lag}
@@ -102,6 +101,13 @@ def _backups(state: BackupState | None) -> Iterator[str]:
         yield f"  Deliveries are shipped up to {state.shipped_to} ({size_in_words(state.segment_bytes or 0)})."
     if state.drilled_at is not None:
         yield f"  Drill of {state.drilled_at}: {state.drill_outcome}. {state.drill_says}"
+
+
+def _left_out(found: Suppressed) -> str:
+    rows = "1 row" if found.rows == 1 else f"{found.rows:,} rows"
+    told = "1 delivery" if found.deliveries == 1 else f"{found.deliveries:,} deliveries"
+    what = f"{rows} of files and {told}, in whole or in part"
+    return f"Left out, being about erased people: {what}; the last at {found.last_at}."
 
 
 def _new_to_us(drift: Iterable[Drift]) -> Iterator[str]:

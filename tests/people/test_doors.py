@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ import pytest
 from left_out import AL, CANARY, MAIL, PHONE, forget, held
 
 from promptsync import hookimpl
+from promptsync.daemon.metrics import status_metrics
 from promptsync.daemon.operations import OPERATIONS
 from promptsync.events.claims import Claims
 from promptsync.events.fields import Fields
@@ -22,7 +24,9 @@ from promptsync.loading.report import LoadRequest
 from promptsync.merge.guards import Guards
 from promptsync.model.delivery import Delivery
 from promptsync.plugins.declared import FileKind
+from promptsync.status.facts import Expectations
 from promptsync.status.problems import NOTHING_YET
+from promptsync.status.status import read_status
 from promptsync.store.erased import suppressed
 from promptsync.store.inbox import Inbox
 from promptsync.testing import Kit
@@ -318,6 +322,17 @@ def test_nothing_is_looked_at_while_nobody_was_erased(kit: Kit, monkeypatch: pyt
     kit.load("contact", [ZOE_ROW])
     kit.post("customer/modified", BOTH)
     assert [row["id"] for row in kit.rows("contact")] == [301, 302]
+
+
+def test_what_was_left_out_is_counted_for_those_who_watch(kit: Kit) -> None:
+    forget(kit.engine.mirror)
+    kit.load("contact", [AL, ZOE_ROW])
+    kit.post("customer/modified", BOTH)
+    mirror, expected = kit.engine.mirror, Expectations(timedelta(days=1), ZoneInfo("UTC"))
+    with mirror.reading() as connection:
+        families = list(status_metrics(read_status(connection, mirror.schema, expected, kit.engine.clock())))
+    (found,) = [family for family in families if family.name == "promptsync_suppressed"]
+    assert {one.labels["what"]: one.value for one in found.samples} == {"rows": 1, "deliveries": 1}
 
 
 def test_the_key_that_is_lost_is_said(kit: Kit) -> None:
