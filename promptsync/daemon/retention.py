@@ -51,6 +51,7 @@ class Retention:
     def __init__(self, engine: Engine, progress: Progress = lambda *_: None, *, failed: bool = False) -> None:
         self._engine, self._mirror, self._failed = engine, engine.mirror, failed
         self._progress = progress
+        self._unfinished: set[str] = set()  # what the last sweep did not come to the end of
         zone, now = engine.config.mirror.timezone, engine.clock()
         self._chosen = chosen(engine.config.retention.periods, self._mirror.swept.tables)
         since = {key: period.since(now, zone) for key, (_, period) in self._chosen.items()}
@@ -105,11 +106,11 @@ class Retention:
         # a file that was compared with texts that are blanked meanwhile would be merged by half
         with self._engine.loader.at_rest() if old.texts else nullcontext():
             swept = old.sweep(self._mirror, progress)
+        if old.texts and (swept or part.key in self._unfinished):
+            self._forget_words(self._mirror.schema[old.table])
         if part.key in self._mirror.swept.tables:
             before = part.before or ""
             self._put({part.key: Mark(before, before, part.period)})
-            if old.texts and swept:
-                self._forget_words(self._mirror.schema[old.table])
         return swept
 
     def _forget_words(self, table: Table) -> None:
@@ -137,6 +138,8 @@ class Retention:
         marks: dict[str, Mark | None] = {}
         for key in (EVENTS, *self._mirror.swept.tables):
             before, there = self._before.get(key), self._mirror.swept.mark(key)
+            if there is not None and there.done < there.before:
+                self._unfinished.add(key)
             if before is not None:
                 at = iso_millis(before)
                 marks[key] = Mark(at, min(there.done, at) if there else "", self._chosen[key][1].text)

@@ -256,6 +256,27 @@ def test_killed_in_the_middle_the_next_run_takes_the_rest(make: Make) -> None:
     assert kept.rows("SELECT count(*) FROM message WHERE content IS NOT NULL") == [0]
 
 
+def test_killed_before_the_index_was_rewritten_the_next_run_does_it(make: Make) -> None:
+    kept = make()
+    kept.night([message(n, OLD, f"zaunkoenig {n}") for n in range(1, 100)], ago(2))
+
+    class Killed(BaseException):
+        pass
+
+    def kill(step: str, done: int, total: int) -> None:
+        if step.startswith("sweeping texts") and done == total:
+            raise Killed
+
+    with pytest.raises(Killed):
+        kept.sweep(kill)
+    kept.reopen()
+    assert kept.sweep()["message_content"] == 0
+    path = kept.engine.mirror.path
+    kept.close()
+    assert b"zaunkoenig" not in path.read_bytes()
+    kept.open()
+
+
 @pytest.mark.parametrize(
     ("zone", "first_kept"), [("UTC", "2026-10-29T00:00"), ("Pacific/Auckland", "2026-10-29T11:00")]
 )
