@@ -12,8 +12,6 @@ import promptsync
 from promptsync.config.section import Section
 from promptsync.config.sections import Config
 
-_NOT_YET = frozenset({"backup"})
-
 PACKAGE = Path(promptsync.__file__).parent
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
 
@@ -67,7 +65,7 @@ def unused(section: type[Section], home: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("name", sorted(Config.model_fields.keys() - _NOT_YET))
+@pytest.mark.parametrize("name", sorted(Config.model_fields))
 def test_every_key_is_read(name: str) -> None:
     (section,) = sections(Config.model_fields[name].annotation)
     assert unused(section, "Source" if name in ("nightly", "customerio") else name) == set()
