@@ -91,6 +91,15 @@ def in_words(error: OSError) -> str:
     )
 
 
+def ended(sentence: str) -> str:
+    """A sentence with its full stop, if it has no end yet.
+
+    >>> ended("x is no key, did you mean 'y'?"), ended("x is missing")
+    ("x is no key, did you mean 'y'?", 'x is missing.')
+    """
+    return sentence if sentence.endswith((".", "?")) else f"{sentence}."
+
+
 def size_in_words(count: int) -> str:
     """Bytes for people.
 

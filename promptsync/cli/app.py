@@ -55,6 +55,10 @@ COMMANDS = {
 class _Group(click.Group):
     """promptsync's commands, and those of the enabled plugins. A plugin cannot take the name of one of ours."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """``--config`` may stand behind the command too."""
+        return super().parse_args(ctx, _config_first(args))
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS:
             command: click.Command = getattr(import_module(f"promptsync.cli.{cmd_name}"), cmd_name)
@@ -111,6 +115,18 @@ def _in_words(error: PromptsyncError) -> str:
         return str(error)
     program = sys.argv[0] if os.access(sys.argv[0], os.X_OK) else "promptsync"
     return f"{str(error).removesuffix('.')}: sudo -u {error.owner} {shlex.join([program, *sys.argv[1:]])}"
+
+
+def _config_first(args: list[str]) -> list[str]:
+    """The arguments with ``--config FILE`` before the command; what follows ``--`` is no option."""
+    options, rest = list[str](), list(args)
+    end = rest.index("--") if "--" in rest else len(rest)
+    for n in range(end - 1, -1, -1):
+        if rest[n].startswith("--config="):
+            options, end = [rest.pop(n), *options], end - 1
+        elif rest[n] == "--config" and n + 1 < end:
+            options, end = [rest.pop(n), rest.pop(n), *options], end - 2
+    return [*options, *rest]
 
 
 def _of_plugins(ctx: click.Context) -> dict[str, click.Command]:

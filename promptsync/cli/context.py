@@ -41,6 +41,7 @@ _WORDS = {
     "merging": "merging rows",
     "absent": "rows no longer there",
     "indexing": "entering into search",
+    "taking over": "taking rows over",
     "copying": "copying (pages)",
     "encrypting": "encrypting (bytes)",
     "storing": "storing (bytes)",

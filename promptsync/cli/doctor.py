@@ -21,7 +21,7 @@ from promptsync.clock import system_clock
 from promptsync.config import Config, InvalidConfig, Secret
 from promptsync.daemon.client import daemon_runs
 from promptsync.engine.keeping import check_retention
-from promptsync.errors import ConfigError, PromptsyncError, size_in_words
+from promptsync.errors import ConfigError, PromptsyncError, ended, size_in_words
 from promptsync.plugins.declared import Finding, Level, ReadOnly, note, ok, problem
 from promptsync.status import check_contents, check_machine, check_settings
 from promptsync.status.facts import Expectations
@@ -89,9 +89,9 @@ def _repaired(app: App) -> Finding:
 def _wrong(error: ConfigError) -> Iterator[Finding]:
     if isinstance(error, InvalidConfig):
         for one in error.problems:
-            yield problem("configuration", f"{error.path}: {one}.")
+            yield problem("configuration", ended(f"{error.path}: {one}"))
     else:
-        yield problem("configuration", f"{error}.")
+        yield problem("configuration", ended(str(error)))
 
 
 def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:

@@ -1,5 +1,6 @@
 """``promptsync events``: the inbox of webhook deliveries."""
 
+import difflib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from promptsync.clock import iso_micros, parse_iso
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.store import deliveries
 from promptsync.store.reading import row_of
+from promptsync.vendors.prompt.event_types import EVENT_TYPES
 
 _BATCH, _BATCH_BYTES = 500, 4 << 20
 
@@ -31,6 +33,7 @@ def events() -> None:
 @click.pass_obj
 def list_(app: App, state: str | None, failed: bool, type_: str | None, limit: int, as_json: bool) -> None:
     """The newest deliveries."""
+    _check_type(app, type_)
     with app.reading() as connection:
         found = deliveries.newest(connection, "failed" if failed else state, type_, limit)
     if as_json:
@@ -68,10 +71,14 @@ def show(app: App, id_: int, as_json: bool) -> None:
 @click.option("--failed", is_flag=True, help="Only those that failed or were of an unknown type.")
 @click.option("--type", "type_", help="Only this event type.")
 @click.option("--since", help="Only those received since (ISO 8601).")
+@click.option("--all", "all_", is_flag=True, help="Every one of them.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
-def replay(app: App, /, since: str | None, as_json: bool, **chosen: Any) -> None:
-    """Apply stored deliveries again; without options, all of them. The rows end up the same."""
+def replay(app: App, /, since: str | None, all_: bool, as_json: bool, **chosen: Any) -> None:
+    """Apply stored deliveries again. The rows end up the same."""
+    if bool(since or any(chosen.values())) == all_:
+        raise ConfigError("Say which: --id, --failed, --type, --since, or --all for every one of them.")
+    _check_type(app, chosen["type_"])
     since = _time(since)
     params = {"id": chosen["id_"], "failed": chosen["failed"], "type": chosen["type_"], "since": since}
     result = app.operate("replay", params, lambda _: None)
@@ -101,6 +108,17 @@ def export(app: App, file: Path) -> None:
             raise Unavailable(f"{file} is not complete ({error.strerror}); make room or name another file.") from error
     if app.verbosity >= 0:
         click.echo(f"{count:,} deliveries written.", err=True)
+
+
+def _check_type(app: App, type_: str | None) -> None:
+    """Raises ConfigError for a type that no event has, if no delivery was of it either."""
+    if type_ is None or type_ in EVENT_TYPES:
+        return
+    with app.reading() as connection:
+        if type_ in deliveries.count_by_type(connection):
+            return
+    near = difflib.get_close_matches(type_, EVENT_TYPES, n=1)
+    raise ConfigError(f"{type_} is no event type{f', did you mean {near[0]}?' if near else '.'}")
 
 
 def _write(connection: sqlite3.Connection, stream: IO[str]) -> int:

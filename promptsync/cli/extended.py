@@ -17,7 +17,7 @@ import click
 from promptsync.browse.settings import BrowseSettings, PluginPage
 from promptsync.config import Config, find_config, load_config
 from promptsync.engine.built_in import load_extensions
-from promptsync.errors import ConfigError, PromptsyncError
+from promptsync.errors import ConfigError, PromptsyncError, ended
 from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed
 from promptsync.plugins.declared import Check, Finding, Page, PluginError, ReadOnly, note, ok, problem
@@ -41,7 +41,7 @@ def plugin_findings(config: Config) -> Iterator[Finding]:
     try:
         extensions = load_extensions(config)
     except ConfigError as error:
-        yield problem("plugins", f"{error}.")
+        yield problem("plugins", ended(str(error)))
         return
     try:
         yield ok("plugins", f"{', '.join(plugin.name for plugin in extensions.plugins)} can be loaded.")

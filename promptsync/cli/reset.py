@@ -3,6 +3,7 @@
 import click
 
 from promptsync.cli.context import App, print_json
+from promptsync.cli.extended import schema_of
 from promptsync.errors import ConfigError
 
 
@@ -22,6 +23,7 @@ def reset(app: App, tables: tuple[str, ...], yes: bool, as_json: bool) -> None:
     Files of these tables can then be loaded again by hand ('promptsync load'). What a place has already given is not
     fetched again.
     """
+    schema_of(app.config_path).check_reset(tables)
     if not yes:
         if as_json:
             raise ConfigError("With --json nobody is asked: give --yes too.")

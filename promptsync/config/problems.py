@@ -102,7 +102,7 @@ def _suggestion(name: str, section: type[Section] | None) -> str:
     homes = [title for title, inner in _sections().items() if name in inner.model_fields and inner is not section]
     if near or not homes:
         return near
-    return f", it belongs in [{']  or ['.join(homes)}]"
+    return f", it belongs in [{'] or ['.join(homes)}]"
 
 
 def _sections() -> dict[str, type[Section]]:

@@ -324,6 +324,14 @@ class Config(Section):
     alerts: AlertsConfig = AlertsConfig()
     log: LogConfig = LogConfig()
 
+    @field_validator("drop")
+    @classmethod
+    def _apart(cls, drop: DropConfig, info: Info) -> DropConfig:
+        mirror = info.data.get("mirror")
+        if mirror is not None and mirror.database.parent.is_relative_to(drop.folder):
+            raise ValueError(f"must have a folder of its own: {drop.folder} is where the mirror is")
+        return drop
+
     @classmethod
     def read(cls, data: dict[str, Any], folder: Path) -> Self:
         """The configuration of parsed TOML; relative paths start at ``folder``. Raises pydantic's ValidationError."""

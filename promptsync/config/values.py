@@ -35,6 +35,8 @@ _SECONDS = (
 _DURATION_UNITS: dict[str, float] = {name: seconds for seconds, names in _SECONDS for name in names.split()}
 _LONGEST = timedelta(days=36_525)
 _LARGEST = 2**62
+_MISTYPED = 0.88
+"""How near two names of zones must be: San_Francisco is no Rosario."""
 _MICROS = 1_000_000
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _MONTHS = {"month": 1, "year": 12}
@@ -75,10 +77,11 @@ class Period:
         return self.text
 
 
-def suggest(word: str, known: Iterable[str]) -> str:
-    """``", did you mean 'x'?"`` for the known word nearest to ``word``; empty when none is near."""
+def suggest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """``", did you mean 'x'?"`` for the known word nearest to ``word``; empty when none is near. ``cutoff``: how near,
+    from 0 to 1."""
     by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=cutoff)
     return f", did you mean '{by_lower[near[0]]}'?" if near else ""
 
 
@@ -142,7 +145,9 @@ def parse_zone(value: object) -> ZoneInfo:
     try:
         return ZoneInfo(value)
     except (OSError, ValueError, KeyError):
-        near = suggest(value, available_timezones()) or ", write one such as 'America/Los_Angeles'"
+        near = suggest(value, available_timezones(), _MISTYPED) or (
+            ", write one such as 'America/Los_Angeles' ('timedatectl list-timezones' lists them)"
+        )
         raise ValueError(f"is not a time zone of this machine{near}") from None
 
 

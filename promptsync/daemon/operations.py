@@ -83,13 +83,7 @@ def _stated(engine: Engine, params: Params) -> FileName | ExportName:
 
 def reset(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Empty ``tables`` that change sets fill, so that their files can be loaded again. Emits ``progress``."""
-    schema = engine.mirror.schema
-    may = [table.name for table in schema.filled_by(FilledBy.CHANGE_SET)]
-    wrong = [name for name in params["tables"] if name not in may]
-    if wrong:
-        raise ConfigError(
-            f"{', '.join(wrong)} cannot be reset: only a table of Customer.io's change sets can, such as cio_subjects."
-        )
+    engine.mirror.schema.check_reset(params["tables"])
     progress = lambda step, done, total: emit({"progress": [step, done, total]})  # noqa: E731
     return {"tables": [asdict(engine.loader.reset(name, progress)) for name in dict.fromkeys(params["tables"])]}
 

@@ -11,6 +11,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Final
 
+from promptsync.errors import ConfigError
+
 Value = str | int | float | None
 """What a cell of a mirrored table holds."""
 Key = tuple[Value, ...]
@@ -330,6 +332,16 @@ class Schema:
         """The table whose columns the rows of this table or view have; None if neither is declared."""
         view = self._views.get(name)
         return self._tables.get(view.table if view else name)
+
+    def check_reset(self, names: Iterable[str]) -> None:
+        """Raises ConfigError unless change sets fill each of these tables: of others nothing would come again."""
+        may = [table.name for table in self.filled_by(FilledBy.CHANGE_SET)]
+        wrong = [name for name in names if name not in may]
+        if wrong:
+            raise ConfigError(
+                f"{', '.join(wrong)} cannot be reset: only a table of Customer.io's change sets can, such as "
+                "cio_subjects."
+            )
 
     def target(self, column: Column) -> Target | None:
         """Where a column's reference leads; None if it has none, or one to a table that is not declared."""

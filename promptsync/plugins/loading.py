@@ -5,6 +5,7 @@ be refused at the start, each with a sentence (not found, cannot be imported, mi
 declarations of the wrong shape), and the shape of promptsync as they extend it, which engine/built_in.py puts together.
 """
 
+import difflib
 import importlib.util
 import inspect
 import sys
@@ -138,7 +139,11 @@ def _find(folder: Path, name: str) -> tuple[str, Callable[[], object]]:
         return str(file), lambda: _import_file(file, name)
     if installed:
         return installed[0].value, installed[0].load
-    raise ConfigError(f"plugins.enabled names {name}, and there is neither {file} nor an installed plugin of this name")
+    near = difflib.get_close_matches(name, [path.stem for path in file.parent.glob("*.py")], n=1)
+    raise ConfigError(
+        f"plugins.enabled names {name}, and there is neither {file} nor an installed plugin of this name"
+        f"{f'; did you mean {near[0]}?' if near else ''}"
+    )
 
 
 def _import_file(file: Path, name: str) -> ModuleType:

@@ -134,7 +134,7 @@ def test_a_locked_mirror_is_for_later(locked: Place, night: Path, tmp_path: Path
         ["load", night],
         ["load", "--dry-run", night],
         ["events", "import", lines],
-        ["events", "replay"],
+        ["events", "replay", "--all"],
         ["rejects", "retry"],
         ["rejects", "discard", "--all"],
     ):

@@ -25,7 +25,7 @@ PRINT = [
     ["events", "list", "--json"],
     ["events", "show", "1"],
     ["events", "export", "-"],
-    ["events", "replay"],
+    ["events", "replay", "--all"],
     ["rejects", "list", "--json"],
     ["export", "list"],
     ["plugins", "list"],
