@@ -122,7 +122,8 @@ class Kit:
 
     def problems(self) -> tuple[str, ...]:
         """What ``promptsync status`` says needs a person, staleness apart."""
-        expected = Expectations(self.config.alerts.stale_after * 10_000, self.config.mirror.timezone)
+        patient = self.config.alerts.stale_after * 10_000
+        expected = Expectations(patient, self.config.mirror.timezone, webhook_stale_after="never")
         with self.engine.mirror.reading() as connection:
             return read_status(connection, self.engine.mirror.schema, expected, system_clock()).problems
 

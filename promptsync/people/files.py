@@ -9,7 +9,7 @@ import gzip
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from promptsync.drop.archive import reason_name
 from promptsync.errors import FileUnavailable, InputRefused
@@ -25,6 +24,8 @@ from promptsync.formats.csv.dialect import BOM, Dialect, opened
 from promptsync.formats.csv.header import known_names
 from promptsync.formats.csv.records import Records, blocks, cells_of, split
 from promptsync.formats.limits import Limits
+from promptsync.formats.parquet.source import ParquetSource
+from promptsync.formats.parquet.writing import write_parquet
 from promptsync.formats.stream import RawStream
 from promptsync.model import Table
 from promptsync.people.judge import Judge, needles
@@ -161,19 +162,22 @@ class _As:
 
 def _parquet(path: Path, table: Table | None, judge: Judge) -> Iterator[tuple[Any, "np.typing.NDArray[np.bool_]"]]:
     """The record batches of a parquet file, with which rows are the person's."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=20_000):
-            if table is not None:
-                wanted = [name for name in batch.schema.names if name in table.by_name and name in _asked(table)]
-                rows = batch.select(wanted).to_pylist()
-                yield batch, np.array([judge.row(table, row) for row in rows], bool)
-            else:
-                texts = [name for name in batch.schema.names if pa.types.is_string(batch.schema.field(name).type)]
-                rows = batch.select(texts).to_pylist()
-                theirs = [
-                    any(isinstance(v, str) and (judge.cell(v) or judge.text(v)) for v in r.values()) for r in rows
-                ]
-                yield batch, np.array(theirs, bool)
+    source = ParquetSource(path, _LIMITS)
+    with closing(source):
+        names = source.schema.names
+        if len(set(names)) < len(names):
+            raise InputRefused("header", f"{path.name} has a column twice.")
+        texts = [field.name for field in source.schema if pa.types.is_string(field.type)]
+        asked = [name for name in names if table is None or (name in table.by_name and name in _asked(table))]
+        for batch in source.batches(names):
+            rows = batch.select(asked if table is not None else texts).to_pylist()
+            yield batch, np.array([_is_theirs(row, table, judge) for row in rows], bool)
+
+
+def _is_theirs(row: dict[str, Any], table: Table | None, judge: Judge) -> bool:
+    if table is not None:
+        return judge.row(table, row)
+    return any(isinstance(value, str) and (judge.cell(value) or judge.text(value)) for value in row.values())
 
 
 def _asked(table: Table) -> set[str]:
@@ -183,12 +187,9 @@ def _asked(table: Table) -> set[str]:
 
 
 def _write_parquet(path: Path, table: Table | None, judge: Judge, file: BinaryIO) -> None:
-    with pq.ParquetFile(path) as old:
-        schema = old.schema_arrow
-    with pq.ParquetWriter(file, schema) as writer:
-        for batch, theirs in _parquet(path, table, judge):
-            if not theirs.all():
-                writer.write_batch(batch.filter(pa.array(~theirs)))
+    with closing(ParquetSource(path, _LIMITS)) as source:
+        schema = source.schema
+    write_parquet(file, schema, (batch.filter(pa.array(~theirs)) for batch, theirs in _parquet(path, table, judge)))
 
 
 def _mentions(path: Path, judge: Judge) -> bool:

@@ -62,8 +62,8 @@ _WEEKS: Final = timedelta(weeks=4)
 
 
 def longest_silence(connection: sqlite3.Connection) -> timedelta:
-    """The longest time without a delivery in the four weeks before the newest one, to be exact if it was of six hours
-    or more; else nothing. By a look into every quarter of a day, however many deliveries there are."""
+    """The longest time without a delivery in the four weeks before the newest one, to be exact if it was of more than
+    six hours, else no longer one. By a look into every quarter of a day, however many deliveries there are."""
     newest = newest_receipt(connection)
     if newest is None:
         return timedelta()

@@ -268,7 +268,9 @@ _LISTED: Final = ("sync_erasure", "sync_erased")
 
 
 def list_state(connection: sqlite3.Connection) -> str:
-    """What changes whenever the list does; empty before the first erasure."""
+    """What changes whenever the list does; empty before the first erasure, and where a mirror has no list yet."""
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sync_erasure'").fetchone():
+        return ""
     sql = "SELECT count(*), ifnull(max(id), 0), count(finished_at), count(undone_at) FROM sync_erasure"
     erasures = connection.execute(sql).fetchone()
     hashes = connection.execute("SELECT count(*), ifnull(max(erasure_id), 0) FROM sync_erased").fetchone()

@@ -128,6 +128,7 @@ CALLS: Final[dict[str, Calls]] = {
     "person.conversation_with": [(5,)],
     "person.facts": [(PERSON,)],
     "person.happened": [(PERSON, SINCE, UNTIL)],
+    "person.removed": [()],
     "reader.has_table": [("org",)],
     "reader.names_of": [(table, [1, 2]) for table in ("team_member", "broadcast", "contact_list")],
     "reader.organisations": [()],

@@ -330,7 +330,7 @@ def test_what_was_left_out_is_counted_for_those_who_watch(kit: Kit) -> None:
     kit.post("customer/modified", BOTH)
     mirror, expected = kit.engine.mirror, Expectations(timedelta(days=1), ZoneInfo("UTC"))
     with mirror.reading() as connection:
-        families = list(status_metrics(read_status(connection, mirror.schema, expected, kit.engine.clock())))
+        families = list(status_metrics(read_status(connection, mirror.schema, expected, kit.engine.clock()), 0))
     (found,) = [family for family in families if family.name == "promptsync_suppressed"]
     assert {one.labels["what"]: one.value for one in found.samples} == {"rows": 1, "deliveries": 1}
 

@@ -107,12 +107,14 @@ def test_a_mirror_from_before_an_erasure_is_erased_again(filled: Path, copy: Pat
     with engine(copy) as mirror:
         forget(mirror)
         with mirror.mirror.reading() as connection:
-            rows = list(erased.exported_since(connection, 0))
-        key = erased.key_path(mirror.mirror.path).read_bytes()
+            listing = erased.listing(connection)
+        secret = erased.read_key(mirror.mirror.path)
+    assert secret is not None
+    key = secret.key
     restored = shutil.copytree(filled, copy.with_name("restored"))
     with engine(restored) as mirror:
-        erased.key_path(mirror.mirror.path).write_bytes(key)
-        mirror.mirror.writer.run(lambda connection: erased.take_in(connection, rows))
+        erased.write_key(mirror.mirror.path, key)
+        mirror.mirror.writer.run(lambda connection: erased.replace_list(connection, listing, key))
         mirror.mirror.writer.run(mirror.mirror.adopt_forgotten)
         assert of_bo(mirror)
         done = erase_again(mirror)

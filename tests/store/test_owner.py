@@ -34,6 +34,14 @@ def passable() -> Iterator[None]:
             folder.chmod(mode)
 
 
+@pytest.fixture(autouse=True)
+def readable() -> Iterator[None]:
+    """What is written here is for others to read, whatever commands in this process have set."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A configuration whose data folder is nobody's, with a mirror in it."""
@@ -43,7 +51,6 @@ def place() -> Iterator[Path]:
             "[webhook]\nport = 0\nhost = '127.0.0.1'\nallow_unauthenticated = true\n"
         )
         folder.chmod(0o755)
-        (folder / "promptsync.toml").chmod(0o644)
         for made in ("data", "drop"):
             (folder / made).mkdir()
         Mirror(folder / "data/mirror.db", declared_schema()).close()

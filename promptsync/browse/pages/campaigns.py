@@ -56,7 +56,10 @@ def _report(visit: Visit, row: Row) -> dict[str, Any]:
 def _list(visit: Visit, row: Row, which: str) -> Shown:
     rows = ask.deliveries(visit.reader, row["id"], which, position(visit.query.get("after")), PAGE)
     found = part(rows, PAGE, "delivery_id", "workspace_id")
-    shown = [{**one, "path": customer_address(one)} for one in found.rows]
+    unnamed = str(visit.say("person.unnamed"))
+    shown = [
+        {**one, "path": customer_address(one), "person": clean(one["person"]).strip() or unnamed} for one in found.rows
+    ]
     values = {"row": row, "rows": shown, "next": found.next}
     return Shown("campaign_people.html", visit.say(f"campaigns.lists.{which}"), values)
 
