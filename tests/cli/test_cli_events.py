@@ -135,7 +135,7 @@ def test_an_empty_inbox_is_an_empty_file(place: Place, tmp_path: Path) -> None:
 
 def test_replay_changes_no_row(inbox: Place) -> None:
     before = contents(inbox)
-    assert told(inbox, "replay", code=1) == {"replayed": 5, "failed": 1}
+    assert told(inbox, "replay", "--all", code=1) == {"replayed": 5, "failed": 1}
     assert told(inbox, "replay", "--type", "quite/new")["replayed"] == 1
     assert told(inbox, "replay", "--failed", code=1)["replayed"] == 2
     assert told(inbox, "replay", "--since", "2026-02-04T08:00:01Z", code=1)["replayed"] == 3
