@@ -21,7 +21,7 @@ from promptsync.merge.sql import quote
 from promptsync.store.connect import open_copy, translate
 from promptsync.store.reading import as_dicts
 
-_PAGES: Final = 2048
+_PAGES: Final = 1024
 """Pages copied in one step; in between the reader can be interrupted and progress is shown."""
 MANIFEST: Final = "sync_manifest"
 
@@ -44,20 +44,30 @@ def copy_pages(source: sqlite3.Connection, target: Path, clock: Clock, progress:
 
     Raises MirrorFull if there is no room, Unavailable if ``source`` is interrupted.
     """
-    os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def show(_: int, left: int, total: int) -> None:
+        os.fdatasync(file)  # bit by bit: deliveries that wait for the same disk wait less
+        progress(total - left, total)
+
     try:
         with closing(open_copy(target)) as copy:
             source.execute("BEGIN")
             try:
                 source.execute("SELECT count(*) FROM sqlite_master").fetchone()
                 at = clock()
-                show = lambda _, left, total: progress(total - left, total)  # noqa: E731
                 source.backup(copy, pages=_PAGES, progress=show, sleep=0)
             finally:
                 source.execute("ROLLBACK")
             return at
     except sqlite3.Error as error:
         raise _no_copy(error, target.parent) from error
+    except OSError as error:
+        raise MirrorFull(
+            f"The copy of the mirror cannot be written to {target.parent} ({error.strerror}): make room, try again."
+        ) from error
+    finally:
+        os.close(file)  # nobody else has the copy open, whose locks that drops
 
 
 def _no_copy(error: sqlite3.Error, folder: Path) -> PromptsyncError:
