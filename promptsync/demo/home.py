@@ -44,6 +44,9 @@ allowed_hosts = ["127.0.0.1"]
 [browse]
 port = {browse_port}
 anonymous = true
+
+[log]
+level = "warning"
 """
 
 
