@@ -71,7 +71,8 @@ class RefusedKeeper:
             return {}
         seen.clear()
         try:
-            await asyncio.to_thread(self._mirror.writer.run, lambda connection: note(connection, count), Lane.IDLE)
+            run = self._mirror.writer.run
+            await asyncio.shield(asyncio.to_thread(run, lambda connection: note(connection, count), Lane.IDLE))
         except Exception:
             seen.update(count)
             arrived.set()
