@@ -14,6 +14,7 @@ from typing import Any, Final
 import structlog
 
 from promptsync.clock import Clock
+from promptsync.errors import PromptsyncError
 from promptsync.store.mirror import Mirror
 from promptsync.store.refusals import note_oversized, note_refused
 from promptsync.store.writer import Lane
@@ -73,7 +74,7 @@ class RefusedKeeper:
         try:
             run = self._mirror.writer.run
             await asyncio.shield(asyncio.to_thread(run, lambda connection: note(connection, count), Lane.IDLE))
-        except Exception:
+        except (PromptsyncError, sqlite3.Error):
             seen.update(count)
             arrived.set()
             raise

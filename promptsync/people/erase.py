@@ -9,8 +9,8 @@ import json
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -142,23 +142,12 @@ class _Erasing:
                     held = still_held(_archive(engine, connection), plan.identifiers, plan.records)
             if not held:
                 break
-            with self._secure():
-                self.remove(held)
+            self.remove(held)
             held = None
         self.wipe()
         counts, files, now = dict(sorted(self.tables.items())), self.files, iso_millis(engine.clock())
-        with self._secure():
-            self._mirror.writer.run(lambda connection: erasing.finish(connection, number, now, counts, files))
+        self._mirror.writer.run(lambda connection: erasing.finish(connection, number, now, counts, files))
         return {"tables": counts, "files": files}
-
-    @contextmanager
-    def _secure(self) -> Iterator[None]:
-        """Pages that become free meanwhile are written over at once: the few that hold the person."""
-        self._mirror.writer.run(partial(erasing.secure, on=True), bare=True)
-        try:
-            yield
-        finally:
-            self._mirror.writer.run(partial(erasing.secure, on=False), bare=True)
 
     def remove(self, held: Held) -> None:
         """Remove rows, deliveries, rejects and what files have of them."""

@@ -9,7 +9,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -77,13 +77,11 @@ class FolderPlace:
 
     def _put(self, key: str, source: Path) -> None:
         with _storing(self._root, key), _folder_of(self._root, partial_key(key), make=True) as (folder, part):
-            try:
+            with ExitStack() as undo:
+                undo.callback(_unlink, folder, part)
                 _copy(source, folder, part)
                 os.rename(part, key.rpartition("/")[2], src_dir_fd=folder, dst_dir_fd=folder)
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(part, dir_fd=folder)
-                raise
+                undo.pop_all()
             os.fsync(folder)
 
     def _tidy(self, prefix: str) -> None:
@@ -132,6 +130,11 @@ def _folder_of(root: Path, key: str, *, make: bool = False) -> Iterator[tuple[in
         yield opened, name
     finally:
         os.close(opened)
+
+
+def _unlink(folder: int, name: str) -> None:
+    with suppress(OSError):
+        os.unlink(name, dir_fd=folder)
 
 
 def _copy(source: Path, folder: int, name: str) -> None:

@@ -58,7 +58,6 @@ def open_writer(path: Path) -> sqlite3.Connection:
         "cache_size = -65536",
         "secure_delete = ON",  # what is deleted is not left in free pages
         "temp_store = MEMORY",
-        "secure_delete = FAST",  # what is deleted is written over within its page; erasing.py sees to the rest
     )
     try:
         return _opened(path.absolute().as_uri(), pragmas, cached_statements=512)

@@ -196,9 +196,3 @@ def still_said(connection: sqlite3.Connection, schema: Schema, texts: Iterable[s
                 )
                 found.update(text for (text,) in connection.execute(sql, (wanted,)))
     return found
-
-
-def secure(connection: sqlite3.Connection, *, on: bool) -> None:
-    """Have pages that become free written over with zeros, or (as always) only bytes within pages that stay in use.
-    Outside a transaction."""
-    connection.execute(f"PRAGMA secure_delete = {'ON' if on else 'FAST'}")

@@ -46,11 +46,11 @@ def test_numbers_are_found_however_they_are_spelled(
     forgotten = _listed({("phone", _phone(one)) for one in listed})
     values = [*cells, *(how.format(one) for one in listed), *listed]
 
-    def test(cell: str) -> bool:
+    def is_listed(cell: str) -> bool:
         return forgotten.has("phone", _phone(cell)) and not re.search("[^-+0-9(). ]", cell)
 
-    found = forgotten.among(ADDRESS, pa.array(values, pa.string()).slice(start), test).tolist()
-    assert found == [n for n, cell in enumerate(values[start:]) if cell is not None and test(cell)]
+    found = forgotten.among(ADDRESS, pa.array(values, pa.string()).slice(start), is_listed).tolist()
+    assert found == [n for n, cell in enumerate(values[start:]) if cell is not None and is_listed(cell)]
 
 
 @given(st.lists(_TEXTS, max_size=4), st.lists(st.one_of(st.none(), _TEXTS), max_size=30), st.booleans())
@@ -61,11 +61,11 @@ def test_texts_are_found_in_any_letters_and_between_blanks(
     forgotten = _listed({(kind, one.strip().lower()) for one in listed})
     values = [*cells, *(f" {one.upper()} " for one in listed), *listed]
 
-    def test(cell: str) -> bool:
+    def is_listed(cell: str) -> bool:
         return forgotten.has(kind, cell.strip().lower())
 
-    found = forgotten.among(kind, pa.array(values, pa.string()), test).tolist()
-    assert found == [n for n, cell in enumerate(values) if cell and test(cell)]
+    found = forgotten.among(kind, pa.array(values, pa.string()), is_listed).tolist()
+    assert found == [n for n, cell in enumerate(values) if cell and is_listed(cell)]
 
 
 _WHOLE = st.integers(-(2**63), 2**63 - 1)
@@ -84,11 +84,11 @@ def test_only_the_few_that_the_sieve_lets_pass_are_hashed() -> None:
     forgotten = _listed({("contact", str(n * 7919)) for n in range(1_000)})
     asked: list[int] = []
 
-    def test(cell: int) -> bool:
+    def is_listed(cell: int) -> bool:
         asked.append(cell)
         return False
 
-    forgotten.among("contact", pa.array(range(1, 100_000)), test)
+    forgotten.among("contact", pa.array(range(1, 100_000)), is_listed)
     assert asked == [n for n in range(1, 100_000) if n % 7919 == 0]
 
 
