@@ -125,11 +125,14 @@ class Schedule:
             return
         self._running.add(task.name)
         try:
-            await self._run(task)
+            again = await self._run(task)
         finally:
             self._running.discard(task.name)
+        if again:  # not before: while a run is put on record, no other is started
+            self._once(task, task.again)
 
-    async def _run(self, task: Task) -> None:
+    async def _run(self, task: Task) -> bool:
+        """Run it and put that on record; whether it is to be run again soon."""
         started = iso_millis(self._clock())
         message: str | Later | None
         try:
@@ -139,9 +142,8 @@ class Schedule:
         except Exception as error:  # noqa: BLE001  one task must not stop the others
             outcome, message = "failed", f"{type(error).__name__} at {where_raised(error)}"
         if message is None:
-            return
-        if outcome == "problem" or isinstance(message, Later):
-            self._once(task, task.again)
+            return False
+        again = outcome == "problem" or isinstance(message, Later)
         message = message.message if isinstance(message, Later) else message
         if outcome != "done":
             _log.warning("task_failed", task=task.name, outcome=outcome, error=message)
@@ -153,6 +155,7 @@ class Schedule:
             )
         except Exception as error:  # noqa: BLE001  locked, full or stopping: the run itself was made
             _log.warning("run_not_recorded", task=task.name, error=type(error).__name__, where=where_raised(error))
+        return again
 
     def _once(self, task: Task, after: timedelta | None) -> None:
         """One run beside those by the clock; a later call replaces an earlier one that waits."""
@@ -165,6 +168,7 @@ class Schedule:
             id=_once_id(task),
             run_date=datetime.now(UTC) + after,
             replace_existing=True,
+            max_instances=2,  # one that ends just now is still counted
             misfire_grace_time=None,
         )
 

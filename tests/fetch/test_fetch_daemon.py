@@ -1,6 +1,7 @@
 """The daemon fetches by the clock, catches up once at start, takes orders meanwhile and stops at once."""
 
 import asyncio
+import threading
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -113,6 +114,31 @@ async def test_a_run_is_made_again_soon_when_that_may_help(home: Home) -> None:
         assert calls == [0, 1, 2]
         found = await asyncio.to_thread(rows, engine, "SELECT outcome, message FROM sync_run ORDER BY id")
         assert found == [("problem", "not now"), ("done", "late"), ("done", "done")]
+
+
+async def test_a_run_that_takes_long_to_be_recorded_is_made_again_too(home: Home) -> None:
+    """The writer is busy for longer than until the next run."""
+    with home.engine() as engine:
+        schedule, calls, free = Schedule(engine.mirror, engine.clock), list[int](), threading.Event()
+
+        async def run() -> str:
+            calls.append(len(calls))
+            if len(calls) == 1:
+                engine.mirror.writer.submit(lambda _: free.wait(30) and None)
+                raise Unavailable("not now")
+            return "done"
+
+        schedule.add(Task("fetch x", IntervalTrigger(days=1), run, catch_up=True, again=timedelta(milliseconds=1)))
+        schedule.start(["fetch x"])
+        async with asyncio.timeout(60):
+            while not calls:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+            free.set()
+            while len(calls) < 2:
+                await asyncio.sleep(0.01)
+        schedule.close()
+        assert calls == [0, 1]
 
 
 async def test_a_run_on_record_from_a_clock_that_was_ahead_keeps_none_waiting(home: Home) -> None:
