@@ -18,8 +18,8 @@ from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError, InputRefused, PromptsyncError
 from promptsync.people.forgotten import erase_again
 from promptsync.store import erased
-from promptsync.store.backups import put_mark, read_mark
 from promptsync.store.connect import open_reader
+from promptsync.store.marks import put_facts, read_facts
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
@@ -48,7 +48,7 @@ def _lines(key: bytes, listing: dict[str, list[dict[str, Any]]]) -> Iterator[byt
 def ship_list(mirror: Mirror, destination: Destination, whom: Sealing) -> bool:
     """Store the list, if it has changed since it was stored; whether it was."""
     with mirror.reading() as connection:
-        mark, state = read_mark(connection, _SHIPPED), erased.list_state(connection)
+        mark, state = read_facts(connection, _SHIPPED), erased.list_state(connection)
     if state == (mark or {}).get("state", ""):
         return False
     with workspace(mirror.path) as folder:
@@ -56,14 +56,14 @@ def ship_list(mirror: Mirror, destination: Destination, whom: Sealing) -> bool:
         if sealed is None:
             return False
         destination.put([(ERASED, sealed[0].path)], "erased.")
-    mirror.writer.run(lambda connection: put_mark(connection, _SHIPPED, {"state": sealed[1]}), Lane.IDLE)
+    mirror.writer.run(lambda connection: put_facts(connection, _SHIPPED, {"state": sealed[1]}), Lane.IDLE)
     return True
 
 
 def list_is_shipped(mirror: Mirror) -> bool:
     """Whether the list at the destination is that of the mirror, as far as is known here."""
     with mirror.reading() as connection:
-        mark, state = read_mark(connection, _SHIPPED), erased.list_state(connection)
+        mark, state = read_facts(connection, _SHIPPED), erased.list_state(connection)
     return bool(state == (mark or {}).get("state", ""))
 
 

@@ -24,8 +24,9 @@ from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError, InputRefused, SchemaMismatch
-from promptsync.store.backups import MADE, SHIPPED, count_rows, drop_manifest, newest_position, put_mark
+from promptsync.store.backups import MADE, SHIPPED, count_rows, drop_manifest, newest_position
 from promptsync.store.connect import WriteLock
+from promptsync.store.marks import put_facts
 
 Emit = Callable[[dict[str, Any]], None]
 _LINES: Final = 500
@@ -242,7 +243,7 @@ class _Restore:
             marks[SHIPPED] = {"id": id_, "received_at": received_at, "to": iso_micros(last)}
             marks[SHIPPED] |= {"name": newest.key, "bytes": newest.size}
         for name, mark in marks.items():
-            engine.mirror.writer.run(lambda connection, name=name, mark=mark: put_mark(connection, name, mark))  # type: ignore[misc]
+            engine.mirror.writer.run(lambda connection, name=name, mark=mark: put_facts(connection, name, mark))  # type: ignore[misc]
 
     def _batches(self, work: Work, reading: "_Reading", keys: list[Key]) -> Iterator[list[Mapping[str, Any]]]:
         """Deliveries of the segments, some at a time."""

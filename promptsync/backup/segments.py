@@ -21,7 +21,8 @@ from promptsync.backup.seal import seal
 from promptsync.clock import Clock, iso_micros, parse_iso
 from promptsync.config import Config
 from promptsync.errors import InputRefused
-from promptsync.store.backups import SHIPPED, oldest_unshipped, put_mark, read_mark, unshipped
+from promptsync.store.backups import SHIPPED, oldest_unshipped, unshipped
+from promptsync.store.marks import put_facts, read_facts
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
@@ -60,7 +61,7 @@ class Shipping:
         with self._mirror.reading() as connection:
             if oldest_unshipped(connection) is None:
                 return None
-            mark = read_mark(connection, SHIPPED)
+            mark = read_facts(connection, SHIPPED)
         whom = self._ready()
         with workspace(self._config.mirror.database) as folder:
             batch = _Batch(mark["received_at"] if mark else "")
@@ -72,7 +73,7 @@ class Shipping:
             self._destination.put([(name, sealed.path)], "received-")
         mark = {"id": batch.last_id, "received_at": batch.last_at, "to": iso_micros(to), "name": name}
         mark |= {"bytes": sealed.bytes}
-        self._mirror.writer.run(lambda connection: put_mark(connection, SHIPPED, mark), Lane.IDLE)
+        self._mirror.writer.run(lambda connection: put_facts(connection, SHIPPED, mark), Lane.IDLE)
         return batch.count, sealed.bytes
 
     def _ready(self) -> Sealing:

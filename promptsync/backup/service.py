@@ -19,7 +19,8 @@ from promptsync.clock import MICROS, iso_millis, parse_iso
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.places.patience import Patience
-from promptsync.store.backups import DRILLED, MADE, put_mark, read_mark
+from promptsync.store.backups import DRILLED, MADE
+from promptsync.store.marks import put_facts, read_facts
 from promptsync.store.writer import Lane
 
 Emit = Callable[[dict[str, Any]], None]
@@ -73,14 +74,14 @@ class Backups:
     def drill_is_due(self) -> bool:
         """Whether a week has passed since the last one, or it found something wrong."""
         with self._engine.mirror.reading() as connection:
-            mark = read_mark(connection, DRILLED)
+            mark = read_facts(connection, DRILLED)
         now = self._engine.clock()
         if mark is None or mark["outcome"] == FAILED:
             return True
         return not 0 <= now - parse_iso(mark["at"]) < _WEEK - _SLACK
 
     def _record(self, name: str, mark: dict[str, Any]) -> None:
-        self._engine.mirror.writer.run(lambda connection: put_mark(connection, name, mark), Lane.IDLE)
+        self._engine.mirror.writer.run(lambda connection: put_facts(connection, name, mark), Lane.IDLE)
 
     def _unless_stopped(self, emit: Emit) -> Emit:
         """Called between two steps of the work: ends it when promptsync stops, and lets others have their turn."""

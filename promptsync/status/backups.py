@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from promptsync.clock import MICROS, parse_iso, seconds_since
 from promptsync.config import BackupConfig
-from promptsync.store.backups import BACKUP, DRILLED, MADE, SEGMENTS, SHIPPED, oldest_unshipped, read_mark
+from promptsync.store.backups import BACKUP, DRILLED, MADE, SEGMENTS, SHIPPED, oldest_unshipped
+from promptsync.store.marks import read_facts
 from promptsync.store.overview import last_run
 
 _LATE: Final = timedelta(hours=12)
@@ -48,7 +49,7 @@ def backup_state(connection: sqlite3.Connection, config: BackupConfig, zone: Zon
     """The state of the backups; None while they are off. ``now``: microseconds."""
     if not config.on:
         return None
-    made, shipped, drilled = (read_mark(connection, name) or {} for name in (MADE, SHIPPED, DRILLED))
+    made, shipped, drilled = (read_facts(connection, name) or {} for name in (MADE, SHIPPED, DRILLED))
     waiting = oldest_unshipped(connection, made.get("at", ""))
     patience = max(_LATEST_SEGMENT, 5 * config.every).total_seconds()
     return BackupState(

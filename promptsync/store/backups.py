@@ -9,7 +9,7 @@ Every page keeps its place, and so every row its rowid, which the search index g
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Final
 from promptsync.clock import Clock
 from promptsync.errors import InputRefused, MirrorFull, PromptsyncError
 from promptsync.merge.sql import quote
+from promptsync.store import marks
 from promptsync.store.connect import open_copy, translate
 from promptsync.store.reading import as_dicts
 
@@ -88,7 +89,7 @@ def write_manifest(copy: Path, taken_at: str, version: str) -> Manifest:
 
 def _with_manifest(connection: sqlite3.Connection, taken_at: str, version: str) -> Manifest:
     newest = connection.execute("SELECT max(received_at) FROM sync_event").fetchone()[0]
-    shipped = read_mark(connection, SHIPPED)
+    shipped = marks.read_facts(connection, SHIPPED)
     manifest = Manifest(taken_at, version, newest, shipped.get("to") if shipped else None, count_rows(connection))
     connection.execute(f"CREATE TABLE {MANIFEST} (name TEXT PRIMARY KEY, value TEXT) STRICT")
     connection.executemany(
@@ -137,20 +138,6 @@ DRILLED: Final = "backup_drill"
 """``name`` of the backup, ``at`` (ISO), ``outcome`` (restorable, intact or failed), ``message``."""
 
 
-def read_mark(connection: sqlite3.Connection, name: str) -> dict[str, Any] | None:
-    """One of the marks above."""
-    row = connection.execute("SELECT value FROM sync_state WHERE name = ?", (name,)).fetchone()
-    return dict(json.loads(row[0])) if row else None
-
-
-def put_mark(connection: sqlite3.Connection, name: str, value: Mapping[str, Any]) -> None:
-    """Set one of the marks above, in the caller's transaction."""
-    connection.execute(
-        "INSERT INTO sync_state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (name, json.dumps(value, ensure_ascii=False)),
-    )
-
-
 _UNSHIPPED: Final = (
     "SELECT id FROM sync_event WHERE id > :id UNION SELECT id FROM sync_event INDEXED BY sync_event_received_at "
     "WHERE received_at > :at"
@@ -173,7 +160,7 @@ def oldest_unshipped(connection: sqlite3.Connection, after: str = "") -> str | N
 
 
 def _position(connection: sqlite3.Connection) -> dict[str, Any]:
-    shipped = read_mark(connection, SHIPPED) or {"id": 0, "received_at": ""}
+    shipped = marks.read_facts(connection, SHIPPED) or {"id": 0, "received_at": ""}
     return {"id": shipped["id"], "at": shipped["received_at"]}
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from promptsync.merge.sql import names, quote
 from promptsync.model import Role, Schema, Table
+from promptsync.store import marks
 
 _PREFIX = "sync_change:"
 _STATE = "plugin:"
@@ -68,32 +69,26 @@ def forget(connection: sqlite3.Connection, observer: str, last: int, revision: i
     """Remove delivered changes, up to ``last``, from the queue; the newest delivered revision stays on record."""
     connection.execute("DELETE FROM sync_change WHERE observer = ? AND seq <= ?", (observer, last))
     if revision is not None:
-        _put(connection, f"observer:{observer}", str(revision))
+        marks.put(connection, f"observer:{observer}", str(revision))
 
 
 def put_trouble(connection: sqlite3.Connection, plugin: str, why: str | None, at: str) -> None:
     """Record that a plugin is paused and why, or (None) that it works again."""
     if why is None:
-        connection.execute("DELETE FROM sync_state WHERE name = ?", (_STATE + plugin,))
+        marks.drop(connection, _STATE + plugin)
     else:
-        _put(connection, _STATE + plugin, json.dumps({"since": at, "error": why}))
+        marks.put_facts(connection, _STATE + plugin, {"since": at, "error": why})
 
 
 def clear_troubles(connection: sqlite3.Connection) -> None:
     """Forget the troubles: every plugin starts anew."""
-    connection.execute("DELETE FROM sync_state WHERE name GLOB ?", (f"{_STATE}*",))
+    for plugin in marks.family(connection, _STATE):
+        marks.drop(connection, _STATE + plugin)
 
 
 def troubles(connection: sqlite3.Connection) -> list[dict[str, str]]:
     """The plugins that are paused: plugin, since, error."""
-    rows = connection.execute("SELECT name, value FROM sync_state WHERE name GLOB ? ORDER BY 1", (f"{_STATE}*",))
-    return [{"plugin": name.removeprefix(_STATE), **json.loads(value)} for name, value in rows]
-
-
-def _put(connection: sqlite3.Connection, name: str, value: str) -> None:
-    connection.execute(
-        "INSERT INTO sync_state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
-    )
+    return [{"plugin": name, **json.loads(value)} for name, value in marks.family(connection, _STATE).items()]
 
 
 def _triggers(schema: Schema, watched: Watch) -> Iterable[tuple[str, str]]:

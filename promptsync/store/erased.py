@@ -12,7 +12,6 @@ list is adopted by ``Mirror.adopt_forgotten`` once it has committed.
 
 import hashlib
 import hmac
-import json
 import os
 import secrets
 import sqlite3
@@ -27,6 +26,7 @@ from typing import Any, Final
 from promptsync.clock import iso_millis
 from promptsync.errors import MirrorFull, PromptsyncError
 from promptsync.merge.sql import names, quote
+from promptsync.store import marks
 from promptsync.store.reading import as_dicts
 
 KEY_FILE: Final = "erased.key"
@@ -177,16 +177,8 @@ def key_for(connection: sqlite3.Connection, database: Path) -> Secret:
         raise KeyLost(lost)
     if found is None:
         found = _keep_key(key_path(database), secrets.token_bytes(KEY_BYTES))
-    _put_probe(connection, found)
+    marks.put(connection, _PROBE, found.probe())
     return found
-
-
-def _put_probe(connection: sqlite3.Connection, secret: Secret) -> None:
-    connection.execute(
-        "INSERT INTO sync_state (name, value) VALUES (?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-        (_PROBE, secret.probe()),
-    )
 
 
 def key_problem(connection: sqlite3.Connection, database: Path) -> str | None:
@@ -196,8 +188,8 @@ def key_problem(connection: sqlite3.Connection, database: Path) -> str | None:
     path, key = key_path(database), read_key(database)
     if key is None and path.exists() and not (os.access(path, os.R_OK) or os.access(database, os.W_OK)):
         return None  # it is private, and whoever asks does not write the mirror
-    row = connection.execute("SELECT value FROM sync_state WHERE name = ?", (_PROBE,)).fetchone()
-    if key is not None and (row is None or hmac.compare_digest(key.probe(), row[0])):
+    probe = marks.read(connection, _PROBE)
+    if key is not None and (probe is None or hmac.compare_digest(key.probe(), probe)):
         return None
     what = "is not there or cannot be read" if key is None else "is another key than the one people were erased with"
     return (
@@ -287,7 +279,7 @@ def listing(connection: sqlite3.Connection) -> dict[str, list[dict[str, Any]]]:
 
 def replace_list(connection: sqlite3.Connection, rows: Mapping[str, Iterable[Mapping[str, Any]]], key: bytes) -> None:
     """Have this list, made with this key, and no other."""
-    _put_probe(connection, Secret(key))
+    marks.put(connection, _PROBE, Secret(key).probe())
     for table in _LISTED:
         connection.execute(f"DELETE FROM {quote(table)}")
         for row in rows.get(table, ()):
@@ -308,8 +300,7 @@ class Suppressed:
 
 def suppressed(connection: sqlite3.Connection) -> Suppressed:
     """What was left out so far."""
-    row = connection.execute("SELECT value FROM sync_state WHERE name = ?", (_COUNT,)).fetchone()
-    return Suppressed(**json.loads(row[0])) if row else Suppressed()
+    return Suppressed(**(marks.read_facts(connection, _COUNT) or {}))
 
 
 def note_suppressed(connection: sqlite3.Connection, now: int, *, rows: int = 0, deliveries: int = 0) -> None:
@@ -318,7 +309,4 @@ def note_suppressed(connection: sqlite3.Connection, now: int, *, rows: int = 0, 
         return
     before = suppressed(connection)
     found = {"rows": before.rows + rows, "deliveries": before.deliveries + deliveries, "last_at": iso_millis(now)}
-    connection.execute(
-        "INSERT INTO sync_state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (_COUNT, json.dumps(found)),
-    )
+    marks.put_facts(connection, _COUNT, found)

@@ -15,13 +15,13 @@ from typing import Any, Final
 
 from promptsync.merge.sql import names, quote
 from promptsync.model import Key, Kind, Role, Schema, Table
-from promptsync.store import day_count, inbox
+from promptsync.store import day_count, inbox, marks
 from promptsync.store.reading import as_dicts
 
 PAGES: Final = 64
 """Free pages that are written over in one step."""
 _WIPED: Final = "wiped"
-_PLAN: Final = "erasing"
+_PLAN: Final = "erasing:"
 _SENTENCES: Final = frozenset({"error", "message", "name", "path", "reason", "seen_in"})
 """Columns of promptsync's own records that say what people, or the names of their files, may have said."""
 
@@ -30,19 +30,18 @@ def begin(connection: sqlite3.Connection, at: str, why: str, plan: str) -> int:
     """Put an erasure on record; returns its number. ``plan``: what it takes to go on after a kill; kept until then."""
     sql = "INSERT INTO sync_erasure (begun_at, why, rows, tables, files) VALUES (?, ?, 0, '{}', 0)"
     number = connection.execute(sql, (at, why)).lastrowid or 0
-    connection.execute("INSERT INTO sync_state VALUES (?, ?)", (f"{_PLAN}:{number}", plan))
+    marks.put(connection, f"{_PLAN}{number}", plan)
     return number
 
 
 def unfinished(connection: sqlite3.Connection) -> dict[int, str]:
     """Erasures that were begun and not finished: number to plan."""
-    rows = connection.execute("SELECT name, value FROM sync_state WHERE name GLOB ? ORDER BY 1", (f"{_PLAN}:*",))
-    return {int(name.partition(":")[2]): plan for name, plan in rows}
+    return {int(number): plan for number, plan in marks.family(connection, _PLAN).items()}
 
 
 def finish(connection: sqlite3.Connection, number: int, at: str, tables: Mapping[str, int], files: int) -> None:
     """Record that all is removed, and forget the plan. ``tables``: rows by table; ``at``: ISO."""
-    connection.execute("DELETE FROM sync_state WHERE name = ?", (f"{_PLAN}:{number}",))
+    marks.drop(connection, f"{_PLAN}{number}")
     sql = "UPDATE sync_erasure SET finished_at = ?, rows = ?, tables = ?, files = ? WHERE id = ?"
     connection.execute(sql, (at, sum(tables.values()), json.dumps(dict(sorted(tables.items()))), files, number))
 

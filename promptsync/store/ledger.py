@@ -3,7 +3,6 @@
 Owns what is written to promptsync's own tables but the inbox's. Everything runs inside the caller's transaction.
 """
 
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from promptsync.clock import parse_iso
 from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.sql import names, quote
+from promptsync.store import marks
 from promptsync.store.erased import note_suppressed
 
 
@@ -271,13 +271,9 @@ def keep_blocks(
 def keep_status(connection: sqlite3.Connection, found: Mapping[str, object]) -> None:
     """Put down, in place of the last time, what a running daemon finds when it looks for problems, so that pages read
     one row: ``at`` (ISO), ``problems`` (sentences), ``places`` (of each its ``name`` and ISO ``last_success``)."""
-    connection.execute(
-        "INSERT INTO sync_state (name, value) VALUES ('status', ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (json.dumps(found, ensure_ascii=False),),
-    )
+    marks.put_facts(connection, "status", found)
 
 
 def was_watched(connection: sqlite3.Connection) -> bool:
     """Whether a daemon has ever looked for problems here."""
-    return bool(connection.execute("SELECT EXISTS (SELECT 1 FROM sync_state WHERE name = 'status')").fetchone()[0])
+    return marks.read(connection, "status") is not None

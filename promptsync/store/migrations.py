@@ -21,6 +21,7 @@ from promptsync.errors import SchemaMismatch
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.model import FilledBy, Kind, Role, Schema, Table
+from promptsync.store import marks
 from promptsync.store.ddl import statements
 from promptsync.store.reading import path_of
 
@@ -84,16 +85,13 @@ def recorded(connection: sqlite3.Connection) -> dict[str, Fingerprint]:
     """The fingerprints on record, by table."""
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'sync_state'").fetchone():
         return {}
-    rows = connection.execute("SELECT name, value FROM sync_state WHERE name GLOB ?", (f"{_PREFIX}*",))
-    return {name.removeprefix(_PREFIX): json.loads(value) for name, value in rows}
+    return {table: json.loads(facts) for table, facts in marks.family(connection, _PREFIX).items()}
 
 
 def record(connection: sqlite3.Connection, fingerprints: Mapping[str, Fingerprint]) -> None:
     """Keep fingerprints by table, in the caller's transaction."""
-    connection.executemany(
-        "INSERT INTO sync_state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        [(_PREFIX + table, json.dumps(facts, ensure_ascii=False)) for table, facts in fingerprints.items()],
-    )
+    for table, facts in fingerprints.items():
+        marks.put_facts(connection, _PREFIX + table, facts)
 
 
 def _gone_whole(fact: str, was: str, now: Mapping[str, str]) -> bool:

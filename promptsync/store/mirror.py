@@ -17,7 +17,7 @@ from promptsync.errors import PromptsyncError
 from promptsync.merge.layout import Layout
 from promptsync.merge.sql import quote
 from promptsync.model import Role, Schema
-from promptsync.store import day_count
+from promptsync.store import day_count, marks
 from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
 from promptsync.store.erased import ErasedList, load_list
 from promptsync.store.migrations import migrate, tables_of
@@ -88,10 +88,7 @@ class Mirror:
     def next_revision(self, connection: sqlite3.Connection) -> int:
         """A new revision, recorded in the same transaction as what it marks."""
         self._revision += 1
-        connection.execute(
-            "INSERT INTO sync_state VALUES ('revision', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (str(self._revision),),
-        )
+        marks.put(connection, "revision", str(self._revision))
         return self._revision
 
     @contextmanager
@@ -140,8 +137,7 @@ class Mirror:
         self.snapshots.load(connection)
         self.swept.load(connection)
         self.adopt_forgotten(connection)
-        row = connection.execute("SELECT value FROM sync_state WHERE name = 'revision'").fetchone()
-        self._revision = int(row[0]) if row else 0
+        self._revision = int(marks.read(connection, "revision") or 0)
 
 
 def _layout_of(schema: Schema, name: str, columns: set[str]) -> Layout:
@@ -170,10 +166,10 @@ def block_seed(mirror: Mirror) -> int:
     """The seed that makes the digests of known blocks this mirror's own; chosen once."""
 
     def choose(connection: sqlite3.Connection) -> int:
-        chosen = (str(secrets.randbits(63)),)
-        connection.execute("INSERT INTO sync_state VALUES ('block_seed', ?) ON CONFLICT DO NOTHING", chosen)
-        return int(connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()[0])
+        seed = marks.read(connection, "block_seed") or str(secrets.randbits(63))  # two loads may have begun at once
+        marks.put(connection, "block_seed", seed)
+        return int(seed)
 
     with mirror.reading() as connection:
-        row = connection.execute("SELECT value FROM sync_state WHERE name = 'block_seed'").fetchone()
-    return int(row[0]) if row else mirror.writer.run(choose, Lane.BULK)
+        seed = marks.read(connection, "block_seed")
+    return int(seed) if seed is not None else mirror.writer.run(choose, Lane.BULK)

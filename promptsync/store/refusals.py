@@ -5,13 +5,13 @@ and ``oversized``, of those that were too large (413), and from when on each is 
 caller's transaction.
 """
 
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from promptsync.clock import MICROS, iso_millis, parse_iso
+from promptsync.store import marks
 
 _REFUSED: Final = "refused"
 _STEP: Final = 60 * MICROS
@@ -45,26 +45,17 @@ def note_refused(connection: sqlite3.Connection, count: Mapping[str, int], now: 
     for reason, more in count.items():
         at = kept.setdefault(reason, {})
         at[minute] = at.get(minute, 0) + more
-    _keep(connection, _REFUSED, {reason: at for reason, at in kept.items() if at})
+    marks.put_facts(connection, _REFUSED, {reason: at for reason, at in kept.items() if at})
 
 
 def _minutes(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:
-    row = connection.execute("SELECT value FROM sync_state WHERE name = ?", (_REFUSED,)).fetchone()
-    found: dict[str, dict[str, int]] = json.loads(row[0]) if row else {}
-    return found
+    return marks.read_facts(connection, _REFUSED) or {}
 
 
 def _between(at: Mapping[str, int], after: int, now: int) -> dict[str, int]:
     """Those of a time that has come: a clock that was ahead is history at once."""
     since, until = iso_millis(after // _STEP * _STEP), iso_millis(now)
     return {minute: count for minute, count in at.items() if since <= minute <= until}
-
-
-def _keep(connection: sqlite3.Connection, mark: str, value: object) -> None:
-    connection.execute(
-        "INSERT INTO sync_state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (mark, json.dumps(value)),
-    )
 
 
 _OVERSIZED: Final = "oversized"
@@ -89,8 +80,8 @@ class Oversized:
 
 def oversized(connection: sqlite3.Connection, now: int) -> Oversized | None:
     """Those of the last seven days without a pause as long as that; None if there were none. ``now``: microseconds."""
-    row = connection.execute("SELECT value FROM sync_state WHERE name = ?", (_OVERSIZED,)).fetchone()
-    found = Oversized(**json.loads(row[0])) if row else None
+    facts = marks.read_facts(connection, _OVERSIZED)
+    found = Oversized(**facts) if facts is not None else None
     if found is None or abs(now - parse_iso(found.last_at)) > _HISTORY:  # as far ahead: no clock that is right was
         return None
     return found
@@ -101,4 +92,4 @@ def note_oversized(connection: sqlite3.Connection, count: Mapping[str, int], lar
     known = oversized(connection, now) or Oversized({}, 0, iso_millis(now), iso_millis(now))
     kinds = {kind: known.count.get(kind, 0) + count.get(kind, 0) for kind in sorted({*known.count, *count})}
     found = Oversized(kinds, max(largest, known.largest), known.first_at, iso_millis(now))
-    _keep(connection, _OVERSIZED, asdict(found))
+    marks.put_facts(connection, _OVERSIZED, asdict(found))

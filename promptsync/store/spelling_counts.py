@@ -7,6 +7,8 @@ as ``9999-99-99``. The number of forms is bounded. Everything runs inside the ca
 import sqlite3
 from collections.abc import Iterator, Mapping
 
+from promptsync.store import marks
+
 SIGNATURE, TIME, BOOLEAN, STATUS = "signature", "time", "boolean", "export status"
 _PREFIX = "observed"
 _MOST_FORMS = 40
@@ -19,11 +21,7 @@ def add(connection: sqlite3.Connection, kind: str, forms: Mapping[str, int]) -> 
     for form, count in forms.items():
         if form[:_LONGEST] in known or len(known) < _MOST_FORMS:
             known[form[:_LONGEST]] = known.get(form[:_LONGEST], 0) + count
-            connection.execute(
-                "INSERT INTO sync_state (name, value) VALUES (?, ?) "
-                "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (f"{_PREFIX}:{kind}:{form[:_LONGEST]}", str(known[form[:_LONGEST]])),
-            )
+            marks.put(connection, f"{_PREFIX}:{kind}:{form[:_LONGEST]}", str(known[form[:_LONGEST]]))
 
 
 def read(connection: sqlite3.Connection) -> dict[str, dict[str, int]]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 from promptsync.merge.sql import quote
 from promptsync.model import Kept, Schema, Table
-from promptsync.store import ledger
+from promptsync.store import ledger, marks
 
 EVENTS = "events"
 """The name of the mark of deliveries."""
@@ -44,8 +44,7 @@ class Swept:
 
     def load(self, connection: sqlite3.Connection) -> None:
         """Read them from the mirror."""
-        rows = connection.execute("SELECT name, value FROM sync_state WHERE name GLOB ?", (f"{_PREFIX}*",))
-        self._marks = {name.removeprefix(_PREFIX): Mark(**json.loads(value)) for name, value in rows}
+        self._marks = {key: Mark(**json.loads(facts)) for key, facts in marks.family(connection, _PREFIX).items()}
 
     def mark(self, key: str) -> Mark | None:
         """Up to when it has been swept; None: never, or it is kept for ever by now."""
@@ -69,12 +68,9 @@ class Swept:
         """
         before = self._marks.get(key)
         if mark is None:
-            connection.execute("DELETE FROM sync_state WHERE name = ?", (_PREFIX + key,))
+            marks.drop(connection, _PREFIX + key)
         else:
-            connection.execute(
-                "INSERT INTO sync_state VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                (_PREFIX + key, json.dumps(asdict(mark))),
-            )
+            marks.put_facts(connection, _PREFIX + key, asdict(mark))
         table = self._tables.get(key)
         if table is None or table.keeping is None or not table.keeping.texts:
             return
@@ -83,9 +79,9 @@ class Swept:
         if before is not None and (mark is None or mark.before < before.before):
             ledger.void_all_blocks(connection, table.name)
 
-    def adopt(self, marks: Mapping[str, Mark | None]) -> None:
+    def adopt(self, put: Mapping[str, Mark | None]) -> None:
         """Marks that are recorded now."""
-        self._marks = {key: mark for key, mark in (self._marks | dict(marks)).items() if mark is not None}
+        self._marks = {key: mark for key, mark in (self._marks | dict(put)).items() if mark is not None}
 
 
 def triggers(table: Table) -> dict[str, str]:

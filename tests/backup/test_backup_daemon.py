@@ -18,7 +18,7 @@ from promptsync.daemon.daemon import Daemon
 from promptsync.daemon.tasks import Ship
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.status.backups import BackupState, backup_problems, backup_state
-from promptsync.store.backups import put_mark
+from promptsync.store.marks import put_facts
 from tests.daemons import running
 
 
@@ -115,14 +115,14 @@ def test_what_is_late_needs_a_person(home: Home) -> None:
 
         assert problems(now)[0].startswith("No backup has been made yet")
         mark = {"name": "a", "at": iso_millis(now), "bytes": 5}
-        engine.mirror.writer.run(lambda connection: put_mark(connection, "backup", mark))
+        engine.mirror.writer.run(lambda connection: put_facts(connection, "backup", mark))
         assert problems(now) == []
         assert "The newest backup is of" in problems(now + 48 * hour)[0]
         receive(engine, 7200_000)  # an hour after it
         assert problems(now) == []
         assert "in no backup yet" in problems(now + 2 * hour)[-1]
         mark = {"name": "a", "at": iso_millis(now), "outcome": "failed", "message": "It is damaged."}
-        engine.mirror.writer.run(lambda connection: put_mark(connection, "backup_drill", mark))
+        engine.mirror.writer.run(lambda connection: put_facts(connection, "backup_drill", mark))
         assert "It is damaged." in problems(now)[-1]
 
 

@@ -13,8 +13,8 @@ from promptsync.backup.segments import Shipping
 from promptsync.backup.verify import verify
 from promptsync.clock import system_clock
 from promptsync.errors import ConfigError, InputRefused, MirrorLocked, PromptsyncError, Unavailable
-from promptsync.store.backups import read_mark
 from promptsync.store.connect import open_copy
+from promptsync.store.marks import read_facts
 
 
 def check(home: Home, name: str = "latest", **options: Any) -> str:
@@ -172,7 +172,7 @@ def test_an_unreachable_place_loses_nothing(home: Home, tmp_path: Path) -> None:
             with pytest.raises((Unavailable, ConfigError)):
                 attempt()
         with engine.mirror.reading() as connection:
-            assert read_mark(connection, "backup_shipped") is None
+            assert read_facts(connection, "backup_shipped") is None
         home.place.unlink()
         (tmp_path / "unplugged").rename(home.place)
         shipped = Shipping(home.config, engine.mirror, home.destination, system_clock).ship()

@@ -8,7 +8,8 @@ from promptsync.backup.names import sort_out
 from promptsync.backup.seal import unseal
 from promptsync.backup.segments import is_delivery, read_lines
 from promptsync.places.place import Item
-from promptsync.store.backups import put_mark, read_mark, unshipped
+from promptsync.store.backups import unshipped
+from promptsync.store.marks import put_facts, read_facts
 
 
 def shipped(home: Home, tmp_path: Path) -> list[str]:
@@ -46,7 +47,7 @@ def test_ids_that_begin_anew_hide_no_delivery(home: Home, tmp_path: Path) -> Non
         home.receive(6)
         home.ship()
         with engine.mirror.reading() as connection:
-            assert (read_mark(connection, "backup_shipped") or {})["id"] == 3
+            assert (read_facts(connection, "backup_shipped") or {})["id"] == 3
     assert shipped(home, tmp_path) == [when(number) for number in range(1, 7)]
 
 
@@ -55,9 +56,9 @@ def test_a_clock_that_was_set_back_leaves_the_segments_in_order(home: Home, tmp_
         home.receive(1)
         home.ship()
         with engine.mirror.reading() as connection:
-            mark = read_mark(connection, "backup_shipped") or {}
+            mark = read_facts(connection, "backup_shipped") or {}
         ahead = mark | {"to": "2099-01-01T00:00:00.000000Z"}
-        engine.mirror.writer.run(lambda connection: put_mark(connection, "backup_shipped", ahead))
+        engine.mirror.writer.run(lambda connection: put_facts(connection, "backup_shipped", ahead))
         home.receive(2)
         home.ship()
         home.receive(3)
