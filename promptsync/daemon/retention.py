@@ -12,22 +12,28 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Final
 
-from promptsync.clock import iso_micros, iso_millis
+from promptsync.clock import MICROS, iso_micros, iso_millis
 from promptsync.config.schedules import Schedule
 from promptsync.drop.done import delete_copies, old_copies
 from promptsync.engine.engine import Engine
 from promptsync.engine.keeping import chosen
 from promptsync.errors import Unavailable
 from promptsync.model import Table
+from promptsync.store import marks
 from promptsync.store import retention as store
 from promptsync.store.deliveries import undecided
+from promptsync.store.overview import newest_mark
 from promptsync.store.search import purge
 from promptsync.store.slices import Progress
 from promptsync.store.swept import EVENTS, Mark
+from promptsync.store.writer import Lane
 
 NIGHTLY: Final = Schedule("30 3 * * *")
 """In the mirror's zone."""
 TASK: Final = "retention"
+_CLOCK: Final = "retention_clock"
+_TRUSTED: Final = 8 * 86_400 * MICROS
+_SURE: Final = 12 * 3_600 * MICROS
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,27 @@ class Part:
     why: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ClockSeen:
+    """What the machine's clock showed when it was last believed, and when (by itself) it was first found further ahead
+    than that; microseconds."""
+
+    at: int
+    ahead_since: int | None = None
+
+
+def judge_clock(seen: ClockSeen, now: int) -> tuple[ClockSeen, bool]:
+    """What is to be remembered of a clock that shows ``now``, and whether it is believed. One that has gone more than
+    eight days since it was last looked at was off, or is wrong: it is believed once it has gone on from there for
+    twelve hours, in which a wrong one is put right, as by it everything may be too old."""
+    if now <= seen.at + _TRUSTED:
+        return ClockSeen(now), True
+    since = seen.ahead_since
+    if since is None or not since <= now <= since + _TRUSTED:
+        return ClockSeen(seen.at, now), False
+    return (ClockSeen(now), True) if now >= since + _SURE else (seen, False)
+
+
 class Retention:
     """One look at what is too old, as of now, or one sweep of it. ``failed``: deliveries that could never be applied go
     too."""
@@ -56,6 +83,21 @@ class Retention:
         self._chosen = chosen(engine.config.retention.periods, self._mirror.swept.tables)
         since = {key: period.since(now, zone) for key, (_, period) in self._chosen.items()}
         self._before = {key: at for key, at in since.items() if at is not None}
+
+    def doubt(self) -> str | None:
+        """Why nothing should be swept by itself now: the clock may be wrong; None if it is believed."""
+        now = self._engine.clock()
+        with self._mirror.reading() as connection:
+            facts, newest = marks.read_facts(connection, _CLOCK), newest_mark(connection)
+        seen = ClockSeen(**facts) if facts else ClockSeen(now if newest is None else newest)
+        found, believed = judge_clock(seen, now)
+        self._mirror.writer.run(lambda connection: marks.put_facts(connection, _CLOCK, asdict(found)), Lane.IDLE)
+        if believed:
+            return None
+        return (
+            f"Nothing was swept: it is {iso_millis(now)} by this machine, and was {iso_millis(seen.at)} when that was "
+            "last looked at. If that is right, it is done in twelve hours, or now by 'promptsync retention run'."
+        )
 
     def look(self) -> list[Part]:
         """What would go."""
@@ -135,27 +177,27 @@ class Retention:
 
     def _put_marks(self) -> None:
         """From now on nothing that old comes in any more, or all does of what is kept for ever."""
-        marks: dict[str, Mark | None] = {}
+        wanted: dict[str, Mark | None] = {}
         for key in (EVENTS, *self._mirror.swept.tables):
             before, there = self._before.get(key), self._mirror.swept.mark(key)
             if there is not None and there.done < there.before:
                 self._unfinished.add(key)
             if before is not None:
                 at = iso_millis(before)
-                marks[key] = Mark(at, min(there.done, at) if there else "", self._chosen[key][1].text)
+                wanted[key] = Mark(at, min(there.done, at) if there else "", self._chosen[key][1].text)
             elif there is not None:
-                marks[key] = None
-        self._put({key: mark for key, mark in marks.items() if mark != self._mirror.swept.mark(key)})
+                wanted[key] = None
+        self._put({key: mark for key, mark in wanted.items() if mark != self._mirror.swept.mark(key)})
 
-    def _put(self, marks: Mapping[str, Mark | None]) -> None:
+    def _put(self, wanted: Mapping[str, Mark | None]) -> None:
         swept = self._mirror.swept
 
         def put(connection: sqlite3.Connection) -> None:
-            for key, mark in marks.items():
+            for key, mark in wanted.items():
                 swept.put(connection, key, mark)
 
-        if marks:
-            self._mirror.writer.run(put, committed=lambda _: swept.adopt(marks))
+        if wanted:
+            self._mirror.writer.run(put, committed=lambda _: swept.adopt(wanted))
 
     def _progress_of(self, step: str) -> Callable[[int, int], None]:
         def progress(done: int, total: int) -> None:

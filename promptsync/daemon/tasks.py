@@ -148,10 +148,14 @@ def _newest_missing(engine: Engine, source: Source) -> bool:
 
 def retention_task(engine: Engine) -> Task:
     """What is too old is swept every night, and at the start if a night was missed."""
+
+    def sweep() -> str | Later:
+        retention = Retention(engine)
+        doubt = retention.doubt()
+        return sentence(retention.run()) if doubt is None else Later(doubt)
+
     trigger = WallTrigger(NIGHTLY, engine.config.mirror.timezone)
-    return Task(
-        TASK, trigger, _on_a_thread(lambda: sentence(Retention(engine).run())), catch_up=True, again=_RETRY_AFTER
-    )
+    return Task(TASK, trigger, _on_a_thread(sweep), catch_up=True, again=_RETRY_AFTER)
 
 
 _RESUME = timedelta(seconds=30)
@@ -176,8 +180,8 @@ def export_tasks(exports: Exports, config: Config) -> Iterator[Task]:
     yield Task("export resume", Every(_RESUME), _on_a_thread(exports.resume))
 
 
-def _on_a_thread(work: Callable[[], str | None]) -> Callable[[], Coroutine[Any, Any, str | None]]:
-    async def run() -> str | None:
+def _on_a_thread(work: Callable[[], str | Later | None]) -> Callable[[], Coroutine[Any, Any, str | Later | None]]:
+    async def run() -> str | Later | None:
         return await asyncio.to_thread(work)
 
     return run

@@ -8,10 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kept_mirror import NOW, Kept, added, message
 
 from promptsync.clock import MICROS, iso_micros, iso_millis, parse_iso
 from promptsync.config import Config
+from promptsync.daemon.retention import ClockSeen, judge_clock
+from promptsync.daemon.schedule import Later
+from promptsync.daemon.tasks import retention_task
 from promptsync.engine.built_in import extended
 from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError
@@ -355,3 +360,40 @@ def test_an_instant_is_old_the_moment_its_day_is(make: Make) -> None:
     kept.night([message(1, iso_millis(edge - 1_000), "before"), message(2, iso_millis(edge), "at")], ago(1))
     kept.sweep()
     assert kept.rows("SELECT content FROM message ORDER BY id") == [None, "at"]
+
+
+async def test_a_clock_that_jumps_ahead_sweeps_nothing_for_half_a_day(make: Make) -> None:
+    """By which everything is too old. One that is put right meanwhile has cost nothing."""
+    kept = filled(make())
+
+    async def swept_after(hours: float) -> bool:
+        kept.now += int(hours * 3_600 * MICROS)
+        before = kept.rows("SELECT id FROM sync_event")
+        said = await retention_task(kept.engine).run()
+        assert not isinstance(said, Later) or kept.rows("SELECT id FROM sync_event") == before
+        return not isinstance(said, Later)
+
+    assert not await swept_after(24 * 365 * 14)
+    assert not await swept_after(6)
+    kept.now = NOW  # put right
+    before = kept.look()
+    assert await swept_after(0)
+    assert sum(before.values()) and not sum(kept.look().values())
+    assert await swept_after(24)
+    assert not await swept_after(24 * 60)  # the machine was off for two months
+    assert not await swept_after(11)
+    assert await swept_after(2)
+
+
+@given(st.lists(st.integers(0, 400), max_size=20), st.integers(0, 30))
+def test_a_clock_is_believed_that_goes_on_as_clocks_do(hours: list[int], jump: int) -> None:
+    """Whatever it showed before: within eight days of looks each day it is; ahead by more, after twelve hours of it."""
+    hour, seen = 3_600 * MICROS, ClockSeen(NOW)
+    for ahead in hours:
+        seen, believed = judge_clock(seen, NOW + ahead * hour)
+        assert believed or NOW + ahead * hour > seen.at + 8 * DAY
+    now = max(seen.at, seen.ahead_since or 0) + jump * 24 * hour
+    found = [judge_clock(seen, now)]
+    for later in range(1, 13):
+        found.append(judge_clock(found[-1][0], now + later * hour))
+    assert found[-1][1]
