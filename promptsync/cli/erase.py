@@ -106,7 +106,7 @@ def list_(app: App, as_json: bool) -> None:
     finish(bool(open_ones))
 
 
-def _undo(app: App, number: int, *, yes: bool, as_json: bool) -> None:
+def _undo(app: App, number: int, *, yes: bool, as_json: bool) -> NoReturn:
     if not (yes or as_json):
         click.confirm("Let these people back in, with the next files and deliveries?", abort=True, err=True)
     result = app.operate("undo-erasure", {"id": number}, lambda _: None)
