@@ -6,6 +6,7 @@ one; else what the vendor's export says. Where the two differ, both are said.
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from promptsync.browse.queries.state import exported_until
 _REPLY_HOURS: Final = 72
 _SHORT, _LONG = 24, 72
 _CHUNK: Final = 500
+_HELD: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def _hours(visit: Visit, row: Row, came: _Came) -> dict[str, Any]:
     start = visit.dates.local(_start(row))
     if start is None:
         return {"chart": None, "hours": [], "later": 0}
-    replies = ask_people.reply_hours(visit.reader, row["id"], iso(start))
+    replies = dict(_reply_hours(visit, row["id"], iso(start)))
     outs: dict[int, int] = {}
     for times, into in ((came.live.values(), replies), (came.outs.values(), outs)):
         for at in times:
@@ -172,6 +174,13 @@ def _hours(visit: Visit, row: Row, came: _Came) -> dict[str, Any]:
         "hours": [(label, *one[1:]) for label, one in zip(labels, hours, strict=True) if one[1] or one[2]],
         "later": sum(n for hour, n in replies.items() if hour >= span),
     }
+
+
+def _reply_hours(visit: Visit, id_: int, start: str) -> dict[int, int]:
+    """Of a large broadcast what was counted within the last minute: each reply is looked up by itself."""
+    count = partial(ask_people.reply_hours, visit.reader, id_, start)
+    hours: dict[int, int] = visit.reader.held(_HELD, ("reply hours", id_, start), count)
+    return hours
 
 
 def _known(came: _Came, which: str) -> list[int]:

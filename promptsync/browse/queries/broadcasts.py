@@ -59,13 +59,12 @@ def neighbours(reader: Reader, row: Row) -> dict[str, Row | None]:
 
 
 def arrived(reader: Reader, id_: int) -> dict[str, int]:
-    """Its messages in this copy: ``total``, ``ok``, ``bad``. Sums in one pass of an index; no grouping."""
+    """Its messages in this copy: ``total``, ``ok``, ``bad``. One pass of an index: no grouping, little arithmetic."""
     found = reader.row(
-        "SELECT count(*) AS total, coalesce(sum(is_successful = 1), 0) AS ok, "
-        f"coalesce(sum(is_successful = 0), 0) AS bad {_SENT}",
+        f"SELECT count(*) AS total, count(is_successful) AS known, coalesce(sum(is_successful), 0) AS ok {_SENT}",
         id=id_,
     )
-    return found or {}
+    return {"total": found["total"], "ok": found["ok"], "bad": found["known"] - found["ok"]} if found else {}
 
 
 def people_reached(reader: Reader, id_: int) -> int:
