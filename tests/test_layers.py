@@ -59,6 +59,7 @@ LATE: dict[str, str] = {
     "cli/app.py": "most configurations enable no plugins",
     "cli/browse.py": "Datasette takes longer to import than every other command to run",
     "cli/context.py": "a command imports the engine only if it works without a daemon, and rich only to show progress",
+    "cli/demo.py": "a visitor is given the address before the make-believe account is even imported",
     "events/suppression.py": "most mirrors have erased nobody, and reading numbers needs a library of its own",
     "daemon/client.py": "most commands find no daemon to ask",
     "places/opening.py": "few configurations name a place that SSH or the clients of object stores are needed for",

@@ -162,9 +162,14 @@ def build_datasette(
     return datasette
 
 
-async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = None, present: Present = _now) -> None:
+async def serve(
+    settings: BrowseSettings,
+    ready: Callable[[str], None] | None = None,
+    present: Present = _now,
+    listener: socket.socket | None = None,
+) -> None:
     """Serves the pages until SIGINT, SIGTERM or cancellation. ``ready`` is told the address once it listens;
-    ``present`` as for ``build_datasette``.
+    ``present`` as for ``build_datasette``; ``listener``: a socket that listens already, instead of host and port.
 
     Port 0 takes any free one. Raises as ``build_datasette``, and Unavailable if the port cannot be listened on.
     """
@@ -179,7 +184,7 @@ async def serve(settings: BrowseSettings, ready: Callable[[str], None] | None = 
         timeout_graceful_shutdown=5,
         proxy_headers=False,  # whoever reaches the port could say who they are; see visitor.py
     )
-    with _listen(settings.host, settings.port) as listener:
+    with listener or _listen(settings.host, settings.port) as listener:
         if ready:
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             ready(f"http://{host}:{listener.getsockname()[1]}{settings.prefix}")

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from promptsync import __version__
-from promptsync.cli.context import NOT_NOW, App, exit_code
+from promptsync.cli.context import NOT_NOW, App, exit_code, program
 from promptsync.cli.output import complain, discard_output, is_about_output, reader_gone, written
 from promptsync.daemon.logs import set_up_logs
 from promptsync.errors import ConfigError, NotOwner, PromptsyncError, in_words, where_raised
@@ -113,8 +113,7 @@ def _in_words(error: PromptsyncError) -> str:
     """The sentence; where another user may do it, with the same command for that user."""
     if not isinstance(error, NotOwner):
         return str(error)
-    program = sys.argv[0] if os.access(sys.argv[0], os.X_OK) else "promptsync"
-    return f"{str(error).removesuffix('.')}: sudo -u {error.owner} {shlex.join([program, *sys.argv[1:]])}"
+    return f"{str(error).removesuffix('.')}: sudo -u {error.owner} {shlex.join([program(), *sys.argv[1:]])}"
 
 
 def _config_first(args: list[str]) -> list[str]:

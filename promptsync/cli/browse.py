@@ -5,6 +5,8 @@ Owns what the configuration says about the pages, at the start and when accounts
 
 import asyncio
 import os
+import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,32 +17,39 @@ from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
 from promptsync.cli.output import announce
 from promptsync.config import Config, Secret, load_config
+from promptsync.daemon.client import daemon_answers, socket_path
 from promptsync.daemon.logs import set_up_service_logs
 from promptsync.daemon.notify import ServiceManager
 from promptsync.errors import ConfigError
 from promptsync.vendors import declared_schema
+
+_PATIENCE_SECONDS = 30.0
 
 
 @click.command()
 @click.option("--host", help="Where to listen, instead of browse.host.")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Instead of browse.port; 0 takes any free one.")
 @click.option("--open", "open_", is_flag=True, help="Open them in a browser.")
+@click.option("--fd", type=click.IntRange(0), hidden=True, help="Listen on this descriptor once a daemon runs.")
 @click.pass_obj
-def browse(app: App, host: str | None, port: int | None, open_: bool) -> None:
+def browse(app: App, host: str | None, port: int | None, open_: bool, fd: int | None) -> None:
     """Serve the mirror to people, read-only. Works while the daemon runs and while it is stopped."""
     log = app.config.log
     set_up_service_logs(app.verbosity, log.format, log.level)
     settings = replace(browse_settings(app.config, host, port), changed=_Changes(app.config_file, app.config))
     settings, close = with_plugins(settings, app.config)
     try:
-        asyncio.run(_serve(settings, app, open_=open_))
+        asyncio.run(_serve(settings, app, fd, open_=open_))
     finally:
         close()
 
 
-async def _serve(settings: BrowseSettings, app: App, *, open_: bool) -> None:
+async def _serve(settings: BrowseSettings, app: App, fd: int | None, *, open_: bool) -> None:
     from promptsync.browse.serve import serve
 
+    listener = None if fd is None else socket.socket(fileno=fd)
+    if listener is not None:
+        await _daemon_runs(settings.database)
     manager = ServiceManager.of(os.environ, os.getpid())
 
     def ready(address: str) -> None:
@@ -52,9 +61,17 @@ async def _serve(settings: BrowseSettings, app: App, *, open_: bool) -> None:
 
     beats = asyncio.create_task(manager.watch(lambda: True, ""))
     try:
-        await serve(settings, ready)
+        await serve(settings, ready, listener=listener)
     finally:
         beats.cancel()
+
+
+async def _daemon_runs(database: Path) -> None:
+    """Wait until a daemon runs, for half a minute at most: until then a mirror may lack tables, or not be there."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while not await daemon_answers(socket_path(database)):  # noqa: ASYNC110  another process does it
+                await asyncio.sleep(0.05)
 
 
 def browse_settings(config: Config, host: str | None = None, port: int | None = None) -> BrowseSettings:

@@ -64,6 +64,7 @@ class ProgressBar:
         self._step = ""
         self._spoken = time.monotonic()
         self._began = time.monotonic()
+        self._first = 0
 
     def __enter__(self) -> "ProgressBar":
         if self._console.is_terminal and not self._quiet:
@@ -87,12 +88,12 @@ class ProgressBar:
         step, done, total = line["progress"]
         words = _WORDS.get(step, step)
         if step != self._step:
-            self._step, self._began = step, time.monotonic()
+            self._step, self._began, self._first = step, time.monotonic(), done
             if self._bars is not None:
                 if self._task is not None:
                     self._bars.remove_task(self._task)
                 self._task = self._bars.add_task(words, total=total or None, rate="")
-        rate = f"{done / max(time.monotonic() - self._began, 0.001):,.0f}/s"
+        rate = f"{(done - self._first) / max(time.monotonic() - self._began, 0.001):,.0f}/s"
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done, total=total or None, rate=rate)
         elif time.monotonic() - self._spoken > _EVERY_SECONDS:
@@ -102,6 +103,11 @@ class ProgressBar:
 
 
 NEEDS_PERSON, WRONG, NOT_NOW = 1, 2, 3
+
+
+def program() -> str:
+    """This program as it was typed, for commands that a person is to copy."""
+    return sys.argv[0] if os.access(sys.argv[0], os.X_OK) else "promptsync"
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""The demonstration's folder and processes: a configuration, a daemon, pages to browse, files to drop.
+"""The demonstration's folder and processes: a configuration, a daemon, pages to browse.
 
-Owns what is started and stopped, and which files are put into the drop folder when. The daemon and the pages are the
-real commands in processes of their own, so that what is shown, and what is killed, is what a user runs.
+Owns what is started and stopped, and what is left behind. The daemon and the pages are the real commands in processes
+of their own, so that what is shown, and what is killed, is what a user runs. Imports little, since a visitor waits.
 """
 
 import asyncio
@@ -10,18 +10,14 @@ import json
 import secrets
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from promptsync.daemon.client import ask_daemon
-from promptsync.demo.customerio.files import CioFile, Syncs, write
-from promptsync.demo.prompt.days import Night
-from promptsync.demo.prompt.snapshot import write_night
-from promptsync.demo.world.world import World
+from promptsync.daemon.client import ask_daemon, daemon_runs
 from promptsync.errors import ConfigError, Unavailable
 
 _MARK = "demo.json"
@@ -86,14 +82,23 @@ class Home:
         """The watched folder."""
         return self.folder / "drop"
 
-    def prepare(self, seed: int, addresses: Addresses) -> None:
-        """A fresh folder. One that holds anything but an earlier demonstration is left alone: ConfigError."""
-        if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / _MARK).exists():
-            raise ConfigError(f"{self.folder} is not empty and no demonstration; name another folder.")
+    def clear(self, seed: int) -> None:
+        """A fresh folder. One that holds anything but an earlier demonstration, or one that runs, is left alone:
+        ConfigError. Blocking, outside an event loop."""
         try:
+            if self.folder.exists() and any(self.folder.iterdir()) and not (self.folder / _MARK).exists():
+                raise ConfigError(f"{self.folder} is not empty and no demonstration; name another folder.")
+            if daemon_runs(self.database):
+                raise ConfigError(f"A demonstration is running in {self.folder}; end it or name another folder.")
             shutil.rmtree(self.folder, ignore_errors=True)
             self.drop.mkdir(parents=True)
             (self.folder / _MARK).write_text(json.dumps({"seed": seed}))
+        except OSError as error:
+            raise Unavailable(f"The folder {self.folder} cannot be written ({error.strerror}).") from error
+
+    def prepare(self, addresses: Addresses) -> None:
+        """A configuration and secrets, in a folder that was cleared."""
+        try:
             self.config_file.write_text(_CONFIG.format_map(asdict(addresses)))
             self.secret = secrets.token_hex(20).encode()
             for name, value in (("webhook.secret", self.secret), ("qlara.key", addresses.qlara_key.encode())):
@@ -108,9 +113,18 @@ class Home:
         line = await self._start("run", "Listening for webhooks at ")
         self.webhook = line
 
-    async def start_pages(self) -> None:
-        """Start ``promptsync browse`` and wait until it serves."""
-        self.pages = await self._start("browse", "Open ")
+    async def start_pages(self, listener: socket.socket) -> None:
+        """Start ``promptsync browse`` on a listening socket, which it has from then on, and wait until it serves: as
+        soon as there is a daemon."""
+        try:
+            number = listener.fileno()
+            self.pages = await self._start("browse", "Open ", "--fd", str(number), keeps=(number,))
+        finally:
+            listener.close()
+
+    def size(self) -> int:
+        """Bytes of all files that are there."""
+        return sum(path.lstat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     def ask(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Have the daemon run an operation, as any command does. Blocking. Raises what it raised."""
@@ -132,10 +146,11 @@ class Home:
         await asyncio.gather(*self._readers)
         self._running.clear()
 
-    async def _start(self, command: str, announces: str) -> str:
-        arguments = [sys.executable, "-m", "promptsync", "--config", str(self.config_file.absolute()), command]
+    async def _start(self, command: str, announces: str, *options: str, keeps: tuple[int, ...] = ()) -> str:
+        config = str(self.config_file.absolute())
+        arguments = [sys.executable, "-m", "promptsync", "--config", config, command, *options]
         process = await asyncio.create_subprocess_exec(
-            *arguments, stdout=asyncio.subprocess.PIPE, stderr=None, start_new_session=True
+            *arguments, stdout=asyncio.subprocess.PIPE, stderr=None, start_new_session=True, pass_fds=keeps
         )
         self._running[command] = process
         assert process.stdout is not None  # noqa: S101  asked for above
@@ -153,51 +168,3 @@ class Home:
 async def _drain(stream: asyncio.StreamReader) -> None:
     while await stream.readline():
         pass
-
-
-class Drops:
-    """Files for one watched folder. ``nights``, ``change_sets``: what was dropped so far."""
-
-    def __init__(self, world: World, folder: Path) -> None:
-        self._world = world
-        self._folder = folder
-        self._syncs = Syncs(world)
-        self._paths: list[Path] = []
-        self.nights: list[Night] = []
-
-    @property
-    def change_sets(self) -> list[CioFile]:
-        """Every Customer.io file, whatever its order of arrival."""
-        return self._syncs.made
-
-    def days(self, nights: list[Night], begin: int, end: int) -> int:
-        """Drops what comes while days are lived through; returns the number of files. Raises Unavailable."""
-        waves = self._syncs.days(begin, end)
-        before = len(self._paths)
-        for wave, night in zip_longest(waves, nights):
-            self._sync(wave or [])
-            if night is not None:
-                self._paths += write_night(self._world, self._folder, night.as_of)
-                self.nights.append(night)
-        return len(self._paths) - before
-
-    def more(self, end: int) -> int:
-        """Drops what changed in Customer.io since the sync before; returns the number of files. Raises Unavailable."""
-        made = self._syncs.sync(end)
-        self._sync(made)
-        return len(made)
-
-    def left(self) -> int:
-        """How many files lie there still."""
-        self._paths = [path for path in self._paths if path.exists()]
-        return len(self._paths)
-
-    def _sync(self, wave: list[CioFile]) -> None:
-        """One sync; before each, the vendor proves with an empty file that it may write."""
-        folder = self._folder / "customerio"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / "cio-validate").touch()
-        except OSError as error:
-            raise Unavailable(f"Make it possible to write {folder}: {error.strerror or error}.") from error
-        self._paths += [write(file, folder) for file in wave]

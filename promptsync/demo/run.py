@@ -6,15 +6,16 @@ posted, signed, to the listener of a real daemon; the mirror is read like any re
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
-from pathlib import Path
 from typing import Protocol
 
 from promptsync.clock import MICROS, system_clock
-from promptsync.demo.home import Addresses, Drops, Home
+from promptsync.demo.drops import Drops
+from promptsync.demo.home import Addresses, Home
 from promptsync.demo.prompt.days import EVERYTHING, Night, happenings, simulate
 from promptsync.demo.prompt.events import Event, Receipts, Sender
 from promptsync.demo.qlara.account import Qlara
@@ -26,43 +27,51 @@ from promptsync.demo.world.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable
 
 _LIVE_DAYS = 4
+_FILES, _DELIVERIES = "files", "deliveries"
 _SETTLE_SECONDS = 120.0
 _BEAT_SECONDS = 4.0
 _SYNC_BEATS = 8  # between two of Customer.io's syncs
 _EXPORT_BEATS = 30  # between two of Qlara's exports
 
 
-class Say(Protocol):
-    """Takes what happens, in a sentence. ``address``: of the pages, once they are there."""
+Say = Callable[[str], None]
+"""Takes what happens, in a sentence."""
 
-    def __call__(self, text: str, address: str = "") -> None: ...
+
+class Progress(Protocol):
+    """Takes how far a step is; ``total`` 0: nobody knows of how many."""
+
+    def __call__(self, step: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class DemoSettings:
-    """``today``: the day that is the simulated present; the same seed, sizes and day give the same organisation.
+    """``home``: a folder that was cleared. ``today``: the day that is the simulated present; the same seed, sizes and
+    day give the same organisation.
 
-    ``crash``: kill the daemon in the middle of it and start it again. ``pages``: serve them from the start.
+    ``crash``: kill the daemon in the middle of it and start it again. ``listener``: where the pages are served from the
+    start, if they are; ``browse_port``: the port that the configuration says.
     """
 
-    folder: Path
-    contacts: int = 5_000
-    messages: int = 50_000
+    home: Home
+    contacts: int
+    messages: int
     seed: int = 1
     port: int = 0
     browse_port: int = 0
     today: date | None = None
     crash: bool = False
-    pages: bool = False
+    listener: socket.socket | None = None
 
 
 class Demo:
-    """One demonstration. ``say`` gets what happens, in sentences."""
+    """One demonstration. ``say`` gets what happens, in sentences; ``progress`` how far it is."""
 
-    def __init__(self, settings: DemoSettings, say: Say) -> None:
+    def __init__(self, settings: DemoSettings, say: Say, progress: Progress) -> None:
         self._settings = settings
         self._say = say
-        self.home = Home(settings.folder)
+        self._progress = progress
+        self.home = settings.home
         self._posted = Receipts()
         self._qlara = Qlara()
         self._serving = contextlib.AsyncExitStack()
@@ -72,14 +81,14 @@ class Demo:
         settings = self._settings
         await self._serving.enter_async_context(self._qlara.server)
         addresses = Addresses(settings.port, settings.browse_port, self._qlara.server.address, self._qlara.server.key)
-        self.home.prepare(settings.seed, addresses)
-        creating = asyncio.create_task(asyncio.to_thread(self._create))
-        await self.home.start_daemon()
-        if settings.pages:
-            await self.home.start_pages()
-            self._say(f"Open {self.home.pages} in a browser: it fills while you look.", self.home.pages)
+        self.home.prepare(addresses)
         self._say(f"A make-believe organisation, {settings.contacts:,} contacts and {settings.messages:,} messages ...")
-        self._world, end = await creating
+        self._progress("inventing people", 0, 0)
+        async with asyncio.TaskGroup() as starting:
+            starting.create_task(self.home.start_daemon())
+            if settings.listener is not None:
+                starting.create_task(self.home.start_pages(settings.listener))
+            self._world, end = await asyncio.to_thread(self._create)
         self._qlara.open(self._world)
         begin = end - _LIVE_DAYS * DAY
         actions = await asyncio.to_thread(lambda: list(simulate(self._world, begin, end, EVERYTHING)))
@@ -89,25 +98,33 @@ class Demo:
         self._say(f"{len(events):,} webhooks are posted, Qlara is asked for exports ...")
         self._poster = Sender(self.home.webhook, self.home.secret, self._posted)
         self._drops = Drops(self._world, self.home.drop)
-        dropping = asyncio.create_task(asyncio.to_thread(self._drops.days, nights, begin, end))
-        if settings.crash:
-            await self._post_through_a_crash(events)
-            exports = await self._qlara.ask_for_days(self.home)
-        else:
-            asking = asyncio.create_task(self._qlara.ask_for_days(self.home))
-            await self._poster.post_all(events)
-            exports = await asking
-        self._say(f"{await dropping} files are dropped, {exports} Qlara exports are merged ...")
-        return await self.settle()
+        async with asyncio.TaskGroup() as tasks:
+            dropping = tasks.create_task(asyncio.to_thread(self._drops.days, nights, begin, end))
+            if settings.crash:
+                await self._post_through_a_crash(events)
+                exports = await self._qlara.ask_for_days(self.home)
+            else:
+                asking = tasks.create_task(self._qlara.ask_for_days(self.home))
+                await self._post(events)
+                exports = await asking
+            files = await dropping
+        self._say(f"{files} files are dropped, {exports} Qlara exports are merged ...")
+        return await self.settle(files)
 
-    async def settle(self) -> list[TableResult]:
-        """Wait until everything sent is merged, then hold the mirror against the truth."""
+    async def settle(self, files: int) -> list[TableResult]:
+        """Wait until everything sent is merged, ``files`` of them, then hold the mirror against the truth."""
         try:
             async with asyncio.timeout(_SETTLE_SECONDS):
-                while waiting := await asyncio.to_thread(self._waiting):  # noqa: ASYNC110  another process does it
+                while waiting := await asyncio.to_thread(self._waiting):
+                    step, left = waiting
+                    total = files if step == _FILES else self._posted.sent
+                    self._progress(f"merging {step}", total - left, total)
                     await asyncio.sleep(0.2)
         except TimeoutError:
-            raise Unavailable(f"The daemon did not finish in {_SETTLE_SECONDS:.0f} s: {waiting}.") from None
+            raise Unavailable(
+                f"The daemon did not finish in {_SETTLE_SECONDS:.0f} s: {left:,} {step} are left."
+            ) from None
+        self._progress("comparing with the truth", 0, 0)
         return await asyncio.to_thread(self._compare)
 
     async def live(self) -> None:
@@ -148,23 +165,35 @@ class Demo:
 
     async def _post_through_a_crash(self, events: list[Event]) -> None:
         half = len(events) // 2
-        posting = asyncio.create_task(self._poster.post_all(events[:half]))
-        while self._posted.sent < half // 2:  # noqa: ASYNC110  any moment in the middle will do
-            await asyncio.sleep(0.01)
-        await self.home.kill_daemon()
-        self._say("The daemon was killed (SIGKILL); it is started again ...")
-        await self.home.start_daemon()
-        self._poster.address = self.home.webhook
-        await posting
-        await self._poster.post_all(events[half:])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._poster.post_all(events[:half]))
+            while self._posted.sent < half // 2:  # noqa: ASYNC110  any moment in the middle will do
+                await asyncio.sleep(0.01)
+            await self.home.kill_daemon()
+            self._say("The daemon was killed (SIGKILL); it is started again ...")
+            await self.home.start_daemon()
+            self._poster.address = self.home.webhook
+        await self._post(events[half:])
 
-    def _waiting(self) -> str:
-        """What is not merged yet, in words; empty when nothing is."""
+    async def _post(self, events: list[Event]) -> None:
+        watching = asyncio.create_task(self._watch(self._posted.sent + len(events)))
+        try:
+            await self._poster.post_all(events)
+        finally:
+            watching.cancel()
+
+    async def _watch(self, total: int) -> None:
+        while True:
+            self._progress("posting webhooks", self._posted.sent, total)
+            await asyncio.sleep(0.2)
+
+    def _waiting(self) -> tuple[str, int] | None:
+        """What is not merged yet, and how many of it; None when everything is."""
         if left := self._drops.left():
-            return f"{left} files in the drop folder"
+            return _FILES, left
         with reading(self.home.database) as connection:
             count = pending(connection)
-        return f"{count} deliveries" if count else ""
+        return (_DELIVERIES, count) if count else None
 
     def _compare(self) -> list[TableResult]:
         with reading(self.home.database) as connection:
@@ -190,17 +219,19 @@ class Demo:
         return known
 
 
-async def run_demo(settings: DemoSettings, *, once: bool, say: Say, show: Callable[[list[TableResult]], None]) -> bool:
-    """Play, show the comparison, and unless ``once`` go on living until interrupted.
+async def run_demo(
+    settings: DemoSettings, *, say: Say, progress: Progress, show: Callable[[list[TableResult]], None]
+) -> bool:
+    """Play, show the comparison, and where pages are served go on living until interrupted.
 
     Returns whether the mirror was equal to the truth.
     """
-    demo = Demo(settings, say)
+    demo = Demo(settings, say, progress)
     try:
         results = await demo.play()
         show(results)
         equal = all(result.equal for result in results)
-        if not once:
+        if settings.listener is not None:
             say(f"Open {demo.home.pages} in a browser. New messages keep coming; Ctrl-C ends it.")
             with contextlib.suppress(asyncio.CancelledError):
                 await demo.live()

@@ -2,17 +2,25 @@
 
 import contextlib
 import json
+import re
 import signal
+import socket
 import subprocess
 import sys
+import urllib.request
+from importlib import import_module
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from promptsync.daemon.client import daemon_runs
+from promptsync.demo.home import Home
+from promptsync.errors import ConfigError, Unavailable
 from promptsync.store.connect import open_reader
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
 
+demo_command = import_module("promptsync.cli.demo")
 QLARA = ("qlara_contact", "qlara_delivery_report", "qlara_message")
 
 
@@ -50,23 +58,44 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
-def test_a_closed_terminal_leaves_nothing_running(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "promptsync",
-        "demo",
-        str(tmp_path / "demo"),
-        "--contacts",
-        "50",
-        "--messages",
-        "100",
-    ]
+def read_to(stream: IO[str], words: str) -> None:
+    """Reads the lines up to one that has these words."""
+    while words not in (line := stream.readline()):
+        assert line, f"it ended before {words!r}"
+
+
+def test_the_address_comes_first_and_a_closed_terminal_leaves_nothing_running(tmp_path: Path) -> None:
+    """Whoever opens it at once waits for the pages and is not refused; at the end it says how to remove what stays."""
+    folder = tmp_path / "the demo"
+    command = [sys.executable, "-m", "promptsync", "demo", str(folder), "--contacts", "50", "--messages", "100"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as demo:
-        assert demo.stderr is not None
-        while "webhooks are posted" not in demo.stderr.readline():
-            assert demo.poll() is None
-        assert daemon_runs(tmp_path / "demo" / "data" / "mirror.db")
-        demo.send_signal(signal.SIGHUP)
-        assert demo.wait(30) == 130
-    assert not daemon_runs(tmp_path / "demo" / "data" / "mirror.db")
+        try:
+            assert demo.stderr is not None
+            address = demo.stderr.readline().split()[1]
+            with urllib.request.urlopen(address, timeout=60) as page:  # noqa: S310  what it printed
+                assert b"promptsync" in page.read()
+            read_to(demo.stderr, "webhooks are posted")
+            with pytest.raises(ConfigError, match="is running in"):
+                Home(folder).clear(1)
+            demo.send_signal(signal.SIGHUP)
+            *_, ending, stays, remove = demo.stderr.read().splitlines()
+            assert demo.wait(30) == 130
+        finally:
+            demo.kill()
+    assert not daemon_runs(folder / "data" / "mirror.db")
+    assert ending == "Ending ..."
+    assert re.match(rf"'{folder}' stays, [\d.]+ MiB\. To look again: .*promptsync --config ", stays)
+    subprocess.run(remove.removeprefix("To remove it: "), shell=True, check=True)  # noqa: S602  as printed
+    assert not folder.exists()
+
+
+def test_the_usual_port_is_taken_if_it_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        number = taken.getsockname()[1]
+        monkeypatch.setattr(demo_command, "PAGES_PORT", number)
+        with demo_command.listening(None) as other:
+            assert other.getsockname()[1] not in (0, number)
+        with pytest.raises(Unavailable, match="--browse-port"):
+            demo_command.listening(number)
+    with demo_command.listening(None) as usual:
+        assert usual.getsockname()[1] == number
