@@ -29,6 +29,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "events": DATA,
     "loading": DATA | {"events"},
     "vendors": DATA | {"events", "loading", "places", "config"},
+    "docs": WORDS | {"vendors"},
     "engine": DATA | {"events", "loading", "places", "config", "vendors"},
     "drop": DATA | {"loading", "places", "config", "engine"},
     "people": DATA | {"events", "loading", "config", "vendors", "engine", "drop"},
@@ -38,11 +39,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "daemon": DATA
     | {"loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
-    "browse": WORDS | {"", "store"},
+    "browse": WORDS | {"", "store", "docs"},
     "demo": WORDS | {"store", "daemon", "vendors"},
     "cli": DATA
     | {"", "config", "vendors", "engine", "people", "places", "fetch", "drop", "backup", "status", "daemon"}
-    | {"browse", "demo"},
+    | {"browse", "demo", "docs"},
     "__main__": frozenset({"cli"}),
 }
 """Every room, from the ground up, and the rooms that it may import. ``""`` is the package itself: its version."""
@@ -59,10 +60,13 @@ LATE: dict[str, str] = {
     "cli/app.py": "most configurations enable no plugins",
     "cli/browse.py": "Datasette takes longer to import than every other command to run",
     "cli/context.py": "a command imports the engine only if it works without a daemon, and rich only to show progress",
+    "cli/help.py": "rich is needed on a terminal only",
+    "cli/extended.py": "most configurations enable no plugins",
     "cli/demo.py": "a visitor is given the address before the make-believe account is even imported",
     "events/suppression.py": "most mirrors have erased nobody, and reading numbers needs a library of its own",
     "daemon/client.py": "most commands find no daemon to ask",
     "places/opening.py": "few configurations name a place that SSH or the clients of object stores are needed for",
+    "store/ledger.py": "numpy is needed only where a file is merged",
     "store/migrations.py": "sqlite-utils is needed only where a mirror is made or changed",
 }
 """Files that import within a function, because a command's start would wait for it, and why that is rare."""

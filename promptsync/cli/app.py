@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from promptsync import __version__
+from promptsync.cli.config_file import enables_plugins, find_config
 from promptsync.cli.context import NOT_NOW, App, exit_code, program
 from promptsync.cli.output import complain, discard_output, is_about_output, reader_gone, written
-from promptsync.daemon.logs import set_up_logs
 from promptsync.errors import ConfigError, NotOwner, PromptsyncError, in_words, where_raised
 from promptsync.places.entries import printable
 
@@ -35,6 +36,7 @@ COMMANDS = {
     "export": "Exports of the Qlara account: request, list, resume.",
     "fetch": "Fetch files from the configured places now, and merge them.",
     "files": "Files that were held or ignored: list, show, accept, discard.",
+    "help": "The long texts, by topic: backup, proxy, plugins, troubleshooting ...",
     "init": "Write a first configuration, and say what to do next.",
     "load": "Merge files, or folders of them, now.",
     "person": "Everything held of one person, to look at or to hand over.",
@@ -67,6 +69,13 @@ class _Group(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(COMMANDS | _of_plugins_if_possible(ctx))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options, and commands with their lines; none of our commands is imported for it."""
+        found = click.Command.shell_complete(self, ctx, incomplete)
+        more = {name: command.get_short_help_str() for name, command in _of_plugins_if_possible(ctx).items()}
+        lines = sorted((more | COMMANDS).items())
+        return [*(CompletionItem(name, help=line) for name, line in lines if name.startswith(incomplete)), *found]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The help's list, for which none of our commands has to be imported."""
@@ -129,14 +138,15 @@ def _config_first(args: list[str]) -> list[str]:
 
 
 def _of_plugins(ctx: click.Context) -> dict[str, click.Command]:
-    from promptsync.config import find_config, load_config
-
     try:
-        config = load_config(find_config(ctx.params.get("config_path"), os.environ, Path.cwd()))
+        file = find_config(ctx.params.get("config_path"), os.environ, Path.cwd())
+        if not enables_plugins(file):
+            return {}
+        from promptsync.config import load_config
+
+        config = load_config(file)
     except ConfigError:
         return {}  # the command that needs it says so
-    if not config.plugins.enabled:
-        return {}
     from promptsync.cli.extended import plugin_commands
 
     return plugin_commands(config)
@@ -171,5 +181,6 @@ def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool
     """Keep a local, always current mirror of your texting account in one SQLite database."""
     verbosity = -1 if quiet else verbose
     os.umask(_UMASK)
-    set_up_logs(verbosity, plain=None if ctx.invoked_subcommand in _SERVICES else False)
-    ctx.obj = App(config_path, verbosity)
+    ctx.obj = App(config_path, verbosity, None if ctx.invoked_subcommand in _SERVICES else False)
+    if "structlog" in sys.modules:  # a command that logs has imported it by now, or does so in ``App.operate``
+        ctx.obj.set_up_logs()

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
-from promptsync.daemon.client import Emit, ask_daemon, daemon_runs
+from promptsync.cli.config_file import find_config
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.store.connect import open_reader, translate
 from promptsync.store.owner import become_owner
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from promptsync.config import Config
+    from promptsync.daemon.client import Emit
 
 _EVERY_SECONDS = 3.0
 _WORDS = {
@@ -112,16 +113,16 @@ def program() -> str:
 
 @dataclass
 class App:
-    """One run of the command. ``verbosity``: -1 quiet, 0, 1, 2 (with tracebacks)."""
+    """One run of the command. ``verbosity``: -1 quiet, 0, 1, 2 (with tracebacks). ``logs_plain``: as ``set_up_logs``
+    takes it."""
 
     config_path: Path | None
     verbosity: int = 0
+    logs_plain: bool | None = False
 
     @cached_property
     def config_file(self) -> Path:
         """The configuration file in force. Raises ConfigError."""
-        from promptsync.config import find_config
-
         return find_config(self.config_path, os.environ, Path.cwd())
 
     @cached_property
@@ -147,17 +148,26 @@ class App:
 
         return self.config if self.pages_file == self.config_file else load_config(self.pages_file)
 
+    def set_up_logs(self) -> None:
+        """How loudly what is done here is logged. For what is imported after the command itself, too."""
+        from promptsync.daemon.logs import set_up_logs
+
+        set_up_logs(self.verbosity, plain=self.logs_plain)
+
     def say(self, text: str = "") -> None:
         """A line for people; none with --quiet."""
         if self.verbosity >= 0:
             click.echo(text)
 
-    def operate(self, name: str, params: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
+    def operate(self, name: str, params: Mapping[str, Any], emit: "Emit") -> dict[str, Any]:
         """Run an operation in the daemon if one holds the mirror, else here."""
+        from promptsync.daemon.client import ask_daemon, daemon_runs
+
         database = self.config.mirror.database
         if daemon_runs(database):
             return ask_daemon(database, name, params, emit)
         become_owner(database)
+        self.set_up_logs()
         from promptsync.daemon.operations import OPERATIONS
         from promptsync.engine.engine import Engine
 

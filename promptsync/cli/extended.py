@@ -10,25 +10,26 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from promptsync.browse.settings import BrowseSettings, PluginPage
-from promptsync.config import Config, find_config, load_config
-from promptsync.engine.built_in import load_extensions
+from promptsync.cli.config_file import find_config
+from promptsync.config import Config, load_config
 from promptsync.errors import ConfigError, PromptsyncError, ended
 from promptsync.model import Schema
-from promptsync.plugins.calls import PluginFailed
 from promptsync.plugins.declared import Check, Finding, Page, PluginError, ReadOnly, note, ok, problem
-from promptsync.plugins.loading import Extensions
 from promptsync.store.connect import open_reader
 from promptsync.vendors import declared_schema
+
+if TYPE_CHECKING:
+    from promptsync.plugins.loading import Extensions
 
 
 def plugin_commands(config: Config) -> dict[str, click.Command]:
     """The commands of the enabled plugins, by name. Raises ConfigError."""
-    extensions = load_extensions(config)
+    extensions = _extensions(config)
     extensions.close()
     commands = [command for plugin in extensions.plugins for command in plugin.declared.commands]
     return {str(command.name): command for command in commands}
@@ -39,7 +40,7 @@ def plugin_findings(config: Config) -> Iterator[Finding]:
     if not config.plugins.enabled:
         return
     try:
-        extensions = load_extensions(config)
+        extensions = _extensions(config)
     except ConfigError as error:
         yield problem("plugins", ended(str(error)))
         return
@@ -57,7 +58,7 @@ def schema_of(config_path: Path | None) -> Schema:
         config = load_config(find_config(config_path, os.environ, Path.cwd()))
         if not config.plugins.enabled:
             return declared_schema()
-        extensions = load_extensions(config)
+        extensions = _extensions(config)
     except ConfigError:
         return declared_schema()  # what is wrong is said by the commands that need them
     extensions.close()
@@ -68,7 +69,7 @@ def with_plugins(settings: BrowseSettings, config: Config) -> tuple[BrowseSettin
     """The settings of the pages with what the enabled plugins add, and what ends these plugins. Raises ConfigError."""
     if not config.plugins.enabled:
         return settings, lambda: None
-    extensions = load_extensions(config)
+    extensions = _extensions(config)
     mirror = ReadOnly(lambda: _reading(config.mirror.database))
     pages, metadata = [], {}
     for plugin in extensions.plugins:
@@ -79,6 +80,13 @@ def with_plugins(settings: BrowseSettings, config: Config) -> tuple[BrowseSettin
     return replace(settings, schema=extensions.schema, pages=tuple(pages), more_metadata=metadata), extensions.close
 
 
+def _extensions(config: Config) -> "Extensions":
+    """The enabled plugins, loaded. Raises ConfigError."""
+    from promptsync.engine.built_in import load_extensions
+
+    return load_extensions(config)
+
+
 def _page(page: Page, mirror: ReadOnly, query: Mapping[str, str]) -> str:
     html: object = page.html(query, mirror)
     if not isinstance(html, str):
@@ -86,7 +94,9 @@ def _page(page: Page, mirror: ReadOnly, query: Mapping[str, str]) -> str:
     return html
 
 
-def _checked(extensions: Extensions, database: Path) -> Iterator[Finding]:
+def _checked(extensions: "Extensions", database: Path) -> Iterator[Finding]:
+    from promptsync.plugins.calls import PluginFailed
+
     mirror = ReadOnly(lambda: _reading(database))
     for plugin in extensions.plugins:
         for check in plugin.declared.checks:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
+from promptsync.cli.config_file import FILE_NAME, VARIABLE
 from promptsync.cli.context import App, print_json
 from promptsync.config import Config, Secret
-from promptsync.config.load import FILE_NAME, VARIABLE
 from promptsync.errors import ConfigError, Unavailable
 
 _SECRET_NAME = "webhook.secret"  # noqa: S105  the file's name

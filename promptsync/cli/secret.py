@@ -16,10 +16,10 @@ from typing import Any
 import click
 import tomlkit
 
+from promptsync.cli.config_file import SYSTEM_FILE
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.config import Secret
 from promptsync.config.edit import edit_config, write_like
-from promptsync.config.load import SYSTEM_FILE
 from promptsync.config.secret_names import find_secret, name_secret, plain_key
 from promptsync.daemon.client import daemon_runs
 from promptsync.errors import ConfigError, Unavailable

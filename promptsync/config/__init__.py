@@ -1,12 +1,12 @@
 """The configuration file: its models, finding and loading it, secrets.
 
 Owns everything between TOML and typed values; pydantic is used here and nowhere else. Knows no other part of promptsync
-but the error tree.
+but the error tree; which file is read, the commands say.
 """
 
 from promptsync.config.access import WebhookAccess, open_access, require_authentication
 from promptsync.config.browse import BrowseConfig
-from promptsync.config.load import find_config, load_config
+from promptsync.config.load import load_config
 from promptsync.config.problems import InvalidConfig, Problem
 from promptsync.config.schedules import Schedule
 from promptsync.config.secret import Secret
@@ -50,7 +50,6 @@ __all__ = [
     "Secret",
     "WebhookAccess",
     "WebhookConfig",
-    "find_config",
     "is_loopback",
     "load_config",
     "open_access",

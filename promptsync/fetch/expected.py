@@ -11,8 +11,7 @@ from zoneinfo import ZoneInfo
 from promptsync.clock import local_date
 from promptsync.errors import ConfigError
 from promptsync.model import FilledBy, Schema
-from promptsync.places.place import Expected, public_name
-from promptsync.places.web import is_pattern
+from promptsync.places.place import Expected, is_pattern, public_name
 from promptsync.store.place_state import Series
 
 _NIGHTS_OWED: Final = 60

@@ -32,9 +32,8 @@ from promptsync.places.entries import printable
 from promptsync.places.incoming import Incoming
 from promptsync.places.opening import open_place
 from promptsync.places.patience import Patience, unless_stopped
-from promptsync.places.place import Expected, Item, PassedOver, Place
+from promptsync.places.place import Expected, Item, PassedOver, Place, is_pattern
 from promptsync.places.plan import FetchOptions, Plan, make_plan
-from promptsync.places.web import is_pattern
 from promptsync.store import ledger, place_ledger
 from promptsync.store.place_state import Listing, organizations
 

@@ -11,9 +11,11 @@ Owns the layout, from the highest bit down, so that a plain integer comparison I
 """
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # what only looks at a mirror needs no numpy
+    import numpy as np
+    import numpy.typing as npt
 
 _STAGE_BITS = 4
 _TIME_SHIFT = 8
@@ -61,9 +63,9 @@ def version(observed_at: int, rank: Rank) -> int:
     return observed_at << _TIME_SHIFT | rank << _STAGE_BITS or 1
 
 
-def versions(observed_at: npt.NDArray[np.int64], rank: Rank) -> npt.NDArray[np.int64]:
+def versions(observed_at: "npt.NDArray[np.int64]", rank: Rank) -> "npt.NDArray[np.int64]":
     """The same of many claims at once; of rank 0, none may be of the instant 0."""
-    return np.clip(observed_at, 0, _TIME_MAX) << _TIME_SHIFT | rank << _STAGE_BITS
+    return observed_at.clip(0, _TIME_MAX) << _TIME_SHIFT | rank << _STAGE_BITS
 
 
 def status_version(observed_at: int, status: str) -> int:

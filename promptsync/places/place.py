@@ -7,11 +7,14 @@ user, password, query or fragment. tests/places/place_contract.py is the contrac
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 from promptsync.errors import PromptsyncError
 from promptsync.places.entries import printable
+
+PATTERN_PARTS: Final = ("{table}", "{org}", "{date}")
+"""What a web server's location may hold in place of names that are made up for each file."""
 
 
 class NotContinued(PromptsyncError):
@@ -172,3 +175,8 @@ def public_name(location: str) -> str:
     parts = urlsplit(location)
     host = parts.netloc.rsplit("@", 1)[-1]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
+
+
+def is_pattern(location: str) -> bool:
+    """Whether a location holds ``{table}``, ``{org}`` or ``{date}``."""
+    return any(part in location for part in PATTERN_PARTS)

@@ -17,7 +17,17 @@ from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 from aiohttp import ClientResponse
 
 from promptsync.errors import ConfigError, FileUnavailable, InputRefused, Unavailable
-from promptsync.places.place import Expected, Item, NotContinued, Pass, PassedOver, PlaceSettings, ignore
+from promptsync.places.place import (
+    PATTERN_PARTS,
+    Expected,
+    Item,
+    NotContinued,
+    Pass,
+    PassedOver,
+    PlaceSettings,
+    ignore,
+    is_pattern,
+)
 from promptsync.places.safe_http import Gone, SafeClient, SafeSettings, raise_for_status, read_bounded
 from promptsync.places.safe_url import origin
 from promptsync.places.web_answers import (
@@ -40,7 +50,6 @@ _LONGEST_LIST: Final = 32 << 20
 _DEEPEST: Final = 3
 _MOST_PAGES: Final = 500
 _NOTHING: Final = (404, 410)
-_PARTS: Final = ("{table}", "{org}", "{date}")
 
 
 class WebPlace:
@@ -195,7 +204,7 @@ class WebPlace:
             return version_of(response.status, response.headers)
 
     def _filled(self, wanted: Expected) -> str:
-        values = dict(zip(_PARTS, (wanted.table, wanted.org, wanted.date), strict=True))
+        values = dict(zip(PATTERN_PARTS, (wanted.table, wanted.org, wanted.date), strict=True))
         url = self._url
         for part, value in values.items():
             url = url.replace(part, quote(value, safe=""))
@@ -218,11 +227,6 @@ async def open_web(settings: PlaceSettings) -> AsyncIterator[WebPlace]:
     )
     async with client:
         yield WebPlace(client, url, settings)
-
-
-def is_pattern(location: str) -> bool:
-    """Whether a location holds ``{table}``, ``{org}`` or ``{date}``."""
-    return any(part in location for part in _PARTS)
 
 
 def _credentials(user: str | None, password: str | None) -> dict[str, str]:

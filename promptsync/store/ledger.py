@@ -5,13 +5,15 @@ Owns what is written to promptsync's own tables but the inbox's. Everything runs
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.clock import parse_iso
-from promptsync.merge.block_index import BlockIndex
 from promptsync.merge.sql import names, quote
 from promptsync.store import marks
 from promptsync.store.erased import note_suppressed
+
+if TYPE_CHECKING:
+    from promptsync.merge.block_index import BlockIndex
 
 
 def insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int:
@@ -223,7 +225,7 @@ def touched(connection: sqlite3.Connection, table: str, org: int) -> list[int]:
     return [row[0] for row in connection.execute(sql, (table, org))]
 
 
-def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> BlockIndex | None:
+def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> "BlockIndex | None":
     """The block index of the newest applied snapshot, if it has one."""
     sql = (
         'SELECT id, length(blocks) FROM sync_snapshot WHERE "table" = ? AND org_id = ? '
@@ -233,6 +235,8 @@ def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> Bl
     if size is None:
         return None
     with connection.blobopen("sync_snapshot", "blocks", id_, readonly=True) as blob:
+        from promptsync.merge.block_index import BlockIndex
+
         return BlockIndex.read(blob.read, size)
 
 
@@ -249,7 +253,7 @@ def void_all_blocks(connection: sqlite3.Connection, table: str) -> None:
 
 
 def keep_blocks(
-    connection: sqlite3.Connection, table: str, org: int, snapshot: tuple[int, int], blocks: BlockIndex | None
+    connection: sqlite3.Connection, table: str, org: int, snapshot: tuple[int, int], blocks: "BlockIndex | None"
 ) -> None:
     """Only the newest snapshot, given as (id, instant), keeps a block index; any other one in between voids it.
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from promptsync.config import Config, InvalidConfig, find_config, load_config
+from promptsync.cli.config_file import find_config
+from promptsync.config import Config, InvalidConfig, load_config
 from promptsync.errors import ConfigError
 
 
