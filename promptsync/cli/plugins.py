@@ -43,7 +43,7 @@ def greet(contact: dict[str, object]) -> None:
     """Do something with a contact. Raising means being called again later."""
 '''
 _TEST = '''\
-"""Run with pytest. The fixture gives a fresh mirror; see the README, "Plugins"."""
+"""Run with pytest. The fixture gives a fresh mirror; see 'promptsync help plugins'."""
 
 from pathlib import Path
 

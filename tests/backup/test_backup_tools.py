@@ -1,4 +1,4 @@
-"""Without promptsync: the README's commands, run with the standard tools, open everything."""
+"""Without promptsync: the commands of the help, run with the standard tools, open everything."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from backup_home import Home
 
-README = Path(__file__).parents[2] / "README.md"
+TEXT = Path(__file__).parents[2] / "promptsync" / "docs" / "backup.md"
 
 
 @pytest.fixture(autouse=True)
@@ -24,14 +24,13 @@ def tools() -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(message)
 
 
-def test_the_commands_of_the_readme_open_a_backup(home: Home) -> None:
+def test_the_commands_of_the_help_open_a_backup(home: Home) -> None:
     home.receive(*range(5))
     home.backup()
     home.ship()
     home.receive(5)
     home.ship()
-    section = README.read_text().partition("## Back it up")[2].partition("\n## ")[0]
-    (commands,) = re.findall(r"^```sh\n(.*?)^```", section, re.M | re.S)
+    (commands,) = re.findall(r"^```sh\n(.*?)^```", TEXT.read_text(), re.M | re.S)
     (named,) = set(re.findall(r"mirror-\d+T\d+Z\.db\.zst\.age", commands))
     shutil.copy(home.key, home.place)
     done = subprocess.run(

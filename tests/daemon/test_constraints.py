@@ -32,7 +32,7 @@ def test_every_package_is_pinned_once_and_within_its_bounds(python: str) -> None
 
 
 def test_the_installation_uses_them() -> None:
-    assert "pip install -c systemd/constraints.txt ." in (HERE / "README.md").read_text()
+    assert "pip install -c systemd/constraints.txt ." in (HERE / "promptsync" / "docs" / "service.md").read_text()
 
 
 def test_every_bound_can_be_tried_by_itself() -> None:

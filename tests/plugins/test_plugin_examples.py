@@ -115,9 +115,9 @@ def test_without_topics_it_does_not_start(kit: Kit) -> None:
         kit.enable(EXAMPLES / "message_topics.py", topics={"housing": []}).engine  # noqa: B018
 
 
-def test_the_example_of_the_readme_works(kit: Kit) -> None:
-    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8").split("\n## Plugins\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+def test_the_example_of_the_help_works(kit: Kit) -> None:
+    text = (EXAMPLES.parent / "promptsync" / "docs" / "plugins.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) == 2 and sum(len(block.splitlines()) for block in blocks) < 30
     (kit.folder / "shout.py").write_text(blocks[0])
     scope: dict[str, Any] = {"__file__": str(kit.folder / "test_shout.py")}

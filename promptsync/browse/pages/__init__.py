@@ -8,6 +8,7 @@ from promptsync.browse.pages import (
     costs,
     delivery,
     freshness,
+    help,
     home,
     messages,
     opt_outs,
@@ -31,6 +32,7 @@ PAGES: tuple[Page, ...] = (
     *campaigns.PAGES,
     *search.PAGES,
     *team.PAGES,
+    *help.PAGES,
 )
 """Every page, in the order in which addresses are tried."""
 
