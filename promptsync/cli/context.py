@@ -201,16 +201,36 @@ def print_json(value: Any) -> None:
 
 
 def print_table(headers: list[str], rows: list[list[Any]]) -> None:
-    """Columns for people, numbers to the right."""
+    """Columns for people, numbers to the right; on a terminal cells that are too long for it are wrapped."""
     texts = [[_cell(cell) for cell in row] for row in rows]
-    widths = [max(len(line[n]) for line in [headers, *texts]) for n in range(len(headers))]
     right = [all(isinstance(row[n], int) or row[n] is None for row in rows) and bool(rows) for n in range(len(headers))]
+    if sys.stdout.isatty():
+        _set_table(headers, texts, right)
+        return
+    from rich.cells import cell_len
+
+    widths = [max(cell_len(line[n]) for line in [headers, *texts]) for n in range(len(headers))]
     for line in [headers, ["-" * width for width in widths], *texts]:
+        blanks = [" " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True)]
         cells = [
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(line, widths, right, strict=True)
+            blank + cell if to_right else cell + blank
+            for cell, blank, to_right in zip(line, blanks, right, strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+def _set_table(headers: list[str], texts: list[list[str]], right: list[bool]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for header, to_right in zip(headers, right, strict=True):
+        table.add_column(header, justify="right" if to_right else "left", overflow="fold")
+    for line in texts:
+        table.add_row(*map(Text, line))
+    Console(file=sys.stdout, highlight=False).print(table)
 
 
 def _cell(cell: object) -> str:

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from promptsync.cli import main
 
 SLOW = {"adbc_driver_manager", "aiohttp", "asyncssh", "datasette", "numpy", "obstore", "pyarrow", "sqlite_utils"}
-LOOKING = SLOW | {"phonenumbers", "promptsync.engine.engine", "rich", "structlog", "uvloop", "watchfiles"}
+LOOKING = SLOW | {"phonenumbers", "promptsync.engine.engine", "rich.console", "structlog", "uvloop", "watchfiles"}
 AT_ONCE = LOOKING | {"apscheduler", "asyncio", "promptsync.config", "promptsync.store.mirror", "pydantic", "ssl"}
 COMMANDS = {
     "--version": (AT_ONCE, 300, 40),
