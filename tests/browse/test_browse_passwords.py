@@ -4,14 +4,15 @@ import asyncio
 import hashlib
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from browse_login import Browser
 from browse_sample import PASSWORD
 from datasette_auth_passwords.utils import hash_password
 
-from promptsync.browse.passwords import Busy, Passwords
+from promptsync.browse.passwords import Busy, Passwords, _hashed
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
 
@@ -26,14 +27,21 @@ class Hashing:
         self.now = self.most = 0
         self.gate = threading.Event()
         self.gate.set()
-        self._real = hashlib.pbkdf2_hmac
 
-    def __call__(self, name: str, password: bytes, salt: bytes, rounds: int) -> bytes:
+    def before(self, real: Callable[..., bytes]) -> Callable[..., bytes]:
+        """The same, whose last argument are the rounds."""
+
+        def called(*arguments: Any) -> bytes:
+            return self._called(real, *arguments)
+
+        return called
+
+    def _called(self, real: Callable[..., bytes], *arguments: Any) -> bytes:
         self.now += 1
         self.most = max(self.most, self.now)
         assert self.gate.wait(30)
-        self.calls.append((threading.current_thread().name, rounds))
-        found = self._real(name, password, salt, rounds)
+        self.calls.append((threading.current_thread().name, arguments[-1]))
+        found = real(*arguments)
         self.now -= 1
         return found
 
@@ -41,7 +49,8 @@ class Hashing:
 @pytest.fixture
 def hashing(monkeypatch: pytest.MonkeyPatch) -> Hashing:
     hashing = Hashing()
-    monkeypatch.setattr("promptsync.browse.passwords.hashlib.pbkdf2_hmac", hashing)
+    monkeypatch.setattr("promptsync.browse.passwords._hashed", hashing.before(_hashed))
+    monkeypatch.setattr("hashlib.pbkdf2_hmac", hashing.before(hashlib.pbkdf2_hmac))  # what makes new hashes
     return hashing
 
 
