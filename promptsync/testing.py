@@ -110,15 +110,18 @@ class Kit:
         """The rows of a table by its name, or of a SELECT."""
         return self.engine.plugins.reading.rows(select_of(sql), parameters)
 
-    def tell(self) -> int:
-        """Tell the observers everything that waits, those with a schedule too; returns the number of batches. Raises
-        PluginError with the first one's error."""
+    def notify(self) -> int:
+        """Call the observers with everything that waits, those with a schedule too; returns the number of batches.
+        Raises PluginError with the first one's error."""
         batches = 0
         for queue in self.engine.plugins.queues:
-            batches += queue.all(lambda _: False)
+            batches += queue.all(now=True)
             if queue.failures:
                 raise PluginError(queue.calls.error)
         return batches
+
+    tell = notify
+    """The old name of ``notify``."""
 
     def problems(self) -> tuple[str, ...]:
         """What ``promptsync status`` says needs a person, staleness apart."""

@@ -5,8 +5,11 @@ from typing import Any
 import click
 
 from promptsync.cli.context import NEEDS_PERSON, NOT_NOW, WRONG, App, about_file, print_json, print_table
+from promptsync.config import Config
+from promptsync.engine.built_in import load_extensions
 from promptsync.errors import ConfigError
-from promptsync.fetch.sources import choose, night_of, sources_of
+from promptsync.fetch.plugins import choose_any, plugin_sources
+from promptsync.fetch.sources import night_of, sources_of
 
 _FOR_A_PERSON = ("held", "still_held", "failed", "passed_over")
 _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seconds"]
@@ -20,10 +23,11 @@ _COLUMNS = ["source", "listed", "new", "loaded", "held", "failed", "gone", "seco
 def fetch(app: App, /, sources: tuple[str, ...], since: str | None, as_json: bool) -> None:
     """Fetch nightly exports and Customer.io's change sets from the configured places now, and merge what is new.
 
-    SOURCE is a location, or a part of one; without any, every place is looked at. Fetching again fetches nothing twice.
+    SOURCE is a location, or a part of one, or a plugin's source (PLUGIN.SOURCE); without any, every place is looked at.
+    Fetching again fetches nothing twice.
     """
     config = app.config
-    choose(sources_of(config), sources)
+    choose_any(sources_of(config), _of_plugins(config), sources)
     night_of(since, config.mirror.timezone)
     params = {"sources": list(sources), "since": since}
     with app.progress() as progress:
@@ -37,6 +41,15 @@ def fetch(app: App, /, sources: tuple[str, ...], since: str | None, as_json: boo
     else:
         _show(app, reports)
     raise SystemExit(_exit_code(reports))
+
+
+def _of_plugins(config: Config) -> tuple[str, ...]:
+    """The names of the plugins' sources. Raises ConfigError."""
+    if not config.plugins.enabled:
+        return ()
+    extensions = load_extensions(config)
+    extensions.close()
+    return plugin_sources(extensions)
 
 
 def _show(app: App, reports: list[dict[str, Any]]) -> None:

@@ -13,6 +13,7 @@ from promptsync.errors import size_in_words
 from promptsync.plugins.declared import Level
 from promptsync.status.backups import BackupState
 from promptsync.status.facts import Expectations, Status
+from promptsync.status.plugins import PluginPart
 from promptsync.status.problems import daemon_problems
 from promptsync.status.status import read_status
 from promptsync.store.erased import Suppressed
@@ -72,6 +73,7 @@ def _show(found: Status, runs: bool) -> None:
         click.echo("")
         for note in (note for source in found.sources for note in source.notes):
             click.echo(note)
+    _show_plugins(found.plugin_parts)
     events = found.events
     newest = f", the newest at {events.newest}" if events.newest else ""
     click.echo(f"Deliveries: {events.received:,} received{newest}.")
@@ -89,6 +91,21 @@ def _show(found: Status, runs: bool) -> None:
     for line in _new_to_us(found.drift):
         click.echo(line)
     click.echo("The daemon is running." if runs else "The daemon is not running.")
+
+
+def _show_plugins(parts: Iterable[PluginPart]) -> None:
+    """What plugins fetch, load and follow; nothing without any that do."""
+    columns = ["plugin", "part", "last success", "outcome", "newest file", "rows", "waiting", "failures", "last error"]
+    rows = [
+        [
+            *(p.plugin, f"{p.kind} {p.name}", p.last_success, p.outcome, p.newest_file, p.rows),
+            *(p.waiting, p.failures or None, p.error),
+        ]
+        for p in parts
+    ]
+    if rows:
+        print_table(columns, rows)
+        click.echo("")
 
 
 def _backups(state: BackupState | None) -> Iterator[str]:

@@ -86,10 +86,14 @@ def status_metrics(status: Status, problems: int) -> Iterator[Metric]:
     left_out.add_metric(["rows"], status.suppressed.rows)
     left_out.add_metric(["deliveries"], status.suppressed.deliveries)
     yield left_out
-    yield GaugeMetricFamily("promptsync_plugins_paused", "Plugins that are paused", len(status.plugins))
+    yield GaugeMetricFamily("promptsync_plugins_paused", "Plugins that are paused", _paused(status))
     if status.backup is not None:
         yield from _backup_metrics(status.backup)
     yield GaugeMetricFamily("promptsync_problems", "What needs a person; 0 means fresh", problems)
+
+
+def _paused(status: Status) -> int:
+    return len({trouble["plugin"] for trouble in status.plugins if trouble["paused"]})
 
 
 def _backup_metrics(backup: BackupState) -> Iterator[Metric]:

@@ -17,8 +17,9 @@ from promptsync.daemon.retention import TASK, Retention, sentence
 from promptsync.drop import by_hand
 from promptsync.engine.engine import Engine
 from promptsync.errors import ConfigError, PromptsyncError
+from promptsync.fetch.plugins import choose_any, fetch_plugin, plugin_sources
 from promptsync.fetch.run import fetch_source, record_run
-from promptsync.fetch.sources import choose, night_of, sources_of
+from promptsync.fetch.sources import night_of, sources_of
 from promptsync.loading.files import LoadRequest
 from promptsync.model import FilledBy, Identity
 from promptsync.model.file_name import ExportName, FileName
@@ -185,11 +186,12 @@ def newest_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]
 
 
 def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
-    """Look at configured places now: ``sources`` (names; none: all), ``since`` (ISO date).
+    """Look at configured places and plugins' sources now: ``sources`` (names; none: all), ``since`` (ISO date).
 
     Emits ``progress``, ``file`` and ``source``.
     """
-    sources = choose(sources_of(engine.config), params.get("sources") or ())
+    of_plugins = plugin_sources(engine.plugins.extensions)
+    sources, plugins = choose_any(sources_of(engine.config), of_plugins, params.get("sources") or ())
     options = FetchOptions(since=night_of(params.get("since"), engine.config.mirror.timezone), by_hand=True)
     reports, patience = [], Patience(AT_A_TERMINAL)
     for source in sources:
@@ -197,6 +199,9 @@ def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
         report = fetch_source(engine, source, options, emit, patience=patience)
         record_run(engine, source, report, started)
         reports.append(asdict(report))
+        emit({"source": reports[-1]})
+    for name in plugins:
+        reports.append(asdict(fetch_plugin(engine, name)))
         emit({"source": reports[-1]})
     return {"sources": reports}
 

@@ -43,7 +43,12 @@ class Task:
     trigger: BaseTrigger
     run: Callable[[], Awaitable[str | Later | None]]
     catch_up: bool = False
-    again: timedelta | None = None
+    again: timedelta | Callable[[], timedelta] | None = None
+
+    @property
+    def after(self) -> timedelta | None:
+        """How long after such a run, from now on, the next one is made."""
+        return self.again() if callable(self.again) else self.again
 
 
 class Every(BaseTrigger):  # type: ignore[misc]
@@ -108,7 +113,7 @@ class Schedule:
         for job in self._scheduler.get_jobs():
             (task,) = job.args
             once = job.id == _once_id(task)
-            anew = now + (task.again or timedelta()) if once else task.trigger.get_next_fire_time(None, now)
+            anew = now + (task.after or timedelta()) if once else task.trigger.get_next_fire_time(None, now)
             if anew is not None and job.next_run_time > anew:
                 self._scheduler.modify_job(job.id, next_run_time=anew)
         if self._scheduler.running:
@@ -129,7 +134,7 @@ class Schedule:
         finally:
             self._running.discard(task.name)
         if again:  # not before: while a run is put on record, no other is started
-            self._once(task, task.again)
+            self._once(task, task.after)
 
     async def _run(self, task: Task) -> bool:
         """Run it and put that on record; whether it is to be run again soon."""

@@ -30,7 +30,9 @@ from promptsync.fetch.expected import missing_nights
 from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import Source, sources_of
 from promptsync.places.patience import Patience
+from promptsync.plugins.calls import Calls
 from promptsync.plugins.declared import Schedule
+from promptsync.status.plugins import plugin_task
 from promptsync.store import spelling_counts
 from promptsync.store.backups import BACKUP, SEGMENTS
 from promptsync.store.mirror import Mirror
@@ -193,11 +195,19 @@ def plugin_tasks(work: PluginWork, config: Config) -> Iterator[Task]:
     for queue in work.queues:
         if queue.observer.schedule is not None:
             run = partial(asyncio.to_thread, work.tell, queue)
-            yield Task(f"plugin {queue.name}", _trigger(queue.observer.schedule, zone), run, catch_up=True)
+            again = partial(_after, queue.calls, "observers", queue.observer.name)
+            yield Task(plugin_task(queue.name), _trigger(queue.observer.schedule, zone), run, True, again)
     for plugin in work.extensions.plugins:
         for source in plugin.declared.sources:
-            fetch = partial(asyncio.to_thread, work.fetch, plugin, source, config.drop.folder)
-            yield Task(f"plugin {plugin.name}.{source.name}", _trigger(source.schedule, zone), fetch, catch_up=True)
+            fetch = partial(asyncio.to_thread, work.scheduled, plugin, source, config.drop.folder)
+            again = partial(_after, plugin.calls, "sources", source.name)
+            task = plugin_task(f"{plugin.name}.{source.name}")
+            yield Task(task, _trigger(source.schedule, zone), fetch, True, again)
+
+
+def _after(calls: Calls, hook: str, name: str) -> timedelta:
+    """How long after a failure it is called again."""
+    return timedelta(seconds=calls.wait(hook, name))
 
 
 def _trigger(when: Schedule, zone: tzinfo) -> BaseTrigger:

@@ -1,18 +1,19 @@
 """What the enabled plugins do around an open mirror.
 
 Owns the wiring of plugins to the mirror: deliveries and files that they take part in, sources, what is on record of
-them, and their observers, who hear of changes at least once, and again with growing delay until they take them. Each
-observer is called from a thread of its own: read its queue, call it, then take out what it has heard of.
+them, and their observers, who are called with changes at least once, and again with growing delay until they take them.
+Each observer is called from a thread of its own: read its queue, call it, then take out what it was called with.
 """
 
 import contextlib
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -25,12 +26,14 @@ from promptsync.merge.guards import Guards
 from promptsync.plugins.calls import Calls, PluginFailed
 from promptsync.plugins.declared import Change, Observer, ReadOnly, Source
 from promptsync.plugins.loading import Extensions, Plugin
-from promptsync.store import changes
+from promptsync.plugins.patience import Trouble
+from promptsync.store import changes, plugin_state
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
 IDLE_SECONDS = 0.5
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 300.0
+_HOOK: Final = "observers"
+_SOURCES: Final = "sources"
 
 
 class ChangeLog(Protocol):
@@ -52,37 +55,48 @@ class ObserverQueue:
     calls: Calls
     log: ChangeLog
     mirror: ReadOnly
-    failures: int = 0
 
-    def step(self) -> float:
-        """Hand over the next changes. Returns the seconds to wait before the next step: 0 if more may be waiting."""
-        if self.calls.pause:
-            return min(self.calls.pause, IDLE_SECONDS * 10)
+    @property
+    def failures(self) -> int:
+        """How often in a row it has failed up to now."""
+        return self.calls.failures(_HOOK, self.observer.name)
+
+    @property
+    def wait(self) -> float:
+        """Seconds until it is called again after a failure; 0 if it can be called."""
+        return self.calls.wait(_HOOK, self.observer.name)
+
+    def step(self, *, now: bool = False) -> float:
+        """Hand over the next changes. Returns the seconds to wait before the next step: 0 if more may be waiting.
+
+        ``now``: even if it has failed and should wait.
+        """
+        if self.wait and not now:
+            return min(self.wait, IDLE_SECONDS * 10)
         found = self.log.waiting(self.name, self.observer.batch)
         if not found:
             return IDLE_SECONDS
         changes = list({(table, key): Change(table, key, rev) for _, table, key, rev in found}.values())
         try:
-            self.calls.one("observers", self.observer.told, changes, self.mirror, limit=self.observer.limit)
+            on_change, limit = self.observer.on_change, self.observer.limit
+            self.calls.one(_HOOK, on_change, changes, self.mirror, limit=limit, name=self.observer.name, now=now)
         except PluginFailed:
-            self.failures += 1
-            return float(min(_FIRST_DELAY * 2 ** (self.failures - 1), _LONGEST_DELAY))
-        self.failures = 0
+            return max(self.wait, IDLE_SECONDS)
         self.log.forget(self.name, found[-1][0], max((rev for *_, rev in found if rev is not None), default=None))
         return 0.0
 
-    def all(self, wait: Callable[[float], bool]) -> int:
-        """Hand over all that waits; ``wait`` sleeps and returns whether to go on. Returns how many batches."""
+    def all(self, go_on: Callable[[], bool] = lambda: True, *, now: bool = False) -> int:
+        """Hand over all that waits, up to the first failure. Returns how many batches. ``now`` as for ``step``."""
         batches = 0
-        while (delay := self.step()) != IDLE_SECONDS or self.failures:
-            batches += delay == 0.0
-            if delay and (self.calls.pause or not wait(delay)):
-                break
+        while go_on() and self.step(now=now) == 0.0:
+            batches += 1
         return batches
 
 
 _log = structlog.get_logger()
 _JOIN_SECONDS = 1.0
+_ABOUT = 1.0  # seconds by which a run may come early
+_RECORD_EVERY = 600.0  # seconds between two records of a source that had nothing
 
 
 class StoredChanges:
@@ -123,9 +137,13 @@ class PluginWork:
         log = StoredChanges(mirror)
         self.queues = [ObserverQueue(q, o, p.calls, log, self.reading) for q, p, o in extensions.observers()]
         self._threads: list[threading.Thread] = []
+        self._recorded: dict[str, float] = {}
         watches = [changes.Watch(queue, observer.tables) for queue, _, observer in extensions.observers()]
         mirror.writer.run(lambda connection: changes.watch(connection, extensions.schema, watches))
-        mirror.writer.run(changes.clear_troubles)
+        mirror.writer.run(plugin_state.clear_troubles)
+        mirror.writer.run(
+            lambda connection: plugin_state.put_loaded(connection, [_facts(p) for p in extensions.plugins])
+        )
         for plugin in extensions.plugins:
             plugin.calls.report = self._recorder(plugin.name, clock)
 
@@ -139,24 +157,60 @@ class PluginWork:
 
     def tell(self, queue: ObserverQueue) -> str | None:
         """Tell an observer everything that waits, as its schedule says."""
-        batches = queue.all(lambda seconds: not self.stopping.wait(seconds))
+        if queue.wait:
+            return None
+        batches = queue.all(lambda: not self.stopping.is_set())
         if queue.failures:
-            raise Unavailable(f"plugin {queue.calls.plugin}: {queue.calls.error}")
-        return f"{batches:,} batches told" if batches else None
+            raise Unavailable(f"plugin {queue.name} failed {queue.failures:,} times in a row ({queue.calls.error})")
+        return f"{batches:,} batches handed over" if batches else None
 
-    def fetch(self, plugin: Plugin, source: Source, drop: Path) -> str | None:
-        """Have a source fetch, and put what it leaves into the drop folder, below the plugin's name."""
+    def source(self, plugin: str, name: str) -> tuple[Plugin, Source] | None:
+        """A source by its plugin's name and its own; None if there is none."""
+        for one in self.extensions.plugins:
+            for source in one.declared.sources:
+                if (one.name, source.name) == (plugin, name):
+                    return one, source
+        return None
+
+    def fetch(
+        self,
+        plugin: Plugin,
+        source: Source,
+        drop: Path,
+        *,
+        now: bool = False,
+        load: Callable[[list[Path]], None] = lambda _: None,
+    ) -> list[Path]:
+        """Have a source fetch, and put what it leaves into the drop folder, below the plugin's name; returns where it
+        is. ``now``: even if it has failed and should wait; ``load``: what is done with the files before.
+
+        Raises PluginFailed, PluginPaused.
+        """
         target = drop / plugin.name
         target.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=".fetching-", dir=target))
         try:
-            plugin.calls.one("sources", source.fetch, folder, limit=source.limit)
+            plugin.calls.one(_SOURCES, source.fetch, folder, limit=source.limit, name=source.name, now=now)
             files = sorted(path for path in folder.iterdir() if path.is_file() and not path.is_symlink())
-            for path in files:
-                path.replace(target / path.name)
+            load(files)
+            return [path.replace(target / path.name) for path in files]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return f"{len(files):,} files fetched" if files else None
+
+    def scheduled(self, plugin: Plugin, source: Source, drop: Path) -> str | None:
+        """Have a source fetch, as its schedule says. Returns a sentence for the record, None if it has failed and
+        should wait. Raises Unavailable if it fails."""
+        if plugin.calls.wait(_SOURCES, source.name) > _ABOUT:
+            return None
+        try:
+            files = self.fetch(plugin, source, drop, now=True)
+        except PluginFailed as error:
+            raise Unavailable(str(error)) from error
+        at, name = time.monotonic(), f"{plugin.name}.{source.name}"
+        if not files and at - self._recorded.get(name, -_RECORD_EVERY) < _RECORD_EVERY:
+            return None
+        self._recorded[name] = at
+        return f"{len(files):,} files fetched"
 
     def close(self) -> None:
         """Tell nobody any more and call no plugin."""
@@ -178,10 +232,22 @@ class PluginWork:
                 _log.warning("observer_failed", observer=queue.name, error=type(error).__name__)
                 delay = IDLE_SECONDS * 10
 
-    def _recorder(self, plugin: str, clock: Clock) -> Callable[[str | None], None]:
-        def record(why: str | None) -> None:
-            at = iso_millis(clock())
+    def _recorder(self, plugin: str, clock: Clock) -> Callable[[str, Trouble | None], None]:
+        def record(part: str, trouble: Trouble | None) -> None:
+            facts = None if trouble is None else asdict(trouble) | {"plugin": plugin, "since": iso_millis(clock())}
             with contextlib.suppress(PromptsyncError):  # closing, or broken: said elsewhere
-                self.mirror.writer.submit(lambda c: changes.put_trouble(c, plugin, why, at), Lane.IDLE)
+                self.mirror.writer.submit(lambda c: plugin_state.put_trouble(c, f"{plugin}.{part}", facts), Lane.IDLE)
 
         return record
+
+
+def _facts(plugin: Plugin) -> dict[str, Any]:
+    """What the mirror's record says of a loaded plugin."""
+    declared = plugin.declared
+    return {
+        "name": plugin.name,
+        "sources": [source.name for source in declared.sources],
+        "observers": [observer.name for observer in declared.observers],
+        "file_kinds": [kind.name for kind in declared.file_kinds],
+        "pages": [page.path for page in declared.pages],
+    }

@@ -39,9 +39,12 @@ class RowClaim:
         """Every instant that the claim speaks of, microseconds."""
         return [self.seen, *(time_of(claimed) for claimed, _ in self.groups.values())]
 
-    def told(self, name: str, at: int, *values: object) -> "RowClaim":
-        """Claim a group as a webhook does, at an instant in microseconds."""
+    def claim(self, name: str, at: int, *values: object) -> "RowClaim":
+        """Claim the columns of a group: that these were their values, in order, at an instant in microseconds."""
         return self.group(name, version(at, Rank.WEBHOOK), *values)
+
+    told = claim
+    """The old name of ``claim``."""
 
 
 @dataclass(slots=True)

@@ -44,11 +44,15 @@ class Collision:
 @dataclass(slots=True)
 class Merged:
     """What a batch did. ``rows``: the claims it merged, by table and organization; ``suppressed``: how many more there
-    were, about people who were erased."""
+    were, about people who were erased. ``inserted``, ``written``, ``named``: how many rows are new, were written at
+    all, and were claimed; counted only if asked for."""
 
     collisions: list[Collision] = field(default_factory=list)
     rows: dict[tuple[str, int], list[RowClaim]] = field(default_factory=dict)
     suppressed: int = 0
+    inserted: int = 0
+    written: int = 0
+    named: int = 0
 
 
 class ClaimMerger:
@@ -60,8 +64,8 @@ class ClaimMerger:
         self._suppression = Suppression(mirror)
         self._plans: dict[str, _Plan] = {}
 
-    def merge(self, connection: sqlite3.Connection, batch: Sequence[Claims]) -> Merged:
-        """Merge a batch inside the caller's transaction."""
+    def merge(self, connection: sqlite3.Connection, batch: Sequence[Claims], *, count: bool = False) -> Merged:
+        """Merge a batch inside the caller's transaction. ``count``: the rows too."""
         revision = self._mirror.next_revision(connection)
         allowed = self._suppression.claims(batch)
         merged = Merged(suppressed=_rows_in(batch) - _rows_in(allowed) if allowed is not batch else 0)
@@ -74,7 +78,11 @@ class ClaimMerger:
             mine = self._entering(table, self._of_this_org(connection, table, org, rows, merged.collisions))
             plan = self._plan(table)
             parameters = plan.parameters(self._mirror, org, revision, combined(mine))
-            connection.executemany(plan.statements.upsert, parameters)
+            keys = {row.key for row in mine} if count else set()
+            merged.inserted += len(keys) - self._present(connection, plan, keys)
+            written = connection.executemany(plan.statements.upsert, parameters).rowcount
+            merged.written += max(written, 0)
+            merged.named += len(keys)
             merged.rows[table, org] = mine
             if self._mirror.schema[table].blockwise:
                 ledger.touch(connection, table, org, [(row.key[0], max(row.times())) for row in mine])
@@ -89,6 +97,15 @@ class ClaimMerger:
         if plan is None or plan.statements.layout != layout:
             plan = self._plans[table] = _Plan(EventStatements(layout))
         return plan
+
+    def _present(self, connection: sqlite3.Connection, plan: "_Plan", keys: set[Key]) -> int:
+        """How many of these rows are there."""
+        wanted, found = list(keys), 0
+        for start in range(0, len(wanted), _CHUNK):
+            some = wanted[start : start + _CHUNK]
+            sql = plan.statements.present(len(some))
+            found += connection.execute(sql, [*chain.from_iterable(some)]).fetchone()[0]
+        return found
 
     def _of_this_org(
         self,

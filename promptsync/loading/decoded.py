@@ -105,7 +105,7 @@ class DecodedLoader:
             yield
 
     def _merge(self, connection: sqlite3.Connection, some: Sequence[Claims]) -> Merged:
-        merged = self._merger.merge(connection, some)
+        merged = self._merger.merge(connection, some, count=True)
         self._touched(merged)
         return merged
 
@@ -167,14 +167,19 @@ class _DecodedLoad(Load):
     def _write(self, file_id: int, rows: int) -> None:
         """Merge the file's claims, some at a time."""
         writer, report, done = self._mirror.writer, self._report, 0
+        report.inserted = report.updated = report.unchanged = 0
         for chunk in self._chunks():
             merge = partial(self._merge_some, some=chunk, first=done + 1, file_id=file_id)
-            collided, suppressed = writer.run(merge, Lane.BULK, durable=False)
-            report.rejected += collided
-            report.suppressed += suppressed
+            merged = writer.run(merge, Lane.BULK, durable=False)
+            report.rejected += len(merged.collisions)
+            report.suppressed += merged.suppressed
+            report.inserted += merged.inserted
+            report.updated += merged.written - merged.inserted
+            report.unchanged += merged.named - merged.written
             done += len(chunk)
             self._progress("merging", done, rows)
-        ended = {"state": "merged", "rejected": report.rejected, "suppressed": report.suppressed}
+        ended: dict[str, Any] = {"state": "merged", "rejected": report.rejected, "suppressed": report.suppressed}
+        ended |= {"inserted": report.inserted, "updated": report.updated, "unchanged": report.unchanged}
 
         def end(connection: sqlite3.Connection) -> None:
             ledger.update(connection, "sync_file", file_id, ended)
@@ -197,11 +202,8 @@ class _DecodedLoad(Load):
                         raise one
             yield some
 
-    def _merge_some(
-        self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int
-    ) -> tuple[int, int]:
-        """Merge what can be; returns how many rows belong to another organization, and how many are about people who
-        were erased. ``first``: number of the first."""
+    def _merge_some(self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int) -> Merged:
+        """Merge what can be. ``first``: number of the first."""
         merged = self._decoding.merge(connection, some)
         common = {"file_id": file_id, "rejected_at": iso_millis(self._clock)}
         for number, one in enumerate(some, first):
@@ -212,7 +214,7 @@ class _DecodedLoad(Load):
             reason = f"{collision.table} {collision.key} belongs to another organization than {collision.org_id}"
             row = {"class": "org_collision", "table": collision.table, "reason": reason}
             ledger.add_reject(connection, row | common)
-        return len(merged.collisions), merged.suppressed
+        return merged
 
     def _record(self) -> int:
         return 0 if self._report.state == "unchanged" else super()._record()

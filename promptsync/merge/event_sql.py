@@ -61,6 +61,16 @@ class EventStatements:
         where = " AND ".join(f"{quote(column)} = ?" for column in (*self.layout.key, *self.layout.owner))
         return f"SELECT 1 FROM {self._rule.old} WHERE {where}"
 
+    def present(self, count: int) -> str:
+        """How many of ``count`` keys there are. Parameters: the keys, one after the other."""
+        row = "(" + ", ".join("?" * len(self.layout.key)) + ")"
+        wanted = ", ".join([row] * count)
+        same = " AND ".join(f"have.{quote(column)} = wanted.{quote(column)}" for column in self.layout.key)
+        return (
+            f"WITH wanted ({self._key}) AS (VALUES {wanted}) "
+            f"SELECT count(*) FROM wanted CROSS JOIN {self._rule.old} AS have WHERE {same}"
+        )
+
     def foreign(self, count: int) -> str:
         """Which of ``count`` keys belong to another organization. Parameters: the keys, one after the other, org_id."""
         row = "(" + ", ".join("?" * len(self.layout.key)) + ")"

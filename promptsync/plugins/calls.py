@@ -1,40 +1,36 @@
 """Calling the functions of one plugin: on threads of its own, each within its time, counted.
 
-Owns the isolation. A function that raises or takes too long fails that one call; three failures in a row pause the
-plugin for a quarter of an hour, after which it gets one more try at a time. A thread cannot be ended from outside: one
-that takes too long is left behind, and its result, should there ever be one, is ignored.
+Owns the isolation. A function that raises or takes too long fails that one call; when it is called again is decided in
+patience.py, for each hook by itself, and for each observer and source. A thread cannot be ended from outside: one that
+takes too long is left behind, and its result, should there ever be one, is ignored.
 """
 
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import structlog
 
 from promptsync.errors import PromptsyncError, Unavailable
-from promptsync.plugins.declared import PluginError
+from promptsync.plugins.failures import in_words
+from promptsync.plugins.patience import Standing, Trouble, part_of
 
 _log = structlog.get_logger()
-IN_A_ROW = 3
-PAUSE_SECONDS = 900.0
 _GLANCE = 0.1  # seconds between two looks at whether a call takes too long
-_OURS = str(Path(__file__).parent.parent)
 
 Call = Callable[..., Any]
 
 
 class PluginFailed(PromptsyncError):
-    """A call of a plugin's function failed. The sentence begins with the plugin's name."""
+    """A call of a plugin's function failed. The sentence begins with the plugin's name; the cause is its exception."""
 
 
 class PluginPaused(PluginFailed):
-    """The plugin failed three times in a row: it was not called."""
+    """The function failed before, and its time to be called again has not come: it was not called."""
 
     retryable = True
 
@@ -50,11 +46,13 @@ class Tally:
 
 @dataclass(slots=True)
 class _Job:
-    """Items to call a function with, one after the other, on one thread."""
+    """Items to call a function with, one after the other, on one thread. ``allowance``: failures in a row that end it
+    and, before one that did not fail, ``before``."""
 
     function: Call
     items: Sequence[tuple[Any, ...]]
-    in_a_row: int
+    allowance: int
+    before: int
     results: list[Any] = field(default_factory=list)
     started: float = 0.0
     seconds: float = 0.0
@@ -64,6 +62,7 @@ class _Job:
 
     def run(self) -> None:
         """On the plugin's thread: until the items end, too many failed in a row, or nobody waits any more."""
+        in_a_row = self.before
         for item in self.items:
             self.started = time.monotonic()
             failed = False
@@ -75,9 +74,9 @@ class _Job:
                 if self.left_behind:
                     return
                 self.seconds += time.monotonic() - self.started
-                self.results.append(_Failure(_words(result)) if failed else result)
-                self.in_a_row = self.in_a_row + 1 if failed else 0
-            if self.in_a_row >= IN_A_ROW:
+                self.results.append(_Failure(in_words(result), result) if failed else result)
+            in_a_row = in_a_row + 1 if failed else 0
+            if in_a_row >= self.allowance:
                 break
         self.over.set()
 
@@ -95,55 +94,63 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """A call that failed, and why in words."""
+    """A call that failed, why in words, and what was raised; nothing was where it took too long."""
 
     why: str
+    error: BaseException | None = None
 
 
 class Calls:
-    """The way to call one plugin. ``limit``: seconds for a call that states none.
+    """The way to call one plugin. ``limit``: seconds for a call that states none. ``clock``: seconds, running forward.
 
-    ``told``: called with the sentence why when a pause begins, with None when it has ended.
+    ``report``: called with what has begun to fail or be paused, and with the part's name and None once it works again.
+    ``show``: called with every exception that a function raised, for whoever may see all of it.
     """
 
-    def __init__(self, plugin: str, limit: float = 2.0) -> None:
+    def __init__(self, plugin: str, limit: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
         self.plugin = plugin
         self.limit = limit
-        self.report: Callable[[str | None], None] = lambda _: None
+        self.report: Callable[[str, Trouble | None], None] = lambda *_: None
+        self.show: Callable[[BaseException], None] = self._log_traceback
         self.tallies: dict[str, Tally] = {}
         self.error = ""
-        self._in_a_row = 0
-        self._paused_until = 0.0
+        self._clock = clock
+        self._standings: dict[str, Standing] = {}
         self._lanes: dict[str, _Lane] = {}
         self._state = threading.Lock()
         self._closed = threading.Event()
 
-    @property
-    def pause(self) -> float:
-        """Seconds until the plugin is called again; 0 if it is not paused."""
-        return max(0.0, self._paused_until - time.monotonic())
+    def troubles(self) -> list[Trouble]:
+        """What fails now, paused or not."""
+        with self._state:
+            found = [standing.trouble() for standing in self._standings.values()]
+        return [one for one in found if one is not None]
 
-    def one(self, hook: str, function: Call, *arguments: Any, limit: float | None = None) -> Any:
-        """Call a function. Raises PluginFailed, PluginPaused if it is not even tried."""
-        (result,) = self.each(hook, function, [arguments], limit)
+    def failures(self, hook: str, name: str = "") -> int:
+        """How often in a row it has failed up to now."""
+        return self._standing(hook, name).failures
+
+    def wait(self, hook: str, name: str = "") -> float:
+        """Seconds until it is called again; 0 if it can be called."""
+        return self._standing(hook, name).wait(self._clock())
+
+    def one(
+        self, hook: str, function: Call, *arguments: Any, limit: float | None = None, name: str = "", now: bool = False
+    ) -> Any:
+        """Call a function. ``name``: of the observer or source whose it is; ``now``: even if it should wait.
+
+        Raises PluginFailed, PluginPaused if it is not even tried.
+        """
+        standing = self._standing(hook, name)
+        (result,) = self._each(standing, function, [arguments], self.limit if limit is None else limit, now=now)
         if isinstance(result, PluginFailed):
             raise result
         return result
 
-    def each(
-        self, hook: str, function: Call, items: Sequence[tuple[Any, ...]], limit: float | None = None
-    ) -> list[Any]:
-        """Call a function with each of ``items``; each has ``limit`` seconds. One result each, PluginFailed for what
-        failed, PluginPaused for what was not tried. Raises Unavailable once closed."""
-        results: list[Any] = []
-        limit = self.limit if limit is None else limit
-        while len(results) < len(items) and not self.pause:
-            results += self._some(hook, function, items[len(results) :], limit)
-            if self._closed.is_set():
-                raise Unavailable("promptsync is stopping; try again in a moment.")
-        skipped = PluginPaused(f"plugin {self.plugin} is paused ({self.error})")
-        results += [skipped] * (len(items) - len(results))
-        return results
+    def each(self, hook: str, function: Call, items: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Call a function with each of ``items``. One result each, PluginFailed for what failed, PluginPaused for what
+        was not tried. Raises Unavailable once closed."""
+        return self._each(self._standing(hook), function, items, self.limit, now=False)
 
     def close(self) -> None:
         """Call nothing more, and let go of the threads."""
@@ -151,14 +158,32 @@ class Calls:
         for lane in list(self._lanes.values()):
             lane.close()
 
-    def _some(self, hook: str, function: Call, items: Sequence[tuple[Any, ...]], limit: float) -> list[Any]:
-        """Results of the first few items: as far as one thread gets."""
+    def _standing(self, hook: str, name: str = "") -> Standing:
         with self._state:
-            lane = self._lanes.setdefault(hook, _Lane(f"plugin-{self.plugin}-{hook}"))
+            return self._standings.setdefault(part_of(hook, name), Standing(hook, name))
+
+    def _each(
+        self, standing: Standing, function: Call, items: Sequence[tuple[Any, ...]], limit: float, *, now: bool
+    ) -> list[Any]:
+        results: list[Any] = []
+        while len(results) < len(items) and (now or not standing.wait(self._clock())):
+            results += self._some(standing, function, items[len(results) :], limit)
+            if self._closed.is_set():
+                raise Unavailable("promptsync is stopping; try again in a moment.")
+        skipped = PluginPaused(f"plugin {self.plugin} is paused ({standing.hook}: {standing.error})")
+        results += [skipped] * (len(items) - len(results))
+        return results
+
+    def _some(self, standing: Standing, function: Call, items: Sequence[tuple[Any, ...]], limit: float) -> list[Any]:
+        """Results of the first few items: as far as one thread gets."""
+        hook = standing.hook
+        with self._state:
+            part = part_of(hook, standing.name)
+            lane = self._lanes.setdefault(part, _Lane(f"plugin-{self.plugin}-{part}"))
             tally = self.tallies.setdefault(hook, Tally())
-            before = self._in_a_row
+            most = 1 if standing.policy.patient else standing.policy.failures
+            job = _Job(function, items, most, most - standing.allowance)
         with lane.lock:
-            job = _Job(function, items, min(before, IN_A_ROW - 1))
             lane.give(job)
             while not job.over.wait(min(_GLANCE, limit / 4)):
                 if job.leave(0.0 if self._closed.is_set() else limit):
@@ -167,31 +192,41 @@ class Calls:
         results = list(job.results)
         if job.left_behind and not self._closed.is_set():
             results.append(_Failure(f"it took longer than {limit:g} seconds"))
-            job.in_a_row += 1
-        results = [self._failed(hook, r) if isinstance(r, _Failure) else r for r in results]
-        failures = self._count(tally, job, results)
-        if failures and hook != "start":  # what fails at the start is said by whoever started it
-            _log.warning("plugin_failed", plugin=self.plugin, failures=failures, error=self.error, pause=self.pause)
-        return results
+        self._count(standing, tally, job.seconds, results)
+        return [self._failed(hook, result) if isinstance(result, _Failure) else result for result in results]
 
     def _failed(self, hook: str, failure: _Failure) -> PluginFailed:
-        self.error = f"{hook}: {failure.why}"
-        return PluginFailed(f"plugin {self.plugin}: {self.error}")
+        if failure.error is not None:
+            self.show(failure.error)
+        failed = PluginFailed(f"plugin {self.plugin}: {hook}: {failure.why}")
+        failed.__cause__ = failure.error
+        return failed
 
-    def _count(self, tally: Tally, job: _Job, results: list[Any]) -> int:
-        failures = sum(isinstance(result, PluginFailed) for result in results)
+    def _count(self, standing: Standing, tally: Tally, seconds: float, results: Iterable[Any]) -> None:
         with self._state:
-            tally.calls += len(results)
-            tally.failures += failures
-            tally.seconds += job.seconds
-            recovered = self._in_a_row >= IN_A_ROW and len(results) > 0 and job.in_a_row == 0
-            self._in_a_row = job.in_a_row
-            paused = self._in_a_row >= IN_A_ROW
-            if paused:
-                self._paused_until = time.monotonic() + PAUSE_SECONDS
-        if paused or recovered:
-            self.report(self.error if paused else None)
-        return failures
+            before = standing.trouble()
+            tally.seconds += seconds
+            for result in results:
+                tally.calls += 1
+                if isinstance(result, _Failure):
+                    tally.failures += 1
+                    standing.failed(self._clock(), result.why)
+                    self.error = f"{standing.hook}: {result.why}"
+                else:
+                    standing.succeeded()
+            after = standing.trouble()
+        if after is not None and after != before and standing.hook != "start":  # a start is said by who makes it
+            said = {"part": after.part, "failures": after.failures, "error": after.error, "paused": after.paused}
+            again_in = round(standing.wait(self._clock()), 1)
+            _log.warning("plugin_failed", plugin=self.plugin, **said, again_in=again_in)
+        if after is not None and (after.paused or standing.policy.patient) and after != before:
+            self.report(after.part, after)
+        elif after is None and before is not None and (before.paused or standing.policy.patient):
+            self.report(before.part, None)
+
+    def _log_traceback(self, error: BaseException) -> None:
+        """For ``-v -v``: an exception's text may hold what people wrote."""
+        _log.debug("plugin_traceback", plugin=self.plugin, exception="".join(traceback.format_exception(error)))
 
 
 class _Lane:
@@ -223,15 +258,3 @@ class _Lane:
 def _work(jobs: "SimpleQueue[_Job | None]") -> None:
     while (job := jobs.get()) is not None:
         job.run()
-
-
-def _words(error: BaseException) -> str:
-    """Why, without a word of what the plugin was given: the class and the line, or the plugin's own sentence."""
-    if isinstance(error, PluginError | PromptsyncError):
-        with suppress(Exception):  # the class may be the plugin's own, and say it in its own way
-            return str(error)
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith((_OURS, "<"))]
-    if not frames:
-        return type(error).__name__
-    line = [frame.lineno for frame in frames if frame.filename == frames[0].filename][-1]
-    return f"{type(error).__name__} in line {line} of {Path(frames[0].filename).name}"

@@ -7,7 +7,7 @@ Owns shapes and their own checks. Everything here is part of the contract with p
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -49,20 +49,42 @@ class Change:
     revision: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Observer:
-    """Is told of changes after they were committed, at least once each, oldest first.
+    """Is called with changes after they were committed, at least once each, oldest first.
 
-    ``tables``: table to the columns whose changes count (none named: any). ``told(changes, mirror)`` gets up to
-    ``batch`` of them; raising means all of them will be told again. ``schedule``: tell only then. ``limit``: seconds.
+    ``tables``: table to the columns whose changes count (none named: any). ``on_change(changes, mirror)`` gets up to
+    ``batch`` of them; if it raises, it is called with all of them again, with growing delay. ``schedule``: only then.
+    ``limit``: seconds. (``told`` is the old name of ``on_change``.)
     """
 
     name: str
     tables: Mapping[str, Sequence[str]]
-    told: Callable[[list[Change], ReadOnly], None]
+    on_change: Callable[[list[Change], ReadOnly], None]
     batch: int = 500
     schedule: Schedule | None = None
     limit: float = 30.0
+
+    def __init__(
+        self,
+        name: str,
+        tables: Mapping[str, Sequence[str]],
+        on_change: Callable[[list[Change], ReadOnly], None] | None = None,
+        batch: int = 500,
+        schedule: Schedule | None = None,
+        limit: float = 30.0,
+        **old: Callable[[list[Change], ReadOnly], None],
+    ) -> None:
+        if old.keys() - {"told"} or (on_change is None) is (not old):
+            raise TypeError("an Observer takes name, tables, on_change, batch, schedule and limit")
+        values = (name, tables, on_change or old["told"], batch, schedule, limit)
+        for field_, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, field_.name, value)
+
+    @property
+    def told(self) -> Callable[[list[Change], ReadOnly], None]:
+        """The old name of ``on_change``."""
+        return self.on_change
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -50,7 +50,7 @@ _ITEMS: dict[str, Any] = {
     "pages": Page,
     "erase": Eraser,
 }
-_FUNCTIONS = ("decode", "recognise", "mark", "fetch", "claims", "rows", "told", "html", "keys")
+_FUNCTIONS = ("decode", "recognise", "mark", "fetch", "claims", "rows", "on_change", "html", "keys")
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Plugin:
 
     def as_dict(self) -> dict[str, Any]:
         """What ``plugins list`` says of it, as plain data."""
-        tallies = self.calls.tallies.values()
+        tallies, troubles = self.calls.tallies.values(), self.calls.troubles()
         return {
             "name": self.name,
             "from": self.origin,
@@ -73,8 +73,9 @@ class Plugin:
             "calls": sum(tally.calls for tally in tallies),
             "failures": sum(tally.failures for tally in tallies),
             "seconds": round(sum(tally.seconds for tally in tallies), 3),
-            "paused": bool(self.calls.pause),
+            "paused": any(trouble.paused for trouble in troubles),
             "error": self.calls.error or None,
+            "failing": [asdict(trouble) for trouble in troubles],
         }
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from promptsync.config import BackupConfig, Config, Period
 from promptsync.fetch.sources import source_names
 from promptsync.status.backups import BackupState
+from promptsync.status.plugins import PluginPart
 from promptsync.status.sources import SourceState
 from promptsync.status.wal import LogState
 from promptsync.store import jobs, overview
@@ -58,7 +59,8 @@ class Status:
     merged_exports: int
     sources: tuple[SourceState, ...]
     change_sets: tuple[ChangeSetState, ...] = field(default=())
-    plugins: tuple[dict[str, str], ...] = field(default=())
+    plugins: tuple[dict[str, Any], ...] = field(default=())
+    plugin_parts: tuple[PluginPart, ...] = field(default=())
     log: LogState = field(default=LogState(0))
     future: Future = field(default=Future())
     refused: tuple[RefusedDeliveries, ...] = field(default=())

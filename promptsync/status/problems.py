@@ -14,6 +14,7 @@ from promptsync.clock import MICROS, parse_iso, seconds_since
 from promptsync.errors import size_in_words
 from promptsync.status.backups import backup_problems
 from promptsync.status.facts import Expectations, Status
+from promptsync.status.plugins import plugin_problems
 from promptsync.status.refusals import oversized_problem, refused_problem
 from promptsync.status.sources import source_problems
 from promptsync.store.overview import ChangeSetState
@@ -57,7 +58,13 @@ def daemon_problems(daemon: DaemonState, *, watched: bool) -> Iterator[str]:
 def status_problems(status: Status, expected: Expectations, unchanging: Container[str]) -> Iterator[str]:
     """Sentences about a mirror, each for a person to act on. ``unchanging``: tables whose rows are."""
     now = parse_iso(status.checked_at)
-    if not (status.tables or status.events.received or status.merged_exports or status.change_sets):
+    if not (
+        status.tables
+        or status.events.received
+        or status.merged_exports
+        or status.change_sets
+        or any(part.newest_file for part in status.plugin_parts)
+    ):
         yield NOTHING_YET
     for table in status.tables:
         if table.future:
@@ -83,11 +90,7 @@ def status_problems(status: Status, expected: Expectations, unchanging: Containe
     for job in status.jobs:
         if job.state in ("failed", "refused"):
             yield f"Export {job.id} of {job.type} is {job.state}: {job.error}"
-    for plugin in status.plugins:
-        yield (
-            f"Plugin {plugin['plugin']} is paused after 3 failures in a row, since {plugin['since']} "
-            f"({plugin['error']}); put it right, restart, then 'promptsync events replay --failed'."
-        )
+    yield from plugin_problems(status.plugins, status.plugin_parts)
     if status.rejects:
         total = sum(status.rejects.values())
         yield f"{total:,} rejected rows or deliveries wait: 'promptsync rejects list' shows them."

@@ -17,22 +17,23 @@ from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Schema
 from promptsync.status.backups import backup_state
 from promptsync.status.facts import Expectations, Status, TableState
+from promptsync.status.plugins import plugin_parts
 from promptsync.status.problems import status_problems
 from promptsync.status.sources import source_states
 from promptsync.status.wal import log_state
 from promptsync.store import jobs, overview, rejects, search
 from promptsync.store.backups import BACKUP, SEGMENTS
-from promptsync.store.changes import troubles
 from promptsync.store.deliveries import inbox_state, longest_silence, oldest_pending, undecided
 from promptsync.store.erased import key_problem, suppressed
 from promptsync.store.ledger import was_watched
 from promptsync.store.overview import change_set_states
+from promptsync.store.plugin_state import troubles
 from promptsync.store.reading import path_of
 from promptsync.store.refusals import oversized, refused
 from promptsync.store.repair import dated_in_future
 from promptsync.vendors import own_mark
 
-_ELSEWHERE: Final = ("fetch ", BACKUP, SEGMENTS)
+_ELSEWHERE: Final = ("fetch ", "plugin ", BACKUP, SEGMENTS)
 """Beginnings of tasks whose failures are said with what they are about."""
 _RECENT: Final = 8 * 86_400 * MICROS
 """A task that has not run for longer is none any more."""
@@ -52,6 +53,7 @@ def read_status(connection: sqlite3.Connection, schema: Schema, expected: Expect
         search_lag=search.lag(connection, schema),
         jobs=tuple(jobs.unsettled(connection)),
         plugins=tuple(troubles(connection)),
+        plugin_parts=tuple(plugin_parts(connection, now)),
         merged_exports=jobs.count_loaded(connection),
         sources=tuple(source_states(connection, expected.sources, expected.zone, expected.stale_after, now)),
         change_sets=tuple(change_set_states(connection, schema, now)),

@@ -1,6 +1,6 @@
 """The change feed: for each observer a queue of changed rows, filled by triggers in the transaction of the change.
 
-Owns the triggers, the queue and the record of plugins that are paused. There is no trigger, and so no cost,
+Owns the triggers and the queue. There is no trigger, and so no cost,
 unless an observer is enabled. With one, each change of a watched row costs one insertion into ``sync_change``;
 delivered changes are taken out, so the queue is the observer's position, and after a crash in between they are
 delivered again.
@@ -17,7 +17,6 @@ from promptsync.model import Role, Schema, Table
 from promptsync.store import marks
 
 _PREFIX = "sync_change:"
-_STATE = "plugin:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +69,6 @@ def forget(connection: sqlite3.Connection, observer: str, last: int, revision: i
     connection.execute("DELETE FROM sync_change WHERE observer = ? AND seq <= ?", (observer, last))
     if revision is not None:
         marks.put(connection, f"observer:{observer}", str(revision))
-
-
-def put_trouble(connection: sqlite3.Connection, plugin: str, why: str | None, at: str) -> None:
-    """Record that a plugin is paused and why, or (None) that it works again."""
-    if why is None:
-        marks.drop(connection, _STATE + plugin)
-    else:
-        marks.put_facts(connection, _STATE + plugin, {"since": at, "error": why})
-
-
-def clear_troubles(connection: sqlite3.Connection) -> None:
-    """Forget the troubles: every plugin starts anew."""
-    for plugin in marks.family(connection, _STATE):
-        marks.drop(connection, _STATE + plugin)
-
-
-def troubles(connection: sqlite3.Connection) -> list[dict[str, str]]:
-    """The plugins that are paused: plugin, since, error."""
-    return [{"plugin": name, **json.loads(value)} for name, value in marks.family(connection, _STATE).items()]
 
 
 def _triggers(schema: Schema, watched: Watch) -> Iterable[tuple[str, str]]:

@@ -94,7 +94,7 @@ def test_its_source_brings_a_file_that_the_drop_folder_takes(kit: Kit) -> None:
         write(kit.folder / "shop", number)
     (plugin,) = engine.plugins.extensions.plugins
     drop = kit.config.drop.folder
-    assert engine.plugins.fetch(plugin, plugin.declared.sources[0], drop) == "3 files fetched"
+    assert engine.plugins.scheduled(plugin, plugin.declared.sources[0], drop) == "3 files fetched"
     (drop / "orders_3_4.parquet").touch()
     waiting = sorted(drop.rglob("*.parquet"), key=engine.age)
     assert [path.name for path in waiting][:3] == ["orders_3_0.parquet", "orders_3_1.parquet", "orders_3_2.parquet"]

@@ -104,7 +104,7 @@ def test_the_list_says_where_from_and_which_hooks(config: Path) -> None:
         "name": "gifts",
         "from": str(config.parent / "plugins" / "gifts.py"),
         "hooks": ["tables", "checks", "commands", "pages", "metadata"],
-        **{"calls": 0, "failures": 0, "seconds": 0.0, "paused": False, "error": None},
+        **{"calls": 0, "failures": 0, "seconds": 0.0, "paused": False, "error": None, "failing": []},
     }
     assert "gifts" in run(config, "plugins", "list").stdout
 

@@ -240,7 +240,7 @@ def test_a_source_fetches_into_the_drop_folder(kit: Kit, tmp_path: Path) -> None
     kit.enable(plugin(sources=[Source("list", timedelta(hours=1), fetch)]), "people")
     (loaded,) = kit.engine.plugins.extensions.plugins
     drop = kit.config.drop.folder
-    assert kit.engine.plugins.fetch(loaded, loaded.declared.sources[0], drop) == "1 files fetched"
+    assert kit.engine.plugins.scheduled(loaded, loaded.declared.sources[0], drop) == "1 files fetched"
     assert [str(path.relative_to(drop)) for path in drop.rglob("*")] == ["people", "people/people_2.txt"]
 
 
