@@ -1,32 +1,39 @@
 """A test kit for plugin authors: a fresh mirror in milliseconds, with the plugin enabled, to post to, load and read.
 
-Owns the fixture ``kit`` (``from promptsync.testing import kit``). Everything it does goes the way that the daemon goes:
-deliveries through the inbox, rows through files. Production code never imports this module.
+Owns what a test can do. pytest finds the fixture ``kit`` by itself (promptsync/pytest_plugin.py); ``from
+promptsync.testing import kit`` still works. All of it goes the way that the daemon goes: deliveries through the inbox,
+rows through files. What a plugin's function raises is printed with its traceback. Production code never imports this.
 """
 
 import csv
 import gzip
 import json
 import shutil
+import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 
 from promptsync.clock import iso_micros, parse_iso, system_clock
 from promptsync.config import Config
 from promptsync.engine.engine import Engine
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.model.delivery import Delivery
-from promptsync.plugins.declared import PluginError
+from promptsync.plugins.asking import findings, page_text
+from promptsync.plugins.calls import PluginFailed
+from promptsync.plugins.declared import Finding, PluginError
+from promptsync.plugins.loading import Plugin
 from promptsync.status.facts import Expectations
 from promptsync.status.status import read_status
 from promptsync.store.inbox import insert_event
 from promptsync.store.reading import row_of, select_of
 from promptsync.vendors.prompt.event_types import type_of_path
 
-__all__ = ["Kit", "kit"]
+__all__ = ["Kit", "kit", "opened"]
 
 
 class Kit:
@@ -61,6 +68,8 @@ class Kit:
         """The open mirror. Raises ConfigError for a plugin that cannot run."""
         if self._engine is None:
             self._engine = Engine(self.config, given=self._given)
+            for plugin in self._engine.plugins.extensions.plugins:
+                plugin.calls.show = traceback.print_exception
         return self._engine
 
     def configure(self, **plugins: Any) -> "Kit":
@@ -117,11 +126,52 @@ class Kit:
         for queue in self.engine.plugins.queues:
             batches += queue.all(now=True)
             if queue.failures:
-                raise PluginError(queue.calls.error)
+                raise PluginError(queue.calls.error) from (queue.error and queue.error.__cause__)
         return batches
 
     tell = notify
     """The old name of ``notify``."""
+
+    def fetch(self, source: str) -> list[FileReport]:
+        """Have a source (its name, or ``plugin.name``) fetch, and load what it leaves; returns what came of each file.
+
+        Raises PluginError with why it failed, LookupError if there is no such source.
+        """
+        plugin, found = self._declared("sources", source)
+        reports: list[FileReport] = []
+
+        def load(paths: list[Path]) -> None:
+            reports.extend(self.engine.load([LoadRequest(path, "test", accept=True) for path in paths]))
+
+        with _as_plugin_error():
+            self.engine.plugins.fetch(plugin, found, self.config.drop.folder, now=True, load=load)
+        return reports
+
+    def page(self, path: str, **query: str) -> str:
+        """The HTML that a page gives for a query, without what stands around it. Raises PluginError, LookupError."""
+        plugin, found = self._declared("pages", path)
+        with _as_plugin_error():
+            return page_text(plugin, found, self.engine.plugins.reading, query)
+
+    def check(self) -> list[Finding]:
+        """What the plugins' checks find, as ``promptsync doctor`` prints it."""
+        plugins = self.engine.plugins.extensions.plugins
+        return [one for plugin in plugins for one in findings(plugin, self.engine.plugins.reading)]
+
+    def command(self, name: str, *arguments: str) -> Result:
+        """Run a command of a plugin; gives ``output``, ``exit_code`` and ``exception`` as click.testing does."""
+        _, found = self._declared("commands", name)
+        return CliRunner().invoke(found, list(arguments))
+
+    def _declared(self, hook: str, wanted: str) -> tuple[Plugin, Any]:
+        known = []
+        for plugin in self.engine.plugins.extensions.plugins:
+            for one in getattr(plugin.declared, hook):
+                name = one.path.strip("/") if hook == "pages" else str(one.name)
+                known.append(name)
+                if wanted.strip("/") in (name, f"{plugin.name}.{name}", f"{plugin.name}/{name}"):
+                    return plugin, one
+        raise LookupError(f"There is no {wanted} among the {hook} of the plugins: {', '.join(known) or 'none'}.")
 
     def problems(self) -> tuple[str, ...]:
         """What ``promptsync status`` says needs a person, staleness apart."""
@@ -142,9 +192,27 @@ def _cell(value: Any) -> Any:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else value
 
 
+@contextmanager
+def _as_plugin_error() -> Iterator[None]:
+    """What failed as PluginError, with what the plugin raised as its cause."""
+    try:
+        yield
+    except PluginFailed as error:
+        raise PluginError(str(error)) from error.__cause__
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Kit]:
+    """A fresh mirror in a folder, closed at the end."""
+    made = Kit(folder)
+    try:
+        yield made
+    finally:
+        made.restart()
+
+
 @pytest.fixture
 def kit(tmp_path: Path) -> Iterator[Kit]:
     """A fresh mirror."""
-    made = Kit(tmp_path)
-    yield made
-    made.restart()
+    with opened(tmp_path) as made:
+        yield made

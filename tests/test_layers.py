@@ -39,6 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "daemon": DATA
     | {"loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
+    "pytest_plugin": frozenset({"testing"}),
     "browse": WORDS | {"", "store", "docs"},
     "demo": WORDS | {"store", "daemon", "vendors"},
     "cli": DATA
@@ -64,6 +65,7 @@ LATE: dict[str, str] = {
     "cli/extended.py": "most configurations enable no plugins",
     "cli/demo.py": "a visitor is given the address before the make-believe account is even imported",
     "events/suppression.py": "most mirrors have erased nobody, and reading numbers needs a library of its own",
+    "pytest_plugin.py": "every run of pytest imports it, tests of plugins alone need the kit",
     "daemon/client.py": "most commands find no daemon to ask",
     "places/opening.py": "few configurations name a place that SSH or the clients of object stores are needed for",
     "store/ledger.py": "numpy is needed only where a file is merged",

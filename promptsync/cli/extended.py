@@ -5,21 +5,21 @@ Owns when plugins are loaded for a command at all: only if the configuration ena
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from promptsync.browse.settings import BrowseSettings, PluginPage
 from promptsync.cli.config_file import find_config
 from promptsync.config import Config, load_config
-from promptsync.errors import ConfigError, PromptsyncError, ended
+from promptsync.errors import ConfigError, ended
 from promptsync.model import Schema
-from promptsync.plugins.declared import Check, Finding, Page, PluginError, ReadOnly, note, ok, problem
+from promptsync.plugins.declared import Finding, ReadOnly, ok, problem
 from promptsync.store.connect import open_reader
 from promptsync.vendors import declared_schema
 
@@ -69,13 +69,15 @@ def with_plugins(settings: BrowseSettings, config: Config) -> tuple[BrowseSettin
     """The settings of the pages with what the enabled plugins add, and what ends these plugins. Raises ConfigError."""
     if not config.plugins.enabled:
         return settings, lambda: None
+    from promptsync.plugins.asking import page_text
+
     extensions = _extensions(config)
     mirror = ReadOnly(lambda: _reading(config.mirror.database))
     pages, metadata = [], {}
     for plugin in extensions.plugins:
         metadata.update(plugin.declared.metadata)
         for page in plugin.declared.pages:
-            run = partial(plugin.calls.one, "pages", partial(_page, page, mirror))
+            run = partial(page_text, plugin, page, mirror)
             pages.append(PluginPage(f"/plugins/{plugin.name}/{page.path.strip('/')}", page.title, run))
     return replace(settings, schema=extensions.schema, pages=tuple(pages), more_metadata=metadata), extensions.close
 
@@ -87,33 +89,13 @@ def _extensions(config: Config) -> "Extensions":
     return load_extensions(config)
 
 
-def _page(page: Page, mirror: ReadOnly, query: Mapping[str, str]) -> str:
-    html: object = page.html(query, mirror)
-    if not isinstance(html, str):
-        raise PluginError(f"the page {page.path} must be a text")
-    return html
-
-
 def _checked(extensions: "Extensions", database: Path) -> Iterator[Finding]:
-    from promptsync.plugins.calls import PluginFailed
+    from promptsync.plugins.asking import findings
 
     mirror = ReadOnly(lambda: _reading(database))
     for plugin in extensions.plugins:
-        for check in plugin.declared.checks:
-            try:
-                yield from plugin.calls.one("checks", _run, check, mirror)
-            except PluginFailed as error:
-                yield problem("plugins", f"A check cannot be made: {error}.")
-            except PromptsyncError as error:
-                yield note("plugins", str(error))
+        yield from findings(plugin, mirror)
 
 
 def _reading(database: Path) -> AbstractContextManager[sqlite3.Connection]:
     return closing(open_reader(database))
-
-
-def _run(check: Check, mirror: ReadOnly) -> list[Finding]:
-    found: list[Any] = list(check(mirror))
-    if not all(isinstance(one, Finding) for one in found):
-        raise PluginError("a check must return what promptsync.ok, note and problem give")
-    return found

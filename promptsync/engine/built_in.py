@@ -6,8 +6,10 @@ ours do and can never meet a vendor's), and the checks that need to see all of i
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
@@ -15,9 +17,10 @@ from promptsync.config.secret import named_secret
 from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError
 from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table, bookkeeping
-from promptsync.plugins.declared import Schedule, TableFiles
+from promptsync.plugins.declared import ReadOnly, Schedule, TableFiles
 from promptsync.plugins.loading import Extensions, Wanted, load_plugins
 from promptsync.plugins.settings import Settings
+from promptsync.store.connect import open_reader
 from promptsync.vendors import vendors
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,60}")
@@ -45,14 +48,8 @@ CHANGES = Table(
 def load_extensions(config: Config, given: Mapping[str, object] | None = None) -> Extensions:
     """The enabled plugins, and ``given`` ones by name. Raises ConfigError, with a sentence, for any that cannot run."""
     settings = config.plugins
-
-    def settings_of(name: str) -> Settings:
-        return Settings(
-            name, settings.settings(name), settings.base, lambda value: named_secret(value, settings.base).reveal()
-        )
-
     limit = settings.limit.total_seconds()
-    wanted = Wanted(settings.folder, settings.enabled, limit, settings_of, given or {})
+    wanted = Wanted(settings.folder, settings.enabled, limit, partial(settings_of, config), given or {})
     ours, plugins = load_plugins(wanted, vendors(config))
     try:
         added = {plugin.name: (plugin.declared.tables, plugin.declared.columns) for plugin in plugins}
@@ -67,6 +64,13 @@ def load_extensions(config: Config, given: Mapping[str, object] | None = None) -
             plugin.calls.close()
         raise
     return extensions
+
+
+def settings_of(config: Config, name: str) -> Settings:
+    """The settings of a plugin, as a configuration gives them."""
+    given, database = config.plugins, config.mirror.database
+    opened = lambda value: named_secret(value, given.base).reveal()  # noqa: E731
+    return Settings(name, given.settings(name), given.base, opened, ReadOnly(lambda: closing(open_reader(database))))
 
 
 def _check_files(extensions: Extensions) -> None:

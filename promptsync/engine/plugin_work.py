@@ -48,13 +48,14 @@ class ChangeLog(Protocol):
 
 @dataclass(slots=True)
 class ObserverQueue:
-    """One observer on its way through its queue. ``name``: of the queue."""
+    """One observer on its way through its queue. ``name``: of the queue; ``error``: of the last call that failed."""
 
     name: str
     observer: Observer
     calls: Calls
     log: ChangeLog
     mirror: ReadOnly
+    error: PluginFailed | None = None
 
     @property
     def failures(self) -> int:
@@ -80,7 +81,8 @@ class ObserverQueue:
         try:
             on_change, limit = self.observer.on_change, self.observer.limit
             self.calls.one(_HOOK, on_change, changes, self.mirror, limit=limit, name=self.observer.name, now=now)
-        except PluginFailed:
+        except PluginFailed as error:
+            self.error = error
             return max(self.wait, IDLE_SECONDS)
         self.log.forget(self.name, found[-1][0], max((rev for *_, rev in found if rev is not None), default=None))
         return 0.0

@@ -41,5 +41,4 @@ def _missing(error: BaseException) -> str:
         return ""
     if isinstance(error, ModuleNotFoundError):
         return f"there is no module {error.name}; install it where promptsync is installed"
-    wanted = getattr(error, "name_from", None)
-    return f"{error.name} has no {wanted}" if wanted else f"{error.name} cannot be imported"
+    return str(error).partition(" (")[0]  # "cannot import name 'Colum' from 'promptsync'"

@@ -6,6 +6,7 @@ declarations of the wrong shape), and the shape of promptsync as they extend it,
 """
 
 import difflib
+import hashlib
 import importlib.util
 import inspect
 import sys
@@ -55,12 +56,14 @@ _FUNCTIONS = ("decode", "recognise", "mark", "fetch", "claims", "rows", "on_chan
 
 @dataclass(slots=True)
 class Plugin:
-    """A loaded plugin. ``origin``: where it was found. ``hooks``: the names of those it implements."""
+    """A loaded plugin. ``origin``: where it was found. ``hooks``: the names of those it implements. ``fingerprint``: of
+    its code and its settings, when it was loaded."""
 
     name: str
     origin: str
     calls: Calls
     hooks: tuple[str, ...] = ()
+    fingerprint: str = ""
     declared: Declared = field(default_factory=Declared)
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,6 +78,7 @@ class Plugin:
             "seconds": round(sum(tally.seconds for tally in tallies), 3),
             "paused": any(trouble.paused for trouble in troubles),
             "error": self.calls.error or None,
+            "fingerprint": self.fingerprint,
             "failing": [asdict(trouble) for trouble in troubles],
         }
 
@@ -105,6 +109,21 @@ def load_plugins(wanted: Wanted, own: Iterable[object]) -> tuple[Declared, list[
     return ours, [_load(manager, wanted, name) for name in dict.fromkeys((*wanted.given, *wanted.enabled))]
 
 
+def fingerprint(folder: Path, name: str, settings: Settings) -> str:
+    """What changes with the code and the settings of a plugin; "" where its code cannot be read."""
+    file = folder / f"{name}.py"
+    try:
+        code = file.read_bytes() if file.is_file() else _release(name).encode()
+    except OSError:
+        return ""
+    return hashlib.sha256(code + b"\0" + settings.as_text().encode()).hexdigest()
+
+
+def _release(name: str) -> str:
+    found = [entry.dist for entry in entry_points(group=GROUP, name=name) if entry.dist is not None]
+    return " ".join(f"{dist.name} {dist.version}" for dist in found)
+
+
 def _load(manager: pluggy.PluginManager, wanted: Wanted, name: str) -> Plugin:
     plugin = Plugin(name, "given", Calls(name, wanted.limit))
     try:
@@ -112,6 +131,7 @@ def _load(manager: pluggy.PluginManager, wanted: Wanted, name: str) -> Plugin:
             found: object = wanted.given[name]
         else:
             plugin.origin, load = _find(wanted.folder, name)
+            plugin.fingerprint = fingerprint(wanted.folder, name, wanted.settings(name))
             found = plugin.calls.one("start", load, limit=_START_SECONDS)
         implementations = _register(manager, name, found)
         settings = wanted.settings(name)

@@ -3,11 +3,13 @@
 Owns the checks and the record of which keys were asked for, so that a misspelt one is found.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from promptsync.errors import ConfigError
+from promptsync.plugins.declared import ReadOnly
 
 _NOTHING: Any = object()
 
@@ -15,13 +17,20 @@ _NOTHING: Any = object()
 class Settings(Mapping[str, Any]):
     """The keys of ``[plugins.<name>]``. A key without ``default`` must be given. Raises ConfigError naming the key.
 
-    ``open_secret``: from ``{ env = "…" }`` and its like to bytes. Relative paths start at ``folder``.
+    ``open_secret``: from ``{ env = "…" }`` and its like to bytes. Relative paths start at ``folder``. ``mirror``: for
+    reading only, for a command or a source; others are given it when they are called.
     """
 
     def __init__(
-        self, plugin: str, given: Mapping[str, Any], folder: Path, open_secret: Callable[[Any], bytes]
+        self,
+        plugin: str,
+        given: Mapping[str, Any],
+        folder: Path,
+        open_secret: Callable[[Any], bytes],
+        mirror: ReadOnly | None = None,
     ) -> None:
         self.plugin = plugin
+        self._mirror = mirror
         self._given = dict(given)
         self._folder = folder
         self._open_secret = open_secret
@@ -36,6 +45,13 @@ class Settings(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._given)
+
+    @property
+    def mirror(self) -> ReadOnly:
+        """The mirror, for reading only. Raises ConfigError where there is none."""
+        if self._mirror is None:
+            raise ConfigError(f"plugin {self.plugin}: there is no mirror to read here")
+        return self._mirror
 
     def text(self, key: str, default: str = _NOTHING) -> str:
         """A text that is not empty."""
@@ -67,6 +83,10 @@ class Settings(Mapping[str, Any]):
             return self._open_secret(self._read(key, _NOTHING, lambda _: True, ""))
         except ValueError as error:
             raise ConfigError(f"plugins.{self.plugin}.{key} {error}") from None
+
+    def as_text(self) -> str:
+        """What was given, as it stands in the configuration: the same text for the same settings, no secret in it."""
+        return json.dumps(self._given, sort_keys=True, default=str)
 
     def unknown(self) -> list[str]:
         """The keys that nobody asked for."""

@@ -77,7 +77,11 @@ def test_each_opt_out_is_posted_at_least_once(tmp_path: Path) -> None:
         (plugin,) = json.loads(listed.stdout)
         assert listed.exit_code == 0 and plugin["name"] == "opt_out_alert" and plugin["hooks"] == ["observers"]
         assert plugin["from"] == str(EXAMPLES / "opt_out_alert.py")
-        assert plugin["calls"] >= 1 and plugin["seconds"] > 0 and not plugin["paused"]
+        assert plugin["calls"] >= 1 and plugin["seconds"] > 0 and not plugin["paused"] and plugin["restart"] is None
+        config.write_text(config.read_text().replace('["opt_out_alert"]', '["opt_out_alert", "csv_dorp"]') + "x = 1\n")
+        listed = CliRunner().invoke(main, ["--config", str(config), "plugins", "list"])
+        assert "changed since, a restart loads it anew" in listed.stdout and "not loaded yet" in listed.stdout
+        assert "A restart of the daemon would fail: " in listed.stdout and listed.exit_code == 1
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     finally:

@@ -1,6 +1,7 @@
 """Plugins that misbehave: each fails by itself, with its name, and everything else goes on."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,7 @@ def test_three_failures_in_a_row_pause_the_plugin_and_status_says_so(kit: Kit) -
         "seconds": 0,
         "paused": True,
         "error": loaded.calls.error,
+        "fingerprint": "",
         "failing": [
             {
                 "hook": "event_handlers",
@@ -152,6 +154,12 @@ def test_an_observer_is_told_again_until_it_takes_it(kit: Kit) -> None:
     assert (loaded.calls.tallies["observers"].failures, loaded.calls.troubles()) == (2, [])
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    while error.__cause__ is not None:
+        error = error.__cause__
+        yield error
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
@@ -165,7 +173,9 @@ def test_an_observer_is_told_again_until_it_takes_it(kit: Kit) -> None:
         ("@hookimpl\ndef event_handlers(settings): return {'a': None}", "is not a function"),
         ("@hookimpl\ndef checks(settings): settings.text('url')", "plugins.bad.url is missing"),
         ("x = 1", "implements no hook"),
-        ("import nonsense_that_is_not", "ModuleNotFoundError"),
+        ("import nonsense_that_is_not", "ModuleNotFoundError in line 2 of bad.py (there is no module nonsense_that_is"),
+        ("from promptsync import Nonsense", "cannot import name 'Nonsense' from 'promptsync'"),
+        ("def half(:", "SyntaxError in line 2 of bad.py (invalid syntax)"),
         ("@hookimpl\ndef commands(settings): raise SystemExit(3)", "SystemExit"),
     ],
 )
@@ -175,6 +185,8 @@ def test_what_cannot_run_is_refused_at_the_start(kit: Kit, tmp_path: Path, body:
     with pytest.raises(ConfigError) as caught:
         kit.enable(file).engine  # noqa: B018
     assert said in str(caught.value) and "bad" in str(caught.value)
+    causes = [type(error) for error in _causes(caught.value)]
+    assert not any(word in said for word in ("Error in line", "SystemExit")) or causes[-1].__module__ == "builtins"
     assert not any(thread.name.startswith("plugin-bad") and not thread.daemon for thread in threading.enumerate())
 
 
