@@ -19,19 +19,24 @@ if TYPE_CHECKING:
     from promptsync.model.file_name import ChangeSetName, FileName
     from promptsync.plugins.declared import (
         Change,
+        Check,
         Eraser,
+        EventHandler,
         FileKind,
         Filter,
+        Finding,
         Observer,
         Page,
         PluginError,
         ReadOnly,
+        Schedule,
         Source,
         TableFiles,
         note,
         ok,
         problem,
     )
+    from promptsync.plugins.outgoing import post_signed, signed_headers
     from promptsync.plugins.settings import Settings
 
 _HOMES = {
@@ -45,18 +50,20 @@ _HOMES = {
     "promptsync.plugins.declared": (
         *(
             "Change",
+            "Check",
             "Eraser",
+            "EventHandler",
             "FileKind",
             "Filter",
+            "Finding",
             "Observer",
             "Page",
             "PluginError",
             "ReadOnly",
-            "Source",
-            "TableFiles",
         ),
-        *("note", "ok", "problem"),
+        *("Schedule", "Source", "TableFiles", "note", "ok", "problem"),
     ),
+    "promptsync.plugins.outgoing": ("post_signed", "signed_headers"),
     "promptsync.plugins.settings": ("Settings",),
 }
 
@@ -64,15 +71,18 @@ __all__ = [
     "MISSING",
     "Change",
     "ChangeSetName",
+    "Check",
     "Claims",
     "Column",
     "ConfigError",
     "Eraser",
+    "EventHandler",
     "Fields",
     "FileKind",
     "FileName",
     "FilledBy",
     "Filter",
+    "Finding",
     "Identity",
     "InputRefused",
     "Kept",
@@ -83,6 +93,7 @@ __all__ = [
     "ReadOnly",
     "Role",
     "RowClaim",
+    "Schedule",
     "Settings",
     "Source",
     "Table",
@@ -94,7 +105,9 @@ __all__ = [
     "note",
     "ok",
     "parse_iso",
+    "post_signed",
     "problem",
+    "signed_headers",
 ]
 
 

@@ -5,6 +5,7 @@ time; what it gives is put below the title as it is.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ Route = tuple[str, Callable[..., Awaitable[Response]]]
 
 def plugin_routes(pages: tuple[PluginPage, ...]) -> list[Route]:
     """The pages' patterns and views, for Datasette's ``register_routes``."""
-    return [(f"{page.address}$", _view(page)) for page in pages]
+    return [(f"{re.escape(page.address)}$", _view(page)) for page in pages]
 
 
 def with_more(metadata: dict[str, Any], database: str, more: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -4,11 +4,13 @@ Owns the putting together of what they declare, what a plugin may add to the sch
 ours do and can never meet a vendor's), and the checks that need to see all of it.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from functools import partial
 
 from promptsync.config import Config
@@ -18,7 +20,7 @@ from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError
 from promptsync.model import Column, FilledBy, Kind, Role, Schema, Table, bookkeeping
 from promptsync.plugins.declared import ReadOnly, Schedule, TableFiles
-from promptsync.plugins.loading import Extensions, Wanted, load_plugins
+from promptsync.plugins.loading import Extensions, Plugin, Wanted, load_plugins
 from promptsync.plugins.settings import Settings
 from promptsync.store.connect import open_reader
 from promptsync.vendors import vendors
@@ -82,12 +84,28 @@ def _check_files(extensions: Extensions) -> None:
             if kind.name in taken:
                 raise ConfigError(f"plugin {plugin.name}: there is a kind of file {kind.name} already; rename it")
             taken.add(kind.name)
+        _check_patterns(extensions, plugin)
         if not kinds:
             for table in plugin.declared.tables:
                 if table.filled_by is FilledBy.CHANGE_SET:
                     raise ConfigError(
                         f"plugin {plugin.name}: change sets fill {table.name}, and none of its file_kinds brings any"
                     )
+
+
+def _check_patterns(extensions: Extensions, plugin: Plugin) -> None:
+    """Raises ConfigError for a pattern that would take a vendor's files away."""
+    for kind in plugin.declared.file_kinds:
+        if isinstance(kind, TableFiles):
+            continue
+        for theirs in extensions.own.file_kinds:
+            samples = theirs.samples if isinstance(theirs, TableFiles) else ()
+            taken = next((name for name in samples if fnmatchcase(name, kind.pattern)), None)
+            if taken is not None:
+                raise ConfigError(
+                    f"plugin {plugin.name}: file_kinds: the pattern {kind.pattern} of {kind.name} takes {taken} too, "
+                    "which promptsync loads itself; narrow it"
+                )
 
 
 def _check_observers(extensions: Extensions) -> None:
@@ -98,16 +116,44 @@ def _check_observers(extensions: Extensions) -> None:
             _check_schedule(plugin.name, observer.name, observer.schedule)
         for source in plugin.declared.sources:
             _check_schedule(plugin.name, source.name, source.schedule)
+    _check_names(extensions.plugins)
     for queue, plugin, observer in extensions.observers():
         if queue in seen or not observer.name.isidentifier():
             raise ConfigError(f"plugin {plugin.name}: observers need different names, each an identifier")
         seen.add(queue)
         for name, columns in observer.tables.items():
             if name not in extensions.schema:
-                raise ConfigError(f"plugin {plugin.name}: {observer.name} observes {name}, and there is no such table")
+                near = _near(name, (table.name for table in extensions.schema))
+                raise ConfigError(
+                    f"plugin {plugin.name}: {observer.name} observes {name}, and there is no such table{near}"
+                )
             table = extensions.schema[name]
-            if table.role is Role.OWN or not set(columns) <= set(table.by_name):
-                raise ConfigError(f"plugin {plugin.name}: {observer.name} observes {name}, or columns of it, in vain")
+            if table.role is Role.OWN:
+                raise ConfigError(
+                    f"plugin {plugin.name}: {observer.name} observes {name}, which is promptsync's own book-keeping"
+                )
+            for column in columns:
+                if column not in table.by_name:
+                    raise ConfigError(
+                        f"plugin {plugin.name}: {observer.name} observes {name}.{column}, and there is no such column"
+                        f"{_near(column, table.by_name)}"
+                    )
+
+
+def _check_names(plugins: Iterable[Plugin]) -> None:
+    """Raises ConfigError for two sources of one name, or two pages of one path."""
+    for plugin in plugins:
+        for hook, names in (
+            ("sources", [source.name for source in plugin.declared.sources]),
+            ("pages", [page.path.strip("/") for page in plugin.declared.pages]),
+        ):
+            if twice := [name for name in names if names.count(name) > 1]:
+                raise ConfigError(f"plugin {plugin.name}: {hook}: {twice[0]} is there twice; rename one")
+
+
+def _near(wanted: str, names: Iterable[str]) -> str:
+    found = difflib.get_close_matches(wanted, list(names), 1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _check_schedule(plugin: str, name: str, schedule: Schedule | None) -> None:

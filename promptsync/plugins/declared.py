@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.model.file_name import TableFileName
 
@@ -128,7 +128,8 @@ class TableFiles:
     with a reason and a sentence for one that is of this kind and cannot be taken. ``mark(file_name)``: what a file is
     that the vendor writes for itself, a sentence; None for every other. ``empty``: whether a file of no bytes counts;
     if not, it is passed over in silence. ``leave_out``: table to columns that are not even decoded. ``at_place``: takes
-    the configuration section of a place, whose name is the kind's; None if no section has its places.
+    the configuration section of a place, whose name is the kind's; None if no section has its places. ``samples``:
+    names of such files, which no other kind's pattern may fit.
     """
 
     name: str
@@ -138,6 +139,7 @@ class TableFiles:
     empty: bool = True
     leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
     at_place: Callable[[Any], AtPlace] | None = None
+    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +191,16 @@ class Eraser:
     keys: Callable[[Mapping[str, Sequence[str]], ReadOnly], Iterable[Sequence[Any]]]
 
 
-EventHandler = Callable[[Any, Any], None]
+if TYPE_CHECKING:
+    from promptsync.events.claims import Claims
+    from promptsync.events.fields import Fields
+
+    EventHandler = Callable[[Fields, Claims], None]
+else:
+    EventHandler = Callable[[Any, Any], None]
 """Takes ``Fields`` (the delivery's body) and ``Claims`` (to be filled). Pure."""
 
-Check = Callable[[ReadOnly], Iterable[Any]]
+Check = Callable[[ReadOnly], Iterable["Finding"]]
 """Gives ``Finding`` objects; the problems among them make ``status`` and ``doctor`` exit 1."""
 
 

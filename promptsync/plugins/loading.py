@@ -22,8 +22,9 @@ import pluggy
 
 from promptsync import hookspecs
 from promptsync.errors import ConfigError
-from promptsync.model import Schema, Table
+from promptsync.model import Column, Schema, Table
 from promptsync.plugins.calls import Calls, PluginFailed
+from promptsync.plugins.checking import check_declaration, check_imports
 from promptsync.plugins.declared import (
     Declared,
     Eraser,
@@ -133,6 +134,7 @@ def _load(manager: pluggy.PluginManager, wanted: Wanted, name: str) -> Plugin:
             plugin.origin, load = _find(wanted.folder, name)
             plugin.fingerprint = fingerprint(wanted.folder, name, wanted.settings(name))
             found = plugin.calls.one("start", load, limit=_START_SECONDS)
+            check_imports(name, found)
         implementations = _register(manager, name, found)
         settings = wanted.settings(name)
         for hook, implementation in implementations.items():
@@ -217,7 +219,7 @@ def _take(declared: Declared, hook: str, plugin: str, result: Any) -> None:
     if isinstance(place, dict):
         if not isinstance(result, dict) or not all(isinstance(key, str) for key in result):
             raise ConfigError(f"plugin {plugin}: {hook} must return a mapping with texts as keys")
-        values = {key: list(value) if hook == "columns" else value for key, value in result.items()}
+        values = {key: _columns(plugin, key, value) if hook == "columns" else value for key, value in result.items()}
         if hook == "event_handlers":
             for key, value in values.items():
                 _check_function(value, f"plugin {plugin}: the handler of {key}")
@@ -227,11 +229,28 @@ def _take(declared: Declared, hook: str, plugin: str, result: Any) -> None:
         kind = "functions" if hook == "checks" else f"{_named(_ITEMS[hook])} objects"
         raise ConfigError(f"plugin {plugin}: {hook} must return a list of {kind}")
     for item in result:
+        try:
+            check_declaration(item)
+        except ConfigError as error:
+            raise ConfigError(f"plugin {plugin}: {hook}: {error}") from None
         functions = [item] if hook == "checks" else [getattr(item, name, None) for name in _FUNCTIONS]
         for function in functions if hook not in ("tables", "commands") else ():
             if function is not None:
                 _check_function(function, f"plugin {plugin}: a function of {hook}")
     place.extend(result)
+
+
+def _columns(plugin: str, table: str, given: Any) -> list[Any]:
+    """The columns of a table, once they are ones. Raises ConfigError."""
+    found = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    for column in found:
+        if not isinstance(column, Column):
+            raise ConfigError(f"plugin {plugin}: columns: {table} must be given a list of Column objects")
+        try:
+            check_declaration(column)
+        except ConfigError as error:
+            raise ConfigError(f"plugin {plugin}: columns: {table}: {error}") from None
+    return found
 
 
 def _named(shapes: Any) -> str:

@@ -7,10 +7,12 @@ from typing import Any
 
 
 class Receiver:
-    """``posts``: (idempotency key, body) of those taken. ``tries``: how many came. ``left``: how many to refuse."""
+    """``posts``: (webhook-id, body) of those taken; ``raw``: body as sent, and headers. ``tries``: how many came.
+    ``left``: how many to refuse."""
 
     def __init__(self, refusing: int = 0) -> None:
         self.posts: list[tuple[str, Any]] = []
+        self.raw: list[tuple[bytes, dict[str, str]]] = []
         self.tries = 0
         self.left = refusing
         outer = self
@@ -22,7 +24,8 @@ class Receiver:
                 outer.left -= 1
                 taken = outer.left < 0
                 if taken:
-                    outer.posts.append((self.headers["Idempotency-Key"], json.loads(body)))
+                    outer.posts.append((self.headers["webhook-id"], json.loads(body)))
+                    outer.raw.append((body, dict(self.headers)))
                 self.send_response(204 if taken else 503)
                 self.end_headers()
 

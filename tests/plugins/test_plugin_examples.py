@@ -1,5 +1,6 @@
 """The example plugins of the folder plugins/, against a real mirror and a real receiver."""
 
+import base64
 import csv
 import re
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from promptsync import PluginError
 from promptsync.clock import MICROS, iso_millis, system_clock
@@ -49,6 +51,32 @@ def test_each_new_opt_out_is_posted(alert: Kit, receiver: Receiver) -> None:
     (told,) = [body for _, body in receiver.posts if body["id"] == 2]
     assert told == {"id": 2, "org_id": 1, "phone": "+14155550002", "opted_out_at": recent}
     assert len({key for key, _ in receiver.posts}) == 2
+
+
+def test_posts_are_signed_as_the_standards_own_library_checks(kit: Kit, receiver: Receiver) -> None:
+    receiver.left = 0
+    secret = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
+    (kit.folder / "alert.url").write_text(receiver.url)
+    (kit.folder / "alert.secret").write_text(f"{secret}\n")
+    kit.enable(EXAMPLES / "opt_out_alert.py", url={"file": "alert.url"}, secret={"file": "alert.secret"})
+    kit.post("customer/optOut", opt_out(1, system_clock() // 1000))
+    kit.notify()
+    ((body, headers),) = receiver.raw
+    assert Webhook(secret).verify(body, headers)["id"] == 1
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(body.replace(b"1", b"2"), headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(f"whsec_{base64.b64encode(bytes(32)).decode()}").verify(body, headers)
+
+
+@pytest.mark.parametrize(
+    "secret", ["plain", "whsec_", "whsec_AAAA", "whsec_not*base64", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+)
+def test_a_secret_that_is_none_is_refused_at_the_start(kit: Kit, secret: str) -> None:
+    (kit.folder / "alert.url").write_text("https://example.org")
+    (kit.folder / "alert.secret").write_text(secret)
+    with pytest.raises(ConfigError, match="a signing secret is whsec_ and 24 to 64 bytes in base64"):
+        kit.enable(EXAMPLES / "opt_out_alert.py", url={"file": "alert.url"}, secret={"file": "alert.secret"}).engine  # noqa: B018
 
 
 def test_what_did_not_change_is_not_posted(alert: Kit, receiver: Receiver) -> None:

@@ -154,6 +154,10 @@ def test_an_observer_is_told_again_until_it_takes_it(kit: Kit) -> None:
     assert (loaded.calls.tallies["observers"].failures, loaded.calls.troubles()) == (2, [])
 
 
+TABLE = "from promptsync import *\n@hookimpl\ndef tables(settings): return [Table('t', 'x', ('id',), ({},))]"
+HOOK = "from promptsync import *\n@hookimpl\ndef {}(settings): return [{}]"
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     while error.__cause__ is not None:
         error = error.__cause__
@@ -173,6 +177,33 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         ("@hookimpl\ndef event_handlers(settings): return {'a': None}", "is not a function"),
         ("@hookimpl\ndef checks(settings): settings.text('url')", "plugins.bad.url is missing"),
         ("x = 1", "implements no hook"),
+        (TABLE.format('Column("id", "integer", "ID")'), "tables: Column('id'): kind takes Kind.INTEGER, not 'integer'"),
+        (TABLE.format('Column("id", "numeric", "ID")'), "kind takes one of Kind.INTEGER, Kind.REAL"),
+        (TABLE.format('Column(7, Kind.TEXT, "ID")'), "Column(7): name takes a text, not 7"),
+        (TABLE.format('"id"'), "Table('t'): columns takes a tuple in which each is a Column, not a tuple"),
+        (HOOK.format("pages", "Page('/x y', 'X', print)"), "Page('/x y'): a path is made of letters"),
+        (HOOK.format("pages", "Page('x', 'X', 'print')"), "Page('x'): html takes a function, not 'print'"),
+        (HOOK.format("pages", "Page('x', 'X', print), Page('/x/', 'Y', print)"), "pages: x is there twice"),
+        (HOOK.format("pages", "Page('x', ' ', print)"), "it needs a title"),
+        (HOOK.format("file_kinds", "FileKind('a', 'contact_*.csv.gz', list)"), "takes contact_1044_2026-02-04T"),
+        (HOOK.format("file_kinds", "FileKind('a', '*', list)"), "which promptsync loads itself; narrow it"),
+        (HOOK.format("file_kinds", "FileKind('a', '*.parquet', list)"), "takes deliveries_v5_1044_17.parquet too"),
+        (HOOK.format("file_kinds", "FileKind('a', 'in/*.txt', list)"), "names without folders"),
+        (HOOK.format("sources", "Source('a b', '0 3 * * *', print)"), "Source('a b'): its name must be an identifier"),
+        (HOOK.format("sources", "Source('a', 3600, print)"), "schedule takes a text or a timedelta, not 3600"),
+        (HOOK.format("sources", "Source('a', '* * *', print)"), "the schedule of a"),
+        (
+            HOOK.format("observers", "Observer('o', {'contact': ('is_opted_outt',)}, print)"),
+            "did you mean is_opted_out?",
+        ),
+        (HOOK.format("observers", "Observer('o', {'contacts': ()}, print)"), "no such table; did you mean contact?"),
+        (HOOK.format("observers", "Observer('o', {'sync_file': ()}, print)"), "promptsync's own book-keeping"),
+        (HOOK.format("observers", "Observer('o', ['contact'], print)"), "tables takes a mapping, not a list"),
+        (HOOK.format("observers", "Observer('o', {'contact': ()}, print, limit=0)"), "limit is a number of seconds"),
+        ("@hookimpl\ndef columns(settings): return {'contact': ['x']}", "must be given a list of Column objects"),
+        ("from promptsync.store import mirror\n", "line 2 of bad.py imports promptsync.store, which changes"),
+        ("import promptsync.engine.engine\n", "line 2 of bad.py imports promptsync.engine.engine"),
+        ("def f():\n    from promptsync import store\n", "line 3 of bad.py imports promptsync.store"),
         ("import nonsense_that_is_not", "ModuleNotFoundError in line 2 of bad.py (there is no module nonsense_that_is"),
         ("from promptsync import Nonsense", "cannot import name 'Nonsense' from 'promptsync'"),
         ("def half(:", "SyntaxError in line 2 of bad.py (invalid syntax)"),

@@ -28,6 +28,7 @@ def change_set_files(sections: Sequence[CustomerioConfig], tables: Sequence[str]
         empty=False,
         leave_out=left_out(sections, tables),
         at_place=partial(_at_place, sections, tables),
+        samples=tuple(f"{stem}_v5_1044_17{SUFFIX}" for stem in stems_of(sections, tables)),
     )
 
 

@@ -31,7 +31,9 @@ def nightly_files(tables: Sequence[Table], zone: ZoneInfo) -> TableFiles:
     def recognise(file_name: str) -> FileName | None:
         return parse_name(file_name, tables, zone) if file_name.endswith(ENDINGS) else None
 
-    return TableFiles("nightly", recognise, ENDINGS, at_place=lambda _section: AtPlace(recognise))
+    owned = [f"{table.name}_1044" if table.org_scoped else table.name for table in tables]
+    samples = tuple(f"{name}_2026-02-04T00-00-00-0800Z{ending}" for name in owned for ending in ENDINGS)
+    return TableFiles("nightly", recognise, ENDINGS, at_place=lambda _section: AtPlace(recognise), samples=samples)
 
 
 def parse_name(name: str, tables: Iterable[Table], zone: ZoneInfo) -> FileName:
