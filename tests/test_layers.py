@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import tree
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "promptsync"
 WORDS = frozenset({"errors", "clock", "model"})
@@ -84,12 +86,16 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
-TREES = {name: ast.parse(path.read_text()) for name, path in MODULES.items()}
+
+
+def trees() -> Iterator[tuple[str, ast.Module]]:
+    """Module name to what is written in it."""
+    return ((name, tree(path)) for name, path in MODULES.items())
 
 
 def imported(name: str) -> Iterator[str]:
     """The modules below promptsync that a module imports when it is run, type checking apart."""
-    yield from _imports(TREES[name].body)
+    yield from _imports(tree(MODULES[name]).body)
 
 
 def _imports(body: list[ast.stmt]) -> Iterator[str]:
@@ -144,18 +150,18 @@ def test_imports_point_down() -> None:
 def test_sql_is_written_in_its_rooms() -> None:
     """Statements are; what a docstring quotes is none."""
     rooms = {name: {name, part(name), name.rpartition(".")[0]} for name in MODULES}
-    assert not {name for name in MODULES if not HOLD_SQL & rooms[name] and any(_statements(TREES[name]))}
+    assert not {name for name in MODULES if not HOLD_SQL & rooms[name] and any(_statements(tree(MODULES[name])))}
 
 
-def _statements(tree: ast.Module) -> Iterator[str]:
+def _statements(module: ast.Module) -> Iterator[str]:
     docstrings = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in ast.walk(module)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
+    for node in ast.walk(module):
         text = node.value if isinstance(node, ast.Constant) and id(node) not in docstrings else None
         if isinstance(text, str) and _STATEMENT.match(text):
             yield text
@@ -175,8 +181,8 @@ def test_imports_make_no_circle() -> None:
 
 def test_imports_stand_at_the_top() -> None:
     late = set()
-    for name, tree in TREES.items():
-        for function in ast.walk(tree):
+    for name, module in trees():
+        for function in ast.walk(module):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef) and any(
                 isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(function)
             ):
@@ -185,8 +191,8 @@ def test_imports_stand_at_the_top() -> None:
 
 
 def test_every_module_says_what_it_is_and_stays_small() -> None:
-    for name, path in MODULES.items():
-        assert ast.get_docstring(TREES[name]), f"{path} has no docstring"
+    for path in MODULES.values():
+        assert ast.get_docstring(tree(path)), f"{path} has no docstring"
         assert len(path.read_text().splitlines()) <= 400, path
         assert path.stem not in ("utils", "util", "helpers", "common", "misc"), path
 
@@ -210,8 +216,8 @@ def test_plugins_import_only_promptsync() -> None:
 
 def test_functions_stay_short_and_take_few_parameters() -> None:
     """60 lines and six parameters at the most, ``self`` not counted."""
-    for name, tree in TREES.items():
-        for node in ast.walk(tree):
+    for name, module in trees():
+        for node in ast.walk(module):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 where = f"{name}.{node.name}"
                 assert (node.end_lineno or 0) - node.lineno < 60, where
@@ -229,8 +235,8 @@ read; one in memory. And who has a second SQLite library, for staging files only
 
 def test_nothing_else_opens_a_database() -> None:
     found: dict[str, set[str]] = {name: set() for name in OPENS}
-    for name, tree in TREES.items():
-        for node in ast.walk(tree):
+    for name, module in trees():
+        for node in ast.walk(module):
             if isinstance(node, ast.Attribute) and ast.unparse(node) == "sqlite3.connect":
                 found["sqlite3.connect"].add(name)
             if isinstance(node, ast.ImportFrom) and node.module == "adbc_driver_sqlite":

@@ -2,7 +2,8 @@
 by what the configuration itself makes of it and others read."""
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,33 +12,32 @@ import pytest
 import promptsync
 from promptsync.config.section import Section
 from promptsync.config.sections import Config
+from tests.trees import tree
 
 PACKAGE = Path(promptsync.__file__).parent
-TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
+INSIDE = PACKAGE / "config"
 
 
-def names_read(nodes: Iterable[ast.AST]) -> set[str]:
-    found = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return found | {node.id for node in nodes if isinstance(node, ast.Name)}
+def names_read(node: ast.AST) -> set[str]:
+    nodes = list(ast.walk(node))
+    return {n.attr for n in nodes if isinstance(n, ast.Attribute)} | {n.id for n in nodes if isinstance(n, ast.Name)}
 
 
-OUTSIDE = [names_read(list(ast.walk(tree))) for path, tree in TREES.items() if path.parts[0] != "config"]
-"""Of each module outside of the configuration, the names that it reads."""
-EVERYWHERE = set().union(*OUTSIDE)
+@cache
+def places() -> list[set[str]]:
+    """Of each module outside of the configuration, the names that it reads; of each function of the configuration that
+    others call, the same, and the class it belongs to."""
+    outside = [names_read(tree(path)) for path in PACKAGE.rglob("*.py") if INSIDE not in path.parents]
+    return [*outside, *passed_on(set().union(*outside))]
 
 
-def passed_on() -> Iterator[set[str]]:
-    """Of each function of the configuration that others call, the names that it reads, and the class it belongs to."""
-    for path, tree in TREES.items():
-        if path.parts[0] != "config":
-            continue
-        owners = {id(inner): node.name for node in tree.body if isinstance(node, ast.ClassDef) for inner in node.body}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.name in EVERYWHERE:
-                yield names_read(list(ast.walk(node))) | {owners.get(id(node), "")}
-
-
-PLACES = [*OUTSIDE, *passed_on()]
+def passed_on(called: set[str]) -> Iterator[set[str]]:
+    for path in INSIDE.rglob("*.py"):
+        classes = [node for node in tree(path).body if isinstance(node, ast.ClassDef)]
+        owners = {id(inner): node.name for node in classes for inner in node.body}
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.FunctionDef) and node.name in called:
+                yield names_read(node) | {owners.get(id(node), "")}
 
 
 def fields(section: type[Section], homes: frozenset[str]) -> Iterator[tuple[str, frozenset[str]]]:
@@ -61,7 +61,7 @@ def unused(section: type[Section], home: str) -> set[str]:
     return {
         name
         for name, homes in fields(section, frozenset({home}))
-        if not any({name, "model_fields"} & read and homes & read for read in PLACES)
+        if not any({name, "model_fields"} & read and homes & read for read in places())
     }
 
 

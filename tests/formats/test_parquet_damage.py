@@ -21,6 +21,7 @@ from promptsync.formats.parquet.proof import has_footer, prove_parquet, read_foo
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.model.file_name import ChangeSetName
 from promptsync.vendors.customerio.tables_sent import METRICS
+from tests.trees import tree
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)
 FILE = "metrics_v5_7_11.parquet"
@@ -96,7 +97,7 @@ def test_nothing_else_asks_pyarrow() -> None:
     for path in root.rglob("*.py"):
         if path.is_relative_to(root / "demo"):  # it only writes
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree(path)):
             names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
             names += [f"{node.module}.{one.name}" for one in node.names] if isinstance(node, ast.ImportFrom) else []
             if any(name.startswith(("pyarrow.parquet", "pyarrow.dataset")) for name in names):
