@@ -10,6 +10,7 @@ import hmac
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -35,6 +36,9 @@ REFUSED = "/-/refused"
 """A route that says, as a page with everything around it, that this is for administrators."""
 
 _log = structlog.get_logger()
+ASKED: ContextVar[str] = ContextVar("asked", default="")
+"""The path of the request that is being answered, with the prefix; empty where there is no prefix."""
+
 PROGRAM = "promptsync.program"
 """Where a request's scope says which program has sent it."""
 
@@ -75,6 +79,7 @@ class Gate:
         given = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
         headers = [(name, value) for name, value in scope["headers"] if name.lower() != b"authorization"]
         scope = {**scope, "headers": headers}
+        ASKED.set(str(Request(scope, None).path) if self._settings.prefix != "/" else "")
         refusal = _unfit(scope, self._settings) or await self._unwelcome(scope, given)
         https = self._settings.public.startswith("https:") or encrypted(scope.get("scheme", ""), headers)
         send = _with_headers(send, secure=https)
@@ -167,7 +172,7 @@ def _unfit(scope: Scope, settings: BrowseSettings) -> Response | None:
     request = Request(scope, None)
     host = re.sub(r":[0-9]*$", "", request.host)
     if not loopback(host) and not _served(host, settings):  # a foreign page whose name was made to mean this machine
-        return Response.text("This address is not served here.", status=421)
+        return Response.text(_not_served(host, settings), status=421)
     if scope["method"] == "POST":
         length = request.headers.get("content-length", "")
         if not length.isascii() or not length.isdigit() or int(length) > _LARGEST_BODY:
@@ -180,6 +185,17 @@ def _served(host: str, settings: BrowseSettings) -> bool:
     if settings.public:
         return host.lower() in (urlsplit(settings.public).hostname, settings.host)
     return not settings.anonymous
+
+
+def _not_served(host: str, settings: BrowseSettings) -> str:
+    """What whoever has set this up has to do; nothing in it but what was asked for."""
+    known = re.fullmatch(r"[A-Za-z0-9._-]{1,253}", host) is not None
+    login = ", let somebody log in ('promptsync user add NAME')" if settings.anonymous else ""
+    return (
+        f"The pages are not served as {host if known else 'this name'}. If that is how people open them, set "
+        f'[browse] address = "https://{host if known else "NAME"}/"{login} and restart the pages; if it is not, have '
+        "the proxy pass the Host header on. 'promptsync help proxy' shows how.\n"
+    )
 
 
 def _sent_token(given: bytes, tokens: Mapping[str, str]) -> str | None:

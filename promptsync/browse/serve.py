@@ -17,12 +17,15 @@ import structlog
 import uvicorn
 from datasette.app import Datasette  # type: ignore[import-untyped]
 from datasette.plugins import pm  # type: ignore[import-untyped]
+from datasette.url_builder import Urls  # type: ignore[import-untyped]
+from datasette.utils import PrefixedUrlString  # type: ignore[import-untyped]
 from itsdangerous import BadSignature
 
 from promptsync.browse import plugin
 from promptsync.browse.access import ADMINISTER, Actor, may
 from promptsync.browse.extended import with_more
 from promptsync.browse.frame import Frame
+from promptsync.browse.gate import ASKED
 from promptsync.browse.metadata import PAGE_SIZE, metadata
 from promptsync.browse.mirror import PAGING, MirrorDatabase, tables_of
 from promptsync.browse.pages import PAGES
@@ -55,6 +58,17 @@ _SETTINGS = {
 _LOOK_EVERY = 1.0
 
 
+class PrefixedUrls(Urls):  # type: ignore[misc]
+    """Addresses below the prefix. Datasette also puts it before the path that was asked for, which has it already."""
+
+    def path(self, path: str, format: str | None = None) -> Any:
+        bare = path.partition("?")[0]
+        asked = ASKED.get()
+        if asked and bare in (asked, f"{asked}.json", f"{asked}.csv"):
+            path = PrefixedUrlString(path)
+        return super().path(path, format)
+
+
 class MirrorDatasette(Datasette):  # type: ignore[misc]
     """A Datasette that carries our settings (``browse``), who is logged in, and how often anyone has tried to.
 
@@ -73,6 +87,11 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
         self._look_at = self.clock() + _LOOK_EVERY
         super().__init__([], secret=browse.secret or self.sessions.secret, **options)
         self.frame = Frame(self.urls, load(), PAGES, browse, self._administers)
+
+    @property
+    def urls(self) -> PrefixedUrls:
+        """How addresses are made."""
+        return PrefixedUrls(self)
 
     def _administers(self, actor: Actor) -> bool:
         return bool(may(self.browse, actor, ADMINISTER))
@@ -155,7 +174,7 @@ def build_datasette(
         metadata=_metadata(settings, tables),
         template_dir=str(_HERE / "templates"),
         static_mounts=[("-/assets", str(_HERE / "static"))],
-        settings={**_SETTINGS, "base_url": settings.prefix},
+        settings={**_SETTINGS, "base_url": settings.prefix, "force_https_urls": settings.public.startswith("https:")},
     )
     datasette.remove_database("_memory")
     datasette.add_database(MirrorDatabase(datasette, str(settings.database)), name=DATABASE)

@@ -10,12 +10,16 @@ import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import indent
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
+import tzlocal
 
 from promptsync.cli.config_file import FILE_NAME, VARIABLE
 from promptsync.cli.context import App, print_json
-from promptsync.config import Config, Secret
+from promptsync.cli.proxy import proxy_blocks
+from promptsync.config import Config, MirrorConfig, Secret
 from promptsync.errors import ConfigError, Unavailable
 
 _SECRET_NAME = "webhook.secret"  # noqa: S105  the file's name
@@ -31,7 +35,7 @@ CONFIGURATION = """\
 
 [mirror]
 database = "data/mirror.db"
-timezone = "America/Los_Angeles"  # of schedules, and of exported times that name no zone
+timezone = "{zone}"  # of schedules, and of exported times that name no zone
 
 [webhook]                         # a proxy with TLS in front of it is what the vendor reaches
 host = "127.0.0.1"
@@ -51,6 +55,9 @@ users = {}
 admins = []
 tokens = {}
 anonymous = true                  # true: without a password, which is fine on a machine of your own
+# Behind a proxy, how people open the pages and who is believed who they are; 'promptsync help proxy' says more.
+#address = "https://prompt.example.org/"
+#trusted_proxies = ["127.0.0.1"]
 
 #[alerts]
 #stale_after = "36 hours"          # 'promptsync status' complains when the newest export is older
@@ -107,15 +114,24 @@ def make(folder: Path) -> Made:
     try:
         _make_folder(folder)
         secret, kept = _make_secret(folder)
-        config = Config.read(tomllib.loads(CONFIGURATION), folder)
+        text = CONFIGURATION.replace("{zone}", machine_zone())
+        config = Config.read(tomllib.loads(text), folder)
         for inner in (config.mirror.database.parent, config.drop.folder):
             _make_folder(inner)
-        _write_new(path, CONFIGURATION)
+        _write_new(path, text)
     except FileExistsError as error:
         raise ConfigError(f"{error.filename} is in the way; move it, or name another folder.") from error
     except OSError as error:
         raise Unavailable(f"{error.filename} cannot be written ({error.strerror}); name another folder.") from error
     return Made(path, config, secret, kept)
+
+
+def machine_zone() -> str:
+    """The name of this machine's time zone; that of most accounts where it has none, or one without a name."""
+    try:
+        return ZoneInfo(tzlocal.get_localzone_name()).key
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        return MirrorConfig().timezone.key
 
 
 def _make_folder(folder: Path) -> None:
@@ -166,15 +182,24 @@ def _plain(made: Made, steps: dict[str, str]) -> dict[str, object]:
         "listens": f"{made.config.webhook.host}:{made.config.webhook.port}",
         "data": str(made.config.mirror.database.parent),
         "drop": str(made.config.drop.folder),
+        "timezone": made.config.mirror.timezone.key,
+        "proxy": _proxy(made),
         "next": steps,
     }
 
 
+def _proxy(made: Made) -> dict[str, str]:
+    blocks = proxy_blocks(made.config, _PLACEHOLDER)
+    return {kind: blocks[kind] for kind in ("caddy", "nginx")}
+
+
 def _words(made: Made, steps: dict[str, str]) -> str:
-    webhook, browse = made.config.webhook, made.config.browse
+    webhook, browse, mirror = made.config.webhook, made.config.browse, made.config.mirror
     secret = "as it was before" if made.kept else "not shown again"
+    proxy = {kind: indent(block, "      ").rstrip() for kind, block in _proxy(made).items()}
     return f"""\
 Written: {made.path}
+  Schedules, and exported times without a zone, are in {mirror.timezone.key}: the machine's zone, or change timezone.
 
 At Prompt, enter the event endpoint:
   URL     {made.address}
@@ -191,4 +216,9 @@ Next:
   {steps["doctor"]}
       checks everything
 
-A password for the pages, and for other people: 'promptsync user add NAME'."""
+For other people: 'promptsync user add NAME' asks for a password. A proxy with TLS in front of webhooks and pages
+('promptsync help proxy' says more; the pages want [browse] address and trusted_proxies):
+  Caddy
+{proxy["caddy"]}
+  nginx, in the server of that name
+{proxy["nginx"]}"""

@@ -123,6 +123,10 @@ async def test_a_large_form_is_not_read(site: MirrorDatasette) -> None:
 async def test_a_foreign_name_for_this_machine_is_refused_where_there_is_no_login(open_site: MirrorDatasette) -> None:
     for host, status in (("evil.example", 421), ("127.0.0.1:8643", 200), ("[::1]:8643", 200), ("", 200)):
         assert (await ask(open_site, "/mirror", headers={"host": host})).status_code == status
+    said = (await ask(open_site, "/mirror", headers={"host": "pages.example.org"})).text
+    for step in ('address = "https://pages.example.org/"', "promptsync user add NAME", "promptsync help proxy"):
+        assert step in said
+    assert "<" not in (await ask(open_site, "/mirror", headers={"host": "<b>"})).text
 
 
 async def test_no_script_runs_and_no_hash_is_shown(site: MirrorDatasette) -> None:

@@ -1,13 +1,19 @@
 """The first command: files with the right permissions that work at once, and nothing ever overwritten."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 from cli_place import run
 
 from promptsync.cli.browse import browse_settings
-from promptsync.config import load_config, open_access
+from promptsync.cli.init import machine_zone
+from promptsync.cli.proxy import proxy_blocks
+from promptsync.config import Config, load_config, open_access
 
 
 def mode(path: Path) -> int:
@@ -40,6 +46,38 @@ def test_it_says_what_to_enter_at_the_vendor(tmp_path: Path) -> None:
     assert said.count(secret) == 1
     for expected in ("https://YOUR-HOST/hooks/prompt", "X-Hub-Signature", "run", "browse", "promptsync user add"):
         assert expected in said
+
+
+def test_it_says_what_a_proxy_in_front_is_told(tmp_path: Path) -> None:
+    said = run("init", tmp_path).stdout
+    blocks = json.loads(run("init", tmp_path / "again", "--json").stdout)["proxy"]
+    assert set(blocks) == {"caddy", "nginx"}
+    for block in blocks.values():
+        assert indent(block, "      ").rstrip() in said
+        assert "127.0.0.1:8642" in block and "127.0.0.1:8643" in block and "/hooks/prompt/" in block
+    assert "YOUR-HOST {" in blocks["caddy"] and "client_max_body_size 16m;" in blocks["nginx"]
+
+
+def test_other_ports_paths_and_sizes_stand_in_the_blocks(tmp_path: Path) -> None:
+    webhook = {"port": 1, "path": "/in", "max_body": "17.5 MiB", "secrets": [{"file": "s"}]}
+    blocks = proxy_blocks(
+        Config.read({"webhook": webhook, "browse": {"host": "::1", "port": 2}}, tmp_path), "a.example"
+    )
+    for kind in ("caddy", "nginx"):
+        assert "127.0.0.1:1" in blocks[kind] and "/in/" in blocks[kind] and "[::1]:2" in blocks[kind]
+        assert "/mirror/" in blocks[f"{kind}-prefix"]
+        assert "864" not in blocks[kind] + blocks[f"{kind}-prefix"]
+    assert "a.example {" in blocks["caddy"] and "client_max_body_size 18m;" in blocks["nginx"]
+
+
+def test_the_time_zone_is_that_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    zone = "Pacific/Auckland"
+    command = [sys.executable, "-m", "promptsync", "init", str(tmp_path), "--json"]
+    said = subprocess.run(command, env=os.environ | {"TZ": zone}, capture_output=True, text=True, timeout=120)
+    assert (said.returncode, json.loads(said.stdout)["timezone"]) == (0, zone)
+    assert load_config(tmp_path / "promptsync.toml").mirror.timezone.key == zone
+    monkeypatch.setattr("tzlocal.get_localzone_name", lambda: "local")
+    assert machine_zone() == "America/Los_Angeles"
 
 
 def test_secrets_are_fresh(tmp_path: Path) -> None:
