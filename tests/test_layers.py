@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "plugins": WORDS | CONTRACT,
     "merge": WORDS,
     "formats": WORDS,
-    "store": WORDS | {"merge"},
+    "store": WORDS | {"", "merge"},
     "places": WORDS,
     "events": DATA,
     "loading": DATA | {"events"},

@@ -16,6 +16,7 @@ from datasette.database import Database, QueryInterrupted  # type: ignore[import
 from promptsync.browse.queries.tables import TABLES
 from promptsync.browse.row_paging import pages
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.store.made_by import refuse_newer
 
 _FIRST = 'start "promptsync run" or load a file first'
 
@@ -30,7 +31,8 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 def tables_of(path: Path) -> dict[str, tuple[str, ...]]:
     """Every table of the mirror with its columns.
 
-    Raises Unavailable if there is nothing to read yet or the file cannot be read now, ConfigError if it is no mirror.
+    Raises Unavailable if there is nothing to read yet or the file cannot be read now, ConfigError if it is no mirror or
+    a newer version's.
     """
     try:
         if not path.is_file():
@@ -43,6 +45,7 @@ def tables_of(path: Path) -> dict[str, tuple[str, ...]]:
         raise Unavailable(f"This user may not read {path}: give its group the right to read it.") from error
     connection = open_read_only(path)
     try:
+        refuse_newer(connection)
         rows = connection.execute(TABLES).fetchall()
     except sqlite3.DatabaseError as error:
         raise _translated(error, path) from error

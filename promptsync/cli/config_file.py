@@ -18,7 +18,7 @@ SYSTEM_FILE = Path("/etc/promptsync/promptsync.toml")
 
 
 def find_config(explicit: Path | None, env: Mapping[str, str], cwd: Path) -> Path:
-    """The file to read: ``explicit``, else ``$PROMPTSYNC_CONFIG``, ``./promptsync.toml``, the system's one.
+    """The file to read: ``explicit``, else ``$PROMPTSYNC_CONFIG``, ``./promptsync.toml``, the user's, the system's.
 
     A file that was named must exist, the next one is not tried. Raises ConfigError when there is none.
     """
@@ -29,12 +29,26 @@ def find_config(explicit: Path | None, env: Mapping[str, str], cwd: Path) -> Pat
     with suppress(PermissionError):  # a folder that others may not enter, as root's is
         if (cwd / FILE_NAME).is_file():
             return cwd / FILE_NAME
+    of_user = user_file(env)
+    with suppress(PermissionError):
+        if of_user is not None and of_user.is_file():
+            return of_user
     if _is_readable(SYSTEM_FILE):
         return SYSTEM_FILE
-    raise ConfigError(
-        f"no configuration: neither {FILE_NAME} in this folder nor {SYSTEM_FILE}; run 'promptsync init', or name "
-        "a file with --config"
-    )
+    places = f"neither {FILE_NAME} in this folder nor {f'{of_user} nor ' if of_user else ''}{SYSTEM_FILE}"
+    raise ConfigError(f"no configuration: {places}; run 'promptsync init', or name a file with --config")
+
+
+def user_file(env: Mapping[str, str]) -> Path | None:
+    """The user's own (XDG Base Directory Specification); None for one without a home.
+
+    >>> str(user_file({"HOME": "/home/ana"})), str(user_file({"XDG_CONFIG_HOME": "/c"}))
+    ('/home/ana/.config/promptsync/config.toml', '/c/promptsync/config.toml')
+    """
+    given, home = env.get("XDG_CONFIG_HOME", ""), env.get("HOME", "")
+    if given.startswith("/"):
+        return Path(given) / "promptsync" / "config.toml"
+    return Path(home) / ".config" / "promptsync" / "config.toml" if home.startswith("/") else None
 
 
 def enables_plugins(path: Path) -> bool:

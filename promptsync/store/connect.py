@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from promptsync.errors import MirrorBroken, MirrorFull, MirrorLocked, PromptsyncError, Unavailable
+from promptsync.store.made_by import refuse_newer
 from promptsync.store.owner import refuse_others, unreadable, unwritable
 from promptsync.store.wal import KEPT
 
@@ -81,9 +82,17 @@ def _is_new(path: Path) -> bool:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """A connection that can only read the mirror. May be used by any thread, one at a time."""
+    """A connection that can only read the mirror. May be used by any thread, one at a time.
+
+    Raises SchemaMismatch if a newer version has changed the mirror's tables.
+    """
     try:
-        return _opened(f"{path.absolute().as_uri()}?mode=ro", ("busy_timeout = 5000", "temp_store = MEMORY"))
+        connection = _opened(f"{path.absolute().as_uri()}?mode=ro", ("busy_timeout = 5000", "temp_store = MEMORY"))
+        with ExitStack() as undo:
+            undo.callback(connection.close)
+            refuse_newer(connection)
+            undo.pop_all()
+        return connection
     except sqlite3.Error as error:
         found = translate(error)
         why = unreadable(path) if isinstance(found, MirrorFull) else None

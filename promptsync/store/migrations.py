@@ -23,6 +23,7 @@ from promptsync.merge.sql import quote
 from promptsync.model import FilledBy, Kind, Role, Schema, Table
 from promptsync.store import marks
 from promptsync.store.ddl import statements
+from promptsync.store.made_by import refuse_newer, sign
 from promptsync.store.reading import path_of
 
 Fingerprint = dict[str, str]
@@ -225,9 +226,10 @@ WRITTEN: tuple[Migration, ...] = (
 def migrate(connection: sqlite3.Connection, schema: Schema, written: Sequence[Migration] = WRITTEN) -> None:
     """Apply what is pending.
 
-    Raises sqlite3.Error, with that step rolled back; SchemaMismatch if a table was declared otherwise when it was made
-    and no migration is written for that.
+    Raises sqlite3.Error, with that step rolled back; SchemaMismatch if a newer version has been here, or if a table was
+    declared otherwise when it was made and no migration is written for that.
     """
+    refuse_newer(connection)
     _apply(connection, [(migration.name, _written(connection, migration)) for migration in written])
     changed = check(connection, schema)
 
@@ -235,6 +237,7 @@ def migrate(connection: sqlite3.Connection, schema: Schema, written: Sequence[Mi
         for statement in statements(schema, tables_of(connection)):
             connection.execute(statement)
         record(connection, changed)
+        sign(connection)
 
     if not _apply(connection, [(f"declared_{digest(schema)}", declared)]) and changed:
         connection.execute("BEGIN IMMEDIATE")
@@ -269,6 +272,7 @@ def _written(connection: sqlite3.Connection, migration: Migration) -> Callable[[
         if migration.table not in tables_of(connection):
             return  # it is made as it is declared now
         migration.apply(connection)
+        sign(connection)
         before = recorded(connection).get(migration.table)
         if before is not None:
             record(connection, {migration.table: migration.restate(before)})

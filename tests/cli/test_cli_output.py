@@ -9,6 +9,7 @@ import click
 import pytest
 from cli_deliveries import customer, line, write
 from cli_place import Place
+from click.testing import CliRunner
 
 from promptsync.cli import main
 
@@ -86,3 +87,11 @@ def test_a_reader_that_has_gone() -> None:
     command = f"'{sys.executable}' -m promptsync schema | head -c 1; echo ${{PIPESTATUS[0]}}"
     ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (ran.stdout, ran.stderr) == ("#0\n", "")
+
+
+def test_no_color_where_none_is_wanted(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """https://no-color.org: whatever its value, unless empty."""
+    args = ["--config", str(place.file), "doctor"]
+    for value, colored in (("", True), ("0", False), ("1", False)):
+        monkeypatch.setenv("NO_COLOR", value)
+        assert ("\x1b[" in CliRunner().invoke(main, args, color=True).output) is colored

@@ -177,8 +177,19 @@ def test_search_order(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--config"):
         find_config(Path("missing.toml"), env, tmp_path)
     here.unlink()
+    for env in ({"HOME": str(tmp_path)}, {"HOME": "/nowhere", "XDG_CONFIG_HOME": str(tmp_path / ".config")}):
+        with pytest.raises(ConfigError, match=f"{tmp_path}/.config/promptsync/config.toml nor /etc.*promptsync init"):
+            find_config(None, env, tmp_path)
+    own = tmp_path / ".config" / "promptsync" / "config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    assert find_config(None, {"HOME": str(tmp_path)}, tmp_path) == own
+    assert find_config(None, {"HOME": "/nowhere", "XDG_CONFIG_HOME": str(tmp_path / ".config")}, tmp_path) == own
+    here.write_text("")
+    assert find_config(None, {"HOME": str(tmp_path)}, tmp_path) == here
+    here.unlink()
     with pytest.raises(ConfigError, match="promptsync init"):
-        find_config(None, {}, tmp_path)
+        find_config(None, {"XDG_CONFIG_HOME": "relative"}, tmp_path)
 
 
 def test_loading_reads_nothing_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
