@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "backup": DATA | {"", "places", "config", "vendors", "engine", "people", "fetch"},
     "status": DATA | {"config", "vendors", "fetch"},
     "daemon": DATA
-    | {"loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"},
+    | {"", "loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "pytest_plugin": frozenset({"testing"}),
     "browse": WORDS | {"", "store", "docs"},

@@ -14,12 +14,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 
 from promptsync.clock import iso_millis
 from promptsync.daemon.logs import dropped_lines
-from promptsync.daemon.metrics import OnDemand, delivery_metrics, disk_metrics, mirror_metrics, status_metrics
+from promptsync.daemon.metrics import (
+    OnDemand,
+    ThisProcess,
+    build_metric,
+    delivery_metrics,
+    disk_metrics,
+    mirror_metrics,
+    status_metrics,
+)
 from promptsync.drop.folder import DropFolder
 from promptsync.engine.engine import Engine
 from promptsync.errors import PromptsyncError
@@ -34,6 +43,7 @@ from promptsync.vendors.prompt.webhook.listener import STATE
 _SILENT_WRITER_SECONDS = 30.0
 _LOCKED_SECONDS = 1.0  # how long a delivery waits
 _REFUSED_SECONDS = 30.0  # after the last delivery that could not be stored, as long as none could since
+_HEADERS = {"Server": "promptsync"}  # and not what it is made of
 _UNREADABLE = (PromptsyncError, sqlite3.Error, OSError)
 
 
@@ -48,6 +58,7 @@ class Health:
         self._drop = drop
         self._registry = registry
         self._registry.register(OnDemand(self.families))
+        ThisProcess(registry=registry)
 
     def reasons(self) -> list[str]:
         """Why it is not ready; empty if it is."""
@@ -101,9 +112,11 @@ class Health:
         troubles = (*(f"The daemon is not ready: {reason}." for reason in self.reasons()), *self.notes())
         return list(daemon_problems(DaemonState(runs=True, troubles=troubles), watched=True))
 
-    def metrics(self) -> bytes:
-        """Prometheus text."""
-        return generate_latest(self._registry)
+    def metrics(self, accepted: str) -> tuple[bytes, str]:
+        """The metrics and their content type: OpenMetrics if that is ``accepted`` (an Accept header), else Prometheus'
+        text."""
+        encode, content_type = choose_encoder(accepted)
+        return encode(self._registry), content_type
 
     def status(self) -> Status:
         """The mirror's own state."""
@@ -114,6 +127,7 @@ class Health:
     def families(self) -> Iterator[Metric]:
         """Every metric that is not measured as it happens. Blocking: it reads the mirror."""
         mirror = self._engine.mirror
+        yield build_metric()
         yield from delivery_metrics(self._listener[STATE])
         about = "Lines of the log that could not be written"
         yield CounterMetricFamily("promptsync_log_lines_dropped", about, dropped_lines())
@@ -151,15 +165,17 @@ def health_routes(health: Health) -> list[web.RouteDef]:
     """``/-/live``, ``/-/ready``, ``/-/metrics``."""
 
     async def live(_request: web.Request) -> web.Response:
-        return web.Response(text="alive\n")
+        return web.Response(text="alive\n", headers=_HEADERS)
 
     async def ready(_request: web.Request) -> web.Response:
         reasons = await asyncio.to_thread(health.reasons)
         body = json.dumps({"ready": not reasons, "reasons": reasons, "notes": health.notes()}) + "\n"
-        return web.Response(text=body, status=503 if reasons else 200, content_type="application/json")
+        status = 503 if reasons else 200
+        return web.Response(text=body, status=status, content_type="application/json", headers=_HEADERS)
 
-    async def metrics(_request: web.Request) -> web.Response:
-        text = await asyncio.to_thread(health.metrics)
-        return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+    async def metrics(request: web.Request) -> web.Response:
+        accepted = ",".join(request.headers.getall("Accept", ()))
+        text, content_type = await asyncio.to_thread(health.metrics, accepted)
+        return web.Response(body=text, headers=_HEADERS | {"Content-Type": content_type})
 
     return [web.get("/-/live", live), web.get("/-/ready", ready), web.get("/-/metrics", metrics)]

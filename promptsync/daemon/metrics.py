@@ -4,17 +4,20 @@ Owns names, labels and histograms. Every set of labels is bounded: a sender cann
 holds what was received. Opens nothing: it is handed a reading connection.
 """
 
+import platform
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from promptsync.clock import seconds_since
+from promptsync import __version__
+from promptsync.clock import MICROS, parse_iso, seconds_since
 from promptsync.status.backups import BackupState
 from promptsync.status.facts import Status
 from promptsync.store import overview
@@ -56,6 +59,20 @@ class OnDemand(Collector):
 
     def describe(self) -> list[Metric]:
         return []
+
+
+class ThisProcess(ProcessCollector):
+    """What the process uses: ``process_*``, as the client library has them. Needs no ``/proc/stat``, which the sandbox
+    of the service hides."""
+
+    def _boot_time(self) -> float:
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def build_metric() -> Metric:
+    """Which versions run."""
+    versions = {"version": __version__, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    return InfoMetricFamily("promptsync_build", "Versions of promptsync and of what it runs on", versions)
 
 
 def delivery_metrics(state: ListenerState) -> Iterator[Metric]:
@@ -129,9 +146,12 @@ def mirror_metrics(connection: sqlite3.Connection, now: int) -> Iterator[Metric]
         "Since the last good run of a task, the last snapshot or change set merged into a table, the newest delivery",
         labels=["kind", "source"],
     )
+    about = "When that was, in seconds since 1970"
+    times = GaugeMetricFamily("promptsync_last_success_timestamp_seconds", about, labels=["kind", "source"])
     for success in overview.last_successes(connection, now):
         ages.add_metric([success.kind, success.source], max(0.0, seconds_since(success.at, now)))
-    yield ages
+        times.add_metric([success.kind, success.source], parse_iso(success.at) / MICROS)
+    yield from (ages, times)
     oldest = oldest_pending(connection)
     about = "Age of the oldest delivery that waits to be applied"
     waited = max(0.0, seconds_since(oldest, now)) if oldest else 0.0

@@ -3,11 +3,14 @@
 import asyncio
 import gzip
 import json
+import time
 from pathlib import Path
 
 import aiohttp
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
+from promptsync import __version__
 from promptsync.config import Config, load_config
 from promptsync.daemon.client import socket_path
 from tests.daemons import running
@@ -35,6 +38,32 @@ async def scraped(config: Config) -> dict[tuple[str, Labels], float]:
     assert all(family.documentation for family in families)
     samples = [sample for family in families for sample in family.samples]
     return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for sample in samples}
+
+
+async def asked(config: Config, accepted: str) -> tuple[str, str, str]:
+    """Content type, server and text."""
+    connector = aiohttp.UnixConnector(str(socket_path(config.mirror.database)))
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get("http://x/-/metrics", headers={"Accept": accepted}) as response,
+    ):
+        return response.headers["Content-Type"], response.headers["Server"], await response.text()
+
+
+async def test_openmetrics_is_answered_to_whoever_asks_for_it(tmp_path: Path) -> None:
+    (tmp_path / "promptsync.toml").write_text(TEXT)
+    config = load_config(tmp_path / "promptsync.toml")
+    prometheus = "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
+    async with running(config):
+        kind, server, text = await asked(config, prometheus)
+        assert (kind.partition(";")[0], server) == ("application/openmetrics-text", "promptsync")
+        families = {family.name: family for family in parse_openmetrics(text)}
+        assert (await asked(config, "*/*"))[0].startswith("text/plain; version=")
+    (build,) = families["promptsync_build"].samples
+    assert build.name == "promptsync_build_info" and build.labels["version"] == __version__
+    (started,) = families["process_start_time_seconds"].samples
+    assert 0 < time.time() - started.value < 7 * 86_400  # of the process that runs the tests
+    assert {"process_resident_memory_bytes", "process_cpu_seconds", "process_open_fds"} <= families.keys()
 
 
 async def test_everything_that_happened_can_be_scraped(tmp_path: Path) -> None:
@@ -82,6 +111,8 @@ async def test_everything_that_happened_can_be_scraped(tmp_path: Path) -> None:
     for kind, source in (("webhook", ""), ("snapshot", "contact")):
         age = metrics[("promptsync_last_success_age_seconds", (("kind", kind), ("source", source)))]
         assert 0 <= age < 60
+        at = metrics[("promptsync_last_success_timestamp_seconds", (("kind", kind), ("source", source)))]
+        assert at > 1.7e9
     assert not any(kind == "webhook" for _, labels in before for _, kind in labels)
     assert metrics[("promptsync_size_bytes", (("file", "wal"),))] > 0
     assert metrics[("promptsync_disk_free_bytes", ())] > 0
