@@ -100,10 +100,7 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     daemon = daemon_runs(database)
     yield ok("configuration", f"{config_file} is valid.")
     yield check_machine.check_sqlite(sqlite3.sqlite_version_info)
-    yield from check_settings.check_secrets(config, daemon=daemon)
-    yield check_settings.check_authentication(config)
-    yield from _retention(config_file, config)
-    yield from check_settings.check_browse(config, _browse_problems(config))
+    yield from findings_of_settings(config_file, config, daemon=daemon)
     if browse.port:
         yield check_machine.check_browse_port(
             browse.host, browse.port, check_machine.look_at_port(browse.host, browse.port)
@@ -118,6 +115,15 @@ def _of(config_file: Path, config: Config, deep: bool) -> Iterator[Finding]:
     yield from _mirror(config, deep, daemon=daemon)
     yield from check_backup(config, daemon=daemon)
     yield from plugin_findings(config)
+
+
+def findings_of_settings(config_file: Path, config: Config, *, daemon: bool) -> Iterator[Finding]:
+    """What the configuration means beyond its form: secrets, who may deliver, what is kept, the pages. ``daemon``: one
+    runs."""
+    yield from check_settings.check_secrets(config, daemon=daemon)
+    yield check_settings.check_authentication(config)
+    yield from _retention(config_file, config)
+    yield from check_settings.check_browse(config, _browse_problems(config))
 
 
 def _retention(config_file: Path, config: Config) -> Iterator[Finding]:
