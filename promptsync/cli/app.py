@@ -49,6 +49,7 @@ COMMANDS = {
     "run": "The daemon: receive, merge and watch until stopped.",
     "schema": "Describe the tables and views.",
     "secret": "Secrets: keep one, list where they are, rotate the webhook's.",
+    "service": "Services of systemd: install, uninstall, status.",
     "status": "Is the mirror up to date? Exit 1 if something needs a person.",
     "user": "Who may open the pages: add, list, remove, new passwords.",
 }
