@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ _LONGEST = 8 * _CHUNK
 _MOST_BLOCKS = 500_000
 _ENOUGH = 10_000
 _DIGITS = 18  # so many fit in 64 bits whatever they are
+_MARGIN = 32  # beyond a place where digits are counted
 _STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
 _LAST_STEP = 10_000
@@ -165,37 +166,61 @@ def step_for(size: int) -> int:
 
 
 def _boundaries(data: Bytes, step: int, delimiter: int) -> Ints:
-    """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``.
+    """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``, itself one of ten.
 
     Looked for slice by slice: of short lines there can be millions.
     """
     found = [np.zeros(0, np.int64)]
     for start in range(0, len(data), _CHUNK):
-        some = _boundaries_within(data[start : start + _CHUNK + _DIGITS + 2], step, delimiter)
-        found.append(some[some <= _CHUNK] + start)
+        some = data[start : start + _CHUNK + _MARGIN]
+        if len(some) < _CHUNK + _MARGIN:
+            some = np.append(some, np.zeros(_MARGIN, np.uint8))
+        found.append(_within(some, step, delimiter) + start)
     return np.concatenate(found)
 
 
-def _boundaries_within(data: Bytes, step: int, delimiter: int) -> Ints:
-    left = np.flatnonzero(data == _LF)
-    found = []
-    for width in range(1, _DIGITS + 1):
-        left = left[: np.searchsorted(left, len(data) - width - 1)]
-        left = left[data[left + width] - np.uint8(_ZERO) < 10]
-        ended = data[left + (width + 1)] == delimiter
-        some, left = left[ended] + 1, left[~ended]
-        found.append(some[_are_multiples(data, some, width, step)])
-        if not len(left):
+def _within(data: Bytes, step: int, delimiter: int) -> Ints:
+    """Those after a line end in ``data``, its margin left out."""
+    starts = np.flatnonzero(data[:_CHUNK] == _LF) + 1
+    ends = starts + _digits(data, starts)
+    which = (ends > starts) & (ends <= starts + _DIGITS)
+    which &= (data[ends] == delimiter) & (data[ends - 1] == _ZERO)
+    starts, ends = starts[which], ends[which]
+    value = np.zeros(len(starts), np.int64)
+    for place in range(len(str(step))):
+        at = np.maximum(ends - 1 - place, starts)
+        value += np.where(ends - 1 - place >= starts, data[at] - np.int64(_ZERO), 0) * 10**place
+    found: Ints = starts[value % step == 0]
+    return found
+
+
+def _digits(data: Bytes, starts: Ints) -> Ints:
+    """How many digits follow each of these places; of more than 24, any number above that."""
+    words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
+    count = _leading(words[starts])
+    for more in (8, 16):
+        some = np.flatnonzero(count == more)
+        if not len(some):
             break
-    return np.sort(np.concatenate(found)) if found else np.zeros(0, np.int64)
+        count[some] += _leading(words[starts[some] + more])
+    return count
 
 
-def _are_multiples(data: Bytes, starts: Ints, width: int, step: int) -> npt.NDArray[np.bool_]:
-    """Which of these cells, ``width`` digits each, are a multiple of ``step``, itself a multiple of ten."""
-    good: npt.NDArray[np.bool_] = data[starts + (width - 1)] == _ZERO
-    some = np.flatnonzero(good)
-    ending = np.zeros(len(some), np.int64)
-    for at in range(max(width - len(str(step)), 0), width):
-        ending = ending * 10 + data[starts[some] + at] - _ZERO
-    good[some] = ending % step == 0
-    return good
+def _leading(words: npt.NDArray[np.uint64]) -> Ints:
+    """How many of the eight bytes of each word, the least significant first, are digits before one that is none.
+
+    In each byte of ``others`` the highest bit says that it is no digit. The lowest of them, 2 ** (8 * n + 7), becomes
+    ``n`` by one multiplication.
+    """
+    bare = words ^ _ZEROS
+    others = ((bare & _LOW_BITS) + _TO_HIGH_BIT | bare) & ~_LOW_BITS
+    lowest = others & (~others + np.uint64(1))
+    count: Ints = (((lowest >> np.uint64(7)) * _PLACES) >> np.uint64(56)).astype(np.int64)
+    count[others == 0] = 8
+    return count
+
+
+_ZEROS: Final = np.uint64(0x3030303030303030)
+_LOW_BITS: Final = np.uint64(0x7F7F7F7F7F7F7F7F)
+_TO_HIGH_BIT: Final = np.uint64(0x7676767676767676)  # from ten on
+_PLACES: Final = np.uint64(0x0001020304050607)

@@ -37,3 +37,13 @@ def test_a_file_of_any_size_has_a_bounded_number_of_blocks() -> None:
     for size in (1 << 20, 449 << 20, 1 << 30, 19 << 30):
         rows = size // 30  # messages take about 35 bytes, compressed
         assert rows / step_for(size) < 700_000
+
+
+def test_blocks_begin_wherever_a_slice_of_the_text_ends() -> None:
+    for shift in range(-36, 4):
+        filler = b"1," + b"x" * ((1 << 20) + shift - 3) + b"\n"
+        cutter = ContentCutter(NOTHING_KNOWN, None, 1, b"")
+        cutter.feed(b"id,rest\n" + filler + b"12345678901234560,a\n21,b\n40,c\n")
+        cut = cutter.finish()
+        assert cut is not None
+        assert cut.first.tolist() == [1, 12345678901234560, 40]
