@@ -120,8 +120,9 @@ class SnapshotMerge:
     def _statements(self, found: Difference) -> list[str]:
         """Those with something to do: to prepare one takes SQLite as long as to merge a small file."""
         heavy = [self._sql.merge_heavy] if found.heavy else []
-        light = [self._sql.merge_light] if found.delta > found.heavy else []
-        return [*(self._sql.parts_of_delta if found.delta else ()), *heavy, *light]
+        moderate = [self._sql.merge_moderate] if found.moderate else []
+        light = [self._sql.merge_light] if found.delta > found.heavy + found.moderate else []
+        return [*(self._sql.parts_of_delta if found.delta else ()), *heavy, *moderate, *light]
 
     @property
     def _settle_sql(self) -> str:

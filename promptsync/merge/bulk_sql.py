@@ -29,6 +29,7 @@ class Delta(IntEnum):
     CONFIRMED = 3  # same values, but the row must learn that a newer claim has them, or that a snapshot holds it
     FOREIGN = 4  # the key belongs to another organization
     LIGHT = 5  # changed, but in no column that an index or the search uses
+    MODERATE = 6  # changed, but in no column that the search or an index of all rows uses
 
 
 @dataclass(frozen=True)
@@ -141,20 +142,24 @@ class SnapshotStatements(BulkStatements):
     @cached_property
     def merge_heavy(self) -> str:
         """Merges the rows of the delta from ``first`` to ``last`` that are new or have any column changed."""
-        return self._merge(f"s._n IN ({_SLICE.format(Delta.NEW, Delta.CHANGED)}) ORDER BY s._n")
+        return self._merge(_of_delta(Delta.NEW, Delta.CHANGED))
+
+    @cached_property
+    def merge_moderate(self) -> str:
+        """Merges the rows of that range in which no column of an index of all rows changes, nor one of the search.
+
+        In existing rows it leaves those columns alone: SQLite updates every index that a statement might affect, so
+        naming fewer columns touches far fewer pages. A row in which such a column would change after all, because a
+        delivery came since the comparison, is passed over, or its versions would stand for values that were not taken.
+        ``merge_keys`` merges it.
+        """
+        return self._merge(_of_delta(Delta.MODERATE), [*self._moderate, *self._light], self._unchanged(self._heavy))
 
     @cached_property
     def merge_light(self) -> str:
-        """Merges the other rows of that range.
-
-        In existing rows it leaves alone the columns that an index or the search uses: SQLite updates every index that a
-        statement might affect, so naming fewer columns touches far fewer pages. A row in which such a column would
-        change after all, because a delivery came since the comparison, is passed over, or its versions would stand for
-        values that were not taken. ``merge_keys`` merges it.
-        """
-        apart = "".join(f" AND NOT {self.rule.changes(u, 'excluded', _CLAIMED)}" for u in self._heavy)
-        which = f"s._n IN ({_SLICE.format(Delta.LIGHT, Delta.CONFIRMED)}) ORDER BY s._n"
-        return self._merge(which, self._light, apart)
+        """Merges the other rows of that range, in the same way: no index at all is updated."""
+        apart = self._unchanged([*self._heavy, *self._moderate])
+        return self._merge(_of_delta(Delta.LIGHT, Delta.CONFIRMED), self._light, apart)
 
     @cached_property
     def merge_range(self) -> str:
@@ -227,6 +232,10 @@ class SnapshotStatements(BulkStatements):
             f"staging.rows s WHERE {which}", picked, sets, f"{self.rule.ours('excluded')} AND ({worth}){apart}"
         )
 
+    def _unchanged(self, units: Sequence[Unit]) -> str:
+        """The condition that the claim changes none of these in the existing row."""
+        return "".join(f" AND NOT {self.rule.changes(unit, 'excluded', _CLAIMED)}" for unit in units)
+
     def _merge_parts(self, which: str) -> Sequence[str]:
         """Merge ``parts`` of the staged rows that the condition names and the mirror has."""
         parts = [Part(self.rule, units, _STAGED) for units in self.parts]
@@ -245,21 +254,28 @@ class SnapshotStatements(BulkStatements):
         foreign = f"WHEN {self.old}.org_id <> :org THEN {Delta.FOREIGN:d} " if self.layout.owner else ""
         return (
             f"{foreign}WHEN {self._changes(self._heavy, 's', _STAGED)} THEN {Delta.CHANGED:d} "
+            f"WHEN {self._changes(self._moderate, 's', _STAGED)} THEN {Delta.MODERATE:d} "
             f"WHEN {self._changes(self._light, 's', _STAGED)} THEN {Delta.LIGHT:d} "
             f"WHEN {self.coverage.unmarked(self._claimed, _STAGED)} THEN {Delta.CONFIRMED:d}"
         )
 
     @cached_property
     def _heavy(self) -> Sequence[Unit]:
-        """Claimed units with a column that an index or the search uses."""
+        """Claimed units with a column that the search or an index of all rows uses."""
         table = self.layout.table
-        watched = {*table.search, *table.indexed}
+        watched = {*table.search, *(column for columns in table.indexes for column in columns)}
         return [unit for unit in self._claimed if watched & set(unit.columns)]
+
+    @cached_property
+    def _moderate(self) -> Sequence[Unit]:
+        """The other ones with a column that a partial index uses."""
+        rest = [unit for unit in self._claimed if unit not in self._heavy]
+        return [unit for unit in rest if self.layout.table.indexed & set(unit.columns)]
 
     @cached_property
     def _light(self) -> Sequence[Unit]:
         """The other claimed units."""
-        return [unit for unit in self._claimed if unit not in self._heavy]
+        return [unit for unit in self._claimed if unit not in self._heavy and unit not in self._moderate]
 
 
 @lru_cache(maxsize=64)
@@ -271,4 +287,10 @@ def snapshot_statements(layout: Layout, present: frozenset[str]) -> SnapshotStat
 _STAGED = f"s._at * {PER_MICRO}"
 _CLAIMED = "excluded._snap_at"
 """The version of a snapshot's row, staged and in the conflict clause."""
-_SLICE = "SELECT _n FROM staging.delta WHERE rowid BETWEEN :first AND :last AND kind IN ({:d}, {:d})"
+
+
+def _of_delta(*kinds: Delta) -> str:
+    """The condition for the staged rows of these kinds from the ``first`` to the ``last`` of the delta."""
+    listed = ", ".join(str(int(kind)) for kind in kinds)
+    slice_ = f"SELECT _n FROM staging.delta WHERE rowid BETWEEN :first AND :last AND kind IN ({listed})"
+    return f"s._n IN ({slice_}) ORDER BY s._n"

@@ -53,7 +53,8 @@ class Staged:
 class Difference:
     """What the comparison found. ``all_new``: the table is still empty, every row is new.
 
-    ``delta``: rows to write, of which ``heavy`` concern an index or the search (merge/bulk_sql.py).
+    ``delta``: rows to write, of which ``heavy`` concern the search or an index of all rows, ``moderate`` a partial one
+    (merge/bulk_sql.py).
     ``gone``: rows to look at that the file lacks; of them ``absent`` become absent, and ``lost`` are held by the newest
     applied snapshot. ``differing``: rows in which the file and another of the same instant, merged before, differ.
     """
@@ -64,6 +65,7 @@ class Difference:
     folded: list[tuple[int, tuple[object, ...]]] = field(default_factory=list)
     delta: int = 0
     heavy: int = 0
+    moderate: int = 0
     gone: int = 0
     absent: int = 0
     lost: int = 0
@@ -129,8 +131,9 @@ class Comparison:
         counts = _kinds(connection)
         found.delta = sum(counts.values())
         found.new = counts.get(Delta.NEW, 0)
-        found.changed = counts.get(Delta.CHANGED, 0) + counts.get(Delta.LIGHT, 0)
         found.heavy = found.new + counts.get(Delta.CHANGED, 0)
+        found.moderate = counts.get(Delta.MODERATE, 0)
+        found.changed = found.heavy - found.new + found.moderate + counts.get(Delta.LIGHT, 0)
         found.foreign = [
             (n, tuple(one))
             for n, *one in connection.execute(

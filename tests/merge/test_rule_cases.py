@@ -1,6 +1,7 @@
 """Single cases of the rule that are easy to get wrong, each as short as it can be told."""
 
 import json
+import sqlite3
 from collections.abc import Callable
 from itertools import pairwise, permutations
 from typing import Any
@@ -214,20 +215,23 @@ def test_a_night_that_is_as_the_last_one_still_undoes_what_an_interrupted_one_wr
         ], killed_after
 
 
-def test_an_older_claim_amid_a_light_change_loses(drivers: Drivers) -> None:
-    """Only a column without an index changes; what a delivery says of the others, meanwhile, is older than the file."""
-    columns = ("content", "error_code", "segments")
+@pytest.mark.parametrize("changed", ["error_code", "error_message"])
+def test_an_older_claim_amid_such_a_change_loses(drivers: Drivers, changed: str) -> None:
+    """Only a column of a partial index changes, or of none; what a delivery says of others, meanwhile, is older than
+    the file."""
+    columns = ("content", changed, "segments")
     for amid in range(1, 12):
         driver = drivers()
         load(driver, message(FIRST, [(n, "a", "1", 1) for n in (9, 10)], *columns))
         second = write_file(driver.folder / "2", message(SECOND, [(n, "a", "2", 1) for n in (9, 10)], *columns))
         driver.load_amid(second, Load(0, {amid: (0, 1)}), [sent(FIRST + HOUR), sent(FIRST + HOUR, 9)])
         driver.apply_all()
-        assert driver.rows("message", "id, content, error_code") == [(9, "a", "2"), (10, "a", "2")], amid
+        assert driver.rows("message", f"id, content, {changed}") == [(9, "a", "2"), (10, "a", "2")], amid
 
 
-def test_an_older_row_of_a_plugin_amid_a_light_change_loses(drivers: Drivers) -> None:
-    columns = ("content", "error_code")
+@pytest.mark.parametrize("changed", ["error_code", "error_message"])
+def test_an_older_row_of_a_plugin_amid_such_a_change_loses(drivers: Drivers, changed: str) -> None:
+    columns = ("content", changed)
     body = {"body": ("told",)}
     older = Decoded(1, tuple(DecodedRow("message", (n,), 1, FIRST + HOUR, WEBHOOK, body) for n in (9, 10)))
     for amid in range(1, 12):
@@ -235,7 +239,7 @@ def test_an_older_row_of_a_plugin_amid_a_light_change_loses(drivers: Drivers) ->
         load(driver, message(FIRST, [(n, "a", "1") for n in (9, 10)], *columns))
         second = write_file(driver.folder / "2", message(SECOND, [(n, "a", "2") for n in (9, 10)], *columns))
         driver.load_amid(second, Load(0, {amid: (0,)}), [write_file(driver.folder, older)])
-        assert driver.rows("message", "id, content, error_code") == [(9, "a", "2"), (10, "a", "2")], amid
+        assert driver.rows("message", f"id, content, {changed}") == [(9, "a", "2"), (10, "a", "2")], amid
 
 
 def test_a_column_may_be_called_as_a_group_of_columns_is(driver: Driver) -> None:
@@ -336,3 +340,28 @@ def test_deliveries_come_between_hundreds_of_new_columns(driver: Driver) -> None
     steps = [after - before for before, after in pairwise(counts) if after > before]
     assert sum(steps) >= 200 and max(steps) <= 2 * 12, steps
     assert driver.rows("contact", "id, display_name, u0, u119") == [(10, "a", "x", "x")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "touched"),
+    [
+        ("error_message", set()),
+        ("error_code", {"message_failed"}),
+        ("contact_id", {"message_failed", "message_contact_id_created_timestamp", "message_created_timestamp"}),
+    ],
+)
+def test_a_change_writes_to_the_indexes_of_its_columns_alone(driver: Driver, changed: str, touched: set[str]) -> None:
+    """Each index is one page here, its root; what the log of SQLite holds after the merge was written to."""
+    columns = ("created_timestamp", "is_successful", changed)
+    load(driver, message(FIRST, [(n, "2026-01-01T00:00:00.000Z", 0, 1) for n in range(9)], *columns))
+    database, log = driver.folder / "mirror.db", driver.folder / "mirror.db-wal"
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        roots = dict(connection.execute("SELECT rootpage, name FROM sqlite_master WHERE type = 'index'"))
+        size = connection.execute("PRAGMA page_size").fetchone()[0] + 24
+    connection.close()
+    rows = [(n, "2026-01-01T00:00:00.000Z", 0, 1 + (n == 4)) for n in range(9)]
+    load(driver, message(SECOND, rows, *columns))
+    frames = log.read_bytes()[32:]
+    pages = {int.from_bytes(frames[at : at + 4], "big") for at in range(0, len(frames), size)}
+    assert {name for root, name in roots.items() if root in pages and name.startswith("message_")} == touched
