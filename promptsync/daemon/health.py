@@ -37,6 +37,7 @@ from promptsync.status.problems import LOW_DISK, NOTHING_YET, DaemonState, daemo
 from promptsync.status.status import read_status
 from promptsync.store.ledger import keep_status
 from promptsync.store.lock_holders import other_writer
+from promptsync.store.pulse import Pulse
 from promptsync.store.writer import Lane
 from promptsync.vendors.prompt.webhook.listener import STATE
 
@@ -59,6 +60,7 @@ class Health:
         self._registry = registry
         self._registry.register(OnDemand(self.families))
         ThisProcess(registry=registry)
+        self._pulse = Pulse(engine.mirror.path)
 
     def reasons(self) -> list[str]:
         """Why it is not ready; empty if it is."""
@@ -76,6 +78,11 @@ class Health:
             reasons.append("deliveries are refused, they cannot be stored")
         reasons += self._room()
         return reasons
+
+    async def all_reasons(self) -> list[str]:
+        """The same, and why the mirror cannot be read if it cannot."""
+        reasons, silent = await asyncio.gather(asyncio.to_thread(self.reasons), self._pulse.trouble())
+        return [*reasons, silent] if silent else reasons
 
     def _room(self) -> Iterator[str]:
         try:
@@ -168,7 +175,7 @@ def health_routes(health: Health) -> list[web.RouteDef]:
         return web.Response(text="alive\n", headers=_HEADERS)
 
     async def ready(_request: web.Request) -> web.Response:
-        reasons = await asyncio.to_thread(health.reasons)
+        reasons = await health.all_reasons()
         body = json.dumps({"ready": not reasons, "reasons": reasons, "notes": health.notes()}) + "\n"
         status = 503 if reasons else 200
         return web.Response(text=body, status=status, content_type="application/json", headers=_HEADERS)

@@ -1,9 +1,12 @@
 """Health when part of what it looks at is gone: the rest is said, and nothing is called well that is not."""
 
+import asyncio
 import json
+import os
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,7 @@ from promptsync.drop.folder import DropFolder, DropSettings
 from promptsync.drop.intake import DropIntake
 from promptsync.engine.engine import Engine
 from promptsync.status.problems import NOTHING_YET
+from promptsync.store.pulse import Pulse
 from promptsync.vendors.prompt.webhook.listener import STATE, ListenerState
 
 
@@ -95,3 +99,29 @@ def test_what_was_found_stands_in_the_mirror_for_pages(engine: Engine, health: H
 def test_a_mirror_that_cannot_be_written_keeps_nobody_from_hearing(engine: Engine, health: Health) -> None:
     engine.mirror.writer.close()
     assert health.problems()
+
+
+async def test_a_mirror_that_cannot_be_read_is_not_ready(engine: Engine, health: Health) -> None:
+    engine.mirror.path.rename(engine.mirror.folder / "elsewhere.db")
+    status, said = await asked(health, "/-/ready")
+    assert status == 503 and any("cannot be read" in reason for reason in json.loads(said)["reasons"])
+
+
+async def test_a_disk_that_does_not_answer_is_heard_of_though_every_thread_waits_for_it(tmp_path: Path) -> None:
+    """A named pipe that nobody writes to keeps whoever opens it, as a dead network file system does."""
+    path, waiting = tmp_path / "mirror.db", threading.Event()
+    os.mkfifo(path)
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    busy = loop.run_in_executor(None, waiting.wait)
+    pulse = Pulse(path, seconds=0.2)
+    try:
+        assert (
+            await asyncio.gather(pulse.trouble(), pulse.trouble())
+            == ["the mirror has not answered a question for 0 seconds"] * 2
+        )
+    finally:
+        waiting.set()
+        os.close(os.open(path, os.O_RDWR))  # it goes on, and finds no database
+        await busy
+    assert "cannot be read" in str(await pulse.trouble())
