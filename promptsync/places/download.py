@@ -10,7 +10,6 @@ import asyncio
 import errno
 import hashlib
 import os
-import random
 import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
@@ -21,7 +20,7 @@ from typing import Final, TypeVar
 import structlog
 
 from promptsync.errors import FileUnavailable, InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.places.patience import Patience
+from promptsync.places.patience import Patience, backoff
 from promptsync.places.place import Item, NotContinued, Place
 
 _SPARE: Final = 256 << 20
@@ -93,7 +92,7 @@ _COPIES: Final = 3
 class Bounds:
     """``most``: bytes of one file. ``stall`` and ``total``: seconds without a byte, and for a file as a whole.
 
-    ``attempts``: of one step; between them ``wait`` seconds at first, doubled each time, with jitter, at most 60.
+    ``attempts``: of one step; between them ``wait`` seconds at first, then as ``backoff`` says, about 60 at most.
     ``md5``: whether a copy must have the MD5 that its place states. ``patience``: the caller's, for all of it.
     """
 
@@ -118,7 +117,7 @@ async def with_retries(step: Callable[[], Awaitable[T]], bounds: Bounds) -> T:
         try:
             result = await step()
         except PromptsyncError as error:
-            wait = min(bounds.wait * 2.0 ** (attempt - 1), _LONGEST_WAIT) + random.uniform(0, bounds.wait)  # noqa: S311
+            wait = backoff(attempt - 1, bounds.wait, _LONGEST_WAIT)
             may_help = error.retryable and not isinstance(error, MirrorFull)
             if not may_help or attempt >= bounds.attempts or wait > bounds.patience.left:
                 raise

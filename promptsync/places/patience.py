@@ -1,11 +1,12 @@
 """How long somebody who waits is made to wait for a server that answers nothing good.
 
-Owns one clock for a whole run, stopped by every good answer, and the end of a run once promptsync is stopping. What is
-tried, and how often, is decided elsewhere.
+Owns how long a pause before the next try is, for every server alike; one clock for a whole run, stopped by every good
+answer; and the end of a run once promptsync is stopping. What is tried, and how often, is decided elsewhere.
 """
 
 import asyncio
 import math
+import random
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,12 @@ AT_A_TERMINAL: Final = 40.0
 _LOOK_UP: Final = 0.25
 
 T = TypeVar("T")
+
+
+def backoff(attempt: int, first: float, longest: float) -> float:
+    """Seconds to wait after a failed attempt, the first being 0: ``first``, doubled each time up to ``longest``, and by
+    chance up to ``first`` more, so that those whom one outage has stopped do not all come back at once."""
+    return min(first * 2.0 ** min(attempt, 30), longest) + random.uniform(0, first)  # noqa: S311  no secret
 
 
 class Patience:

@@ -14,7 +14,7 @@ from yarl import URL
 
 from promptsync.clock import MICROS, Clock
 from promptsync.errors import ConfigError, InputRefused, Unavailable
-from promptsync.places.patience import Patience
+from promptsync.places.patience import Patience, backoff
 from promptsync.places.web_answers import ENOUGH, is_page
 from promptsync.vendors.qlara import answers
 
@@ -46,6 +46,10 @@ class RetryPolicy:
     most_bytes: int = 16 << 30
     patience: Patience = field(default_factory=Patience)
 
+    def backoff(self, attempt: int) -> float:
+        """Seconds to wait after a failed attempt, the first being 0."""
+        return backoff(attempt, self.first_backoff, self.longest_backoff)
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -65,11 +69,6 @@ class Reply:
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
     skew: int = 0
-
-
-def backoff(attempt: int, policy: RetryPolicy) -> float:
-    """Seconds to wait after a failed attempt, the first being 0: doubling up to a bound."""
-    return min(policy.first_backoff * 2.0 ** min(attempt, 30), policy.longest_backoff)
 
 
 class Caller:
@@ -119,7 +118,7 @@ class Caller:
         problem = Unavailable("The vendor's API does not answer; try again later.")
         self._patience.begin()
         for attempt in range(self._policy.tries):
-            wait = backoff(attempt, self._policy)
+            wait = self._policy.backoff(attempt)
             try:
                 reply = await self._once(method, path, more)
             except aiohttp.ClientConnectorError as error:

@@ -21,7 +21,7 @@ from promptsync.places.safe_http import SafeClient, SafeSettings
 from promptsync.places.web_answers import first_bytes, is_page
 from promptsync.vendors.qlara import answers
 from promptsync.vendors.qlara.answers import Entry
-from promptsync.vendors.qlara.call import Access, Caller, Pause, Reply, RetryPolicy, backoff
+from promptsync.vendors.qlara.call import Access, Caller, Pause, Reply, RetryPolicy
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
 
 _MOST_PAGES = 50
@@ -155,7 +155,7 @@ class ExportClient:
             except Unavailable as error:
                 problem = error
             attempt += 1
-            wait = backoff(attempt - 1, self.policy)
+            wait = self.policy.backoff(attempt - 1)
             if attempt >= self.policy.tries or wait > self._patience.left:
                 raise problem from None
             await self._pause(wait)

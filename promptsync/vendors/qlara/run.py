@@ -20,7 +20,7 @@ from promptsync.store import spelling_counts
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.vendors.qlara import jobs as machine
-from promptsync.vendors.qlara.call import Access, AnswerLost, RetryPolicy, backoff
+from promptsync.vendors.qlara.call import Access, AnswerLost, RetryPolicy
 from promptsync.vendors.qlara.client import ExportClient, JobList, LinkExpired, NotReady, PageInstead, Refused
 from promptsync.vendors.qlara.files import ExportFiles
 from promptsync.vendors.qlara.jobs import Job, JobLimits, State, Step, job_of, row_of
@@ -246,7 +246,7 @@ class ExportRun:
     async def _wait(self, job: Job, problem: PromptsyncError) -> None:
         """Wait until a step is tried again. Raises Unavailable if that is longer than somebody has patience."""
         self._patience.begin()
-        seconds = backoff(job.attempts, self._settings.policy)
+        seconds = self._settings.policy.backoff(job.attempts)
         if seconds > self._patience.left:
             raise Unavailable(str(problem))
         await self.pause(seconds)
