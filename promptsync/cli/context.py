@@ -69,11 +69,11 @@ class ProgressBar:
 
     def __enter__(self) -> "ProgressBar":
         if self._console.is_terminal and not self._quiet:
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
             from rich.progress import Progress as Bars
 
-            words, rate = TextColumn("{task.description}"), TextColumn("{task.fields[rate]}")
-            columns = (words, BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
+            words, count = TextColumn("{task.description}"), TextColumn("{task.fields[count]}")
+            columns = (words, BarColumn(), count, TimeRemainingColumn(compact=True))
             self._bars = Bars(*columns, console=self._console, transient=True)
             self._bars.start()
         return self
@@ -93,14 +93,15 @@ class ProgressBar:
             if self._bars is not None:
                 if self._task is not None:
                     self._bars.remove_task(self._task)
-                self._task = self._bars.add_task(words, total=total or None, rate="")
+                self._task = self._bars.add_task(words, total=total or None, count="")
+        of = f" of {total:,}" if total else ""
         rate = f"{(done - self._first) / max(time.monotonic() - self._began, 0.001):,.0f}/s"
+        count = f"{done:,}{of} ({rate})" if done or total else ""
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, completed=done, total=total or None, rate=rate)
+            self._bars.update(self._task, completed=done, total=total or None, count=count)
         elif time.monotonic() - self._spoken > _EVERY_SECONDS:
             self._spoken = time.monotonic()
-            of = f" of {total:,}" if total else ""
-            self._console.print(f"{words}: {done:,}{of} ({rate})", highlight=False)
+            self._console.print(f"{words}: {count}" if count else f"{words} ...", highlight=False)
 
 
 NEEDS_PERSON, WRONG, NOT_NOW = 1, 2, 3
