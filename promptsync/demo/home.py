@@ -21,7 +21,7 @@ from promptsync.daemon.client import ask_daemon, daemon_runs
 from promptsync.errors import ConfigError, Unavailable
 
 _MARK = "demo.json"
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _CONFIG = """\
 # Written by 'promptsync demo'; the next run in this folder writes it anew.
 [webhook]
