@@ -5,6 +5,7 @@ text's own heading is the page's.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 from datasette.utils.asgi import NotFound  # type: ignore[import-untyped]
@@ -35,19 +36,19 @@ class _Renderer(RendererHTML):
 
     def link_open(self, tokens: Sequence[Token], at: int, options: OptionsDict, env: Any) -> str:
         leads = str(tokens[at].attrGet("href"))
-        if "/" not in leads:
-            tokens[at].attrSet("href", leads.removesuffix(_ENDING))
+        if leads.endswith(_ENDING):
+            tokens[at].attrSet("href", f"{env['below']}/{leads.removesuffix(_ENDING)}")
         return self.renderToken(tokens, at, options, env)
 
 
-def as_markup(text: str) -> Markup:
-    """A text without its heading.
+def as_markup(text: str, below: str) -> Markup:
+    """A text without its heading. ``below``: the address that the texts are below.
 
-    >>> as_markup("# Of links" + chr(10) + "[proxy](proxy.md) <b>")
-    Markup('<p><a href="proxy">proxy</a> &lt;b&gt;</p>\\n')
+    >>> as_markup("# Of links" + chr(10) + "[proxy](proxy.md) <b>", "/-/help")
+    Markup('<p><a href="/-/help/proxy">proxy</a> &lt;b&gt;</p>\\n')
     """
     reader = MarkdownIt("commonmark", {"html": False}, renderer_cls=_Renderer).enable("table")
-    return Markup(reader.render(text.partition("\n")[2]))  # noqa: S704  its HTML is escaped
+    return Markup(reader.render(text.partition("\n")[2], {"below": below}))  # noqa: S704  its HTML is escaped
 
 
 def all_topics(visit: Visit) -> Shown:
@@ -60,7 +61,7 @@ def topic(visit: Visit) -> Shown:
     found = topics().get(visit.parts["topic"])
     if found is None:
         raise NotFound(visit.say("help.nothing"))
-    return Shown("help_topic.html", found.about, {"text": as_markup(found.text)})
+    return Shown("help_topic.html", found.about, {"text": partial(as_markup, found.text)})
 
 
 PAGES = (
