@@ -37,7 +37,7 @@ COMMANDS = {
     "export": "Exports of the Qlara account: request, list, resume.",
     "fetch": "Fetch files from the configured places now, and merge them.",
     "files": "Files that were held or ignored: list, show, accept, discard.",
-    "help": "The long texts, by topic: backup, proxy, plugins, troubleshooting ...",
+    "help": "The long texts, by topic, such as backup or troubleshooting.",
     "init": "Write a first configuration, and say what to do next.",
     "load": "Merge files, or folders of them, now.",
     "person": "Everything held of one person, to look at or to hand over.",
