@@ -80,6 +80,6 @@ def _account(hashed: str) -> _Account:
 
 
 def _hashed(password: str, salt: bytes, rounds: int) -> bytes:
-    """In less than half of hashlib's time, with the interpreter free meanwhile."""
+    """In less than half of hashlib's time, and other threads go on meanwhile."""
     derivation = PBKDF2HMAC(hashes.SHA256(), _BYTES, salt, rounds)
     return base64.b64encode(derivation.derive(password.encode("utf-8", "replace")))

@@ -94,6 +94,16 @@ async def test_one_at_a_time_off_the_loop_and_within_a_bound(passwords: Password
     assert await passwords.right("ana", PASSWORD)
 
 
+async def test_the_loop_turns_while_a_password_is_looked_at() -> None:
+    passwords = Passwords({"ana": "pbkdf2_sha256$2000000$salt$AAAA"})
+    looking, turns = asyncio.create_task(passwords.right("ana", "wrong")), 0
+    while not looking.done():
+        await asyncio.sleep(0.001)
+        turns += 1
+    assert turns > 10 and not looking.result()
+    passwords.close()
+
+
 async def test_pages_are_shown_while_passwords_are_guessed(settings: BrowseSettings, hashing: Hashing) -> None:
     site: MirrorDatasette = build_datasette(settings)
     reader = Browser(site)
