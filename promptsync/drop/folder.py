@@ -101,7 +101,7 @@ class DropFolder:
         intake. Either way a file that was not moved is offered again at the next start.
         """
         with suppress(Unavailable):  # the scan says so
-            await asyncio.to_thread(make_folder, self._settings.folder)
+            self._identity = await asyncio.to_thread(make_folder, self._settings.folder)
         watching = asyncio.create_task(self._watch.run())
         try:
             while True:

@@ -36,12 +36,14 @@ class Survey:
     refused: dict[str, str] = field(default_factory=dict)
 
 
-def make_folder(root: Path) -> None:
-    """Makes ``root`` (0750) if it is missing. Raises Unavailable."""
+def make_folder(root: Path) -> tuple[int, int]:
+    """Makes ``root`` (0750) if it is missing; its device and inode. Raises Unavailable."""
     try:
         root.mkdir(0o750, parents=True, exist_ok=True)
+        found = root.stat()
     except OSError as error:
         raise Unavailable(f"The drop folder {root} cannot be made: {error.strerror}.") from error
+    return found.st_dev, found.st_ino
 
 
 def survey(root: Path) -> Survey:

@@ -13,6 +13,8 @@ import pytest
 from drop_stage import Drop
 from structlog.testing import capture_logs
 
+from promptsync.drop import folder
+from promptsync.drop.survey import Survey, survey
 from promptsync.drop.watch import FolderWatch
 from promptsync.errors import MirrorBroken
 
@@ -164,11 +166,26 @@ async def test_moves_to_the_archive_wake_nobody(tmp_path: Path) -> None:
     await asyncio.wait([task])
 
 
-async def test_a_folder_replaced_by_another_is_watched_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("looked_at", [True, False], ids=["later", "before it is looked at"])
+async def test_a_folder_replaced_by_another_is_watched_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looked_at: bool
+) -> None:
     drop = Drop(tmp_path / "drop", settle=0.1, rescan=0.2)
+    looking, look = threading.Event(), threading.Event()
+
+    def late(root: Path) -> Survey:
+        looking.set()
+        look.wait(120)
+        return survey(root)
+
+    monkeypatch.setattr(folder, "survey", late)
     async with running(drop):
+        await until(looking.is_set)
         await watched(drop.folder)
+        if looked_at:
+            look.set()
         drop.folder.rename(tmp_path / "aside")
+        look.set()
         await watched(drop.folder)
         drop.put("x.csv", "anew", age=0)
         await until(lambda: drop.files() == {"done/x.csv"})
