@@ -291,6 +291,11 @@ def tables_of(connection: sqlite3.Connection) -> dict[str, set[str]]:
     return tables
 
 
+def columns_of(connection: sqlite3.Connection, table: str) -> set[str]:
+    """The columns of one table."""
+    return {name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))}
+
+
 def digest(schema: Schema) -> str:
     """Twelve hexadecimal digits that change with any declaration."""
     text = "\n".join(statements(schema, {}))

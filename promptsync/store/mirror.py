@@ -20,7 +20,7 @@ from promptsync.model import Role, Schema
 from promptsync.store import day_count, marks
 from promptsync.store.connect import WriteLock, leave_for_readers, open_reader, translate
 from promptsync.store.erased import ErasedList, load_list
-from promptsync.store.migrations import migrate, tables_of
+from promptsync.store.migrations import columns_of, migrate, tables_of
 from promptsync.store.snapshots import AppliedSnapshots
 from promptsync.store.swept import Swept
 from promptsync.store.writer import Lane, Writer
@@ -75,7 +75,7 @@ class Mirror:
 
     def relayout(self, connection: sqlite3.Connection, table: str) -> Layout:
         """A table's layout read again after a column was split off or added; ``adopt`` it once that has committed."""
-        return _layout_of(self.schema, table, tables_of(connection)[table])
+        return _layout_of(self.schema, table, columns_of(connection, table))
 
     def adopt(self, layout: Layout) -> None:
         """From now on merge the table by this layout."""

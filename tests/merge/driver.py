@@ -19,7 +19,7 @@ from promptsync.loading.decoded import DecodedLoader
 from promptsync.loading.export import ExportLoader, ExportSource
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.merge.guards import Guards
-from promptsync.model import Schema
+from promptsync.model import Schema, bookkeeping
 from promptsync.model.delivery import Delivery
 from promptsync.plugins.calls import Calls
 from promptsync.plugins.declared import Declared
@@ -58,17 +58,26 @@ class Load:
     again: bool = False
 
 
-class Driver:
-    """One mirror in ``folder``, begun as a copy of an empty one."""
+def few(*names: str) -> Schema:
+    """The declarations of these tables and of those that a mirror needs: SQLite reads all that there are again after
+    each column that it adds."""
+    declared = declared_schema()
+    needed = (declared[name] for name in dict.fromkeys(("message", "day_count", "day_count_erased", *names)))
+    return Schema((*needed, *bookkeeping.TABLES))
 
-    def __init__(self, folder: Path, empty: Path, schema: Schema | None = None) -> None:
+
+class Driver:
+    """One mirror in ``folder``, begun as a copy of an empty one; of other tables if ``empty`` is None."""
+
+    def __init__(self, folder: Path, empty: Path | None, schema: Schema | None = None) -> None:
         self.folder = folder
         self.settings = LoadSettings(UTC, _TRUSTING)
         self.accept = True
         self.config: dict[str, object] = {}
         self.schema = schema or declared_schema()
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(empty, folder / "mirror.db")
+        if empty:
+            shutil.copyfile(empty, folder / "mirror.db")
         self.open()
 
     def open(self) -> None:

@@ -6,14 +6,18 @@ comes before each piece, so none is longer than it is when deliveries wait.
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from promptsync.store.writer import Lane
 
-from .driver import Driver
+from .driver import Driver, few
 from .files import write_file
 from .model import KINDS, Claimed, File, add_file, expected
 from .model_events import Event, add_event
@@ -26,6 +30,14 @@ _EACH = 7
 """Every seventh row is compared with the rule; these are the ones that deliveries are about."""
 _UNKNOWN = tuple(f"extra_{n:03}" for n in range(400))
 _PEOPLE = next(kind for kind in CHANGE_KINDS if kind.table == "cio_people")
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Iterator[Driver]:
+    """One of the tables that a delivery about a contact writes, and of these files."""
+    contact = ("contact", "contact_channel", "contact_identity", "contact_current_tag", "contact_list_member", "tag")
+    with closing(Driver(tmp_path, None, few(*contact, "contact_list", "channel", "cio_people"))) as driver:
+        yield driver
 
 
 class _Timed:
