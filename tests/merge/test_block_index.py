@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import random
+import shutil
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -72,7 +73,8 @@ def _file(folder: Path, number: int, night: Night) -> Path:
     return path
 
 
-def _loader(folder: Path) -> tuple[Mirror, FileLoader, EventApplier]:
+def _loader(folder: Path, empty: Path) -> tuple[Mirror, FileLoader, EventApplier]:
+    shutil.copyfile(empty, folder / "mirror.db")
     mirror = Mirror(folder / "mirror.db", declared_schema())
     loader = FileLoader(mirror, LoadSettings(ZoneInfo("UTC"), Guards(0.0, 1.0)), lambda: _START)
     return mirror, loader, EventApplier(mirror, HANDLERS, touched=loader.touched)
@@ -95,9 +97,11 @@ def _rows(connection: sqlite3.Connection) -> list[tuple[object, ...]]:
     return connection.execute(f"SELECT {columns} FROM message ORDER BY id").fetchall()
 
 
-def _live(folder: Path, nights: list[Night], before: Callable[[Mirror], None]) -> tuple[list[object], list[FileReport]]:
+def _live(
+    folder: Path, empty: Path, nights: list[Night], before: Callable[[Mirror], None]
+) -> tuple[list[object], list[FileReport]]:
     folder.mkdir()
-    mirror, loader, applier = _loader(folder)
+    mirror, loader, applier = _loader(folder, empty)
     kinds = file_kinds()
     reports = []
     try:
@@ -143,18 +147,18 @@ def _nights(seed: int, count: int, spoiled: list[str]) -> list[Night]:
     st.lists(st.sampled_from(["none"] * 12 + _SPOILED), min_size=5, max_size=5),
 )
 def test_without_the_index_the_rows_are_the_same(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, count: int, spoiled: list[str]
+    tmp_path_factory: pytest.TempPathFactory, empty: Path, seed: int, count: int, spoiled: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("blocks")
     nights = _nights(seed, count, spoiled)
-    with_index, reports = _live(folder / "with", nights, lambda _: None)
-    without, plain = _live(folder / "without", nights, _forget)
+    with_index, reports = _live(folder / "with", empty, nights, lambda _: None)
+    without, plain = _live(folder / "without", empty, nights, _forget)
     assert with_index == without
     counted = [(r.state, r.rows, r.inserted, r.updated, r.unchanged, r.absent, r.rejected) for r in reports]
     assert counted == [(r.state, r.rows, r.inserted, r.updated, r.unchanged, r.absent, r.rejected) for r in plain]
 
 
-def test_unchanged_stretches_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unchanged_stretches_are_not_read(tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[int] = []
     unknown = FirstPass.unknown
 
@@ -166,7 +170,7 @@ def test_unchanged_stretches_are_not_read(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(FirstPass, "unknown", watched)
     rows = {key: f"text {key}" for key in range(1, 5000)}
     nights = [Night(rows), Night(rows | {2500: "changed"})]
-    _, reports = _live(tmp_path / "one", nights, lambda _: None)
+    _, reports = _live(tmp_path / "one", empty, nights, lambda _: None)
     assert (reports[1].updated, reports[1].unchanged, reports[1].rows) == (1, 4998, 4999)
     assert len(read) == 1
     assert read[0] < 15_000  # of about 300,000 bytes
