@@ -36,7 +36,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what starts processes, which .ci/run leaves out on the newest Python."""
+    """Mark what starts processes, which .ci/run leaves out on the newest Python; the slow ones first, so that none is
+    left to the end of the run when the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     for item in items:
         if isinstance(item, pytest.Function) and _starts_processes(item):
             item.add_marker("process")

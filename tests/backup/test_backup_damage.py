@@ -146,6 +146,7 @@ def test_a_mirror_in_the_way_stays_and_one_that_is_open_too(home: Home) -> None:
     assert home.rows() == before
 
 
+@pytest.mark.slow
 def test_a_passphrase_opens_what_it_sealed(phrase_place: Home, tmp_path: Path) -> None:
     """By a key that lies beside the backups and that this machine keeps too."""
     (key,) = phrase_place.place.glob("passphrase-key-*.age")

@@ -178,6 +178,7 @@ def last_words(warm: Path, path: Path) -> tuple[int, str]:
         return process.returncode, said
 
 
+@pytest.mark.slow
 @needs_root
 def test_missing_wal_files_and_missing_rights_are_said_in_a_sentence(mirror: Path, place: Path, schema: Schema) -> None:
     make_mirror(place, schema).close()

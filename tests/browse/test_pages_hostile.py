@@ -172,6 +172,7 @@ async def crawl(site: MirrorDatasette, user: str, of_a_kind: int) -> dict[str, s
     return found
 
 
+@pytest.mark.slow
 async def test_every_link_of_a_hostile_mirror_answers_and_nothing_is_unescaped(hostile: MirrorDatasette) -> None:
     found = await crawl(hostile, "sam", 4)
     assert len(found) > 70 and {"/-/people", "/-/broadcasts", "/-/team"} <= found.keys()
@@ -202,6 +203,7 @@ async def test_every_page_answers_an_administrator_and_nobody_else_sees_it(lived
         assert (await ask(lived.site, link)).status_code in (302, 403), link
 
 
+@pytest.mark.slow
 async def test_every_page_of_two_organisations_answers(both: Lived) -> None:
     found = await crawl(both.site, "sam", 2)
     assert any("org=8" in link for link in found)

@@ -136,6 +136,7 @@ def soon(check: Callable[[], bool]) -> bool:
     return check()
 
 
+@pytest.mark.slow
 def test_running_pages_notice_users_and_a_restart_logs_nobody_out(place: Place) -> None:
     """Below the prefix of a public address, which begins like the mirror's own."""
     Mirror(place.database, declared_schema()).close()

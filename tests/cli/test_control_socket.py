@@ -46,6 +46,7 @@ async def test_a_path_that_no_socket_can_have(make_place: Callable[..., Place]) 
     assert place.run("status").exit_code == 1
 
 
+@pytest.mark.slow
 async def test_bodies_larger_than_a_request_are_imported(place: Place, tmp_path: Path) -> None:
     """In several requests, each of a few lines."""
     bodies = [{"orgId": 1, "message": {"id": n + 1, "content": "ü" * 1_200_000}} for n in range(10)]

@@ -120,6 +120,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [True, False], ids=["the first of a table", "the next night"])
 def test_no_file_costs_more_than_it_may(
     make_place: Callable[..., Place], tmp_path: Path, folder: Path, *, first: bool

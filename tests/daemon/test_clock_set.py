@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from faked_clock import WallClock
 
 CONFIG = """\
@@ -64,6 +65,7 @@ def running(folder: Path, clock: WallClock) -> Iterator[Daemon]:
             process.kill()
 
 
+@pytest.mark.slow
 def test_schedules_go_on_whatever_the_clock_is_set_to(tmp_path: Path) -> None:
     """Three hundred million runs are missed in ten years; counting them alone would take minutes."""
     clock = WallClock(tmp_path)

@@ -110,6 +110,7 @@ def test_so_does_one_that_was_deleted_when_nobody_reads_what_it_says(heard: Hear
         assert daemon.process.wait(60) == 3
 
 
+@pytest.mark.slow
 def test_while_another_program_holds_the_lock_everyone_is_told_and_it_ends_well(
     heard: Heard, config_file: Path
 ) -> None:

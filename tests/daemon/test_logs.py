@@ -220,6 +220,7 @@ anonymous = true
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["auto", "text", "json"])
 def test_the_journal_has_a_line_for_each_file_with_its_priority(tmp_path: Path, form: str) -> None:
     """A real daemon whose standard error is what JOURNAL_STREAM names, as under systemd."""

@@ -69,6 +69,7 @@ def outcome(empty: Path, steps: Sequence[Step]) -> dict[str, list[Any]]:
             kept.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(claims=st.lists(st.one_of(nights, told, logged), min_size=1, max_size=6), data=st.data())
 def test_any_order_of_claims_and_sweeps_ends_in_the_same_rows(

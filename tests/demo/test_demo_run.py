@@ -24,6 +24,7 @@ demo_command = import_module("promptsync.cli.demo")
 QLARA = ("qlara_contact", "qlara_delivery_report", "qlara_message")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--crash",)], ids=["in peace", "killed in the middle"])
 def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "promptsync", "demo", str(tmp_path / "demo"), "--once", "--json"]

@@ -221,6 +221,7 @@ class _Killed(BaseException):
     """The process ends here, as far as it can tell."""
 
 
+@pytest.mark.slow
 @BOTH
 @pytest.mark.parametrize("pieces", range(6, 60, 18))
 def test_after_a_kill_each_is_done_or_done_again(tmp_path: Path, fill: Fill, pieces: int) -> None:

@@ -24,6 +24,7 @@ print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["varied", "repeated", "both"])
 def test_long_cells_in_one_row_group(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "metrics_v5_7_1.parquet"

@@ -90,6 +90,7 @@ def until(true: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_load_that_was_killed_is_finished(home: Home) -> None:
     home.run("load", home.write(1, 10))
     big = home.write(2, 60_000)

@@ -106,6 +106,7 @@ def _outcomes(reports: list[FileReport]) -> list[dict[str, Any]]:
     return [report.as_row() | {"seconds": 0, "reason": report.reason} for report in reports]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, phases=[Phase.generate])  # a seed has nothing to shrink
 @given(seed=st.integers(0, 1 << 32))
 def test_together_they_give_the_mirror_that_each_alone_gives(

@@ -140,6 +140,7 @@ def _nights(seed: int, count: int, spoiled: list[str]) -> list[Night]:
     return nights
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.integers(0, 10_000),

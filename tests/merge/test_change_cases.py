@@ -267,6 +267,7 @@ def test_the_same_bytes_of_two_workspaces_are_two_files(driver: Driver, tmp_path
     assert [row["workspace_id"] for row in driver.dicts("cio_subjects")] == [7, 8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "states"), [(900, ["merged", "merged"]), (960, ["held", "held"])])
 def test_more_columns_than_a_table_can_have_hold_the_file(tmp_path: Path, count: int, states: list[str]) -> None:
     cells: list[dict[str, Any]] = [{f"c{column}": n for column in range(count)} for n in "12"]

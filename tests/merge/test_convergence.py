@@ -182,6 +182,7 @@ def check_versions(driver: Driver, claimed: Claimed) -> None:
                 assert (row["_row_at"] if have is None else have) == stated, (kind.table, column)
 
 
+@pytest.mark.slow
 @settings(_PROFILE)
 @given(data=st.data(), world=worlds())
 def test_same_claims_same_mirror(

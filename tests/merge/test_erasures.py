@@ -89,6 +89,7 @@ def wrong(driver: Driver, world: World) -> dict[str, Any]:
     return differing
 
 
+@pytest.mark.slow
 @settings(_EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), world=worlds().map(owned))
 def test_an_erasure_amid_everything(

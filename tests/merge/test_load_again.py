@@ -37,6 +37,7 @@ def loaded(empty: Path, factory: pytest.TempPathFactory, world: World) -> Iterat
         driver.close()
 
 
+@pytest.mark.slow
 @_SETTINGS
 @given(world=worlds())
 def test_loading_the_same_files_again_changes_no_row(

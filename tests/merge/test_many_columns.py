@@ -119,6 +119,7 @@ def _longest(timed: _Timed) -> float:
     return max(timed.seconds)
 
 
+@pytest.mark.slow
 def test_snapshot_of_many_unknown_columns(driver: Driver) -> None:
     """Without them first; then with them, some rows gone and some new; then again, as of the night between."""
     ids = range(1, _ROWS + 1)
@@ -135,6 +136,7 @@ def test_snapshot_of_many_unknown_columns(driver: Driver) -> None:
     assert longest < _SECONDS
 
 
+@pytest.mark.slow
 def test_first_snapshot_of_many_unknown_columns(driver: Driver) -> None:
     """Into a table that is empty until deliveries come while it is merged."""
     file = _snapshot(0, range(1, _ROWS + 1), _UNKNOWN)
@@ -147,6 +149,7 @@ def test_first_snapshot_of_many_unknown_columns(driver: Driver) -> None:
     assert _longest(timed) < _SECONDS
 
 
+@pytest.mark.slow
 def test_change_set_of_many_unknown_columns(driver: Driver) -> None:
     """Without them first; then with them, half of the rows older than those that are there, some of them new."""
     ids, claimed = range(_ROWS), Claimed()

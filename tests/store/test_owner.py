@@ -96,6 +96,7 @@ def test_anyone_else_is_refused_with_the_command_to_use_and_leaves_nothing(place
     assert sorted(place.rglob("*")) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["-wal", "-shm", ".lock", ""])
 def test_a_file_of_roots_is_named_with_what_gives_it_back(place: Path, suffix: str) -> None:
     """As the daemon is started again and again, and as ``doctor`` is asked why."""

@@ -106,6 +106,7 @@ async def _die(*_: object) -> Job:
     raise Killed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["requested", "pending", "available", "downloaded"])
 def test_killed_in_earnest(stage: Stage, when: str) -> None:
     """A process of its own, SIGKILL while it is in that state."""

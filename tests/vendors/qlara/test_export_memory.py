@@ -44,6 +44,7 @@ def peak(folder: Path, rows: int) -> int:
     return size >> 10
 
 
+@pytest.mark.slow
 def test_ten_times_the_rows_take_no_more_memory(tmp_path: Path) -> None:
     small, large = peak(tmp_path / "small", 8_000), peak(tmp_path / "large", 80_000)
     assert large < small + 24, (small, large)  # the file grows by 16 MiB
@@ -83,6 +84,7 @@ print(reason, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
