@@ -7,6 +7,7 @@ and returns declarations; the functions in them are called later, one at a time,
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import click
 import pluggy
 
 from promptsync.model import Column, Table
@@ -57,12 +58,12 @@ def sources(settings: Settings) -> Iterable[Source]:  # type: ignore[empty-body]
 
 @hookspec
 def filters(settings: Settings) -> Iterable[Filter]:  # type: ignore[empty-body]
-    """Looks at what deliveries and nightly files claim before it is merged, and may change or drop it."""
+    """Functions that look at what deliveries and nightly files claim before it is merged, and may change or drop it."""
 
 
 @hookspec
 def observers(settings: Settings) -> Iterable[Observer]:  # type: ignore[empty-body]
-    """Whoever wants to be told, while the daemon runs, which rows have changed."""
+    """Functions that are called with the rows that have changed, after the commit, while the daemon runs."""
 
 
 @hookspec
@@ -71,8 +72,8 @@ def checks(settings: Settings) -> Iterable[Check]:  # type: ignore[empty-body]
 
 
 @hookspec
-def commands(settings: Settings) -> Iterable[Any]:  # type: ignore[empty-body]
-    """New commands of the command line, as click.Command."""
+def commands(settings: Settings) -> Iterable[click.Command]:  # type: ignore[empty-body]
+    """New commands of the command line; ``settings.mirror`` is what they read."""
 
 
 @hookspec

@@ -10,7 +10,7 @@ import gzip
 import json
 import shutil
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,16 @@ class Kit:
         """What the plugins' checks find, as ``promptsync doctor`` prints it."""
         plugins = self.engine.plugins.extensions.plugins
         return [one for plugin in plugins for one in findings(plugin, self.engine.plugins.reading)]
+
+    def about(self, identifiers: Mapping[str, Sequence[str]]) -> dict[str, list[tuple[Any, ...]]]:
+        """The keys, by table, of the rows that the plugins' hook ``erase`` says are about a person."""
+        found: dict[str, list[tuple[Any, ...]]] = {}
+        for plugin in self.engine.plugins.extensions.plugins:
+            for eraser in plugin.declared.erase:
+                with _as_plugin_error():
+                    keys = plugin.calls.one("erase", eraser.keys, identifiers, self.engine.plugins.reading)
+                found.setdefault(eraser.table, []).extend(tuple(key) for key in keys)
+        return found
 
     def command(self, name: str, *arguments: str) -> Result:
         """Run a command of a plugin; gives ``output``, ``exit_code`` and ``exception`` as click.testing does."""

@@ -49,7 +49,8 @@ class RowClaim:
 
 @dataclass(slots=True)
 class Claims:
-    """Everything one delivery says. ``at``: its observed_at in microseconds; ``event_id``: its number in the inbox.
+    """Everything one delivery, or one row of a file, says. ``at``: when that was so, microseconds; ``event_id``: of a
+    delivery, its number in the inbox; ``problems``: what could not be read, sentences without values.
 
     ``type``, ``path``: its event type, and the path it came by, which may say more. ``latest``: no time that it states
     is believed to be later, microseconds.
@@ -66,6 +67,11 @@ class Claims:
     happened: list[tuple[str, tuple[Value, ...]]] = field(default_factory=list)
     full_lists: list[tuple[int, str, int]] = field(default_factory=list)
     latest: int = MAX_MICROS
+
+    @classmethod
+    def of_file(cls, org_id: int, at: int) -> "Claims":
+        """What one row of a file says, for the ``decode`` of a FileKind. ``at``: when that was so, microseconds."""
+        return cls(0, org_id, at, [])
 
     @property
     def received_at(self) -> int:

@@ -2,10 +2,8 @@
 
 import base64
 import csv
-import re
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -141,13 +139,3 @@ def test_changed_contacts_are_written_safely_each_night(kit: Kit) -> None:
 def test_without_topics_it_does_not_start(kit: Kit) -> None:
     with pytest.raises(ConfigError, match="must name words"):
         kit.enable(EXAMPLES / "message_topics.py", topics={"housing": []}).engine  # noqa: B018
-
-
-def test_the_example_of_the_help_works(kit: Kit) -> None:
-    text = (EXAMPLES.parent / "promptsync" / "docs" / "plugins.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(blocks) == 2 and sum(len(block.splitlines()) for block in blocks) < 30
-    (kit.folder / "shout.py").write_text(blocks[0])
-    scope: dict[str, Any] = {"__file__": str(kit.folder / "test_shout.py")}
-    exec(blocks[1], scope)  # noqa: S102  it is ours
-    scope["test_capitals_are_counted"](kit)
