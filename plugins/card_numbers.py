@@ -8,8 +8,7 @@ as long as ``[retention] events`` says.
 """
 
 import re
-
-import pyarrow as pa
+from typing import Any
 
 from promptsync import Claims, Filter, Settings, hookimpl
 
@@ -32,10 +31,9 @@ def mask_claims(type_: str, claims: Claims) -> None:
                 row.groups[name] = (version, masked)
 
 
-def mask_rows(table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Give a batch of the same columns."""
-    if table != "message" or "content" not in batch.schema.names:
+def mask_rows(table: str, batch: Any) -> Any:
+    """Give a pyarrow.RecordBatch of the same columns; most have nothing to mask."""
+    if table != "message" or not any(CARD.search(text or "") for text in batch["content"].to_pylist()):
         return batch
-    place = batch.schema.get_field_index("content")
-    texts = [None if text is None else CARD.sub(MASK, text) for text in batch.column(place).to_pylist()]
-    return batch.set_column(place, batch.schema.field(place), pa.array(texts, batch.schema.field(place).type))
+    rows = [row | {"content": row["content"] and CARD.sub(MASK, row["content"])} for row in batch.to_pylist()]
+    return type(batch).from_pylist(rows, schema=batch.schema)

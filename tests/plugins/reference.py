@@ -209,6 +209,8 @@ the plugin's own settings, and return declarations. The functions in those are c
 3. `promptsync plugins list` says what is loaded, how it fares, and what a restart would change; `promptsync status`
    when its sources, files and observers last did their work.
 
+`mypy --strict` of a plugin passes; where it imports pyarrow, install `pyarrow-stubs` beside mypy.
+
 Columns that are claimed together make a *group*; a group of a row takes the claim with the latest time ('promptsync
 help merge'). Times are microseconds since 1970, UTC. A package names its module as an entry point:
 
