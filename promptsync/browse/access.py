@@ -20,7 +20,7 @@ MONITOR = "monitor-freshness"
 _READING = {READ, "view-database", "view-table", "view-query"}
 _ADMINISTERING = {ADMINISTER, "permissions-debug", "execute-sql"}
 _OPEN = ("/-/login", "/robots.txt", "/favicon.ico")
-_OPEN_FOLDERS = ("/-/assets/", "/-/static/")
+_OPEN_FOLDERS = ("/-/assets/", "/-/static/", "/-/static-plugins/")
 _ACCOUNT = frozenset({"actor", "logout"})
 _MONITORED = "/-/freshness.json"
 

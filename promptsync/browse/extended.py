@@ -6,20 +6,39 @@ time; what it gives is put below the title as it is.
 
 import asyncio
 import re
+import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
+from datasette.utils.asgi import NotFound, Request, Response  # type: ignore[import-untyped]
 from markupsafe import Markup
 
-from promptsync.browse.settings import PluginPage
+from promptsync.browse.queries.reader import Reader
+from promptsync.browse.queries.state import plugin_pages
+from promptsync.browse.settings import DATABASE, PluginPage
 
+_ELSEWHERE = r"/plugins/(?P<plugin>[^/]+)(?:/.*)?$"
 Route = tuple[str, Callable[..., Awaitable[Response]]]
 
 
 def plugin_routes(pages: tuple[PluginPage, ...]) -> list[Route]:
     """The pages' patterns and views, for Datasette's ``register_routes``."""
-    return [(f"{re.escape(page.address)}$", _view(page)) for page in pages]
+    return [*((f"{re.escape(page.address)}$", _view(page)) for page in pages), (_ELSEWHERE, _missing)]
+
+
+async def _missing(request: Request, datasette: Any) -> Response:
+    """Says why there is no such page: the daemon may have a plugin that these pages were not given."""
+    name = request.url_vars["plugin"]
+
+    def pages(connection: sqlite3.Connection) -> list[str]:
+        return plugin_pages(Reader(connection), name)
+
+    if await datasette.databases[DATABASE].execute_fn(pages):
+        raise NotFound(
+            f"The daemon runs the plugin {name}, these pages do not: name it in [plugins] enabled of the configuration "
+            "that 'promptsync browse' reads too (of a service that is browse.toml), then restart it."
+        )
+    raise NotFound("There is no such page of a plugin; 'promptsync plugins list' says which plugins are enabled.")
 
 
 def with_more(metadata: dict[str, Any], database: str, more: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

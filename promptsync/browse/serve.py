@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from promptsync.browse.access import ADMINISTER, Actor, may
 from promptsync.browse.extended import with_more
 from promptsync.browse.frame import Frame
 from promptsync.browse.gate import ASKED
+from promptsync.browse.guests import GuestRoutes, remarks
 from promptsync.browse.metadata import PAGE_SIZE, metadata
 from promptsync.browse.mirror import PAGING, MirrorDatabase, tables_of
 from promptsync.browse.pages import PAGES
@@ -92,6 +94,11 @@ class MirrorDatasette(Datasette):  # type: ignore[misc]
     def urls(self) -> PrefixedUrls:
         """How addresses are made."""
         return PrefixedUrls(self)
+
+    @cached_property
+    def guests(self) -> GuestRoutes:
+        """The paths of plugins that others have written."""
+        return GuestRoutes(self)
 
     def _administers(self, actor: Actor) -> bool:
         return bool(may(self.browse, actor, ADMINISTER))
@@ -193,6 +200,8 @@ async def serve(
     Port 0 takes any free one. Raises as ``build_datasette``, and Unavailable if the port cannot be listened on.
     """
     datasette = await asyncio.to_thread(build_datasette, settings, present=present)
+    for says in remarks():
+        structlog.get_logger().warning("datasette_plugin", says=says)
     await datasette.invoke_startup()
     config = uvicorn.Config(
         datasette.app(),

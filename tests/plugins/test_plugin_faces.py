@@ -139,6 +139,24 @@ def test_pages_and_metadata_of_a_plugin(config: Path) -> None:
     assert "What people gave." in table.text and "Givers" in contact.text
 
 
+def test_a_page_that_only_the_daemon_has_says_where_to_name_its_plugin(config: Path) -> None:
+    from promptsync.browse.serve import build_datasette, close
+    from promptsync.cli.browse import browse_settings
+
+    async def ask() -> list[Any]:
+        datasette = build_datasette(browse_settings(load_config(config)))
+        try:
+            paths = ("/plugins/gifts/list", "/plugins/nonsense/list")
+            return [await datasette.client.get(path, headers={"host": "localhost"}) for path in paths]
+        finally:
+            close(datasette)
+
+    known, unknown = asyncio.run(ask())
+    assert (known.status_code, unknown.status_code) == (404, 404)
+    assert "The daemon runs the plugin gifts, these pages do not" in known.text and "browse.toml" in known.text
+    assert "There is no such page of a plugin" in unknown.text
+
+
 def test_the_skeletons_own_test_passes(config: Path) -> None:
     new = run(config, "plugins", "new", "greeter")
     assert new.exit_code == 0 and f"{sys.executable} -m pytest {config.parent}/plugins/test_greeter.py" in new.stdout
