@@ -26,7 +26,7 @@ from promptsync.browse.login import log_in, make_hash
 from promptsync.browse.pages import PAGES
 from promptsync.browse.settings import BrowseSettings
 from promptsync.browse.views import routes
-from promptsync.errors import Unavailable
+from promptsync.errors import PromptsyncError, Unavailable
 
 _REFUSALS = {"execute-sql": "Only administrators may run SQL.", REFUSED: "This page is for administrators."}
 _UNREADABLE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY}
@@ -151,4 +151,6 @@ def _in_words(exception: Exception) -> tuple[int, str, str]:
     )
     if unreadable or isinstance(exception, Unavailable):
         return 503, "Not just now", "The mirror cannot be read at the moment. Try again in a minute."
+    if isinstance(exception, PromptsyncError):  # of a plugin: its sentence holds nothing of what it read
+        return 500, "That went wrong", f"This page could not be made: {exception}."
     return 500, "That went wrong", f"This page could not be made ({type(exception).__name__})."

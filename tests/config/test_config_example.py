@@ -36,7 +36,10 @@ def test_uncommented_it_loads(tmp_path: Path) -> None:
     assert config.qlara is not None
     assert len(config.nightly) == len(config.customerio) == 1
     assert config.webhook.basic_auth is not None
-    assert config.plugins.settings("opt_out_alert") == {"channel": "#team"}
+    assert config.plugins.settings("opt_out_alert") == {
+        "url": {"file": "alert.url"},
+        "secret": {"file": "alert.secret"},
+    }
 
 
 @pytest.mark.parametrize("name", Config.model_fields)

@@ -136,6 +136,7 @@ def test_pages_and_metadata_of_a_plugin(config: Path) -> None:
     assert 'href="/plugins/gifts/list">Gifts of all' in start.text
     assert page.status_code == 200 and "&lt;b&gt; 1</p>" in page.text and "<h1>Gifts of all</h1>" in page.text
     assert failed.status_code == 500 and "Traceback" not in failed.text
+    assert "This page could not be made: plugin gifts: pages: no." in failed.text
     assert "What people gave." in table.text and "Givers" in contact.text
 
 

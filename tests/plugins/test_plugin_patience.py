@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from promptsync import Change, Observer, PluginError, ReadOnly, Source
 from promptsync.cli import main
+from promptsync.daemon.tasks import plugin_tasks
 from promptsync.errors import Unavailable
 from promptsync.plugins.calls import Calls, PluginFailed
 from promptsync.plugins.patience import AT_ONCE, HOUR, POLICIES, Standing, Trouble
@@ -111,6 +112,20 @@ def test_a_source_that_fails_is_no_problem_at_once_and_waits_longer_each_time(ki
     with pytest.raises(PluginFailed):
         work.fetch(loaded, source, drop, now=True)
     assert tries[-1] == now[0], "by hand it does not wait"
+
+
+async def test_the_daemon_runs_a_failed_source_again_when_it_may_be_called(kit: Kit) -> None:
+    now = [0.0]
+    kit.enable(plugin(sources=[Source("list", "0 3 * * *", lambda folder: 1 / 0)]), "desk")
+    work = kit.engine.plugins
+    work.extensions.plugins[0].calls._clock = lambda: now[0]
+    (task,) = plugin_tasks(work, kit.config)
+    for minutes in (1, 2, 4):
+        with pytest.raises(Unavailable, match="ZeroDivisionError"):
+            await task.run()
+        assert (task.name, task.after) == ("plugin desk.list", timedelta(minutes=minutes))
+        assert await task.run() is None, "its time has not come"
+        now[0] += minutes * 60.0
 
 
 def test_only_what_began_and_ended_is_reported() -> None:
