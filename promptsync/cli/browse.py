@@ -5,12 +5,15 @@ Owns what the configuration says about the pages, at the start and when accounts
 
 import asyncio
 import os
+import signal
 import socket
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import click
+import structlog
 
 from promptsync.browse.settings import Accounts, BrowseSettings
 from promptsync.cli.context import App
@@ -59,6 +62,8 @@ async def _serve(settings: BrowseSettings, app: App, fd: int | None, *, open_: b
         if open_:
             click.launch(address)
 
+    if not sys.stdin.isatty():  # a terminal that closes ends them
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload)
     beats = asyncio.create_task(manager.watch(lambda: True, ""))
     try:
         await serve(settings, ready, listener=listener)
@@ -72,6 +77,11 @@ async def _daemon_runs(database: Path) -> None:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not await daemon_answers(socket_path(database)):  # noqa: ASYNC110  another process does it
                 await asyncio.sleep(0.05)
+
+
+def _reload() -> None:
+    note = "users, passwords and tokens are noticed at once; all else changes at a restart of the pages"
+    structlog.get_logger().info("reloaded", note=note)
 
 
 def browse_settings(config: Config, host: str | None = None, port: int | None = None) -> BrowseSettings:

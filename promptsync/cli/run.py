@@ -5,6 +5,7 @@ Owns that it ends with 0 only if it was asked to end: a service manager starts i
 
 import asyncio
 import sys
+from functools import partial
 from typing import Final
 
 import click
@@ -12,6 +13,7 @@ import uvloop
 
 from promptsync.cli.context import App
 from promptsync.cli.output import discard_output, forgive
+from promptsync.config import load_config
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.logs import set_up_service_logs, take_over_process
 from promptsync.errors import MirrorBroken, Unavailable
@@ -24,7 +26,10 @@ _SWITCH_SECONDS: Final = 0.001
 @click.command()
 @click.pass_obj
 def run(app: App) -> None:
-    """Receive, merge and watch until stopped (SIGTERM or Ctrl-C; a second one ends it at once)."""
+    """Receive, merge and watch until stopped (SIGTERM or Ctrl-C; a second one ends it at once).
+
+    SIGHUP has it read its configuration anew, unless it was started at a terminal.
+    """
     config = app.config
     become_owner(config.mirror.database)
 
@@ -42,7 +47,8 @@ def run(app: App) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # an eighth more deliveries a second
-            runner.run(run_daemon(config, ready=ready, tracebacks=tracebacks))
+            read = None if sys.stdin.isatty() else partial(load_config, app.config_file)  # a closed terminal ends it
+            runner.run(run_daemon(config, ready=ready, tracebacks=tracebacks, read=read))
     except MirrorBroken as error:
         raise Unavailable(str(error)) from error  # for the service manager: try again later
     finally:

@@ -30,14 +30,14 @@ class Alerts:
 
     The look at the start says nothing: what a daemon has to catch up on is no problem yet.
 
-    ``ping``: where the address to call is kept, None for nowhere. ``seconds``: for a whole ping.
+    ``ping``: where the address to call is kept, None for nowhere; may be changed. ``seconds``: for a whole ping.
     """
 
     def __init__(
         self, problems: Callable[[], Iterable[str]], ping: Secret | None, seconds: float = PING_SECONDS
     ) -> None:
         self._problems = problems
-        self._ping = ping
+        self.ping = ping
         self._seconds = seconds
         self._known: dict[str, str] = {}
         self._begun = False
@@ -53,8 +53,8 @@ class Alerts:
                 _log.warning("problem_gone", problem=self._known[key])
             self._known = found
         self._begun = True
-        if self._ping is not None:
-            self._say(await self._call(self._ping, bool(found)))
+        if self.ping is not None:
+            self._say(await self._call(self.ping, bool(found)))
 
     def task(self) -> Task:
         """The check as a task of the schedule, never on record."""

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import NoReturn
 
 import structlog
@@ -30,15 +31,12 @@ from promptsync.daemon.logs import log_unhandled, report
 from promptsync.daemon.metrics import Latencies
 from promptsync.daemon.notify import ServiceManager
 from promptsync.daemon.refused import RefusedKeeper
+from promptsync.daemon.reload import Reload, authenticator_of
 from promptsync.daemon.schedule import Every, Schedule, Task
 from promptsync.daemon.supervise import Supervisor, cause, leaves
 from promptsync.daemon.tasks import (
     SearchKeeper,
-    backup_tasks,
-    export_tasks,
-    fetch_tasks,
     plugin_tasks,
-    retention_task,
     spellings_task,
     write_down,
 )
@@ -67,11 +65,13 @@ _WRITER_SECONDS = 300.0  # within which the writer turns: taking over a large fi
 
 @dataclass(slots=True)
 class Daemon:
-    """A daemon that is up. ``address``: of the webhook. ``stopped``: set when it should end, or has to."""
+    """A daemon that is up. ``address``: of the webhook. ``stopped``: set when it should end, or has to. ``changed``:
+    set when it should read its configuration anew."""
 
     engine: Engine
     address: str = ""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     failure: Exception | None = None
 
 
@@ -81,11 +81,13 @@ async def run_daemon(
     clock: Clock = system_clock,
     ready: Callable[[Daemon], None] = lambda _: None,
     tracebacks: bool = False,
+    read: Callable[[], Config] | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT (drains within 20 s, a second signal ends it at once), or until the mirror breaks.
 
     ``ready`` is called once everything listens, and the service manager is notified, if there is one. ``tracebacks``:
     of unforeseen errors, whose messages can hold what was received; without it their type and place are logged.
+    ``read``: reads the configuration anew, which SIGHUP asks for; without it SIGHUP is not listened for.
     Raises the PromptsyncError that kept it from starting or ended it.
     """
     access = open_access(config.webhook)
@@ -102,14 +104,16 @@ async def run_daemon(
     engine = await asyncio.to_thread(Engine, config, clock, broken)
     daemon = Daemon(engine)
     daemon_box.append(daemon)
-    _on_signals(loop, daemon)
+    _on_signals(loop, daemon, reload=read is not None)
     try:
         async with asyncio.TaskGroup() as tasks:
             parts = _Parts(daemon, config, clock, tasks, Supervisor(broken, tracebacks))
             try:
-                await parts.start(Authenticator(access.secrets, access.basic, access.headers, access.open_to_all))
+                await parts.start(authenticator_of(access))
+                if read is not None:
+                    parts.reload_when_asked(read, manager)
                 beats = tasks.create_task(manager.watch(lambda: _writer_turns(engine), "The writer hangs."))
-                manager.ready(f"Listening for webhooks at {daemon.address}")
+                manager.ready(_status(daemon))
                 ready(daemon)
                 await daemon.stopped.wait()
                 manager.stopping(str(daemon.failure or "Finishing what is under way"))
@@ -192,21 +196,22 @@ class _Parts:
         keep_up = self._supervisor.keep_up
         self._background = [self._tasks.create_task(keep_up(name, run)) for name, run in work.items()]
         self._schedule.add(Task("search", Every(timedelta(minutes=10)), self._search.catch_up))
-        alerts = Alerts(health.problems, self._config.alerts.healthcheck_url).task()
-        self._schedule.add(alerts)
+        alerts = Alerts(health.problems, self._config.alerts.healthcheck_url)
+        self._schedule.add(alerts.task())
         for task in plugin_tasks(self._engine.plugins, self._config):
             self._schedule.add(task)
         self._engine.plugins.start()
-        for task in fetch_tasks(self._engine):
-            self._schedule.add(task)
-        for task in export_tasks(self._engine.exports, self._config):
-            self._schedule.add(task)
-        self._schedule.add(retention_task(self._engine))
-        for task in backup_tasks(self._engine):
-            self._schedule.add(task)
+        self._reload = Reload(self._engine, app, self._schedule, alerts)
+        self._reload.schedule_tasks()
         self._schedule.add(spellings_task(app[STATE], self._engine.mirror))
-        self._schedule.start([alerts.name, *await asyncio.to_thread(self._schedule.missed)])
+        self._schedule.start([alerts.task().name, *await asyncio.to_thread(self._schedule.missed)])
         _log.info("listening", address=self._daemon.address, drop=str(self._config.drop.folder))
+
+    def reload_when_asked(self, read: Callable[[], Config], manager: ServiceManager) -> None:
+        """Take over what ``read`` finds whenever the daemon is asked to."""
+        asked, status = self._daemon.changed, _status(self._daemon)
+        run = partial(self._reload.run, asked, read, manager, status)
+        self._background.append(self._tasks.create_task(self._supervisor.keep_up("reload", run)))
 
     async def stop(self) -> None:
         """Refuse new deliveries, finish what is under way, apply what is stored."""
@@ -249,13 +254,17 @@ class _Parts:
             await asyncio.to_thread(list, self._engine.load([request]))
 
 
+def _status(daemon: Daemon) -> str:
+    return f"Listening for webhooks at {daemon.address}"
+
+
 def _drop_settings(config: Config) -> DropSettings:
     drop = config.drop
     settle, rescan, patience = (each.total_seconds() for each in (drop.settle, drop.rescan, drop.patience))
     return DropSettings(drop.folder, settle, rescan, patience=patience, small=SMALL_BYTES)
 
 
-def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
+def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon, *, reload: bool) -> None:
     def stop(number: signal.Signals) -> None:
         if daemon.stopped.is_set():
             _end_at_once(number.name)
@@ -264,6 +273,8 @@ def _on_signals(loop: asyncio.AbstractEventLoop, daemon: Daemon) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop, number)
+    if reload:
+        loop.add_signal_handler(signal.SIGHUP, daemon.changed.set)
 
 
 def _end_at_once(why: str, code: int = 1) -> NoReturn:

@@ -6,6 +6,7 @@ Without a service manager it does nothing.
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -42,6 +43,11 @@ class ServiceManager:
     def ready(self, status: str) -> None:
         """Everything listens. ``status``: what ``systemctl status`` shows from now on."""
         self._tell("READY=1", _status(status))
+
+    def reloading(self) -> None:
+        """The configuration is read anew; ``ready`` says that this is over."""
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._tell("RELOADING=1", f"MONOTONIC_USEC={now}")
 
     def stopping(self, status: str) -> None:
         """The process is on its way out."""

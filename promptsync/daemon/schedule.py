@@ -90,6 +90,13 @@ class Schedule:
             self.run_now, task.trigger, (task,), id=task.name, max_instances=1, coalesce=True, misfire_grace_time=None
         )
 
+    def remove(self, name: str) -> None:
+        """Run a task no more; a run that is going on is finished."""
+        del self._tasks[name]
+        for job in (name, _once_id(name)):
+            if self._scheduler.get_job(job) is not None:
+                self._scheduler.remove_job(job)
+
     def missed(self) -> list[str]:
         """Names of the tasks with a run that was due since their last good one. Blocking: it reads the record."""
         now = self._clock()
@@ -112,7 +119,7 @@ class Schedule:
         now = datetime.now(UTC)
         for job in self._scheduler.get_jobs():
             (task,) = job.args
-            once = job.id == _once_id(task)
+            once = job.id == _once_id(task.name)
             anew = now + (task.after or timedelta()) if once else task.trigger.get_next_fire_time(None, now)
             if anew is not None and job.next_run_time > anew:
                 self._scheduler.modify_job(job.id, next_run_time=anew)
@@ -170,7 +177,7 @@ class Schedule:
             self.run_now,
             "date",
             (task,),
-            id=_once_id(task),
+            id=_once_id(task.name),
             run_date=datetime.now(UTC) + after,
             replace_existing=True,
             max_instances=2,  # one that ends just now is still counted
@@ -178,8 +185,8 @@ class Schedule:
         )
 
 
-def _once_id(task: Task) -> str:
-    return f"{task.name}, once"
+def _once_id(name: str) -> str:
+    return f"{name}, once"
 
 
 def is_due(trigger: BaseTrigger, last: str | None, now: int) -> bool:

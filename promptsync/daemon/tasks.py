@@ -106,6 +106,14 @@ _RETRY_AFTER: Final = timedelta(minutes=30)
 _SHORTEST: Final = timedelta(seconds=1)
 
 
+def configured_tasks(engine: Engine) -> Iterator[Task]:
+    """Everything that sections of the configuration ask for, plugins apart."""
+    yield from fetch_tasks(engine)
+    yield from export_tasks(engine.exports, engine.config)
+    yield retention_task(engine)
+    yield from backup_tasks(engine)
+
+
 def fetch_tasks(engine: Engine) -> Iterator[Task]:
     """A task for each place: ``[[nightly]]`` at its schedule in the mirror's zone, ``[[customerio]]`` every so often;
     caught up at start if a run was missed.

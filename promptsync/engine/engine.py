@@ -90,6 +90,11 @@ class Engine:
             self.loader.clean()
             undo.pop_all()
 
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration from now on; what was made of the one before (tables, limits, folders) stays."""
+        self.config = config
+        self.exports.section = config.qlara
+
     def apply_next(self) -> int:
         """Apply a batch of what waits in the inbox; returns how many deliveries that were."""
         if self.plugins.applier is not None:

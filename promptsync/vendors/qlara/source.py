@@ -35,7 +35,10 @@ _SECONDS_TO_NOTICE = 0.5
 
 
 class Exports:
-    """One vendor's exports into one mirror. ``stopping`` set ends what runs; open jobs go on with the next run."""
+    """One vendor's exports into one mirror. ``stopping`` set ends what runs; open jobs go on with the next run.
+
+    ``section``: of the configuration, None without one; may be changed, which the next run goes by.
+    """
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class Exports:
         policy: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
         limits: JobLimits = JobLimits(),  # noqa: B008  frozen
     ) -> None:
-        self._section = config.qlara
+        self.section = config.qlara
         self._mirror = mirror
         self._clock = clock
         self._policy = policy
@@ -116,7 +119,7 @@ class Exports:
 
     def resume(self) -> str | None:
         """Carry on what is open, if anything is; returns a sentence."""
-        if self._section is None or self._running.locked():
+        if self.section is None or self._running.locked():
             return None
         with self._mirror.reading() as connection:
             ids = [row["id"] for row in store.open_jobs(connection)]
@@ -179,9 +182,9 @@ class Exports:
             raise ConfigError(f"There is no export {name}; choose one of {kinds}.") from None
 
     def _configured(self) -> QlaraConfig:
-        if self._section is None:
+        if self.section is None:
             raise ConfigError("There is no [qlara] section; add one with its api_key (config.example.toml shows it).")
-        return self._section
+        return self.section
 
     def _settings(self, section: QlaraConfig, patience: Patience | None) -> RunSettings:
         access = Access(section.base_url, section.api_key.reveal(), frozenset(section.allowed_hosts))

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -115,8 +115,14 @@ def build_listener(settings: ListenerSettings, intake: Accept) -> web.Applicatio
     state = ListenerState()
     app = web.Application()
     app[STATE] = state
-    app.router.register_resource(EveryPath(_Listener(settings, intake, state).handle))
+    app[_LISTENER] = listener = _Listener(settings, intake, state)
+    app.router.register_resource(EveryPath(listener.handle))
     return app
+
+
+def replace_authenticator(app: web.Application, authenticator: Authenticator) -> None:
+    """What the next delivery is asked for."""
+    app[_LISTENER].authenticate_by(authenticator)
 
 
 def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web.AppRunner:
@@ -159,6 +165,10 @@ class _Listener:
         self._room = Room(max(settings.all_bodies, settings.max_body))
         self._checking = asyncio.Lock()
         self._log = structlog.get_logger("promptsync.listener")
+
+    def authenticate_by(self, authenticator: Authenticator) -> None:
+        """Ask for something else from now on."""
+        self._settings = replace(self._settings, authenticator=authenticator)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answers any request, whatever its path and method, and counts it."""
@@ -238,6 +248,9 @@ class _Listener:
     def _refuse(self, refusal: Refusal) -> web.Response:
         self._state.refused[refusal.reason] += 1
         return refusal.response()
+
+
+_LISTENER = web.AppKey("listener", _Listener)
 
 
 def _counted_as(kind: str) -> str:

@@ -1,0 +1,139 @@
+"""Taking a changed configuration over while the daemon runs: SIGHUP, ``systemctl reload``.
+
+Owns what can change without a restart, and that nothing does if the new configuration is wrong. Secrets are opened anew
+though no line has changed: a file may hold another. What systemd hands over as a credential it hands over at the start.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+
+from promptsync.config import Config, open_access
+from promptsync.config.access import WebhookAccess
+from promptsync.config.section import Section
+from promptsync.daemon.alerts import Alerts
+from promptsync.daemon.notify import ServiceManager
+from promptsync.daemon.schedule import Schedule
+from promptsync.daemon.tasks import configured_tasks
+from promptsync.engine.engine import Engine
+from promptsync.engine.keeping import check_retention
+from promptsync.errors import ConfigError
+from promptsync.vendors.prompt.webhook.listener import replace_authenticator
+from promptsync.vendors.prompt.webhook.signature import Authenticator
+
+LIVE: Final = {
+    "webhook": frozenset({"secrets", "basic_auth", "headers"}),
+    "nightly": None,
+    "qlara": None,
+    "customerio": frozenset(
+        {"every", "location", "endpoint", "region", "access_key", "secret_key", "password", "private_key"}
+        | {"known_hosts", "allowed_hosts", "check_md5", "downloads", "delete_after_load", "move_after_load"}
+    ),
+    "backup": None,
+    "retention": None,
+    "alerts": None,
+}
+"""By section the keys that change at once; None: all of them. ``[browse]`` is the pages', who look at it themselves."""
+
+_ELSEWHERE: Final = frozenset({"browse"})
+_log = structlog.get_logger()
+
+
+def take_over(old: Config, new: Config) -> tuple[Config, list[str], list[str]]:
+    """The configuration that is in force from now on, the keys that change with it, and those that a restart changes.
+
+    Keys as people write them; of a list of places all or nothing, since its entries have no names.
+    """
+    taken: dict[str, Any] = {}
+    changed, waiting = [], []
+    for name in Config.model_fields:
+        before, after = getattr(old, name), getattr(new, name)
+        if name in _ELSEWHERE or before == after:
+            continue
+        keys = set(_changed_keys(before, after))
+        live = LIVE.get(name, frozenset())
+        if live is None or keys <= live:
+            taken[name] = after
+            changed += _named(name, keys)
+        elif isinstance(before, Section) and isinstance(after, Section):
+            taken[name] = before.model_copy(update={key: getattr(after, key) for key in keys & live})
+            changed += _named(name, keys & live)
+            waiting += _named(name, keys - live)
+        else:
+            waiting += _named(name, keys - live)
+    return old.model_copy(update=taken), changed, waiting
+
+
+def _changed_keys(before: Any, after: Any) -> Iterator[str]:
+    """The keys of a section, or of any entry of a list of them, that differ; of a list that has grown or shrunk all
+    that the entries concerned have."""
+    if isinstance(before, Section) and isinstance(after, Section):
+        yield from (key for key in type(after).model_fields if getattr(after, key) != getattr(before, key))
+        if before.__pydantic_extra__ != after.__pydantic_extra__:
+            yield from {**(before.__pydantic_extra__ or {}), **(after.__pydantic_extra__ or {})}
+        return
+    olds, news = ((one if isinstance(one, tuple) else (one,) if one else ()) for one in (before, after))
+    for one, other in zip(olds, news, strict=False):
+        yield from _changed_keys(one, other)
+    for entry in (*olds[len(news) :], *news[len(olds) :]):
+        yield from type(entry).model_fields
+
+
+def _named(section: str, keys: Iterable[str]) -> list[str]:
+    return [f"{section}.{key}" for key in sorted(keys)]
+
+
+class Reload:
+    """Waits for ``asked`` and takes over what ``read`` finds. ``tasks``: names of those that the configuration has
+    made; replaced by the new ones."""
+
+    def __init__(self, engine: Engine, listener: web.Application, schedule: Schedule, alerts: Alerts) -> None:
+        self._engine = engine
+        self._listener = listener
+        self._schedule = schedule
+        self._alerts = alerts
+        self._tasks: list[str] = []
+
+    def schedule_tasks(self) -> None:
+        """Schedule what the configuration asks for, in place of what it asked for before."""
+        for name in self._tasks:
+            self._schedule.remove(name)
+        tasks = list(configured_tasks(self._engine))
+        self._tasks = [task.name for task in tasks]
+        for task in tasks:
+            self._schedule.add(task)
+
+    async def run(self, asked: asyncio.Event, read: Callable[[], Config], manager: ServiceManager, status: str) -> None:
+        """Take over a configuration each time that it is ``asked``. ``status``: what people see in between."""
+        while True:
+            await asked.wait()
+            asked.clear()
+            manager.reloading()
+            try:
+                await self._once(read)
+            except ConfigError as error:
+                _log.error("not_reloaded", reason=str(error), note="the configuration of before stays in force")
+            finally:
+                manager.ready(status)
+
+    async def _once(self, read: Callable[[], Config]) -> None:
+        config, changed, waiting = take_over(self._engine.config, await asyncio.to_thread(read))
+        access = await asyncio.to_thread(open_access, config.webhook)
+        check_retention(config, self._engine.mirror.schema)
+        replace_authenticator(self._listener, authenticator_of(access))
+        self._engine.reconfigure(config)
+        self._alerts.ping = config.alerts.healthcheck_url
+        self.schedule_tasks()
+        _log.info("reloaded", changed=", ".join(changed) or "secrets only")
+        if waiting:
+            verb = "changes" if len(waiting) == 1 else "change"
+            said = f"{', '.join(waiting)} {verb} at the next start: systemctl restart promptsync"
+            _log.warning("reloaded_in_part", note=said)
+
+
+def authenticator_of(access: WebhookAccess) -> Authenticator:
+    """What a delivery is asked for."""
+    return Authenticator(access.secrets, access.basic, access.headers, access.open_to_all)

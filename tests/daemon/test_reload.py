@@ -1,0 +1,144 @@
+"""A configuration that changes while the daemon runs, and SIGHUP: what is taken over, what waits, what is refused."""
+
+import asyncio
+import hmac
+import http.client
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from pydantic import TypeAdapter
+from service_manager import Heard, process
+
+from promptsync.config import Config, load_config
+from promptsync.daemon.reload import LIVE, take_over
+from promptsync.store.connect import leave_for_readers
+from tests.daemons import running
+
+RECIPIENT = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+BODY = b'{"orgId": 1, "message": {"id": 7}}'
+TEXT = """\
+[webhook]
+port = 0
+secrets = [{ file = "webhook.secret" }]
+[[nightly]]
+location = "there"
+schedule = "30 2 * * *"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "webhook.secret").write_text("old")
+    (tmp_path / "promptsync.toml").write_text(TEXT)
+    return tmp_path / "promptsync.toml"
+
+
+def delivered(address: str, secret: str) -> int:
+    """The status of a delivery signed with a secret."""
+    parts = urlsplit(address)
+    signature = {"X-Hub-Signature": f"sha1={hmac.digest(secret.encode(), BODY, 'sha1').hex()}"}
+    with closing(http.client.HTTPConnection(parts.netloc, timeout=120)) as connection:
+        connection.request("POST", f"{parts.path}/message/added", BODY, signature)
+        return connection.getresponse().status
+
+
+def test_a_running_service_takes_over_secrets_and_refuses_what_is_wrong(heard: Heard, file: Path) -> None:
+    def reload() -> None:
+        daemon.send_signal(signal.SIGHUP)
+        assert any(line.startswith("MONOTONIC_USEC=") for line in heard.until("RELOADING=1"))
+        heard.until("READY=1")
+
+    with process(heard, file, "run") as daemon:
+        address = heard.until("READY=1")[1].split()[-1]
+        assert (delivered(address, "old"), delivered(address, "new")) == (200, 401)
+        (file.parent / "webhook.secret").write_text("new")
+        reload()
+        assert (delivered(address, "old"), delivered(address, "new")) == (401, 200)
+        for wrong in (
+            TEXT.replace("port", "prot"),
+            TEXT.replace("webhook.secret", "gone"),
+            TEXT + "[retention]\nx='1 day'",
+        ):
+            file.write_text(wrong)
+            reload()
+            assert delivered(address, "new") == 200
+        file.write_text(TEXT.replace("port = 0", "port = 1").replace("30 2", "40 2") + '[drop]\nfolder = "other"\n')
+        reload()
+        assert delivered(address, "new") == 200
+        daemon.send_signal(signal.SIGTERM)
+        _, said = daemon.communicate(timeout=120)
+    assert daemon.returncode == 0
+    lines = [line for line in said.splitlines() if "reloaded" in line]
+    assert sum("not_reloaded" in line for line in lines) == 3
+    for expected in ("did you mean 'port'", "gone", "retention.x", "nightly.schedule"):
+        assert any(expected in line for line in lines), expected
+    (partly,) = [line for line in lines if "reloaded_in_part" in line]
+    assert "webhook.port, drop.folder change at the next start: systemctl restart promptsync" in partly
+
+
+def test_the_pages_live_on(heard: Heard, file: Path, empty: Path) -> None:
+    database = load_config(file).mirror.database
+    database.parent.mkdir()
+    shutil.copy(empty, database)
+    leave_for_readers(database)
+    file.write_text(f"{TEXT}[browse]\nport = 0\nanonymous = true\n")
+    with process(heard, file, "browse") as pages:
+        heard.until("READY=1")
+        pages.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            heard.until("WATCHDOG=1")
+        assert pages.poll() is None
+
+
+async def test_a_schedule_that_is_new_begins(file: Path) -> None:
+    """Deliveries are shipped from now on."""
+    kept = file.parent / "kept"
+    async with running(load_config(file), read=lambda: load_config(file)) as daemon:
+        assert await asyncio.to_thread(delivered, daemon.address, "old") == 200
+        file.write_text(f"{TEXT}[backup]\nrecipient = '{RECIPIENT}'\nlocation = 'kept'\nevery = '1 second'\n")
+        daemon.changed.set()
+        async with asyncio.timeout(120):
+            while not list(kept.glob("received-*.age")):
+                await asyncio.sleep(0.05)
+
+
+def changed(config: Config) -> Iterator[tuple[str, Config]]:
+    """The configuration with one key after another taken from another one."""
+    other = Config.read({"mirror": {"timezone": "UTC"}, "load": {"max_ratio": 2.0}}, Path("/other"))
+    for name in Config.model_fields:
+        section = getattr(config, name)
+        if getattr(other, name) != section:
+            yield name, config.model_copy(update={name: getattr(other, name)})
+
+
+def test_what_is_not_named_as_live_waits_for_a_restart() -> None:
+    config = Config.read({}, Path("/one"))
+    found = dict(changed(config))
+    assert {"mirror", "drop", "load", "plugins", "backup"} <= found.keys()
+    for name, other in found.items():
+        taken, at_once, waiting = take_over(config, other)
+        assert bool(at_once) is (name in LIVE) and bool(waiting) is (name not in LIVE)
+        assert (getattr(taken, name) == getattr(other, name)) is (name in LIVE)
+
+
+def test_live_keys_are_keys() -> None:
+    for name, keys in LIVE.items():
+        assert name in Config.model_fields
+        schema = TypeAdapter(Config.model_fields[name].annotation)
+        assert all(f'"{key}"' in str(schema.core_schema).replace("'", '"') for key in keys or ())
+
+
+def test_of_a_list_of_places_all_or_nothing_is_taken() -> None:
+    def places(*entries: dict[str, object]) -> Config:
+        return Config.read({"customerio": [{"location": "a"} | entry for entry in entries]}, Path("/one"))
+
+    taken, at_once, waiting = take_over(places({}), places({"every": "1 hour"}))
+    assert (at_once, waiting) == (["customerio.every"], []) and taken.customerio[0].every.total_seconds() == 3600
+    taken, at_once, waiting = take_over(places({}), places({"every": "1 hour", "skip": []}))
+    assert (at_once, waiting) == ([], ["customerio.skip"]) and taken == places({})
