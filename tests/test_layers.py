@@ -62,6 +62,7 @@ _STATEMENT = re.compile(
 LATE: dict[str, str] = {
     "cli/app.py": "most configurations enable no plugins",
     "cli/browse.py": "Datasette takes longer to import than every other command to run",
+    "cli/completion.py": "what is offered is asked for by TAB alone, and every command names these functions",
     "cli/context.py": "a command imports the engine only if it works without a daemon, and rich only to show progress",
     "cli/help.py": "rich is needed on a terminal only",
     "cli/extended.py": "most configurations enable no plugins",

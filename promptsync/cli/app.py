@@ -29,6 +29,7 @@ _LIVING = frozenset({"run", "browse", "demo"})
 COMMANDS = {
     "backup": "Encrypted backups: make one, list, verify, drill.",
     "browse": "Serve the mirror to people, read-only.",
+    "completion": "The script that has a shell complete what is typed.",
     "config": "The configuration: show what is in force, check it.",
     "demo": "A whole simulated account on this machine, to try and to look at.",
     "doctor": "Check configuration, permissions, disk, clock, secrets, the mirror.",

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import click
 
+from promptsync.cli.completion import event_types
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.clock import iso_micros, parse_iso
 from promptsync.errors import ConfigError, Unavailable
@@ -27,7 +28,7 @@ def events() -> None:
 @events.command("list")
 @click.option("--state", type=click.Choice(["pending", "applied", "unknown_type", "failed"]))
 @click.option("--failed", is_flag=True, help="The same as --state failed.")
-@click.option("--type", "type_", help="Only this event type.")
+@click.option("--type", "type_", shell_complete=event_types, help="Only this event type.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_obj
@@ -69,7 +70,7 @@ def show(app: App, id_: int, as_json: bool) -> None:
 @events.command()
 @click.option("--id", "id_", type=int, help="Only this one.")
 @click.option("--failed", is_flag=True, help="Only those that failed or were of an unknown type.")
-@click.option("--type", "type_", help="Only this event type.")
+@click.option("--type", "type_", shell_complete=event_types, help="Only this event type.")
 @click.option("--since", help="Only those received since (ISO 8601).")
 @click.option("--all", "all_", is_flag=True, help="Every one of them.")
 @click.option("--json", "as_json", is_flag=True)

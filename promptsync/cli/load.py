@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from promptsync.cli.completion import tables
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.clock import parse_iso
 from promptsync.errors import ConfigError
@@ -17,7 +18,7 @@ _GOOD = ("merged", "unchanged", "would merge")
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--table", help="The table it states, if the name does not say.")
+@click.option("--table", shell_complete=tables, help="The table it states, if the name does not say.")
 @click.option("--org", type=click.IntRange(min=0), help="The organization, if the name does not say.")
 @click.option("--as-of", help="The instant it states (ISO 8601), if the name does not say.")
 @click.option("--accept", is_flag=True, help="Merge a held file: a person has looked at it.")

@@ -2,13 +2,14 @@
 
 import click
 
+from promptsync.cli.completion import change_set_tables
 from promptsync.cli.context import App, print_json
 from promptsync.cli.extended import schema_of
 from promptsync.errors import ConfigError
 
 
 @click.command()
-@click.argument("tables", nargs=-1, required=True, metavar="TABLE...")
+@click.argument("tables", nargs=-1, required=True, metavar="TABLE...", shell_complete=change_set_tables)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="For programs; does not ask either, so give --yes.")
 @click.pass_obj

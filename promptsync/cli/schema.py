@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from promptsync.cli.completion import tables
 from promptsync.cli.context import App, print_json
 from promptsync.cli.extended import schema_of
 from promptsync.config.values import suggest
@@ -26,7 +27,7 @@ always claimed together and share a version. Columns that begin with `_` are pro
 
 
 @click.command()
-@click.argument("table", required=False)
+@click.argument("table", required=False, shell_complete=tables)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def schema(app: App, table: str | None, as_json: bool) -> None:
