@@ -41,6 +41,7 @@ COMMANDS = {
     "help": "The long texts, by topic, such as backup or troubleshooting.",
     "init": "Write a first configuration, and say what to do next.",
     "load": "Merge files, or folders of them, now.",
+    "man": "The manual pages of this version, to be installed.",
     "person": "Everything held of one person, to look at or to hand over.",
     "plugins": "Plugins: what is loaded, a skeleton for a new one.",
     "rejects": "What could not be merged: list, show, retry, discard.",

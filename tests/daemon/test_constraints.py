@@ -3,6 +3,7 @@
 That they are all that an installation brings along is seen in .ci/run, which makes one.
 """
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -31,8 +32,20 @@ def test_every_package_is_pinned_once_and_within_its_bounds(python: str) -> None
     assert wrong == [], "make systemd/constraints.txt anew, with the command in its first lines"
 
 
-def test_the_installation_uses_them() -> None:
-    assert "pip install -c systemd/constraints.txt ." in (HERE / "promptsync" / "docs" / "service.md").read_text()
+def test_the_lock_has_the_same_pins_each_with_its_hashes() -> None:
+    """Beside what it is built with."""
+    locked = [entry.split() for entry in re.split(r"\n(?=[a-z])", (HERE / "systemd" / "lock.txt").read_text())[1:]]
+    assert all(any(word.startswith("--hash=sha256:") for word in entry) for entry in locked)
+    pins = {" ".join(word for word in entry if word != "\\" and not word.startswith("--hash")) for entry in locked}
+    wanted = (HERE / "systemd" / "constraints.txt").read_text().splitlines()
+    missing = {line for line in wanted if not line.startswith("#")} - pins
+    assert missing == set(), "make systemd/lock.txt anew, with the command in its first lines"
+
+
+def test_the_installation_uses_it() -> None:
+    said = (HERE / "promptsync" / "docs" / "service.md").read_text()
+    for command in ("--require-hashes -r systemd/lock.txt", "--no-deps --no-build-isolation ."):
+        assert command in said and command in (HERE / ".ci" / "run").read_text()
 
 
 def test_every_bound_can_be_tried_by_itself() -> None:
