@@ -18,6 +18,8 @@ import tomlkit
 
 from promptsync.cli.config_file import SYSTEM_FILE
 from promptsync.cli.context import App, finish, print_json, print_table
+from promptsync.cli.daemon_state import signed_with
+from promptsync.clock import MICROS, iso_millis
 from promptsync.config import Secret
 from promptsync.config.edit import edit_config, write_like
 from promptsync.config.secret_names import find_secret, name_secret, plain_key
@@ -69,13 +71,20 @@ def set_(app: App, name: str, systemd: bool | None, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
 def list_(app: App, as_json: bool) -> None:
-    """Every secret that the configuration names, where it comes from, and whether it can be read. Exit 1 if not."""
+    """Every secret that the configuration names, where it comes from, and whether it can be read. Exit 1 if not.
+
+    While the webhook's is being rotated, also which of them deliveries still come with.
+    """
     daemon = daemon_runs(app.config.mirror.database)
     rows = [_row(key, one, daemon) for key, one in _named(app)]
+    used = _used(app) if daemon and len(app.config.webhook.secrets) > 1 else {}
+    for row in rows:
+        row |= {"used": used[row["key"]]} if row["key"] in used else {}
     if as_json:
         print_json(rows)
     elif rows:
-        print_table(["key", "kept", "readable", "problem"], [list(row.values()) for row in rows])
+        columns = ["key", "kept", "readable", "problem", *(["used"] if used else [])]
+        print_table(columns, [[row.get(column, "") for column in columns] for row in rows])
     else:
         app.say("None is named; 'promptsync secret set NAME' keeps one.")
     finish(any(row["readable"] == "no" for row in rows))
@@ -110,7 +119,10 @@ def rotate(app: App, which: str, ends: bool, systemd: bool | None, as_json: bool
     _tell(app, _WEBHOOK, kept, way, as_json=False)
     app.say("From then on both secrets are accepted. Now enter at Prompt, as the secret of X-Hub-Signature:")
     click.echo(f"  {value}")
-    app.say(f"It is not shown again. Last: promptsync secret rotate {which} --finish")
+    app.say(
+        "It is not shown again. 'promptsync secret list' says which of both deliveries come with; once that is the new "
+        f"one alone: promptsync secret rotate {which} --finish"
+    )
 
 
 def _finish_rotation(app: App, there: tuple[Secret, ...], as_json: bool) -> None:
@@ -217,6 +229,18 @@ def _row(key: str, one: Secret, daemon: bool) -> dict[str, str]:
     return {"key": key, "kept": str(one), "readable": readable, "problem": "" if hidden else problem}
 
 
+def _used(app: App) -> dict[str, str]:
+    """By the key of each secret of the webhook, which deliveries have come with it since the daemon accepts them."""
+    signed = signed_with(app.config.mirror.database)
+    return {
+        f"{_WEBHOOK}[{place + 1}]": f"by {count:,} deliveries, the newest {iso_millis(int(at * MICROS))}"
+        if count
+        else "not yet"
+        for place in range(len(app.config.webhook.secrets))
+        for count, at in [signed.get(place, (0, 0.0))]
+    }
+
+
 def _free_name(there: tuple[Secret, ...]) -> str:
     taken = {os.path.basename(one.name).removesuffix(".secret") for one in there}  # noqa: PTH119  names, no paths
     return next(name for n in range(2, 9) if (name := f"webhook-{n}") not in taken)
@@ -241,4 +265,8 @@ def _unit(key: str) -> str:
 
 def _restart(app: App) -> str:
     runs = daemon_runs(app.config.mirror.database)
-    return "Restart the daemon: it goes on with what it read when it started." if runs else "The next start reads it."
+    return (
+        "Restart the daemon, or reload it (SIGHUP): it goes on with what it has read."
+        if runs
+        else "The next start reads it."
+    )

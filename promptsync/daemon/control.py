@@ -21,15 +21,21 @@ from promptsync import errors
 from promptsync.daemon.client import MAX_REQUEST
 from promptsync.daemon.operations import OPERATIONS
 from promptsync.engine.engine import Engine
+from promptsync.vendors.prompt.webhook.listener import ListenerState
 
 _ENGINE = web.AppKey("engine", Engine)
 _LONGEST_PATH = 107  # bytes; unix(7): sun_path has 108 with the NUL that ends it
 
 
-def build_control(engine: Engine) -> web.Application:
-    """The daemon's end."""
+def build_control(engine: Engine, listener: ListenerState) -> web.Application:
+    """The daemon's end. ``listener``: what it has done so far, of which commands ask by whom deliveries are signed."""
     app = web.Application(client_max_size=MAX_REQUEST)
     app[_ENGINE] = engine
+
+    async def signed(_request: web.Request) -> web.Response:
+        return web.json_response({str(place): list(one) for place, one in listener.signed.items()})
+
+    app.router.add_get("/signed", signed)
     app.router.add_post("/operations/{name}", _operate)
     return app
 

@@ -167,7 +167,7 @@ class _Parts:
         app = build_listener(ListenerSettings(webhook.path, authenticator, webhook.max_body), self._inbox.store)
         self._app = app
         health = Health(self._engine, app, self._drop, self._registry)
-        control = build_control(self._engine)
+        control = build_control(self._engine, app[STATE])
         control.add_routes(health_routes(health))
         if webhook.health:
             app.add_routes(health_routes(health))

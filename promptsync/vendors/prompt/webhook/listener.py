@@ -89,7 +89,8 @@ class ListenerState:
     """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason.
 
     ``stored_by_type``: by event type; ``other`` for what the specification does not list, so that its keys are bounded.
-    ``signatures``: by their form, of deliveries that were let in. ``refused_at``: when (monotonic) the last one could
+    ``signatures``: by their form, of deliveries that were let in. ``signed``: while several secrets are accepted, by the
+    place of each how many deliveries it has signed, and when the newest came (seconds since 1970). ``refused_at``: when (monotonic) the last one could
     not be stored, None once one could again.
     """
 
@@ -97,6 +98,7 @@ class ListenerState:
     stored_by_type: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     signatures: Counter[str] = field(default_factory=Counter)
+    signed: dict[int, tuple[int, float]] = field(default_factory=dict)
     stopping: bool = False
     refused_at: float | None = None
     too_large: TooLarge = field(default_factory=TooLarge)
@@ -168,6 +170,8 @@ class _Listener:
 
     def authenticate_by(self, authenticator: Authenticator) -> None:
         """Ask for something else from now on."""
+        if authenticator.secrets != self._settings.authenticator.secrets:
+            self._state.signed.clear()
         self._settings = replace(self._settings, authenticator=authenticator)
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -219,10 +223,18 @@ class _Listener:
         fault = self._settings.authenticator.fault(headers, body)
         if fault is not None:
             raise Refused(answers.UNAUTHENTICATED, fault)
+        if len(self._settings.authenticator.secrets) > 1:
+            self._note_secret(headers, body)
         if not types_agree(headers.getall(_EVENT_TYPE, ()), path):
             raise Refused(answers.TYPE_DISAGREES)
         text = large_json_text(body) if len(body) > LARGE else self._json_text(body)
         return Delivery(path, text, _kept(headers), type=type_of_path(path))
+
+    def _note_secret(self, headers: CIMultiDictProxy[str], body: bytes) -> None:
+        """Which secret it was signed with: whoever rotates them wants to know when the old one is used no more."""
+        place = self._settings.authenticator.signed_with(headers, body)
+        if place is not None:
+            self._state.signed[place] = self._state.signed.get(place, (0, 0.0))[0] + 1, time.time()
 
     async def _store(self, delivery: Delivery) -> int:
         """The delivery's id once it is durable. Raises Refused when it cannot be made so."""

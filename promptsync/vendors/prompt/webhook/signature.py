@@ -67,6 +67,10 @@ class Authenticator:
             found += [] if _same(_only(headers, name), value) else ["wrong_header"]
         return found[0] if found else None
 
+    def signed_with(self, headers: Headers, body: bytes) -> int | None:
+        """Which of ``secrets`` has signed a delivery, from 0; None if there is no signature that holds."""
+        return signed_with(_only(headers, _SIGNATURE), body, self._macs)
+
 
 def signers(secrets: Sequence[bytes]) -> tuple[hmac.HMAC, ...]:
     """HMAC-SHA1 begun with each secret, to be copied for each body: half the work of starting anew."""
@@ -75,17 +79,22 @@ def signers(secrets: Sequence[bytes]) -> tuple[hmac.HMAC, ...]:
 
 def signature_holds(value: bytes | None, body: bytes, macs: Sequence[hmac.HMAC]) -> bool:
     """Whether ``value`` signs ``body`` with one of ``macs``: 40 hex digits in any case, ``sha1=`` before or not."""
+    return signed_with(value, body, macs) is not None
+
+
+def signed_with(value: bytes | None, body: bytes, macs: Sequence[hmac.HMAC]) -> int | None:
+    """The place of the last of ``macs`` that ``value`` signs ``body`` with; all are tried, whichever it is."""
     if value is None:
-        return False
+        return None
     given = value.strip().lower().removeprefix(b"sha1=")
     if len(given) != _HEX_LENGTH:
-        return False
-    holds = False
-    for mac in macs:
+        return None
+    found = None
+    for place, mac in enumerate(macs):
         fresh = mac.copy()
         fresh.update(body)
-        holds |= hmac.compare_digest(given, fresh.hexdigest().encode())
-    return holds
+        found = place if hmac.compare_digest(given, fresh.hexdigest().encode()) else found
+    return found
 
 
 def signature_form(headers: Headers) -> str:
