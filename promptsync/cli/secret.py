@@ -232,13 +232,14 @@ def _row(key: str, one: Secret, daemon: bool) -> dict[str, str]:
 def _used(app: App) -> dict[str, str]:
     """By the key of each secret of the webhook, which deliveries have come with it since the daemon accepts them."""
     signed = signed_with(app.config.mirror.database)
-    return {
-        f"{_WEBHOOK}[{place + 1}]": f"by {count:,} deliveries, the newest {iso_millis(int(at * MICROS))}"
-        if count
-        else "not yet"
-        for place in range(len(app.config.webhook.secrets))
-        for count, at in [signed.get(place, (0, 0.0))]
-    }
+    places = range(len(app.config.webhook.secrets))
+    return {f"{_WEBHOOK}[{place + 1}]": _how_often(*signed.get(place, (0, 0.0))) for place in places}
+
+
+def _how_often(count: int, at: float) -> str:
+    if not count:
+        return "not yet"
+    return f"by {'1 delivery' if count == 1 else f'{count:,} deliveries'}, the newest {iso_millis(int(at * MICROS))}"
 
 
 def _free_name(there: tuple[Secret, ...]) -> str:
@@ -264,9 +265,6 @@ def _unit(key: str) -> str:
 
 
 def _restart(app: App) -> str:
-    runs = daemon_runs(app.config.mirror.database)
-    return (
-        "Restart the daemon, or reload it (SIGHUP): it goes on with what it has read."
-        if runs
-        else "The next start reads it."
-    )
+    if not daemon_runs(app.config.mirror.database):
+        return "The next start reads it."
+    return "Restart the daemon, or reload it (SIGHUP): it goes on with what it has read."

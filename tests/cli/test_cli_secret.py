@@ -151,7 +151,7 @@ async def test_while_rotating_both_are_accepted_and_then_the_new_one_alone(place
         await answered(place, daemon.address, new)
         listed = json.loads((await asyncio.to_thread(place.run, "secret", "list", "--json")).stdout)
         used = {row["key"]: row.get("used", "") for row in listed}
-        assert used["webhook.secrets[1]"].startswith("by 1 deliveries, the newest 20")
+        assert used["webhook.secrets[1]"].startswith("by 1 delivery, the newest 20")
         assert used["webhook.secrets[2]"].startswith("by 2 deliveries")
     assert place.run("secret", "rotate", "webhook", "--finish").exit_code == 0
     assert not (place.folder / "webhook.secret").exists()

@@ -89,9 +89,9 @@ class ListenerState:
     """What a listener has done so far, for metrics, and whether it is stopping. ``refused``: by reason.
 
     ``stored_by_type``: by event type; ``other`` for what the specification does not list, so that its keys are bounded.
-    ``signatures``: by their form, of deliveries that were let in. ``signed``: while several secrets are accepted, by the
-    place of each how many deliveries it has signed, and when the newest came (seconds since 1970). ``refused_at``: when (monotonic) the last one could
-    not be stored, None once one could again.
+    ``signatures``: by their form, of deliveries that were let in. ``signed``: while several secrets are accepted, by
+    the place of each how many deliveries it has signed, and when the newest came (seconds since 1970). ``refused_at``:
+    when (monotonic) the last one could not be stored, None once one could again.
     """
 
     stored: int = 0
