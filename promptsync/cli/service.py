@@ -76,20 +76,21 @@ def install(app: App, root: Path | None, dry_run: bool, as_json: bool) -> None:
     link = _link_state(base, program)
     changes = any(state != "there" for _, state in [*todo, (None, link)])
     users, folders, reload = _commands(root)
+    commands = [users, folders, *([reload] if reload and changes else [])]
     if not dry_run:
         for file, state in todo:
             if state != "there":
                 _write(below(base, file.path), file.text, file.mode)
         if link != "there":
             _make_link(base, program)
-        for command in (users, folders, *([reload] if reload and changes else [])):
+        for command in commands:
             _run(command)
     done = [{"file": str(file.path), "was": state} for file, state in todo]
     done.append({"file": str(_LINK), "was": link})
     if as_json:
-        print_json({"files": done, "commands": [shlex.join(one) for one in (users, folders, reload) if one]})
+        print_json({"files": done, "commands": [shlex.join(one) for one in commands]})
         return
-    _say_installed(app, base, done, [users, folders, *([reload] if reload else [])], dry_run=dry_run)
+    _say_installed(app, base, done, commands, dry_run=dry_run)
 
 
 @service.command()

@@ -45,7 +45,7 @@ _log = structlog.get_logger()
 def take_over(old: Config, new: Config) -> tuple[Config, list[str], list[str]]:
     """The configuration that is in force from now on, the keys that change with it, and those that a restart changes.
 
-    Keys as people write them; of a list of places all or nothing, since its entries have no names.
+    Keys as people write them; a list of places is taken over whole or not at all, since its entries have no names.
     """
     taken: dict[str, Any] = {}
     changed, waiting = [], []
@@ -57,7 +57,7 @@ def take_over(old: Config, new: Config) -> tuple[Config, list[str], list[str]]:
         live = LIVE.get(name, frozenset())
         if live is None or keys <= live:
             taken[name] = after
-            changed += _named(name, keys)
+            changed += _named(name, keys) if isinstance(after, Section) else [name]
         elif isinstance(before, Section) and isinstance(after, Section):
             taken[name] = before.model_copy(update={key: getattr(after, key) for key in keys & live})
             changed += _named(name, keys & live)
