@@ -99,9 +99,9 @@ class Reload:
 
     def schedule_tasks(self) -> None:
         """Schedule what the configuration asks for, in place of what it asked for before."""
+        tasks = list(configured_tasks(self._engine))
         for name in self._tasks:
             self._schedule.remove(name)
-        tasks = list(configured_tasks(self._engine))
         self._tasks = [task.name for task in tasks]
         for task in tasks:
             self._schedule.add(task)
@@ -120,13 +120,18 @@ class Reload:
                 manager.ready(status)
 
     async def _once(self, read: Callable[[], Config]) -> None:
-        config, changed, waiting = take_over(self._engine.config, await asyncio.to_thread(read))
+        before = self._engine.config
+        config, changed, waiting = take_over(before, await asyncio.to_thread(read))
         access = await asyncio.to_thread(open_access, config.webhook)
         check_retention(config, self._engine.mirror.schema)
-        replace_authenticator(self._listener, authenticator_of(access))
         self._engine.reconfigure(config)
+        try:
+            self.schedule_tasks()
+        except ConfigError:
+            self._engine.reconfigure(before)
+            raise
+        replace_authenticator(self._listener, authenticator_of(access))
         self._alerts.ping = config.alerts.healthcheck_url
-        self.schedule_tasks()
         _log.info("reloaded", changed=", ".join(changed) or "secrets only")
         if waiting:
             verb = "changes" if len(waiting) == 1 else "change"

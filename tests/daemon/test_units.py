@@ -59,6 +59,7 @@ def test_systemd_understands_every_line(analyze: str, unit: str, tmp_path: Path)
 def test_a_unit_notifies_and_has_time_to_drain(unit: str) -> None:
     service = Directives(unit)["Service"]
     assert service["Type"] == "notify"
+    assert service["ExecReload"] == '/bin/sh -c "kill -HUP $MAINPID"'  # the shell's own: /bin/kill is a package more
     assert int(service["WatchdogSec"]) == 60
     if unit == "promptsync.service":
         assert int(service["TimeoutStopSec"]) == 30
