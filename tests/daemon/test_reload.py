@@ -60,11 +60,9 @@ def test_a_running_service_takes_over_secrets_and_refuses_what_is_wrong(heard: H
         (file.parent / "webhook.secret").write_text("new")
         reload()
         assert (delivered(address, "old"), delivered(address, "new")) == (401, 200)
-        for wrong in (
-            TEXT.replace("port", "prot"),
-            TEXT.replace("webhook.secret", "gone"),
-            TEXT + "[retention]\nx='1 day'",
-        ):
+        twice = f"{TEXT}[[nightly]]\nlocation = 'there'\n"
+        unkept = f"{TEXT}[retention]\nx = '1 day'\n"
+        for wrong in (TEXT.replace("port", "prot"), TEXT.replace("webhook.secret", "gone"), unkept, twice):
             file.write_text(wrong)
             reload()
             assert delivered(address, "new") == 200
@@ -75,8 +73,8 @@ def test_a_running_service_takes_over_secrets_and_refuses_what_is_wrong(heard: H
         _, said = daemon.communicate(timeout=120)
     assert daemon.returncode == 0
     lines = [line for line in said.splitlines() if "reloaded" in line]
-    assert sum("not_reloaded" in line for line in lines) == 3
-    for expected in ("did you mean 'port'", "gone", "retention.x", '"changed": "nightly"'):
+    assert sum("not_reloaded" in line for line in lines) == 4
+    for expected in ("did you mean 'port'", "gone", "retention.x", "Two sections", '"changed": "nightly"'):
         assert any(expected in line for line in lines), expected
     (partly,) = [line for line in lines if "reloaded_in_part" in line]
     assert "webhook.port, drop.folder change at the next start: systemctl restart promptsync" in partly
