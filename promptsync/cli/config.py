@@ -1,16 +1,17 @@
 """``promptsync config``: the configuration as it is in force, where each value comes from, and whether it is right.
 
 Owns how a value is written for people, as TOML that could be pasted, and for programs. No secret is opened to be shown,
-only its place is; a location with a password in it is no right configuration.
+only its place is. What could be one is hidden: every text of a plugin's settings, and of an address what could let
+somebody in.
 """
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
 
 import click
 import tomlkit
@@ -19,6 +20,7 @@ from pydantic.fields import FieldInfo
 from promptsync.cli.context import App, finish, print_json
 from promptsync.cli.doctor import findings_of_settings
 from promptsync.config import Secret
+from promptsync.config.secret import WAYS
 from promptsync.config.section import Section
 from promptsync.config.values import parse_size
 from promptsync.daemon.client import daemon_runs
@@ -26,7 +28,7 @@ from promptsync.plugins.declared import Level
 
 _UNITS: Final = (("days", 86_400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
 _SIZES: Final = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
-_SECRET_LIKE: Final = re.compile(r"key|token|secret|pass|auth", re.IGNORECASE)
+_HIDDEN: Final = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,16 +124,25 @@ def _of_section(name: str, section: Section, given: Mapping[str, Any], file: Pat
             yield Entry(name, key, _plain(value, field), file if key in given else None)
     for key, value in (section.__pydantic_extra__ or {}).items():
         if isinstance(value, Mapping):
-            yield from (Entry(f"{name}.{key}", inner, _guarded(inner, one), file) for inner, one in value.items())
+            yield from (Entry(f"{name}.{key}", inner, _guarded(one), file) for inner, one in value.items())
         else:
             yield Entry(name, key, _plain(value), file)
     for inner_name, value, raw in inner:
         yield from _of_section(inner_name, value, raw, file)
 
 
-def _guarded(key: str, value: object) -> object:
-    """A plugin's own setting, which promptsync does not know the meaning of."""
-    return "***" if isinstance(value, str) and _SECRET_LIKE.search(key) else _plain(value)
+def _guarded(value: object) -> object:
+    """A plugin's own setting. Any text in it may be a secret, but for the name of the place where one is kept.
+
+    >>> _guarded({"url": "https://host/T0", "retries": 3, "keys": [{"env": "KEY"}, "abc"]})
+    {'url': '***', 'retries': 3, 'keys': [{'env': 'KEY'}, '***']}
+    """
+    if isinstance(value, Mapping):
+        names_place = len(value) == 1 and isinstance(next(iter(value.values())), str) and not value.keys() - {*WAYS}
+        return {str(key): one if names_place else _guarded(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_guarded(one) for one in value]
+    return value if isinstance(value, bool | int | float) else _HIDDEN
 
 
 def _plain(value: object, field: FieldInfo | None = None) -> object:
@@ -149,7 +160,22 @@ def _plain(value: object, field: FieldInfo | None = None) -> object:
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
-    return str(value)
+    return _address(str(value))
+
+
+def _address(text: str) -> str:
+    """A text in which, if it is an address, nothing lets anybody in: no query, and a user only where that is a name.
+
+    >>> _address("https://token@host/exports/?sig=abc"), _address("sftp://ana@host/out")
+    ('https://***@host/exports/?***', 'sftp://ana@host/out')
+    """
+    if "://" not in text:
+        return text
+    parts = urlsplit(text)
+    user, at, host = parts.netloc.rpartition("@")
+    shown = user if parts.scheme == "sftp" and ":" not in user else _HIDDEN
+    query, fragment = (_HIDDEN if part else "" for part in (parts.query, parts.fragment))
+    return urlunsplit((parts.scheme, f"{shown}{at}{host}" if at else host, parts.path, query, fragment))
 
 
 def _duration(value: timedelta) -> str:

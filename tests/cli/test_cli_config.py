@@ -2,10 +2,15 @@
 
 import json
 import re
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+import tomlkit
 from cli_place import Place, run
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from promptsync.config import load_config
 
@@ -16,7 +21,7 @@ HIDDEN = "hunter2"
 def everything(folder: Path) -> Path:
     """A configuration with every key there is, and a secret in every file that it names."""
     text = re.sub(r"^#(\[|[a-z_]+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
-    text = text.replace('channel = "#team"', f'channel = "#team"\ntoken = "{HIDDEN}"')
+    text = text.replace('channel = "#team"', f'channel = "{HIDDEN}"\ntoken = "{HIDDEN}"')
     text = text.replace("move_after_load", "#move_after_load")
     file = folder / "everything.toml"
     file.write_text(text)
@@ -33,6 +38,39 @@ def test_what_is_shown_is_the_same_configuration(tmp_path: Path, place: Place) -
         again = file.with_name("again.toml")
         again.write_text(shown.stdout.replace('"***"', f'"{HIDDEN}"'))
         assert load_config(again) == load_config(file)
+
+
+texts = st.from_regex(r"[a-z]{0,3}hunter2[A-Z]{0,3}", fullmatch=True)
+web_addresses = st.builds("https://{0}@host.example/exports/?sig={0}".format, texts)
+leaves = st.integers(0, 9) | st.booleans() | texts | web_addresses | st.builds("postgres://u:{}@h/db".format, texts)
+values = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["pin", "url"]), inner)
+        | st.fixed_dictionaries({"file": inner, "pin": inner})
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=30)
+@given(st.dictionaries(st.sampled_from(["tokens", "auth", "dsn", "api_key"]), values), texts)
+def test_no_text_that_could_be_a_secret_is_shown(given: dict[str, Any], token: str) -> None:
+    place = {"location": f"https://{token}@host.example/exports/?sig={token}#{token}"}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "promptsync.toml"
+        file.write_text(tomlkit.dumps({"nightly": [place], "plugins": {"shifts": given}}))
+        for form in ([], ["--json"]):
+            shown = run("--config", file, "config", "show", *form)
+            assert shown.exit_code == 0 and HIDDEN not in shown.stdout and "/exports/?***#***" in shown.stdout
+
+
+def test_numbers_and_the_places_of_secrets_are_shown(place: Place) -> None:
+    own = 'tokens = [{ env = "SLACK" }, 3]\nauth = { user = "x", pin = 12, on = true }\n'
+    place.file.write_text(f"{place.file.read_text()}\n[plugins.shifts]\n{own}")
+    shown = [line.partition("  #")[0].rstrip() for line in place.run("config", "show").stdout.splitlines()]
+    assert set(own.replace('"x"', '"***"').splitlines()) <= set(shown)
 
 
 def test_each_value_says_where_it_comes_from(place: Place) -> None:
