@@ -1,4 +1,4 @@
-"""Keeps card numbers out of the mirror: whatever looks like one in a message is masked before it is merged.
+"""Keeps card numbers out of the mirror: anything that looks like one in a message is masked before it is merged.
 
     [plugins]
     enabled = ["card_numbers"]

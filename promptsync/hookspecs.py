@@ -83,7 +83,7 @@ def pages(settings: Settings) -> Iterable[Page]:  # type: ignore[empty-body]
 
 @hookspec
 def metadata(settings: Settings) -> Mapping[str, Mapping[str, Any]]:  # type: ignore[empty-body]
-    """What Datasette is told about tables, by table, on top of what their declarations say."""
+    """Metadata of tables for Datasette, by table, beyond what their declarations say."""
 
 
 @hookspec

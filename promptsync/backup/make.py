@@ -1,6 +1,6 @@
 """Making a backup: a copy of the mirror, compressed and encrypted, stored, and old ones removed.
 
-Owns the order of the steps. The plain copy lies beside the mirror for as long as it takes to encrypt it, and nowhere
+Owns the order of the steps. The plain copy is beside the mirror for as long as it takes to encrypt it, and nowhere
 else. The mirror is only read; what is put on record is handed back.
 """
 

@@ -30,7 +30,7 @@ _MARGIN: Final = 86_400 * MICROS
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup at its place. ``at``: when it was taken, microseconds. ``digest``: whether its digest lies beside it."""
+    """A backup at its place. ``at``: when it was taken, microseconds. ``digest``: whether its digest is beside it."""
 
     item: Item
     at: int

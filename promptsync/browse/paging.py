@@ -48,6 +48,6 @@ class Part:
 
 
 def part(rows: Sequence[Row], size: int, by: str, key: str) -> Part:
-    """A page of ``size`` rows from one row more, if there are so many."""
+    """A page of ``size`` rows from one row more, if there are that many."""
     shown = rows[:size]
     return Part(shown, written(shown[-1][by], shown[-1][key]) if len(rows) > size else "")

@@ -194,7 +194,7 @@ async def serve(
     present: Present = _now,
     listener: socket.socket | None = None,
 ) -> None:
-    """Serves the pages until SIGINT, SIGTERM or cancellation. ``ready`` is told the address once it listens;
+    """Serves the pages until SIGINT, SIGTERM or cancellation. ``ready`` is called with the address once it listens;
     ``present`` as for ``build_datasette``; ``listener``: a socket that listens already, instead of host and port.
 
     Port 0 takes any free one. Raises as ``build_datasette``, and Unavailable if the port cannot be listened on.

@@ -184,7 +184,7 @@ def _verbosity(ctx: click.Context) -> int:
 def main(ctx: click.Context, config_path: Path | None, verbose: int, quiet: bool) -> None:
     """Keep a local, always current mirror of your texting account in one SQLite database."""
     verbosity = -1 if quiet else verbose
-    if os.environ.get("NO_COLOR"):  # no-color.org: whatever it is set to
+    if os.environ.get("NO_COLOR"):  # no-color.org: any value counts
         ctx.color = False
     os.umask(_UMASK)
     ctx.obj = App(config_path, verbosity, None if ctx.invoked_subcommand in _SERVICES else False)

@@ -1,4 +1,4 @@
-"""What a reverse proxy in front of a configuration has to be told, ready to paste.
+"""The blocks for a reverse proxy in front of a configuration, ready to paste.
 
 Owns the step from the blocks in ``docs/proxy.md``, the only place where they are written, to a configuration's own
 ports, paths and sizes. Writes nothing.

@@ -45,7 +45,7 @@ _A_PERIOD = '"forever" or whole days, weeks, months or years, such as "30 days" 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """How long something is kept: so many calendar months, or days. ``text``: as people write it. Neither: for ever."""
+    """How long something is kept: in calendar months or days; neither: for ever. ``text``: as people write it."""
 
     text: str
     months: int = 0

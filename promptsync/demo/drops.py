@@ -25,7 +25,7 @@ class Drops:
 
     @property
     def change_sets(self) -> list[CioFile]:
-        """Every Customer.io file, whatever its order of arrival."""
+        """Every Customer.io file, in any order of arrival."""
         return self._syncs.made
 
     def days(self, nights: list[Night], begin: int, end: int) -> int:

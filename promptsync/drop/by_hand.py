@@ -1,6 +1,6 @@
 """A person's word on a file that was held or ignored: merge it as it is, or have done with it.
 
-Owns what becomes of the file itself. One that lies in the drop folder is taken out of ``held`` when it is accepted, and
+Owns what becomes of the file itself. One that is in the drop folder is taken out of ``held`` when it is accepted, and
 deleted when it is discarded, as is our copy of a fetched one; any other is left where its owner has it.
 """
 

@@ -150,7 +150,7 @@ class PluginWork:
             plugin.calls.report = self._recorder(plugin.name, clock)
 
     def start(self) -> None:
-        """Begin to tell the observers that have no schedule, each on a thread of its own."""
+        """Begin to call the observers that have no schedule, each on a thread of its own."""
         for queue in self.queues:
             if queue.observer.schedule is None:
                 thread = threading.Thread(target=self._tell, args=(queue,), name=f"tell-{queue.name}", daemon=True)
@@ -158,7 +158,7 @@ class PluginWork:
                 thread.start()
 
     def tell(self, queue: ObserverQueue) -> str | None:
-        """Tell an observer everything that waits, as its schedule says."""
+        """Call an observer with everything that waits, as its schedule says."""
         if queue.wait:
             return None
         batches = queue.all(lambda: not self.stopping.is_set())
@@ -215,7 +215,7 @@ class PluginWork:
         return f"{len(files):,} files fetched"
 
     def close(self) -> None:
-        """Tell nobody any more and call no plugin."""
+        """Call no observer and no plugin any more."""
         self.stopping.set()
         self.extensions.close()
         for thread in self._threads:

@@ -1,6 +1,6 @@
 """The files of a configured place: what counts there, and what a name states.
 
-Owns the step from a section of the configuration to the kind of file that lies at its places. What differs between
+Owns the step from a section of the configuration to the kind of file that is at its places. What differs between
 kinds is said by them; how a place is looked at, and files are fetched and loaded, is the same for all.
 """
 

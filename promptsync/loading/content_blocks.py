@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 _LONGEST = 8 * _CHUNK
 _MOST_BLOCKS = 500_000
 _ENOUGH = 10_000
-_DIGITS = 18  # so many fit in 64 bits whatever they are
+_DIGITS = 18  # any number with this many fits in 64 bits
 _MARGIN = 32  # beyond a place where digits are counted
 _STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""

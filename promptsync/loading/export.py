@@ -200,7 +200,7 @@ class ExportLoader:
 
 
 def advice(held: Held, path: Path) -> str:
-    """Why a file is held and what to do about it. ``path``: where it lies."""
+    """Why a file is held and what to do about it. ``path``: where it is."""
     if held.reason not in _ACCEPTABLE:
         return f"{held} The file is {path}."
     return f"{held} If it is right all the same: promptsync load --accept {shlex.quote(str(path))}"

@@ -23,7 +23,7 @@ from promptsync.plugins.loading import Plugin
 S = TypeVar("S", FileName, ChangeSetName, ExportName)
 
 DROP = "drop"
-"""The source of what lies in the drop folder."""
+"""The source of what is in the drop folder."""
 BY_HAND = "load"
 """The source of what a person loads."""
 

@@ -157,7 +157,7 @@ def _find(folder: Path, name: str) -> tuple[str, Callable[[], object]]:
     file = folder / f"{name}.py"
     installed = [point for point in entry_points(group=GROUP) if point.name == name]
     if file.is_file() and installed:
-        raise ConfigError(f"plugin {name} is installed and lies in {folder} too; take one of them away")
+        raise ConfigError(f"plugin {name} is installed and also in {folder}; take one of them away")
     if file.is_file():
         return str(file), lambda: _import_file(file, name)
     if installed:

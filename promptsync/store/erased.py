@@ -154,7 +154,7 @@ class KeyLost(PromptsyncError):
 
 
 def key_path(database: Path) -> Path:
-    """Where the key of a mirror's list lies."""
+    """Where the key of a mirror's list is."""
     return database.with_name(KEY_FILE)
 
 

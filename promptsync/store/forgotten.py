@@ -149,7 +149,7 @@ Bounds = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], memoryview]
 
 
 def _bounds(cells: Cells) -> Bounds:
-    """Where each text begins and ends in the bytes of all; nothing lies between a null's."""
+    """Where each text begins and ends in the bytes of all; nothing is between a null's."""
     _, offsets, data = cells.buffers()
     held = memoryview(cast("bytes", data)) if data is not None else memoryview(b"")
     if offsets is None or not len(cells):

@@ -1,4 +1,4 @@
-"""Webhooks and pages behind a real nginx and a real Caddy, told what the documentation and ``init`` print."""
+"""Webhooks and pages behind a real nginx and a real Caddy, configured as the documentation and ``init`` say."""
 
 import hmac
 import html
@@ -92,7 +92,7 @@ def free_port() -> int:
 
 @contextmanager
 def proxy(kind: str, block: str, tls: Tls) -> Iterator[int]:
-    """A proxy with TLS that was told ``block``; its port."""
+    """A proxy with TLS, configured by ``block``; its port."""
     port, given = free_port(), {"folder": tls.folder, "name": NAME}
     if kind == "nginx":
         text = NGINX.format(port=port, block=block, **given)
@@ -154,7 +154,7 @@ async def visitor(port: int, tls: Tls) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def blocks(config: Config, prefix: str) -> dict[str, str]:
-    """What each proxy is told for pages at or below ``prefix``."""
+    """The configuration of each proxy for pages at or below ``prefix``."""
     said = proxy_blocks(config, NAME)
     if prefix == "/":
         return said

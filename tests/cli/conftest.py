@@ -29,6 +29,7 @@ def make_place(tmp_path: Path) -> Callable[..., Place]:
         assert run("init", tmp_path / name).exit_code == 0
         place = Place(tmp_path / name)
         place.edit("^port = .*", "port = 0")
+        place.edit("^timezone = .*", 'timezone = "America/Los_Angeles"')  # else it is this machine's
         return place
 
     return make

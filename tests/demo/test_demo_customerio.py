@@ -12,7 +12,7 @@ from promptsync.demo.customerio.account import Account
 from promptsync.demo.customerio.columns import columns_of, tables
 from promptsync.demo.customerio.files import ROWS, CioFile, Syncs, write
 from promptsync.demo.customerio.messages import event_id
-from promptsync.demo.home import Drops
+from promptsync.demo.drops import Drops
 from promptsync.demo.truth.customerio import change_sets
 from promptsync.demo.world.world import DAY, World
 from promptsync.vendors import declared_schema

@@ -140,7 +140,7 @@ class Reader:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, seconds: float, totals: Held | None = None) -> Iterator[Reader]:
-    """A reader that sees the mirror as it is now, whatever is merged meanwhile, for so many seconds."""
+    """A reader that sees the mirror as it is now, whatever is merged meanwhile, for this many seconds."""
     connection.execute("BEGIN")
     try:
         yield Reader(connection, seconds, totals)

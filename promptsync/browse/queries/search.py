@@ -31,7 +31,7 @@ class Hits:
 def people_by(reader: Reader, text: str, org: int | None) -> list[Row]:
     """People whose name has these words, or whose number ends or goes on with these digits; with ``last``, by it.
 
-    One more than are shown, if there are so many.
+    One more than are shown, if there are that many.
     """
     digits, words = phones.digits_of(text), match(text)
     if not digits and not words:

@@ -61,7 +61,7 @@ class Activity:
 
 
 def activity(reader: Reader, since: str, until: str, org: int | None, seconds: float = _SECONDS) -> Activity | None:
-    """What was said; None if it takes longer to read than so many seconds, 0: than the page may take."""
+    """What was said; None if it takes longer to read than this many seconds, 0: than the page may take."""
     values = {"since": since, "until": until, "org": org}
     answers = f"SELECT who.id AS id, m.contact_id AS contact, m.created_timestamp AS at FROM {_ANSWERS}"
     by_member = f"FROM (WITH RECURSIVE {_WHO} {answers}{of_org(org, 'm.')})"

@@ -19,7 +19,7 @@ from promptsync.demo.world.world import DAY, World
 WORKSPACE = 111_528
 EVENT_CAMPAIGN = len(BROADCASTS) + 1
 """The campaign of the answers to what people wrote; the others are of the broadcasts' titles, from 1."""
-_EVERY = 10  # one in so many contacts
+_EVERY = 10  # one in this many contacts
 _EARLY = 3600 * MICROS
 
 

@@ -15,8 +15,8 @@ from promptsync.demo.world.world import DAY, HISTORY_DAYS
 
 _WEEK = 7 * DAY
 _TYPES = (("Sites", "sites"), ("Lists", "lists"), ("Routes", "routes"))
-_GONE = {"routes": 2, "route-b": 3, "site-2": 2}  # deleted so many days before the present
-_NEW = {"route-c": 1}  # created so many days before the present
+_GONE = {"routes": 2, "route-b": 3, "site-2": 2}  # deleted this many days before the present
+_NEW = {"route-c": 1}  # created this many days before the present
 
 
 def campaigns(account: Account, begin: int, end: int) -> Iterator[CioRow]:

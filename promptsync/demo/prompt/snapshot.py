@@ -186,7 +186,7 @@ COLUMNS = {
 
 
 def export_path(folder: Path, table: str, org_id: int, as_of: int) -> Path:
-    """``<folder>/1287/message_1287_2026-02-04T00-00-00-0800Z.csv.gz``; the org table lies in the folder itself."""
+    """``<folder>/1287/message_1287_2026-02-04T00-00-00-0800Z.csv.gz``; the org table is in the folder itself."""
     if table == "org":
         return folder / f"org_{stamp(as_of)}.csv.gz"
     return folder / str(org_id) / f"{table}_{org_id}_{stamp(as_of)}.csv.gz"

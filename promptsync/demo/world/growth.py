@@ -42,7 +42,7 @@ class Growth:
         self._next_broadcast = 149 + len(self.log.broadcasts)
 
     def plan(self, messages: int, office: int) -> list[Entry]:
-        """Exactly so many messages and about so many changes of other kinds, in order of time."""
+        """Exactly this many messages and about so many changes of other kinds, in order of time."""
         for _ in range(office):
             self._office()
         if self._joined:
@@ -90,7 +90,7 @@ class Growth:
             self._campaign(created, (messages - self.lines) // (count - n))
 
     def _campaign(self, created: int, messages: int) -> None:
-        """One broadcast with its replies: at most so many messages."""
+        """One broadcast with its replies: at most this many messages."""
         rng = self.rng
         known = bisect_right(self._joined, created)
         size = min(known, int(messages / (1 + _REPLY * 1.6)))
@@ -142,7 +142,7 @@ class Growth:
     # -- talks and office work -------------------------------------------------------------------------------------
 
     def _talk(self, at_most: int) -> None:
-        """A contact writes and somebody answers, up to so many messages."""
+        """A contact writes and somebody answers, up to this many messages."""
         at = self.moment()
         contact = self._someone(at)
         if contact is None:

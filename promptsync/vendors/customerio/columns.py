@@ -1,7 +1,7 @@
 """The few kinds of column and table that Customer.io's change sets are made of.
 
 Source: Customer.io's data warehouse sync, Parquet file schemas (v4 and v5). Owns their shapes only: a table whose key
-lies within a workspace, a column of it, the view of the newest row of each thing that it holds versions of.
+is within a workspace, a column of it, the view of the newest row of each thing that it holds versions of.
 """
 
 from collections.abc import Iterable

@@ -24,7 +24,7 @@ _MOST_SKEW = 86_400 * MICROS
 """A clock that is further away than this is none to go by."""
 _TRY_AGAIN = frozenset({408, *range(500, 600)})
 Pause = Callable[[float], Awaitable[None]]
-"""Waits so many seconds; raises Unavailable when we are stopping."""
+"""Waits this many seconds; raises Unavailable when we are stopping."""
 
 
 class AnswerLost(Unavailable):

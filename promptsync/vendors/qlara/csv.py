@@ -88,7 +88,7 @@ class ExportFile:
         progress: Callable[[int], None] = lambda _: None,
         take: Callable[[RowBatch], None] = lambda _: None,
     ) -> RowProof:
-        """Read it to its end. Raises Held: the reasons of stream.py and text.py, and ``bad_rows`` once so many are
+        """Read it to its end. Raises Held: the reasons of stream.py and text.py, and ``bad_rows`` once that many are
         bad that no more are counted; Unavailable if the file cannot be read. ``progress``, ``take``: as RowFile."""
         trusted = replace(self._limits, accept=self._limits.accept or self._vouched)
         proving, tally = Proving(self._path, trusted), _Tally()

@@ -1,6 +1,6 @@
 """Files of exports that lie on this machine: held ones that a person accepts, and what a person has saved elsewhere.
 
-Owns where a job's file lies, the way from such a file to its job, and what becomes of both. How its rows are merged is
+Owns where a job's file is, the way from such a file to its job, and what becomes of both. How its rows are merged is
 in loading/export.py, how a job comes to have a file in run.py. Blocking.
 """
 
@@ -34,7 +34,7 @@ class ExportFiles:
         self.folder = mirror.folder / "exports"
 
     def paths(self, job: Job) -> tuple[Path, Path]:
-        """Where a job's download lies: known to be whole, or not."""
+        """Where a job's download is: known to be whole, or not."""
         return self.folder / f"job-{job.id}.csv", self.folder / f"job-{job.id}.unproven"
 
     def there(self, job: Job) -> Path | None:
@@ -57,7 +57,7 @@ class ExportFiles:
         return {kind.table: kind for kind in self._profile.kinds}
 
     def knows(self, request: LoadRequest) -> bool:
-        """Whether a file is to be loaded as an export: it is said to be one, or it lies where a job left it."""
+        """Whether a file is to be loaded as an export: it is said to be one, or it is where a job left it."""
         return isinstance(request.name, ExportName) or (request.name is None and self._job(request.path) is not None)
 
     def held(self) -> list[Job]:

@@ -71,7 +71,7 @@ class Place:
 OVERHEAD: Final = 512 << 10
 """Bytes beside its body that a request may take; what one reading brings and waits to be parsed counts too."""
 
-_BODY_SHARE: Final = 16  # and one byte more for so many of its body
+_BODY_SHARE: Final = 16  # and one byte more for this many of its body
 
 
 class Connection(RequestHandler):
