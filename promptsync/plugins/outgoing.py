@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import http.client
 import json
 import time
 import urllib.error
@@ -37,21 +38,30 @@ def signed_headers(secret: bytes, id_: str, body: bytes, at: int) -> dict[str, s
 def post_signed(url: str, body: Mapping[str, object], *, secret: bytes = b"", id_: str, seconds: float = 5.0) -> None:
     """Post a JSON body, signed if there is a ``secret``; ``webhook-id`` is always there. ``seconds``: for the answer.
 
-    Raises PluginError, without the address, unless the answer is 2xx: raise it on, and it is sent again later.
+    Raises PluginError, without the address, unless the answer is 2xx: raise it on, and it is sent again later. No
+    redirect is followed.
     """
     if not url.startswith(("https://", "http://")):
         raise PluginError("the address does not start with https://")
     content, at = json.dumps(body).encode(), int(time.time())
     headers = signed_headers(secret, id_, content, at) if secret else {"webhook-id": id_, "webhook-timestamp": str(at)}
-    request = urllib.request.Request(url, content, {"Content-Type": "application/json", **headers})  # noqa: S310  see above
     try:
-        with urllib.request.urlopen(request, timeout=seconds):  # noqa: S310
+        request = urllib.request.Request(url, content, {"Content-Type": "application/json", **headers})  # noqa: S310
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=seconds):
             pass
     except urllib.error.HTTPError as error:
         error.close()
-        raise PluginError(f"the receiver answered {error.code}") from None
-    except OSError as error:
+        hint = ", a redirect: give the address that it leads to" if 300 <= error.code < 400 else ""
+        raise PluginError(f"the receiver answered {error.code}{hint}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:  # their messages may quote the address
         raise PluginError(f"the receiver cannot be reached ({type(error).__name__})") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error: followed, a post becomes a GET without its body, and is delivered to nobody."""
+
+    def redirect_request(self, *_: object) -> None:
+        return None
 
 
 def _key(secret: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""An HTTP server that takes posts after refusing the first few."""
+"""An HTTP server that takes posts after refusing the first few, or sends whoever posts elsewhere."""
 
 import json
 import threading
@@ -8,13 +8,14 @@ from typing import Any
 
 class Receiver:
     """``posts``: (webhook-id, body) of those taken; ``raw``: body as sent, and headers. ``tries``: how many came.
-    ``left``: how many to refuse."""
+    ``left``: how many to refuse. ``redirecting``: to answer posts with, a status such as 302; ``gets``: how many came."""
 
-    def __init__(self, refusing: int = 0) -> None:
+    def __init__(self, refusing: int = 0, redirecting: int | None = None) -> None:
         self.posts: list[tuple[str, Any]] = []
         self.raw: list[tuple[bytes, dict[str, str]]] = []
         self.tries = 0
         self.left = refusing
+        self.gets = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -26,7 +27,14 @@ class Receiver:
                 if taken:
                     outer.posts.append((self.headers["webhook-id"], json.loads(body)))
                     outer.raw.append((body, dict(self.headers)))
-                self.send_response(204 if taken else 503)
+                self.send_response(redirecting or (204 if taken else 503))
+                if redirecting:
+                    self.send_header("Location", "/login")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                outer.gets += 1
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

@@ -2,13 +2,15 @@
 
 import base64
 import csv
+import socket
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from promptsync import PluginError
+from promptsync import PluginError, post_signed
 from promptsync.clock import MICROS, iso_millis, system_clock
 from promptsync.errors import ConfigError
 from promptsync.testing import Kit
@@ -139,3 +141,31 @@ def test_changed_contacts_are_written_safely_each_night(kit: Kit) -> None:
 def test_without_topics_it_does_not_start(kit: Kit) -> None:
     with pytest.raises(ConfigError, match="must name words"):
         kit.enable(EXAMPLES / "message_topics.py", topics={"housing": []}).engine  # noqa: B018
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_no_delivery(status: int) -> None:
+    receiver = Receiver(redirecting=status)
+    try:
+        with pytest.raises(PluginError, match=f"answered {status}, a redirect"):
+            post_signed(receiver.url, {"a": 1}, id_="1")
+        assert (receiver.tries, receiver.gets) == (1, 0)
+    finally:
+        receiver.close()
+
+
+def test_whatever_the_receiver_is_its_address_is_not_said() -> None:
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(b"no HTTP\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        for url in (f"http://127.0.0.1:{server.getsockname()[1]}/TOKEN", "http://host:TOKEN/x", "http://[TOKEN/x"):
+            with pytest.raises(PluginError, match="cannot be reached") as raised:
+                post_signed(url, {"a": 1}, id_="1")
+            assert "TOKEN" not in str(raised.value)
+        thread.join()
