@@ -8,7 +8,8 @@ from typing import Any
 
 class Receiver:
     """``posts``: (webhook-id, body) of those taken; ``raw``: body as sent, and headers. ``tries``: how many came.
-    ``left``: how many to refuse. ``redirecting``: to answer posts with, a status such as 302; ``gets``: how many came."""
+    ``left``: how many to refuse. ``redirecting``: a status such as 302, to answer every post with. ``gets``: how many
+    came."""
 
     def __init__(self, refusing: int = 0, redirecting: int | None = None) -> None:
         self.posts: list[tuple[str, Any]] = []
