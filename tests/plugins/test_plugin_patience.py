@@ -17,6 +17,7 @@ from promptsync.daemon.tasks import plugin_tasks
 from promptsync.errors import Unavailable
 from promptsync.plugins.calls import Calls, PluginFailed
 from promptsync.plugins.patience import AT_ONCE, HOUR, POLICIES, Standing, Trouble
+from promptsync.store import marks
 from promptsync.testing import Kit
 from tests.plugins.plugin_samples import contact, message
 from tests.plugins.test_plugin_hooks import plugin
@@ -142,6 +143,14 @@ def test_only_what_began_and_ended_is_reported() -> None:
     ]
     assert calls.wait("observers", "b") > 0 == calls.wait("observers", "a") == calls.wait("event_handlers")
     calls.close()
+
+
+def test_what_an_earlier_version_had_paused_disturbs_no_status(kit: Kit) -> None:
+    """It kept since and error alone, under the plugin's name."""
+    earlier = {"since": "2026-02-04T00:00:00.000Z", "error": "TimeoutError"}
+    kit.enable(plugin(observers=[Observer("names", {"contact": ()}, lambda *_: None)]), "alert")
+    kit.engine.mirror.writer.run(lambda connection: marks.put_facts(connection, "plugin:alert", earlier))
+    assert not any("alert" in text for text in kit.problems())
 
 
 SOURCE = """
