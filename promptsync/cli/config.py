@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from promptsync.cli.context import App, finish, print_json
 from promptsync.cli.doctor import findings_of_settings
+from promptsync.cli.extended import plugin_findings
 from promptsync.config import Secret
 from promptsync.config.secret import WAYS
 from promptsync.config.section import Section
@@ -79,13 +80,14 @@ def show(app: App, as_json: bool) -> None:
 def check(app: App, as_json: bool) -> None:
     """Is the configuration right? Everything that is wrong at once; 'doctor' looks at the machine and the mirror too.
 
-    Exit 0 if it is, 1 if a secret cannot be opened or something would keep the daemon or the pages from starting, 2 if
-    the file itself is wrong.
+    Exit 0 if it is, 1 if a secret cannot be opened or something would keep the daemon or the pages from starting (a
+    plugin that cannot be loaded too), 2 if the file itself is wrong.
     """
     files = dict.fromkeys((app.config_file, app.pages_file))
     config, pages = app.config, app.pages_config
     whole = config if pages is config else config.model_copy(update={"browse": pages.browse})
     found = list(findings_of_settings(app.config_file, whole, daemon=daemon_runs(config.mirror.database)))
+    found += plugin_findings(config, run_checks=False)
     problems = [finding for finding in found if finding.level is Level.PROBLEM]
     if as_json:
         print_json({"files": [str(file) for file in files], "findings": [finding.as_dict() for finding in found]})

@@ -35,8 +35,8 @@ def plugin_commands(config: Config) -> dict[str, click.Command]:
     return {str(command.name): command for command in commands}
 
 
-def plugin_findings(config: Config) -> Iterator[Finding]:
-    """What the checks of the enabled plugins find, and whether they can be loaded at all."""
+def plugin_findings(config: Config, *, run_checks: bool = True) -> Iterator[Finding]:
+    """Whether the enabled plugins can be loaded, without which no daemon starts, and what their checks find."""
     if not config.plugins.enabled:
         return
     try:
@@ -46,7 +46,7 @@ def plugin_findings(config: Config) -> Iterator[Finding]:
         return
     try:
         yield ok("plugins", f"{', '.join(plugin.name for plugin in extensions.plugins)} can be loaded.")
-        if config.mirror.database.exists():
+        if run_checks and config.mirror.database.exists():
             yield from _checked(extensions, config.mirror.database)
     finally:
         extensions.close()

@@ -101,3 +101,17 @@ def test_check(place: Place, pattern: str, text: str, code: int, says: str) -> N
     place.edit(pattern, text)
     result = place.run("config", "check")
     assert (result.exit_code, says in result.output) == (code, True), result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [("names", 0, ": right."), ("nmaes", 1, "did you mean names?"), ("broken", 1, "ZeroDivisionError in line 1")],
+)
+def test_a_plugin_that_keeps_the_daemon_from_starting_is_a_problem(
+    place: Place, name: str, code: int, says: str
+) -> None:
+    assert place.run("plugins", "new", "names").exit_code == 0
+    (place.folder / "plugins" / "broken.py").write_text("1 / 0\n")
+    place.edit(r"\A", f'[plugins]\nenabled = ["{name}"]\n')
+    result = place.run("config", "check")
+    assert (result.exit_code, says in result.output) == (code, True), result.output
