@@ -1,6 +1,7 @@
 """``promptsync man``: the manual pages of this version, a page for each command.
 
-Owns where they are written. The text of a page is click-man's, made of the same help that ``--help`` shows.
+Owns where they are written, for everybody to read, and which of them are no more. The text of a page is click-man's,
+made of the same help that ``--help`` shows.
 """
 
 import re
@@ -21,6 +22,9 @@ _REQUEST: Final = re.compile(r"^'", re.MULTILINE)
 _OTHER_PAGE: Final = re.compile(r"promptsync [a-z -]+\(1\)")
 """A page as click-man names it, with spaces."""
 
+_OURS: Final = re.compile(r'^\.TH "PROMPTSYNC[^"]*" "1" "[^"]*" "[^"]*" "promptsync[^"]* Manual"$', re.MULTILINE)
+"""How a page of ours begins; others may document promptsync too."""
+
 
 @click.command()
 @click.argument(
@@ -34,7 +38,7 @@ def man(ctx: click.Context, folder: Path) -> None:
     """
     folder = folder.expanduser()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         pages = write_pages(ctx, folder)
     except OSError as error:
         raise Unavailable(f"{folder} cannot be written ({error.strerror}); name another folder.") from error
@@ -42,7 +46,7 @@ def man(ctx: click.Context, folder: Path) -> None:
 
 
 def write_pages(ctx: click.Context, folder: Path) -> list[Path]:
-    """Write a page for every command and every command within one, and remove those of commands that are no more.
+    """Write a page for every command and every command within one, and remove our own of commands that are no more.
 
     Raises OSError.
     """
@@ -57,15 +61,28 @@ def write_pages(ctx: click.Context, folder: Path) -> list[Path]:
     )
     for command in _all(whole):
         command.short_help = command.get_short_help_str(200)  # click-man would cut it after 45 letters
-    before = set(folder.glob("promptsync*.1"))
+    before = {page for page in folder.glob("promptsync*.1") if page.is_file() and _OURS.search(_text(page))}
     write_man_pages("promptsync", whole, version=__version__, target_dir=str(folder))
     written = [folder / f"{name}.1" for name in _names("promptsync", whole)]
     for page in written:
-        text = _REQUEST.sub(r"\\&'", page.read_text())
-        page.write_text(_OTHER_PAGE.sub(lambda found: found[0].replace(" ", "-"), text))
+        text = _REQUEST.sub(r"\\&'", _text(page))
+        page.write_text(_OTHER_PAGE.sub(lambda found: found[0].replace(" ", "-"), text), "utf-8")
+        page.chmod(0o644)
     for gone in before - set(written):
         gone.unlink()
     return written
+
+
+def _make(folder: Path) -> None:
+    """The folder, and those above it that are missing: open to everybody, unlike all else that promptsync makes."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir()
+        one.chmod(0o755)
+
+
+def _text(page: Path) -> str:
+    return page.read_text("utf-8", "replace")
 
 
 def _all(command: click.Command) -> Iterator[click.Command]:

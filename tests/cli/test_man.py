@@ -27,7 +27,9 @@ def commands(group: click.Command, name: str = "promptsync") -> dict[str, click.
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("man") / "man1"
     folder.mkdir()
-    (folder / "promptsync-gone.1").touch()
+    (folder / "promptsync-gone.1").write_text(
+        '.TH "PROMPTSYNC GONE" "1" "2026-01-31" "0.1.0" "promptsync gone Manual"\n'
+    )
     result = run("man", folder)
     assert result.exit_code == 0 and str(folder) in result.output
     return folder
@@ -54,6 +56,19 @@ def test_groff_sets_them_without_a_word(pages: Path) -> None:
     for page in pages.iterdir():
         first = page.read_text().partition("SH DESCRIPTION\n")[2].partition("\n")[0].removeprefix("\\&")
         assert "".join(first.split()) in shown, page.name
+
+
+def test_everybody_can_read_them_and_pages_of_others_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "share" / "man" / "man1"
+    assert run("man", folder).exit_code == 0
+    others = {"promptsync-notes.1": ".TH PROMPTSYNC-NOTES 1\n", "promptsync-latin.1": "caf\xe9", "other.1": ""}
+    for name, text in others.items():
+        (folder / name).write_text(text, "latin-1")
+    (folder / "promptsync-load.1").chmod(0o640)
+    assert run("man", folder).exit_code == 0
+    assert {one.stat().st_mode & 0o777 for one in (folder, folder.parent, folder.parent.parent)} == {0o755}
+    assert {page.stat().st_mode & 0o777 for page in folder.iterdir() if page.name not in others} == {0o644}
+    assert {name: (folder / name).read_text("latin-1") for name in others} == others
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
