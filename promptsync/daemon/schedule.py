@@ -140,8 +140,9 @@ class Schedule:
             again = await self._run(task)
         finally:
             self._running.discard(task.name)
-        if again:  # not before: while a run is put on record, no other is started
-            self._once(task, task.after)
+        now = self._tasks.get(task.name)  # another or none, if it was replaced or removed meanwhile
+        if again and now is not None:  # not before: while a run is put on record, no other is started
+            self._once(now, now.after)
 
     async def _run(self, task: Task) -> bool:
         """Run it and put that on record; whether it is to be run again soon."""
