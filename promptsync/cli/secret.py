@@ -143,7 +143,7 @@ def _finish_rotation(app: App, there: tuple[Secret, ...], as_json: bool) -> None
     if as_json:
         print_json({"dropped": [str(one) for one in old], "kept": str(there[-1])})
         return
-    app.say(f"{there[-1]} alone is named now. {_restart(app)}")
+    app.say(f"{there[-1]} alone is named now. {_restart(app, _WEBHOOK)}")
     for one in old:
         if one.kind == "credential":
             app.say(f"Take the line of the credential {one.name} out of the unit too: systemctl edit promptsync")
@@ -257,14 +257,20 @@ def _tell(app: App, key: str, kept: _Kept, way: dict[str, str], as_json: bool) -
         app.say(f"Add to the unit, with 'systemctl edit {_unit(key)}', below [Service]:")
         for line in lines:
             click.echo(f"  {line}")
-    app.say(_restart(app))
+    app.say(_restart(app, key, handed_over="credential" in way))
 
 
 def _unit(key: str) -> str:
     return "promptsync-browse" if key.startswith("browse.") else "promptsync"
 
 
-def _restart(app: App) -> str:
+def _restart(app: App, key: str, *, handed_over: bool = False) -> str:
+    """What makes a changed secret count. ``handed_over``: as a credential, which systemd does at the start alone."""
+    if key.startswith("browse."):
+        service = handed_over or app.pages_file.absolute().parent == SYSTEM_FILE.parent
+        return f"The pages read it when they start{': systemctl restart promptsync-browse' if service else '.'}"
     if not daemon_runs(app.config.mirror.database):
         return "The next start reads it."
+    if handed_over:
+        return "The daemon gets it when it starts, not at a reload: systemctl restart promptsync"
     return "Restart the daemon, or reload it (SIGHUP): it goes on with what it has read."
