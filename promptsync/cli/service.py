@@ -47,12 +47,16 @@ class File:
     kept: bool = False
 
     def state(self, root: Path) -> str:
-        """``new``, ``there`` or ``changed``: what installing it would find."""
+        """``new``, ``there`` or ``changed``: what installing it would find. What is kept is not read.
+
+        Raises PermissionError.
+        """
+        place = below(root, self.path)
         try:
-            found = below(root, self.path).read_text("utf-8")
+            same = bool(place.stat()) if self.kept else place.read_bytes() == self.text.encode()
         except FileNotFoundError:
             return "new"
-        return "there" if self.kept or found == self.text else "changed"
+        return "there" if same else "changed"
 
 
 @click.group()
@@ -72,7 +76,7 @@ def install(app: App, root: Path | None, dry_run: bool, as_json: bool) -> None:
     """
     _need_root("install", dry_run)
     base, program = root or Path("/"), _program()
-    todo = [(file, file.state(base)) for file in files_of(program)]
+    todo = _todo(program, root)
     link = _link_state(base, program)
     changes = any(state != "there" for _, state in [*todo, (None, link)])
     users, folders, reload = _commands(root)
@@ -171,6 +175,17 @@ def shipped(name: str) -> str:
 def below(root: Path, path: Path) -> Path:
     """A path of a system whose root is elsewhere."""
     return root / path.relative_to("/")
+
+
+def _todo(program: Path, root: Path | None) -> list[tuple[File, str]]:
+    """Everything that is installed, with what installing it would find. Raises ConfigError where that cannot be seen."""
+    try:
+        return [(file, file.state(root or Path("/"))) for file in files_of(program)]
+    except PermissionError as error:
+        command = [str(program), "service", "install", "--dry-run", *(["--root", str(root)] if root else [])]
+        raise ConfigError(
+            f"Only root can see whether {error.filename} is there; run it with sudo: sudo {shlex.join(command)}"
+        ) from None
 
 
 def _program() -> Path:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from cli_place import run
 from click.testing import Result
 
+from promptsync.cli.service import files_of
 from promptsync.config import load_config
 
 UNITS = ("etc/systemd/system/promptsync.service", "etc/systemd/system/promptsync-browse.service")
@@ -83,6 +85,34 @@ def test_an_upgrade_brings_new_units_and_keeps_what_is_the_administrators(root: 
     assert "Type=notify" in (root / UNITS[0]).read_text()
     assert {name: (root / "etc/promptsync" / name).read_text() for name in own} == own
     assert (root / "usr/local/bin/promptsync").read_text() == "somebody else's"
+
+
+def test_what_is_kept_is_not_read(root: Path) -> None:
+    run("service", "install", "--root", root)
+    (root / "etc/promptsync/webhook.secret").write_bytes(b"\xff")
+    would = run("service", "install", "--root", root, "--dry-run")
+    assert would.exit_code == 0 and "would leave: /etc/promptsync/webhook.secret" in would.output
+
+
+def test_what_others_cannot_see_is_for_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as name:  # open to everybody, unlike the folders of tests
+        folder = Path(name)
+        folder.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(folder / "python"))
+        (folder / "promptsync").touch()
+        (folder / "etc/promptsync").mkdir(parents=True)
+        (folder / "etc/promptsync").chmod(0o700)
+        files = list(files_of(folder / "promptsync"))
+        monkeypatch.setattr("promptsync.cli.service.files_of", lambda _: files)  # they may come from a closed folder
+        command = ("service", "install", "--dry-run", "--root", folder)
+        assert run(*command).exit_code == 0
+        try:
+            os.seteuid(65_534)
+            result = run(*command)
+        finally:
+            os.seteuid(0)
+    assert result.exit_code == 2
+    assert f"run it with sudo: sudo {folder}/promptsync service install --dry-run --root {folder}" in result.stderr
 
 
 def test_uninstalling_leaves_configuration_and_mirror(root: Path) -> None:
