@@ -20,7 +20,8 @@ MONITOR = "monitor-freshness"
 _READING = {READ, "view-database", "view-table", "view-query"}
 _ADMINISTERING = {ADMINISTER, "permissions-debug", "execute-sql"}
 _OPEN = ("/-/login", "/robots.txt", "/favicon.ico")
-_OPEN_FOLDERS = ("/-/assets/", "/-/static/", "/-/static-plugins/")
+OPEN_FOLDERS = ("/-/assets/", "/-/static/", "/-/static-plugins/")
+"""What pages are made of, pictures and styles: open, unless a route that another plugin adds answers there."""
 _ACCOUNT = frozenset({"actor", "logout"})
 _MONITORED = "/-/freshness.json"
 
@@ -61,7 +62,7 @@ def needs(path: str, readable: frozenset[str] = frozenset()) -> Need:
     """
     if path == _MONITORED:
         return Need.MONITOR
-    if path in _OPEN or path.startswith(_OPEN_FOLDERS):
+    if path in _OPEN or path.startswith(OPEN_FOLDERS):
         return Need.NOTHING
     if path.startswith("/-/"):
         page = path.removeprefix("/-/").partition("/")[0].partition(".")[0]

@@ -19,7 +19,7 @@ from datasette.plugins import pm  # type: ignore[import-untyped]
 from datasette.utils import await_me_maybe  # type: ignore[import-untyped]
 from datasette.utils.asgi import Request, Response  # type: ignore[import-untyped]
 
-from promptsync.browse.access import Actor, Need, may, needs
+from promptsync.browse.access import OPEN_FOLDERS, Actor, Need, may, needs
 from promptsync.browse.attempts import LoginLimit
 from promptsync.browse.pages import READABLE
 from promptsync.browse.sessions import browser_of, session_name
@@ -146,7 +146,8 @@ class Gate:
         if f"{Request(scope, None).path}/" == self._settings.prefix:
             return Response.redirect(self._settings.prefix)
         need = needs(path, READABLE)
-        if need is Need.ADMINISTER and self._datasette.guests.has(path):
+        guarded = need is Need.ADMINISTER or path.startswith(OPEN_FOLDERS)
+        if guarded and self._datasette.guests.has(path):
             need = Need.READ
         if need is Need.MONITOR and (program := _sent_token(given, self._settings.tokens)):
             return {PROGRAM: {"token": program}}

@@ -9,6 +9,7 @@ from datasette import hookimpl
 from datasette.plugins import pm
 from datasette.utils.asgi import Forbidden, Response
 
+from promptsync.browse.access import OPEN_FOLDERS
 from promptsync.browse.guests import remarks
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
@@ -29,7 +30,8 @@ class Guest:
                 raise Forbidden("guest-does")
             return Response.text("done")
 
-        return [(r"/-/guest/hello$", hello), (r"/-/guest/do$", guarded), (r"/-/password-tool$", hello)]
+        paths = [r"/-/guest/hello$", r"/-/password-tool$", *(rf"{folder}guest$" for folder in OPEN_FOLDERS)]
+        return [*((path, hello) for path in paths), (r"/-/guest/do$", guarded)]
 
     @hookimpl
     def extra_js_urls(self) -> list[str]:
@@ -56,6 +58,13 @@ async def test_who_may_read_may_open_the_pages_of_a_guest(hosting: MirrorDataset
         assert (await ask(hosting, "/-/guest/hello", user)).text == "hello"
         assert (await ask(hosting, "/-/guest/do", user)).status_code == 403, "its own permissions count"
     assert (await ask(hosting, "/-/guest/hello")).status_code == 302
+
+
+async def test_where_pictures_and_styles_are_open_a_page_of_a_guest_is_not(hosting: MirrorDatasette) -> None:
+    for folder in OPEN_FOLDERS:
+        assert (await ask(hosting, f"{folder}guest")).status_code == 302
+        assert (await ask(hosting, f"{folder}guest", "sam")).text == "hello"
+    assert (await ask(hosting, "/-/static/app.css")).status_code == 200
 
 
 async def test_a_guest_opens_nothing_that_is_not_its_own(hosting: MirrorDatasette) -> None:
