@@ -196,15 +196,15 @@ def test_with_systemd_it_is_an_encrypted_credential(place: Place, creds: str) ->
 
 
 async def test_what_makes_it_count_is_what_works_for_it(place: Place, creds: str) -> None:
-    def told(*arguments: str) -> str:
+    def last_line(*arguments: str) -> str:
         return place.run("secret", *arguments, stdin=VALUE).stdout.splitlines()[-1]
 
     async with running(place.config):
         for key, unit in {"qlara.api_key": "promptsync", "browse.secret": "promptsync-browse"}.items():
-            last = await asyncio.to_thread(told, "set", key, "--systemd")
+            last = await asyncio.to_thread(last_line, "set", key, "--systemd")
             assert last.endswith(f": systemctl restart {unit}") and "SIGHUP" not in last
         for key, says in {"alerts.healthcheck_url": "SIGHUP", "browse.secret": "The pages read it when"}.items():
-            assert says in await asyncio.to_thread(told, "set", key, "--file")
+            assert says in await asyncio.to_thread(last_line, "set", key, "--file")
 
 
 def test_the_place_that_is_no_more_is_refused_with_what_to_write(tmp_path: Path) -> None:

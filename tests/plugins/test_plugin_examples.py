@@ -154,7 +154,7 @@ def test_a_redirect_is_no_delivery(status: int) -> None:
         receiver.close()
 
 
-def test_whatever_the_receiver_is_its_address_is_not_said() -> None:
+def test_the_address_of_a_broken_receiver_is_not_said() -> None:
     def answer() -> None:
         connection, _ = server.accept()
         with connection:
