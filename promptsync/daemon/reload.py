@@ -5,6 +5,7 @@ though no line has changed: a file may hold another. What systemd hands over as 
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -88,23 +89,25 @@ def _named(section: str, keys: Iterable[str]) -> list[str]:
 
 class Reload:
     """Waits for ``asked`` and takes over what ``read`` finds. ``tasks``: names of those that the configuration has
-    made; replaced by the new ones."""
+    made; replaced by the new ones. ``turns``: by section, kept so that a run under way has its turn among new ones."""
 
     def __init__(self, engine: Engine, listener: web.Application, schedule: Schedule, alerts: Alerts) -> None:
         self._engine = engine
         self._listener = listener
         self._schedule = schedule
         self._alerts = alerts
-        self._tasks: list[str] = []
+        self._tasks: set[str] = set()
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    def schedule_tasks(self) -> None:
-        """Schedule what the configuration asks for, in place of what it asked for before."""
-        tasks = list(configured_tasks(self._engine))
-        for name in self._tasks:
+    def schedule_tasks(self) -> set[str]:
+        """Schedule what the configuration asks for, in place of what it asked for before. Returns the names of those
+        that run at other times than before, or are new."""
+        tasks = list(configured_tasks(self._engine, self._turns))
+        names = {task.name for task in tasks}
+        for name in self._tasks - names:
             self._schedule.remove(name)
-        self._tasks = [task.name for task in tasks]
-        for task in tasks:
-            self._schedule.add(task)
+        self._tasks = names
+        return {task.name for task in tasks if self._schedule.add(task)}
 
     async def run(self, asked: asyncio.Event, read: Callable[[], Config], manager: ServiceManager, status: str) -> None:
         """Take over a configuration each time that it is ``asked``. ``status``: what people see in between."""
@@ -126,7 +129,7 @@ class Reload:
         check_retention(config, self._engine.mirror.schema)
         self._engine.reconfigure(config)
         try:
-            self.schedule_tasks()
+            anew = self.schedule_tasks() if changed else set()
         except ConfigError:
             self._engine.reconfigure(before)
             raise
@@ -137,6 +140,8 @@ class Reload:
             verb = "changes" if len(waiting) == 1 else "change"
             said = f"{', '.join(waiting)} {verb} at the next start: systemctl restart promptsync"
             _log.warning("reloaded_in_part", note=said)
+        if anew:
+            self._schedule.run_soon(anew.intersection(await asyncio.to_thread(self._schedule.missed)))
 
 
 def authenticator_of(access: WebhookAccess) -> Authenticator:

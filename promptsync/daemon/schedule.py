@@ -83,12 +83,31 @@ class Schedule:
         self._tasks: dict[str, Task] = {}
         self._running: set[str] = set()
 
-    def add(self, task: Task) -> None:
-        """One more task. A run that is still going on is not started twice."""
+    def add(self, task: Task) -> bool:
+        """One more task, or another in the place of the one of that name; whether its next run is computed anew.
+
+        It is not if both have the same trigger, so that no run is put off; nor is that of one that waits to be made
+        again soon. A run that is still going on is not started twice.
+        """
+        before = self._tasks.get(task.name)
         self._tasks[task.name] = task
+        if self._scheduler.get_job(_once_id(task.name)) is not None:
+            self._scheduler.modify_job(_once_id(task.name), args=(task,))
+        same = before is not None and str(before.trigger) == str(task.trigger)
+        if same and self._scheduler.get_job(task.name) is not None:
+            self._scheduler.modify_job(task.name, args=(task,))
+            return False
         self._scheduler.add_job(
-            self.run_now, task.trigger, (task,), id=task.name, max_instances=1, coalesce=True, misfire_grace_time=None
+            self.run_now,
+            task.trigger,
+            (task,),
+            id=task.name,
+            replace_existing=True,
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
         )
+        return True
 
     def remove(self, name: str) -> None:
         """Run a task no more; a run that is going on is finished."""
@@ -108,8 +127,13 @@ class Schedule:
     def start(self, at_once: Iterable[str] = ()) -> None:
         """Begin, with a run of the tasks named. Must be called on the event loop."""
         self._scheduler.start()
-        for name in at_once:
-            self._once(self._tasks[name], timedelta())
+        self.run_soon(at_once)
+
+    def run_soon(self, names: Iterable[str]) -> None:
+        """Run these at once, those apart that wait to be run again anyway. Must be called on the event loop."""
+        for name in names:
+            if self._scheduler.get_job(_once_id(name)) is None:
+                self._once(self._tasks[name], timedelta())
 
     def compute_anew(self) -> None:
         """The wall clock was set. No run comes later than if it had always shown what it shows now.

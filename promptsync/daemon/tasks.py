@@ -7,8 +7,7 @@ does is not decided here.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import timedelta, tzinfo
 from functools import partial
 from typing import Any, Final
@@ -106,29 +105,28 @@ _RETRY_AFTER: Final = timedelta(minutes=30)
 _SHORTEST: Final = timedelta(seconds=1)
 
 
-def configured_tasks(engine: Engine) -> Iterator[Task]:
-    """Everything that sections of the configuration ask for, plugins apart."""
-    yield from fetch_tasks(engine)
+def configured_tasks(engine: Engine, turns: Mapping[str, asyncio.Lock]) -> Iterator[Task]:
+    """Everything that sections of the configuration ask for, plugins apart. ``turns``: as ``fetch_tasks`` has them."""
+    yield from fetch_tasks(engine, turns)
     yield from export_tasks(engine.exports, engine.config)
     yield retention_task(engine)
     yield from backup_tasks(engine)
 
 
-def fetch_tasks(engine: Engine) -> Iterator[Task]:
+def fetch_tasks(engine: Engine, turns: Mapping[str, asyncio.Lock]) -> Iterator[Task]:
     """A task for each place: ``[[nightly]]`` at its schedule in the mirror's zone, ``[[customerio]]`` every so often;
-    caught up at start if a run was missed.
+    caught up at start if a run was missed. ``turns``: by section, what a run holds, for which the next one waits.
 
     Half an hour after a run that could not reach its place or fetch a file, or did not find the newest night, it is run
     again, if it is not looked at more often anyway.
     """
-    turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # waiting here takes no thread
     for source in sources_of(engine.config):
         yield _task(engine, source, turns[source.section])
 
 
 def _task(engine: Engine, source: Source, turn: asyncio.Lock) -> Task:
     async def run() -> str | Later:
-        async with turn:
+        async with turn:  # waiting here takes no thread
             report = await asyncio.to_thread(fetch_source, engine, source)
         if report.error is not None:
             raise (Unavailable if report.retryable else PromptsyncError)(report.error)

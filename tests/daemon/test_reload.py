@@ -11,11 +11,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 from pydantic import TypeAdapter
 from service_manager import Heard, process
 
 from promptsync.config import Config, load_config
-from promptsync.daemon.reload import LIVE, take_over
+from promptsync.daemon.alerts import Alerts
+from promptsync.daemon.reload import LIVE, Reload, take_over
+from promptsync.daemon.schedule import Schedule
+from promptsync.engine.engine import Engine
 from promptsync.store.connect import leave_for_readers
 from tests.daemons import running
 
@@ -140,3 +144,36 @@ def test_of_a_list_of_places_all_or_nothing_is_taken() -> None:
     assert (at_once, waiting) == (["customerio"], []) and taken.customerio[0].every.total_seconds() == 3600
     taken, at_once, waiting = take_over(places({}), places({"every": "1 hour", "skip": []}))
     assert (at_once, waiting) == ([], ["customerio.skip"]) and taken == places({})
+
+
+async def test_places_of_a_kind_take_turns_whichever_configuration_they_are_of(file: Path, empty: Path) -> None:
+    config = load_config(file)
+    config.mirror.database.parent.mkdir()
+    shutil.copy(empty, config.mirror.database)
+    with Engine(config) as engine:
+        schedule = Schedule(engine.mirror, engine.clock)
+        reload = Reload(engine, web.Application(), schedule, Alerts(list, None))
+        reload.schedule_tasks()
+        async with reload._turns["nightly"]:  # a run is under way
+            assert reload.schedule_tasks() == set()
+            run = asyncio.create_task(schedule.run_now(schedule._tasks[f"fetch {file.parent / 'there'}"]))
+            assert not (await asyncio.wait({run}, timeout=0.2))[0]
+        await run
+
+
+async def test_a_place_that_is_new_is_fetched_from_at_once(file: Path) -> None:
+    """As at the start; what waits for another run goes on waiting."""
+    async with running(load_config(file), read=lambda: load_config(file)) as daemon:
+        for name in ("there", "here"):
+            async with asyncio.timeout(120):
+                while not runs_of(daemon.engine, f"fetch {file.parent / name}"):
+                    await asyncio.sleep(0.05)
+            (file.parent / "here").mkdir(exist_ok=True)
+            file.write_text(f'{TEXT}[[nightly]]\nlocation = "here"\n')
+            daemon.changed.set()
+        assert len(runs_of(daemon.engine, f"fetch {file.parent / 'there'}")) == 1
+
+
+def runs_of(engine: Engine, task: str) -> list[object]:
+    with engine.mirror.reading() as connection:
+        return connection.execute("SELECT outcome FROM sync_run WHERE task = ?", (task,)).fetchall()

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,27 @@ async def test_a_run_under_way_brings_no_task_back(schedule: Schedule) -> None:
     runs.may_end.set()
     await runs.until(4)
     assert runs.made == ["removed", "replaced", "replaced by another", "replaced by another"]
+
+
+async def test_another_task_of_that_name_puts_nothing_off(schedule: Schedule) -> None:
+    """Neither its next run by the clock nor one that waits to be made again; another trigger counts from now."""
+    runs = Runs()
+    task = replace(runs.task("place"), again=timedelta(hours=1))
+    assert schedule.add(task)
+    schedule.start(["place"])
+    runs.may_end.set()
+    async with asyncio.timeout(60):
+        while len(due := next_runs(schedule)) < 2 or not runs.made:
+            await asyncio.sleep(0.01)
+    another = runs.task("place", " by another")
+    assert not schedule.add(another)
+    schedule.run_soon(["place"])
+    assert next_runs(schedule) == due
+    assert all(job.args == (another,) for job in schedule._scheduler.get_jobs())
+    assert schedule.add(replace(another, trigger=Every(timedelta(days=2))))
+    later = next_runs(schedule)
+    assert later.pop("place") > due.pop("place") and later == due
+
+
+def next_runs(schedule: Schedule) -> dict[str, datetime]:
+    return {job.id: job.next_run_time for job in schedule._scheduler.get_jobs()}
