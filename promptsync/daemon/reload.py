@@ -13,8 +13,9 @@ import structlog
 from aiohttp import web
 
 from promptsync.config import Config, open_access
-from promptsync.config.access import WebhookAccess
+from promptsync.config.access import WebhookAccess, require_authentication
 from promptsync.config.section import Section
+from promptsync.config.sections import WebhookConfig
 from promptsync.daemon.alerts import Alerts
 from promptsync.daemon.notify import ServiceManager
 from promptsync.daemon.schedule import Schedule
@@ -25,8 +26,9 @@ from promptsync.errors import ConfigError
 from promptsync.vendors.prompt.webhook.listener import replace_authenticator
 from promptsync.vendors.prompt.webhook.signature import Authenticator
 
+_ACCESS: Final = frozenset({"secrets", "basic_auth", "headers"})
 LIVE: Final = {
-    "webhook": frozenset({"secrets", "basic_auth", "headers"}),
+    "webhook": _ACCESS,
     "nightly": None,
     "qlara": None,
     "customerio": frozenset(
@@ -46,7 +48,8 @@ _log = structlog.get_logger()
 def take_over(old: Config, new: Config) -> tuple[Config, list[str], list[str]]:
     """The configuration that is in force from now on, the keys that change with it, and those that a restart changes.
 
-    Keys as people write them; a list of places is taken over whole or not at all, since its entries have no names.
+    Keys as people write them; a list of places is taken over whole or not at all, since its entries have no names, and
+    so is ``[webhook]`` if part of it let nobody in.
     """
     taken: dict[str, Any] = {}
     changed, waiting = [], []
@@ -60,17 +63,30 @@ def take_over(old: Config, new: Config) -> tuple[Config, list[str], list[str]]:
             taken[name] = after
             changed += _named(name, keys) if isinstance(after, Section) else [name]
         elif isinstance(before, Section) and isinstance(after, Section):
-            taken[name] = before.model_copy(update={key: getattr(after, key) for key in keys & live})
-            changed += _named(name, keys & live)
-            waiting += _named(name, keys - live)
+            part = before.model_copy(update={key: getattr(after, key) for key in keys & live})
+            at_once = set() if _lets_nobody_in(part) else keys & live
+            taken[name] = part if at_once else before
+            changed += _named(name, at_once)
+            waiting += _named(name, keys - at_once)
         else:
-            waiting += _named(name, keys - live)
+            waiting += _named(name, keys - live) if len(before) == len(after) else [name]
     return old.model_copy(update=taken), changed, waiting
 
 
+def _lets_nobody_in(section: Section) -> bool:
+    """Whether it is a ``[webhook]`` that is not allowed, such as one whose secrets have gone and whose host stays."""
+    if not isinstance(section, WebhookConfig):
+        return False
+    try:
+        require_authentication(section)
+    except ConfigError:
+        return True
+    return False
+
+
 def _changed_keys(before: Any, after: Any) -> Iterator[str]:
-    """The keys of a section, or of any entry of a list of them, that differ; of a list that has grown or shrunk all
-    that the entries concerned have."""
+    """The keys of a section, or of any entry of a list of them, that differ; of an entry more or less those that are
+    given and say something else than their default."""
     if isinstance(before, Section) and isinstance(after, Section):
         yield from (key for key in type(after).model_fields if getattr(after, key) != getattr(before, key))
         if before.__pydantic_extra__ != after.__pydantic_extra__:
@@ -80,7 +96,8 @@ def _changed_keys(before: Any, after: Any) -> Iterator[str]:
     for one, other in zip(olds, news, strict=False):
         yield from _changed_keys(one, other)
     for entry in (*olds[len(news) :], *news[len(olds) :]):
-        yield from type(entry).model_fields
+        fields = type(entry).model_fields
+        yield from (key for key in entry.model_fields_set if getattr(entry, key) != fields[key].default)
 
 
 def _named(section: str, keys: Iterable[str]) -> list[str]:
@@ -124,8 +141,9 @@ class Reload:
 
     async def _once(self, read: Callable[[], Config]) -> None:
         before = self._engine.config
-        config, changed, waiting = take_over(before, await asyncio.to_thread(read))
-        access = await asyncio.to_thread(open_access, config.webhook)
+        new = await asyncio.to_thread(read)
+        config, changed, waiting = take_over(before, new)
+        access = await asyncio.to_thread(open_access, new.webhook)
         check_retention(config, self._engine.mirror.schema)
         self._engine.reconfigure(config)
         try:
@@ -133,7 +151,8 @@ class Reload:
         except ConfigError:
             self._engine.reconfigure(before)
             raise
-        replace_authenticator(self._listener, authenticator_of(access))
+        if not _ACCESS & set(_changed_keys(config.webhook, new.webhook)):  # else all of it waits
+            replace_authenticator(self._listener, authenticator_of(access))
         self._alerts.ping = config.alerts.healthcheck_url
         _log.info("reloaded", changed=", ".join(changed) or "secrets only")
         if waiting:

@@ -3,10 +3,11 @@
 import asyncio
 import hmac
 import http.client
+import itertools
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,12 +15,16 @@ import pytest
 from aiohttp import web
 from pydantic import TypeAdapter
 from service_manager import Heard, process
+from structlog.testing import capture_logs
 
 from promptsync.config import Config, load_config
+from promptsync.config.access import require_authentication
+from promptsync.config.sections import WebhookConfig
 from promptsync.daemon.alerts import Alerts
 from promptsync.daemon.reload import LIVE, Reload, take_over
 from promptsync.daemon.schedule import Schedule
 from promptsync.engine.engine import Engine
+from promptsync.errors import ConfigError
 from promptsync.store.connect import leave_for_readers
 from tests.daemons import running
 
@@ -144,6 +149,47 @@ def test_of_a_list_of_places_all_or_nothing_is_taken() -> None:
     assert (at_once, waiting) == (["customerio"], []) and taken.customerio[0].every.total_seconds() == 3600
     taken, at_once, waiting = take_over(places({}), places({"every": "1 hour", "skip": []}))
     assert (at_once, waiting) == ([], ["customerio.skip"]) and taken == places({})
+    for some, more in (((), ({},)), (({},), ({}, {"location": "b", "downloads": 1, "skip": ["delivery_content"]}))):
+        for before, after in ((places(*some), places(*more)), (places(*more), places(*some))):
+            taken, at_once, waiting = take_over(before, after)
+            assert (at_once, waiting) == (["customerio"], []) and taken == after
+    taken, at_once, waiting = take_over(places({}), places({}, {"location": "b", "skip": []}))
+    assert (at_once, waiting) == ([], ["customerio"]) and taken == places({})
+
+
+def test_a_webhook_that_may_be_so_is_never_taken_over_in_part_to_one_that_may_not() -> None:
+    secret, password = {"file": "x"}, {"basic_auth": {"user": "x", "password": {"file": "x"}}}
+    ways = itertools.product(("127.0.0.1", "0.0.0.0"), ([], [secret]), ({}, password), (False, True))  # noqa: S104
+    allowed = []
+    for host, secrets, basic, everyone in ways:
+        section = {"host": host, "secrets": secrets, "allow_unauthenticated": everyone} | basic
+        config = Config.read({"webhook": section}, Path("/one"))
+        with suppress(ConfigError):
+            require_authentication(config.webhook)
+            allowed.append(config)
+    assert len(allowed) == 13
+    for before, after in itertools.product(allowed, repeat=2):
+        taken, at_once, waiting = take_over(before, after)
+        require_authentication(taken.webhook)
+        keys = {f"webhook.{key}" for key in WebhookConfig.model_fields}
+        assert not set(at_once) & set(waiting) and {*at_once, *waiting} <= keys
+        assert bool(waiting) is (taken != after) and bool(at_once) is (taken != before)
+
+
+async def test_what_opened_a_webhook_does_so_until_all_of_it_changes(file: Path) -> None:
+    """Its secret is gone already."""
+    async with running(load_config(file), read=lambda: load_config(file)) as daemon:
+        file.write_text(TEXT.replace('secrets = [{ file = "webhook.secret" }]', "allow_unauthenticated = true"))
+        (file.parent / "webhook.secret").unlink()
+        with capture_logs() as lines:
+            daemon.changed.set()
+            async with asyncio.timeout(120):
+                while not (said := [line for line in lines if "reloaded" in line["event"]]):
+                    await asyncio.sleep(0.05)
+        assert [line["event"] for line in said] == ["reloaded", "reloaded_in_part"]
+        assert "webhook.allow_unauthenticated, webhook.secrets change at the next start" in said[1]["note"]
+        statuses = [await asyncio.to_thread(delivered, daemon.address, secret) for secret in ("old", "new")]
+        assert statuses == [200, 401]
 
 
 async def test_places_of_a_kind_take_turns_whichever_configuration_they_are_of(file: Path, empty: Path) -> None:
@@ -169,7 +215,7 @@ async def test_a_place_that_is_new_is_fetched_from_at_once(file: Path) -> None:
                 while not runs_of(daemon.engine, f"fetch {file.parent / name}"):
                     await asyncio.sleep(0.05)
             (file.parent / "here").mkdir(exist_ok=True)
-            file.write_text(f'{TEXT}[[nightly]]\nlocation = "here"\n')
+            file.write_text(f'{TEXT}[[customerio]]\nlocation = "here"\n')
             daemon.changed.set()
         assert len(runs_of(daemon.engine, f"fetch {file.parent / 'there'}")) == 1
 
