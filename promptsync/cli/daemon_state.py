@@ -41,14 +41,14 @@ def daemon_state(database: Path) -> DaemonState:
     return DaemonState(daemon_runs(database), tuple(daemon_troubles(database)), free)
 
 
-def signed_with(database: Path) -> dict[int, tuple[int, float]]:
-    """While several secrets of the webhook are accepted, by the place of each how many deliveries it has signed since
-    the daemon has accepted them, and when the newest came (seconds since 1970). Empty if no daemon runs."""
+def signed_with(database: Path) -> dict[str, tuple[int, float]]:
+    """The secrets of the webhook that the daemon accepts, as the configuration names them: how many deliveries each has
+    signed since there are several, and when the newest came (seconds since 1970). Empty if no daemon runs."""
     connection = _Connection(socket_path(database))
     try:
         connection.request("GET", "/signed")
         said = json.loads(connection.getresponse().read())
-        return {int(place): (int(count), float(at)) for place, (count, at) in said.items()}
+        return {str(name): (int(count), float(at)) for name, (count, at) in said.items()}
     except (OSError, http.client.HTTPException, ValueError, AttributeError):
         return {}
     finally:

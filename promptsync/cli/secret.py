@@ -230,15 +230,17 @@ def _row(key: str, one: Secret, daemon: bool) -> dict[str, str]:
 
 
 def _used(app: App) -> dict[str, str]:
-    """By the key of each secret of the webhook, which deliveries have come with it since the daemon accepts them."""
+    """By the key of each secret of the webhook, which deliveries have come with it since the daemon accepts them; empty
+    if the daemon does not say."""
     signed = signed_with(app.config.mirror.database)
-    places = range(len(app.config.webhook.secrets))
-    return {f"{_WEBHOOK}[{place + 1}]": _how_often(*signed.get(place, (0, 0.0))) for place in places}
+    secrets = enumerate(app.config.webhook.secrets if signed else (), start=1)
+    return {f"{_WEBHOOK}[{number}]": _how_often(*signed.get(str(one), (None, 0.0))) for number, one in secrets}
 
 
-def _how_often(count: int, at: float) -> str:
+def _how_often(count: int | None, at: float) -> str:
+    """``count``: None of a secret that the daemon has not read."""
     if not count:
-        return "not yet"
+        return "not yet" if count == 0 else "not yet, it is accepted after a reload or restart"
     return f"by {'1 delivery' if count == 1 else f'{count:,} deliveries'}, the newest {iso_millis(int(at * MICROS))}"
 
 

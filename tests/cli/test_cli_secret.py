@@ -163,6 +163,20 @@ async def test_while_rotating_both_are_accepted_and_then_the_new_one_alone(place
     assert open_access(place.config.webhook).secrets != (new,)
 
 
+async def test_what_deliveries_come_with_is_said_of_that_secret_wherever_it_is_named(place: Place) -> None:
+    """The daemon goes on with what it has read while the file has other secrets, in other places."""
+    await asyncio.to_thread(place.run, "secret", "rotate", "webhook")
+    old, new = open_access(place.config.webhook).secrets
+    async with running(place.config) as daemon:
+        assert [await answered(place, daemon.address, one) for one in (old, new, new)] == [200] * 3
+        (place.folder / "third.secret").write_text("third")
+        place.edit(r"^secrets = .*", 'secrets = [{ file = "third.secret" }, { file = "webhook.secret" }]')
+        listed = json.loads((await asyncio.to_thread(place.run, "secret", "list", "--json")).stdout)
+    used = {row["kept"]: row["used"] for row in listed if "used" in row}
+    assert used.pop('{ file = "third.secret" }') == "not yet, it is accepted after a reload or restart"
+    assert [count.split(",")[0] for count in used.values()] == ["by 1 delivery"]
+
+
 def test_comments_beside_the_secrets_survive_a_rotation(place: Place) -> None:
     place.edit(r"^secrets = .*", 'secrets = [\n  { file = "webhook.secret" },  # entered by Ana\n]')
     before = place.file.read_text()
