@@ -178,7 +178,7 @@ def below(root: Path, path: Path) -> Path:
 
 
 def _todo(program: Path, root: Path | None) -> list[tuple[File, str]]:
-    """Everything that is installed, with what installing it would find. Raises ConfigError where that cannot be seen."""
+    """Everything that is installed, with what installing it would find. Raises ConfigError for what cannot be seen."""
     try:
         return [(file, file.state(root or Path("/"))) for file in files_of(program)]
     except PermissionError as error:
