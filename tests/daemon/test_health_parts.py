@@ -122,8 +122,9 @@ async def test_a_disk_that_does_not_answer_is_heard_of_though_every_thread_waits
         )
     finally:
         waiting.set()
-        os.close(os.open(path, os.O_RDWR))  # it goes on, and finds no database
+        writer = os.open(path, os.O_RDWR)  # from now on whoever opens it goes on, and finds no database
         await busy
     while "has not answered" in (said := str(await pulse.trouble())):  # the same question is still waited for
         pass
+    os.close(writer)
     assert "cannot be read" in said
