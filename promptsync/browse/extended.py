@@ -13,9 +13,8 @@ from typing import Any
 from datasette.utils.asgi import NotFound, Request, Response  # type: ignore[import-untyped]
 from markupsafe import Markup
 
-from promptsync.browse.queries.reader import Reader
-from promptsync.browse.queries.state import plugin_pages
 from promptsync.browse.settings import DATABASE, PluginPage
+from promptsync.store import plugin_state
 
 _ELSEWHERE = r"/plugins/(?P<plugin>[^/]+)(?:/.*)?$"
 Route = tuple[str, Callable[..., Awaitable[Response]]]
@@ -30,10 +29,10 @@ async def _missing(request: Request, datasette: Any) -> Response:
     """Says why there is no such page: the daemon may have a plugin that these pages were not given."""
     name = request.url_vars["plugin"]
 
-    def pages(connection: sqlite3.Connection) -> list[str]:
-        return plugin_pages(Reader(connection), name)
+    def has_pages(connection: sqlite3.Connection) -> bool:
+        return any(plugin["pages"] for plugin in plugin_state.loaded(connection) if plugin["name"] == name)
 
-    if await datasette.databases[DATABASE].execute_fn(pages):
+    if await datasette.databases[DATABASE].execute_fn(has_pages):
         raise NotFound(
             f"The daemon runs the plugin {name}, these pages do not: name it in [plugins] enabled of the configuration "
             "that 'promptsync browse' reads too (of a service that is browse.toml), then restart it."

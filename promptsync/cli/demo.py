@@ -95,14 +95,19 @@ def _played(settings: "DemoSettings", app: App, *, as_json: bool) -> bool:
             elif app.verbosity >= 0:
                 _show(results, each_table=settings.listener is None or app.verbosity > 0)
 
+        ended = False
+
         def progress(step: str, done: int, total: int) -> None:
-            bar.show({"progress": [step, done, total]})
+            if not ended:
+                bar.show({"progress": [step, done, total]})
 
         async def play() -> bool:
             task = asyncio.current_task()
             loop = asyncio.get_running_loop()
 
             def end() -> None:
+                nonlocal ended
+                ended = True
                 shown.close()
                 _say("Ending ...")
                 if task is not None:

@@ -22,6 +22,7 @@ from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.cli.init import machine_zone
 from promptsync.cli.proxy import proxy_blocks
 from promptsync.config import load_config
+from promptsync.config.edit import write_whole
 from promptsync.errors import ConfigError, Unavailable
 
 UNITS: Final = ("promptsync.service", "promptsync-browse.service")
@@ -84,7 +85,9 @@ def install(app: App, root: Path | None, dry_run: bool, as_json: bool) -> None:
     if not dry_run:
         for file, state in todo:
             if state != "there":
-                _write(below(base, file.path), file.text, file.mode)
+                place = below(base, file.path)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(place, file.text, file.mode)
         if link != "there":
             _make_link(base, program)
         for command in commands:
@@ -226,17 +229,6 @@ def _run(command: list[str]) -> None:
     if done.returncode:
         said = done.stderr.strip().splitlines()[-1:] or ["without a word"]
         raise Unavailable(f"'{shlex.join(command)}' failed ({said[0]}); put that right, then run this again.")
-
-
-def _write(path: Path, text: str, mode: int) -> None:
-    """Put a file there at once, never more open than ``mode``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        os.fchmod(stream.fileno(), mode)
-        stream.write(text)
-    beside.replace(path)
 
 
 def _link_state(root: Path, program: Path) -> str:

@@ -49,13 +49,22 @@ def write_like(path: Path, text: str, model: Path) -> None:
     Raises OSError.
     """
     like = model.stat()
+    mode = like.st_mode & (0o777 if path == model else 0o640)
+    write_whole(path, text, mode, (like.st_uid, like.st_gid))
+
+
+def write_whole(path: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:
+    """Put ``text`` at ``path`` by rename: all of it is on disk there or none, and others never read what they may not.
+
+    ``owner``: user and group, if not whoever does it. Raises OSError.
+    """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(file, "w", encoding="utf-8") as stream:
-            if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(file, like.st_uid, like.st_gid)
-            os.fchmod(file, like.st_mode & 0o640 if path != model else like.st_mode & 0o777)
+            if owner is not None and owner != (os.geteuid(), os.getegid()):
+                os.fchown(file, *owner)
+            os.fchmod(file, mode)
             stream.write(text)
             stream.flush()
             os.fsync(file)

@@ -4,10 +4,12 @@ Owns which there are: every file is a topic, whose first heading says what it is
 tables are listed from their declarations. Must not know how a text is shown.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final
 
 from promptsync.model import FilledBy, Role, Schema, Table
@@ -26,8 +28,9 @@ class Topic:
     text: str
 
 
-def topics() -> dict[str, Topic]:
-    """Every topic by name, in the alphabet's order."""
+@cache
+def topics() -> Mapping[str, Topic]:
+    """Every topic by name, in the alphabet's order. They are read once: no process changes them."""
     found = {}
     for file in sorted(files(__name__).iterdir(), key=lambda one: one.name):
         name, ending = file.name.rpartition(".")[::2]
@@ -36,7 +39,7 @@ def topics() -> dict[str, Topic]:
             if _LISTED in text:
                 text = text.replace(_LISTED, "\n".join(_tables(declared_schema())))
             found[name] = Topic(name, text.partition("\n")[0].removeprefix(_HEADING), text)
-    return found
+    return MappingProxyType(found)
 
 
 def _tables(schema: Schema) -> Iterator[str]:

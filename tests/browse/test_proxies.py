@@ -177,25 +177,29 @@ async def test_webhooks_and_pages_arrive_as_they_were_sent(settings: BrowseSetti
     stored: list[Delivery] = []
     async with webhooks(stored) as port:
         data = {"webhook": {"port": port}, "browse": {"port": pages.port}}
-        told = blocks(Config.read(data, tls.folder), prefix)
+        given = blocks(Config.read(data, tls.folder), prefix)
         with served(pages, lambda: NOW):
             for kind in PROGRAMS:
                 stored.clear()
-                with proxy(kind, told[kind], tls) as at:
+                with proxy(kind, given[kind], tls) as at:
                     async with visitor(at, tls) as client:
-                        await deliver(client, stored)
-                        await look(client, prefix)
+                        assert await deliver(client) == (401, 200)
+                        assert [(one.path, one.body == BODY.decode()) for one in stored] == [
+                            ("contactAction/a b", True)
+                        ]
+                        await check_pages(client, prefix)
 
 
-async def deliver(client: httpx.AsyncClient, stored: list[Delivery]) -> None:
-    assert (await client.post("/hooks/prompt/message/added", content=b"{}")).status_code == 401
+async def deliver(client: httpx.AsyncClient) -> tuple[int, int]:
+    """The status of a delivery without a signature, and of one with it."""
+    refused = await client.post("/hooks/prompt/message/added", content=b"{}")
     signature = {"x-hub-signature": f"sha1={hmac.digest(SECRET, BODY, 'sha1').hex()}"}
-    answer = await client.post("/hooks/prompt/contactAction/a%20b", content=BODY, headers=signature)
-    assert answer.status_code == 200, answer.text
-    assert [(one.path, one.body == BODY.decode()) for one in stored] == [("contactAction/a b", True)]
+    stored = await client.post("/hooks/prompt/contactAction/a%20b", content=BODY, headers=signature)
+    return refused.status_code, stored.status_code
 
 
-async def look(client: httpx.AsyncClient, prefix: str) -> None:
+async def check_pages(client: httpx.AsyncClient, prefix: str) -> None:
+    """Somebody logs in from their own address, and every link leads on."""
     with structlog.testing.capture_logs() as said:
         assert "ds_actor" not in (await log_in(client, prefix, "wrong")).cookies
         answer = await log_in(client, prefix, PASSWORD)

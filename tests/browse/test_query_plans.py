@@ -142,7 +142,6 @@ CALLS: Final[dict[str, Calls]] = {
     "state.exported_until": [([ORG],)],
     "state.found_by_service": [()],
     "state.live_until": [()],
-    "state.plugin_pages": [("shout",)],
     "state.taken_over": [()],
     "tables.other_tables": [()],
     "team.activity": [(SINCE, UNTIL, None), SPAN],

@@ -79,12 +79,12 @@ def test_the_address_comes_first_and_a_closed_terminal_leaves_nothing_running(tm
             with pytest.raises(ConfigError, match="is running in"):
                 Home(folder).clear(1)
             demo.send_signal(signal.SIGHUP)
-            *said, stays, remove = demo.stderr.read().splitlines()
+            *_, ending, stays, remove = demo.stderr.read().splitlines()
             assert demo.wait(30) == 130
         finally:
             demo.kill()
     assert not daemon_runs(folder / "data" / "mirror.db")
-    assert "Ending ..." in said  # what was under way may still say a word after it
+    assert ending == "Ending ..."
     assert re.match(rf"'{folder}' stays, [\d.]+ MiB\. To look again: .*promptsync --config ", stays)
     subprocess.run(remove.removeprefix("To remove it: "), shell=True, check=True)  # noqa: S602  as printed
     assert not folder.exists()

@@ -68,9 +68,7 @@ def _lines() -> Iterator[str]:
     for hook in Declared.__slots__:
         yield from _hook(hook)
     yield "## What hooks return\n"
-    for name in DECLARED:
-        yield from _class(name)
-    for name in STATED:
+    for name in (*DECLARED, *STATED):
         yield from _class(name)
     yield "## Words in declarations\n"
     yield from (f"**`{name}`**: {said}\n" for name, said in _aliases())
@@ -78,9 +76,7 @@ def _lines() -> Iterator[str]:
         kinds = ", ".join(f"`{name}.{one.name}`" for one in getattr(promptsync, name))
         yield f"**`{name}`**: {_said(getattr(promptsync, name))} {kinds}.\n"
     yield "## What your functions are given\n"
-    for name in GIVEN:
-        yield from _class(name)
-    for name in RAISED:
+    for name in (*GIVEN, *RAISED):
         yield from _class(name)
     yield "## Functions and marks\n"
     yield _fill(_MARKS) + "\n"

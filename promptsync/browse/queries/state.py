@@ -47,12 +47,6 @@ def found_by_service(reader: Reader) -> dict[str, Any] | None:
         return None
 
 
-def plugin_pages(reader: Reader, name: str) -> list[str]:
-    """The paths of the pages of a plugin that the daemon has loaded."""
-    text = reader.value("SELECT value FROM sync_state WHERE name = 'plugins'")
-    return [page for plugin in json.loads(text or "[]") if plugin["name"] == name for page in plugin.get("pages", ())]
-
-
 def taken_over(reader: Reader) -> str | None:
     """When a file was last taken over, whoever's it is."""
     found: str | None = reader.value(_FILE)
