@@ -86,8 +86,8 @@ def go_through(folder: Path) -> None:
 
 
 def test_no_damage_of_a_footer_ends_the_process(tmp_path: Path) -> None:
-    command = [sys.executable, __file__, str(tmp_path)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "tests.formats.test_parquet_damage", str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert (run.returncode, run.stdout.strip()) == (0, "alive"), run.stderr[-2000:]
 
 
