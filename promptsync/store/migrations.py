@@ -219,6 +219,7 @@ WRITTEN: tuple[Migration, ...] = (
         _drop_index(f"{index}_by_org", "message", index)  # made again, with the organization
         for index in ("message_inbound", "message_failed", "message_answered")
     ),
+    _drop_index("message_broadcast_by_outcome", "message", "message_broadcast"),  # made again, outcomes before people
 )
 """Append only, oldest first. A new one comes with the fixture of the version before it (tests/store/fixtures)."""
 

@@ -170,7 +170,8 @@ def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
 
 
 _LISTED: Final = re.compile(
-    r"SCAN (\(subquery-\d+\)|(json_each|\w+_fts|j|f) VIRTUAL TABLE|(k|who|r|s|f|w|waiting|said|turns|changes)$)"
+    r"SCAN (CONSTANT ROW$|\(subquery-\d+\)|(json_each|\w+_fts|j|f) VIRTUAL TABLE|"
+    r"(k|who|r|s|f|w|waiting|said|turns|changes)$)"
 )
 """Reading through what a statement has made itself, was given as a list, or has found by a search."""
 

@@ -35,6 +35,17 @@ def connection(empty: Path, tmp_path: Path) -> Iterator[Connection]:
             "SEARCH message USING COVERING INDEX message_broadcast (broadcast_id=? AND is_outgoing=?)",
         ),
         (
+            "SELECT contact_id, min(created_timestamp) FROM message WHERE broadcast_id = ? AND is_outgoing = 0 "
+            "GROUP BY contact_id",
+            "SEARCH message USING COVERING INDEX message_reply (broadcast_id=? AND is_outgoing=?)",
+        ),
+        (
+            "SELECT DISTINCT contact_id FROM message WHERE broadcast_id = ? AND is_outgoing = 1 AND is_successful = 1 "
+            "AND contact_id > ? ORDER BY contact_id LIMIT 50",
+            "SEARCH message USING COVERING INDEX message_broadcast "
+            "(broadcast_id=? AND is_outgoing=? AND is_successful=? AND contact_id>?)",
+        ),
+        (
             "SELECT count(contact_id) FROM message WHERE team_member_id = ? AND is_outgoing = 1 "
             "AND broadcast_id IS NULL AND is_whisper IS NOT 1",
             "SEARCH message USING COVERING INDEX message_answered (team_member_id=?)",

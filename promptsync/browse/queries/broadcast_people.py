@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from promptsync.browse.queries.consent import last_broadcast, opted_out
+from promptsync.browse.queries.consent import last_cast, opted_out
 from promptsync.browse.queries.reader import Reader, Row, people
 
 WHICH: Final = ("reached", "failed", "replied", "silent", "opted-out", "clicked")
@@ -80,13 +80,15 @@ def repliers(reader: Reader, id_: int) -> int:
 
 def repliers_reached(reader: Reader, id_: int, known: list[int]) -> int:
     """How many of those who replied had got it: some reply to what did not arrive, by another way. ``known``: live
-    repliers."""
-    sql = (
-        "SELECT count(*) FROM (SELECT DISTINCT contact_id FROM message WHERE broadcast_id = :id AND is_outgoing = 0 "
-        "UNION SELECT value FROM json_each(:known)) r WHERE EXISTS (SELECT 1 FROM message m WHERE m.broadcast_id = :id "
-        "AND m.is_outgoing = 1 AND m.contact_id = r.contact_id AND m.is_successful = 1)"
+    repliers, whose replies do not carry its id."""
+    carried = "SELECT DISTINCT contact_id FROM message WHERE broadcast_id = :id AND is_outgoing = 0"
+    parts = (carried, "SELECT value AS contact_id FROM json_each(:known)")
+    counts = (
+        f"(SELECT count(*) FROM ({part}) r WHERE EXISTS (SELECT 1 FROM message m WHERE m.broadcast_id = :id "
+        "AND m.is_outgoing = 1 AND m.is_successful = 1 AND m.contact_id = r.contact_id))"
+        for part in parts
     )
-    found: int = reader.value(sql, id=id_, known=json.dumps(known))
+    found: int = reader.value(f"SELECT {' + '.join(counts)}", id=id_, known=json.dumps(known))
     return found
 
 
@@ -121,10 +123,11 @@ def reply_hours(reader: Reader, id_: int, start: str) -> dict[int, int]:
 
 def opted_out_after(reader: Reader, id_: int, since: str, until: str) -> dict[int, str]:
     """Who opted out after it, and when first."""
-    sql = f"SELECT contact_id, min(at) AS at FROM ({opted_out(None)}) GROUP BY contact_id"
-    found = {}
-    for row in reader.rows(sql, since=since, until=until):
-        last = last_broadcast(reader, row["contact_id"], row["at"])
-        if last and last["broadcast_id"] == id_:
-            found[row["contact_id"]] = row["at"]
-    return found
+    each = f"SELECT contact_id, min(at) AS at FROM ({opted_out(None)}) GROUP BY contact_id"
+    rows = reader.rows(
+        f"SELECT f.contact_id, f.at FROM ({each}) f WHERE {last_cast('f.contact_id', 'f.at')} = :id",
+        id=id_,
+        since=since,
+        until=until,
+    )
+    return {row["contact_id"]: row["at"] for row in rows}

@@ -59,12 +59,14 @@ def neighbours(reader: Reader, row: Row) -> dict[str, Row | None]:
 
 
 def arrived(reader: Reader, id_: int) -> dict[str, int]:
-    """Its messages in this copy: ``total``, ``ok``, ``bad``. One pass of an index: no grouping, little arithmetic."""
+    """Its messages in this copy: ``total``, ``ok``, ``bad``. Counted along one index, of each kind the fewest rows."""
     found = reader.row(
-        f"SELECT count(*) AS total, count(is_successful) AS known, coalesce(sum(is_successful), 0) AS ok {_SENT}",
+        f"SELECT (SELECT count(*) {_SENT}) AS total, (SELECT count(*) {_SENT} AND is_successful = 0) AS bad, "
+        f"(SELECT count(*) {_SENT} AND is_successful IS NULL) AS unknown",
         id=id_,
     )
-    return {"total": found["total"], "ok": found["ok"], "bad": found["known"] - found["ok"]} if found else {}
+    known = found or {"total": 0, "bad": 0, "unknown": 0}
+    return {"total": known["total"], "ok": known["total"] - known["bad"] - known["unknown"], "bad": known["bad"]}
 
 
 def people_reached(reader: Reader, id_: int) -> int:

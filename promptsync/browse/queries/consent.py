@@ -50,6 +50,14 @@ def newest_opt_outs(reader: Reader, since: str, until: str, org: int | None, mos
     return found
 
 
+def last_cast(contact: str, at: str) -> str:
+    """An expression: the id of the broadcast that a person had got last at a time. Both are columns, qualified."""
+    return (
+        f"(SELECT m.broadcast_id FROM message m WHERE m.contact_id = {contact} AND m.created_timestamp <= {at} "
+        "AND m.is_outgoing = 1 AND m.broadcast_id IS NOT NULL ORDER BY m.created_timestamp DESC LIMIT 1)"
+    )
+
+
 def last_broadcast(reader: Reader, contact: int, until: str) -> Row | None:
     """``broadcast_id`` and ``created_timestamp`` of the last broadcast's message to a person."""
     return reader.row(

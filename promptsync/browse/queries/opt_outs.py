@@ -14,7 +14,7 @@ from typing import Final
 
 from promptsync.browse.dates import iso
 from promptsync.browse.paging import Position
-from promptsync.browse.queries.consent import PROVIDER, last_broadcast
+from promptsync.browse.queries.consent import PROVIDER, last_broadcast, last_cast
 from promptsync.browse.queries.reader import LAST, Reader, Row, names_of, of_org, people
 
 WAYS: Final = {"stop": "CONTACT", "staff": "MANAGED", "automatic": PROVIDER}
@@ -132,10 +132,6 @@ def _part(name: str, org: int | None, by: str, cast: int | None) -> str:
     if name == "rows" and by:
         where.append("+o.type = :type")
     if cast is not None:
-        where.append(
-            "(SELECT m.broadcast_id FROM message m WHERE m.contact_id = "
-            f"{contact} AND m.created_timestamp <= {at} AND m.is_outgoing = 1 AND m.broadcast_id IS NOT NULL "
-            "ORDER BY m.created_timestamp DESC LIMIT 1) = :cast"
-        )
+        where.append(f"{last_cast(contact, at)} = :cast")
     condition = " AND ".join(where) + of_org(org, "+o.")
     return f"SELECT {contact} AS contact_id, {at} AS at, {type_} AS type FROM {table} o WHERE {condition}"

@@ -200,8 +200,13 @@ MESSAGE = exported_table(
         ),
         Index(
             "message_broadcast",
-            ("broadcast_id", "is_outgoing", "contact_id", "is_successful", "error_code"),
+            ("broadcast_id", "is_outgoing", "is_successful", "contact_id", "error_code"),
             "broadcast_id IS NOT NULL",
+        ),
+        Index(
+            "message_reply",
+            ("broadcast_id", "is_outgoing", "contact_id", "created_timestamp"),
+            "broadcast_id IS NOT NULL AND is_outgoing = 0",
         ),
         Index(
             "message_answered",
