@@ -21,6 +21,7 @@ import errno
 import os
 import pwd
 import traceback
+from collections.abc import Sequence
 
 
 class PromptsyncError(Exception):
@@ -98,6 +99,16 @@ def ended(sentence: str) -> str:
     ("x is no key, did you mean 'y'?", 'x is missing.')
     """
     return sentence if sentence.endswith((".", "?")) else f"{sentence}."
+
+
+def names_in_words(names: Sequence[str], most: int) -> str:
+    """Names in a row, those beyond ``most`` only counted.
+
+    >>> names_in_words(["a", "b", "c"], 3), names_in_words(["a", "b", "c", "d"], 2)
+    ('a, b, c', 'a, b and 2 more')
+    """
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def size_in_words(count: int) -> str:

@@ -31,7 +31,7 @@ from promptsync.status.facts import Expectations
 from promptsync.status.status import read_status
 from promptsync.store.inbox import insert_event
 from promptsync.store.reading import row_of, select_of
-from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.vendors import type_of_path
 
 __all__ = ["Kit", "kit", "opened"]
 

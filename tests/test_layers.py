@@ -70,6 +70,7 @@ LATE: dict[str, str] = {
     "events/suppression.py": "most mirrors have erased nobody, and reading numbers needs a library of its own",
     "pytest_plugin.py": "every run of pytest imports it, tests of plugins alone need the kit",
     "daemon/client.py": "most commands find no daemon to ask",
+    "vendors/qlara/vendor.py": "most commands ask for no export, and what asks for them needs an HTTP client",
     "places/opening.py": "few configurations name a place that SSH or the clients of object stores are needed for",
     "store/ledger.py": "numpy is needed only where a file is merged",
     "store/migrations.py": "sqlite-utils is needed only where a mirror is made or changed",
@@ -166,6 +167,35 @@ def _statements(module: ast.Module) -> Iterator[str]:
         text = node.value if isinstance(node, ast.Constant) and id(node) not in docstrings else None
         if isinstance(text, str) and _STATEMENT.match(text):
             yield text
+
+
+VENDORS = sorted(path.parent.name for path in (PACKAGE / "vendors").glob("*/__init__.py"))
+PLAY_THEM = frozenset({"vendors", "demo"})
+"""The vendors' own rooms, and the demo, which writes and serves what they would."""
+
+
+_NAMES_ONE = re.compile(rf"({'|'.join(VENDORS)}|customer\.io)|(cio|qlara)(_.*)?", re.IGNORECASE)
+
+
+def test_nothing_asks_which_vendor_it_is() -> None:
+    """No comparison with a vendor's name and no test of the prefix of its tables; pages are about its very tables."""
+    asks = set()
+    for name, module in trees():
+        if part(name) not in PLAY_THEM | {"browse"}:
+            for node in ast.walk(module):
+                asks |= {f"{name}: {ast.unparse(node)}" for text in _asked_for(node) if _NAMES_ONE.fullmatch(text)}
+    assert not asks
+
+
+def _asked_for(node: ast.AST) -> Iterator[str]:
+    """The texts, and the names of members, that a comparison, a case or a test of a prefix is about."""
+    prefix = isinstance(node, ast.Call) and ast.unparse(node.func).endswith((".startswith", ".removeprefix"))
+    if prefix or isinstance(node, ast.Compare | ast.MatchValue):
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Constant) and isinstance(inner.value, str):
+                yield inner.value
+            elif isinstance(inner, ast.Attribute):
+                yield inner.attr
 
 
 def test_imports_make_no_circle() -> None:

@@ -44,8 +44,8 @@ def change_set_tables(_ctx: click.Context, _parameter: click.Parameter, incomple
 
 
 def event_types(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The vendor's event types."""
-    from promptsync.vendors.prompt.event_types import EVENT_TYPES
+    """The vendors' event types."""
+    from promptsync.vendors import EVENT_TYPES
 
     return _beginning(dict.fromkeys(EVENT_TYPES, ""), incomplete)
 

@@ -27,7 +27,6 @@ from promptsync.status import check_contents, check_machine, check_settings
 from promptsync.status.facts import Expectations
 from promptsync.status.problems import NOTHING_YET, future_problem, set_up_problems
 from promptsync.status.status import read_status
-from promptsync.store import spelling_counts
 from promptsync.store.connect import open_reader
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.overview import newest_mark
@@ -199,7 +198,7 @@ def _mirror(config: Config, deep: bool, *, daemon: bool) -> Iterator[Finding]:
             yield check_contents.check_clock(newest_mark(connection), now, what)
             yield from _state(connection, config, now)
             yield from check_contents.check_zone(connection, config.mirror.timezone.key)
-            yield from check_contents.check_vendors(connection, spelling_counts.read(connection))
+            yield from check_contents.check_vendors(connection)
             mirror = ReadOnly(lambda: nullcontext(connection))
             yield from (found for vendor in vendors(config) for check in vendor.checks() for found in check(mirror))
     except sqlite3.Error as error:

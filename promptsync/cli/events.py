@@ -15,7 +15,7 @@ from promptsync.clock import iso_micros, parse_iso
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.store import deliveries
 from promptsync.store.reading import row_of
-from promptsync.vendors.prompt.event_types import EVENT_TYPES
+from promptsync.vendors import EVENT_TYPES
 
 _BATCH, _BATCH_BYTES = 500, 4 << 20
 

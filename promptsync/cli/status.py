@@ -9,7 +9,7 @@ from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.cli.daemon_state import daemon_state
 from promptsync.cli.extended import plugin_findings, schema_of
 from promptsync.clock import system_clock
-from promptsync.errors import size_in_words
+from promptsync.errors import names_in_words, size_in_words
 from promptsync.plugins.declared import Level
 from promptsync.status.backups import BackupState
 from promptsync.status.facts import Expectations, Status
@@ -49,7 +49,10 @@ def _show(found: Status, runs: bool) -> None:
     click.echo("")
     if found.tables:
         columns = ["table", "org", "newest", "rows", "snapshots", "nights missing"]
-        rows = [[t.table, str(t.org_id or ""), t.newest, t.rows, t.snapshots, _nights(t.missing)] for t in found.tables]
+        rows = [
+            [t.table, str(t.org_id or ""), t.newest, t.rows, t.snapshots, names_in_words(t.missing, 5)]
+            for t in found.tables
+        ]
         print_table(columns, rows)
         click.echo("")
     if found.change_sets:
@@ -66,7 +69,7 @@ def _show(found: Status, runs: bool) -> None:
         print_table(
             columns,
             [
-                [s.source, s.last_success, s.outcome, s.waiting, s.held, s.failed, _nights(s.missing)]
+                [s.source, s.last_success, s.outcome, s.waiting, s.held, s.failed, names_in_words(s.missing, 5)]
                 for s in found.sources
             ],
         )
@@ -141,7 +144,3 @@ def _new_to_us(drift: Iterable[Drift]) -> Iterator[str]:
                 f"New to us: {len(names):,} {kind}s{where}: {', '.join(names[:_MOST_NAMES])} ... "
                 f"({'promptsync schema ' + table if table else 'the table sync_drift'} has all)."
             )
-
-
-def _nights(missing: tuple[str, ...]) -> str:
-    return ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")

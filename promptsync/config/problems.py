@@ -86,7 +86,7 @@ def _says(detail: ErrorDetails) -> str:
         return "is not a known key" + _suggestion(name, section)
     if kind == "value_error":
         return str(context["error"])
-    if kind == "tuple_type" and place[-1] in ("nightly", "customerio"):
+    if kind == "tuple_type" and len(place) == 1:
         return f"must be a list of tables, write [[{name}]]"
     if kind == "tuple_type" and place == ("webhook", "secrets"):
         return 'must be a list, such as [{ file = "webhook.secret" }]'

@@ -69,7 +69,7 @@ def load(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 def _stated(engine: Engine, params: Params) -> FileName | ExportName:
     """What a person says of files whose names do not. Raises ConfigError."""
     table, as_of = params["table"], parse_iso(params["as_of"]) if params.get("as_of") else None
-    if table in engine.exports.files.tables:
+    if table in engine.exports.tables:
         if params.get("corrects"):
             raise ConfigError(f"--corrects is for nightly exports; {table} has none.")
         return ExportName(table, as_of)
@@ -161,7 +161,7 @@ def discard_rejects(engine: Engine, params: Params, _emit: Emit) -> dict[str, An
 
 
 def request_exports(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
-    """``kind``, ``asked`` (names of vendors/qlara/profile.py), ``wait``. Emits ``progress``; gives the jobs' rows."""
+    """``kind``, ``asked`` (by the vendor's names for it), ``wait``. Emits ``progress``; gives the jobs' rows."""
     ids = engine.exports.request(params["kind"], params["asked"])
     if not params["wait"]:
         with engine.mirror.reading() as connection:

@@ -111,7 +111,7 @@ class Retention:
             self._refuse_stopped()
             done.append(Part(**asdict(part) | {"count": sweep()}))
         if "rejects" in self._before:
-            self._engine.exports.files.tidy()
+            self._engine.exports.tidy()
         store.give_back_pages(self._mirror, self._progress_of("giving back space"))
         self._mirror.writer.run(self._mirror.writer.log.truncate, bare=True)
         return done

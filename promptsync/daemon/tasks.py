@@ -36,8 +36,8 @@ from promptsync.store import spelling_counts
 from promptsync.store.backups import BACKUP, SEGMENTS
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
+from promptsync.vendors import Exports
 from promptsync.vendors.prompt.webhook.listener import ListenerState
-from promptsync.vendors.qlara.source import Exports
 
 EVERY: Final = timedelta(minutes=5)
 
@@ -108,7 +108,7 @@ _SHORTEST: Final = timedelta(seconds=1)
 def configured_tasks(engine: Engine, turns: Mapping[str, asyncio.Lock]) -> Iterator[Task]:
     """Everything that sections of the configuration ask for, plugins apart. ``turns``: as ``fetch_tasks`` has them."""
     yield from fetch_tasks(engine, turns)
-    yield from export_tasks(engine.exports, engine.config)
+    yield from export_tasks(engine.exports, engine.config.mirror.timezone)
     yield retention_task(engine)
     yield from backup_tasks(engine)
 
@@ -170,21 +170,15 @@ _RESUME = timedelta(seconds=30)
 _AGAIN = timedelta(minutes=30)
 
 
-def export_tasks(exports: Exports, config: Config) -> Iterator[Task]:
+def export_tasks(exports: Exports, zone: tzinfo) -> Iterator[Task]:
     """A task for each kind with a schedule, caught up at start if a run was missed, and one that
     carries on jobs that a restart or ``--no-wait`` left open."""
-    if config.qlara is None:
+    schedules = exports.schedules
+    if schedules is None:
         return
-    schedules = {
-        "contacts": config.qlara.contacts,
-        "delivery-reports": config.qlara.delivery_reports,
-        "messages": config.qlara.messages,
-    }
     for kind, schedule in schedules.items():
-        if schedule is not None:
-            trigger = WallTrigger(schedule, config.mirror.timezone)
-            run = _on_a_thread(lambda kind=kind: exports.scheduled(kind))  # type: ignore[misc]
-            yield Task(f"export {kind}", trigger, run, catch_up=True, again=_AGAIN)
+        run = _on_a_thread(partial(exports.scheduled, kind))
+        yield Task(f"export {kind}", WallTrigger(schedule, zone), run, catch_up=True, again=_AGAIN)
     yield Task("export resume", Every(_RESUME), _on_a_thread(exports.resume))
 
 

@@ -40,8 +40,7 @@ from promptsync.store.inbox import import_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.search import SearchEntry
 from promptsync.store.slices import Progress
-from promptsync.vendors.prompt.event_types import type_of_path
-from promptsync.vendors.qlara.source import Exports
+from promptsync.vendors import exports_of, type_of_path
 
 _log = structlog.get_logger()
 
@@ -86,14 +85,14 @@ class Engine:
             self.search = SearchEntry(self.mirror)
             self.applier = EventApplier(self.mirror, extensions.handlers, self._touched)
             self.plugins = PluginWork(extensions, self.mirror, self._touched, clock, settings.guards)
-            self.exports = Exports(config, self.mirror, clock, self.stopping)
+            self.exports = exports_of(config, self.mirror, clock, self.stopping)
             self.loader.clean()
             undo.pop_all()
 
     def reconfigure(self, config: Config) -> None:
         """Go by another configuration from now on; what was made of the one before (tables, limits, folders) stays."""
         self.config = config
-        self.exports.section = config.qlara
+        self.exports.reconfigure(config)
 
     def apply_next(self) -> int:
         """Apply a batch of what waits in the inbox; returns how many deliveries that were."""
@@ -140,8 +139,8 @@ class Engine:
         request = self.kinds.at_door(request)
         if request.found is not None and request.found.mark is not None:
             return FileReport(request.path.name, "ignored", error=request.found.mark, reason=OWN_MARK)
-        if self.exports.files.knows(request):
-            return self.exports.files.load(request, progress)
+        if self.exports.knows(request):
+            return self.exports.load(request, progress)
         if request.decoder is not None:
             return self.plugins.decoded.load(request, progress)
         return self.loader.load(request, progress)
@@ -204,7 +203,7 @@ class Engine:
 
     def _is_small(self, request: LoadRequest) -> bool:
         """Whether it may be loaded together with others: a snapshot or change set that is merged, and not large."""
-        if request.dry_run or request.corrects or request.decoder is not None or self.exports.files.knows(request):
+        if request.dry_run or request.corrects or request.decoder is not None or self.exports.knows(request):
             return False
         try:
             return size_of(request.path) <= SMALL_BYTES

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from promptsync.model.table import Identity, Table
+from promptsync.model.table import MADE_UP, Identity, Table
 
 _PLAIN = re.compile(r"\+[1-9][0-9]{6,14}")
 _PHONE = re.compile(r"(?:\+|00)?[0-9(][0-9\s().\-/\u00a0\u2010-\u2015]{5,24}")
@@ -82,8 +82,8 @@ def identifier(kind: Identity, value: object) -> Identifier | None:
     text = str(value).strip()
     if not text:
         return None
-    if kind is Identity.QLARA and text.startswith("~"):
-        return None  # made from the row's other cells, as it has no id
+    if kind in MADE_UP and text.startswith(MADE_UP[kind]):
+        return None
     if kind is Identity.CONTACT:
         return Identifier(kind, text) if text.isdecimal() and text.strip("0") else None
     if kind in (Identity.PHONE, Identity.ADDRESS) and (number := phone(text)):

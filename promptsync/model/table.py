@@ -56,8 +56,14 @@ class Identity(Enum):
     @property
     def owns(self) -> bool:
         """Whether a row that names one is that person's, whatever number or address it names beside it."""
-        return self in (Identity.CONTACT, Identity.CIO, Identity.CUSTOMER, Identity.QLARA)
+        return self in OWNING
 
+
+OWNING: Final = (Identity.CONTACT, Identity.CIO, Identity.CUSTOMER, Identity.QLARA)
+"""The ids that vendors give people; ``owns`` says what that means."""
+
+MADE_UP: Final = {Identity.QLARA: "~"}
+"""What an id begins with that is made from a row's other cells, as the vendor gave it none: it identifies nobody."""
 
 IDENTIFIED_BY: Final = {"contact": Identity.CONTACT, "cio_people": Identity.CIO}
 """The tables of people, and what a reference to a row of them identifies."""
@@ -338,10 +344,8 @@ class Schema:
         may = [table.name for table in self.filled_by(FilledBy.CHANGE_SET)]
         wrong = [name for name in names if name not in may]
         if wrong:
-            raise ConfigError(
-                f"{', '.join(wrong)} cannot be reset: only a table of Customer.io's change sets can, such as "
-                "cio_subjects."
-            )
+            such = f", such as {may[0]}" if may else ""
+            raise ConfigError(f"{', '.join(wrong)} cannot be reset: only a table that change sets fill can{such}.")
 
     def target(self, column: Column) -> Target | None:
         """Where a column's reference leads; None if it has none, or one to a table that is not declared."""

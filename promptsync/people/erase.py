@@ -28,7 +28,7 @@ from promptsync.people.judge import needles, read_body
 from promptsync.store import erasing
 from promptsync.store.slices import Progress, Slices
 from promptsync.store.writer import Lane, Preempted
-from promptsync.vendors.prompt.event_types import EVENT_TYPES
+from promptsync.vendors import EVENT_TYPES
 
 Remember = Callable[[sqlite3.Connection, int, frozenset[Identifier], frozenset[Record]], object]
 """Gets the number of an erasure, the identifiers and the records of who is to be forgotten, before anything goes."""

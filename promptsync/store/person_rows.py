@@ -13,6 +13,7 @@ from typing import Any
 from promptsync.merge.sql import names, quote
 from promptsync.model import Column, Identity, Schema, Table
 from promptsync.model.person import Identifier
+from promptsync.model.table import OWNING
 from promptsync.store.migrations import tables_of
 from promptsync.store.reading import as_dicts
 
@@ -20,7 +21,6 @@ Row = Mapping[str, Any]
 
 _SOME, _AT_ONCE = 50, 2_000
 _DIGITS = 7  # at the end of a number: enough to be rare, and written without the country in every spelling
-_IDS = (Identity.CONTACT, Identity.CIO, Identity.CUSTOMER, Identity.QLARA)
 
 
 def there(connection: sqlite3.Connection, schema: Schema) -> list[Table]:
@@ -51,7 +51,7 @@ def stating(connection: sqlite3.Connection, table: Table, wanted: Iterable[Ident
 def _test(column: Column, one: Identifier) -> tuple[str, tuple[object, ...]] | None:
     """Whether a column may hold an identifier, as SQL; None if no column of its kind can."""
     name, kind = quote(column.name), column.identity
-    if kind in _IDS:
+    if kind in OWNING:
         if one.kind is not kind:
             return None
         number = (int(one.value),) if kind is Identity.CONTACT and len(one.value) < 19 else ()
@@ -76,7 +76,7 @@ def referring(
     ours = (*target.columns[:-1], column.name)
     if not set(ours) <= table.by_name.keys():
         return
-    own = [one for one in table.identifying if one.identity in _IDS and one.only_if is None]
+    own = [one for one in table.identifying if one.identity in OWNING and one.only_if is None]
     nobody = "".join(f" AND {quote(one.name)} IS NULL" for one in own)
     values = (
         "value" if len(ours) == 1 else ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(ours)))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from promptsync.config import Config
 from promptsync.config.sections import Section
 from promptsync.plugins.declared import Level
-from promptsync.status.check_contents import check_clock, check_ids, check_integrity, count_numbers
+from promptsync.status.check_contents import check_clock, check_integrity
 from promptsync.status.check_machine import (
     Port,
     check_browse_port,
@@ -109,27 +109,6 @@ def test_a_folder_of_somebody_else() -> None:
         Path(folder).chmod(0o555)
         said = subprocess.run([sys.executable, "-c", AS_SOMEBODY_ELSE, folder], capture_output=True, text=True)
         assert (said.stdout.split(), said.stderr) == (["PROBLEM", "PROBLEM"], "")
-
-
-numbers = st.from_regex(r"[2-9][0-9]{9}", fullmatch=True)
-
-
-@given(numbers)
-def test_a_number_is_the_same_however_it_is_written(number: str) -> None:
-    area, rest = number[:3], number[3:]
-    spellings = (number, f"+1{number}", f"1{number}", f"({area}) {rest[:3]}-{rest[3:]}", f"+1 {area} {rest}")
-    assert count_numbers((n, a, b) for n, (a, b) in enumerate((a, b) for a in spellings for b in spellings)) == (25, 0)
-
-
-@given(numbers, numbers)
-def test_other_numbers_differ(a: str, b: str) -> None:
-    assert count_numbers([(1, f"+1{a}", f"+1{b}")]) == (1, int(a != b))
-
-
-def test_any_of_several_numbers_will_do() -> None:
-    rows = [(1, "+13125550188", "+15005550006"), (1, "+13125550188", "+13125550188"), (2, "+1", "+13125550188")]
-    assert count_numbers(rows) == count_numbers(rows[::-1]) == (2, 1)
-    assert [check_ids(*counts).level for counts in ((0, 0), (2, 0), (2, 1))] == [NOTE, OK, PROBLEM]
 
 
 def test_the_quick_check_ends_in_time() -> None:

@@ -19,7 +19,7 @@ def test_what_was_opened_is_let_go_of(tmp_path: Path, monkeypatch: pytest.Monkey
         raise Unavailable("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "Exports", refuse)
+        patch.setattr(engine, "exports_of", refuse)
         with pytest.raises(Unavailable, match="no"):
             engine.Engine(load_config(settings))
     with engine.Engine(load_config(settings)) as again:

@@ -42,31 +42,35 @@ def person(visit: Visit) -> Answer:
     return _answer(visit, who, person_label(visit.words, contact), f"{contact['id']}", values)
 
 
-def elsewhere(visit: Visit) -> Answer:
-    """The same of somebody whom only Customer.io or Qlara knows. Raises NotFound."""
-    who, name = _known_elsewhere(visit)
+def customer(visit: Visit) -> Answer:
+    """The same of somebody whom only Customer.io knows. Raises NotFound."""
+    workspace, name = whole(visit.parts["workspace"]), tilde_decode(visit.parts["id"])
+    who = None if workspace is None else identity.of_customer(visit.reader, workspace, name)
+    return _known_elsewhere(visit, who, name, "customerio")
+
+
+def number(visit: Visit) -> Answer:
+    """The same of a number that only Qlara knows. Raises NotFound."""
+    name = tilde_decode(visit.parts["id"])
+    who = identity.of_number(visit.reader, name)
+    if who is not None and who.contact is None and who.customer is not None:
+        return Moved(customer_address(who.customer))
+    return _known_elsewhere(visit, who, name, "qlara", name)
+
+
+def _known_elsewhere(visit: Visit, who: Who | None, name: str, vendor: str, phone: str | None = None) -> Answer:
+    """``name``: what the address calls them. ``phone``: their number, where that is known from the address."""
     if who is None:
         raise NotFound(visit.say("person.nobody"))
     if who.contact is not None:
         return Moved(f"/-/contact/{who.contact}")
-    if who.customer is not None and visit.parts["vendor"] == "qlara":
-        return Moved(customer_address(who.customer))
     known = who.customer or {}
-    phone = known.get("phone") or name if visit.parts["vendor"] == "qlara" else known.get("phone")
+    phone = phone or known.get("phone")
     title = clean(known.get("email_addr") or known.get("customer_id") or _named_there(visit, who)).strip()
     title = title or phones.shown(clean(phone).strip()) or visit.say("person.numbered", id=clean(name)[:60])
     contact = {"id": None, "name": title, "phone": phone, "out": None, "unknown": True}
     nothing: dict[str, Any] = {"tags": [], "lists": [], "fields": [], "org_name": "", "last_out": None, "total": 0}
-    return _answer(visit, who, str(title), visit.parts["vendor"], {"contact": contact, **nothing})
-
-
-def _known_elsewhere(visit: Visit) -> tuple[Who | None, str]:
-    """Who an address means, and what it calls them."""
-    name = tilde_decode(visit.parts["id"])
-    if visit.parts["vendor"] == "qlara":
-        return identity.of_number(visit.reader, name), name
-    workspace = whole(visit.parts["workspace"])
-    return None if workspace is None else identity.of_customer(visit.reader, workspace, name), name
+    return _answer(visit, who, str(title), vendor, {"contact": contact, **nothing})
 
 
 def _named_there(visit: Visit, who: Who) -> str:
@@ -270,8 +274,6 @@ _NAME: Final = rf"(?P<id>[-+\w~]{{1,{_LONGEST}}})"
 PAGES = (
     Page(rf"/-/contact/(?P<id>[0-9]{{1,30}}){_SHEET}", person, section="people"),
     Page(r"/-/conversation/(?P<id>[0-9]{1,30})", conversation, section="people"),
-    Page(
-        rf"/-/person/(?P<vendor>customerio)/(?P<workspace>[0-9]{{1,30}})/{_NAME}{_SHEET}", elsewhere, section="people"
-    ),
-    Page(rf"/-/person/(?P<vendor>qlara)/{_NAME}{_SHEET}", elsewhere, section="people"),
+    Page(rf"/-/person/customerio/(?P<workspace>[0-9]{{1,30}})/{_NAME}{_SHEET}", customer, section="people"),
+    Page(rf"/-/person/qlara/{_NAME}{_SHEET}", number, section="people"),
 )

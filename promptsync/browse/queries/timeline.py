@@ -18,8 +18,6 @@ from promptsync.browse.queries.reader import LAST, PAGE, Reader, Row, names_of
 SEARCHED: Final = 5_000
 """How many of the newest messages of each source are looked through for a word."""
 
-VENDORS: Final = ("prompt", "customerio", "qlara")
-
 
 @dataclass(frozen=True, slots=True)
 class _Source:
@@ -171,7 +169,7 @@ def vendors_of(reader: Reader, who: Who) -> tuple[str, ...]:
     found = {
         source.vendor for source, values in _of(who, "") if reader.value(source.query(" LIMIT 1"), **values) is not None
     }
-    return tuple(vendor for vendor in VENDORS if vendor in found)
+    return tuple(vendor for vendor in _KNOWN_BY if vendor in found)
 
 
 def with_names(reader: Reader, rows: list[Row]) -> list[Row]:
@@ -232,6 +230,23 @@ def _beyond(source: _Source, place: Edge, later: bool) -> str:
     return f"m.{source.at} {way}{too} :at"
 
 
+def _as_contact(who: Who) -> list[Mapping[str, object]]:
+    return [] if who.contact is None else [{"contact": who.contact}]
+
+
+def _as_customer(who: Who) -> list[Mapping[str, object]]:
+    row = who.customer
+    return [] if row is None else [{"customer": row["internal_customer_id"], "workspace": row["workspace_id"]}]
+
+
+def _by_number(who: Who) -> list[Mapping[str, object]]:
+    return [{"number": number} for number in who.numbers]
+
+
+_KNOWN_BY: Final = {"prompt": _as_contact, "customerio": _as_customer, "qlara": _by_number}
+"""The vendors in the order in which they are shown, and what a person is known by in the sources of each."""
+
+
 def _order(row: Row) -> tuple[str, int, Any]:
     return edge_of(row)
 
@@ -241,13 +256,4 @@ def _of(who: Who, vendor: str) -> Iterable[tuple[_Source, Mapping[str, object]]]
     for source in _SOURCES:
         if vendor not in ("", source.vendor):
             continue
-        if source.vendor == "prompt":
-            if who.contact is not None:
-                yield source, {"contact": who.contact}
-        elif source.vendor == "customerio":
-            if who.customer is not None:
-                customer = who.customer["internal_customer_id"]
-                yield source, {"customer": customer, "workspace": who.customer["workspace_id"]}
-        else:
-            for number in who.numbers:
-                yield source, {"number": number}
+        yield from ((source, values) for values in _KNOWN_BY[source.vendor](who))

@@ -5,27 +5,7 @@ type's body carries, which table of what happened it leaves a row in, and how a 
 is read is said in events.py.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class EventType:
-    """``path``: what follows the configured base path. ``internal``: the vendor's enum name.
-
-    ``fields``: the names of its body's fields beside orgId. ``leaves``: the table of what happened, "" if none.
-    """
-
-    path: str
-    internal: str
-    about: str
-    fields: tuple[str, ...]
-    leaves: str
-
-    @property
-    def timed(self) -> bool:
-        """Whether its body is documented to say when it happened."""
-        return "timestamp" in self.fields
-
+from promptsync.vendors.vendor import EventType
 
 # path|internal name|about, and below it: fields of the body -> table of what happened
 _ROWS = """

@@ -25,13 +25,14 @@ from promptsync.formats.rejects import BadRow, shape_of
 from promptsync.formats.times import parse_times
 from promptsync.loading.rows import RowHeader
 from promptsync.merge.version import Rank, versions
-from promptsync.model import Kind, Table
+from promptsync.model import Identity, Kind, Table
+from promptsync.model.table import MADE_UP
 from promptsync.vendors.qlara.profile import KindProfile, plain
 
 Value = str | int | float | None
 _MOST_COLUMNS = 500
 _DIGITS = 32
-_MARK = "~"
+_MARK = MADE_UP[Identity.QLARA]
 
 
 @dataclass(frozen=True, slots=True)

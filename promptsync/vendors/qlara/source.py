@@ -6,17 +6,18 @@ threads and commands. What happens to a job is said in vendors/qlara/jobs.py and
 
 import asyncio
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
 from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
 from promptsync.config import Config, QlaraConfig
+from promptsync.config.schedules import Schedule
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.formats.limits import Limits
 from promptsync.loading.export import ExportLoader
-from promptsync.loading.report import LoadRequest
+from promptsync.loading.report import FileReport, LoadRequest
 from promptsync.merge.guards import Guards
 from promptsync.places.patience import Patience
 from promptsync.store import jobs as store
@@ -34,11 +35,9 @@ _FIRST_DAYS = 30
 _SECONDS_TO_NOTICE = 0.5
 
 
-class Exports:
-    """One vendor's exports into one mirror. ``stopping`` set ends what runs; open jobs go on with the next run.
-
-    ``section``: of the configuration, None without one; may be changed, which the next run goes by.
-    """
+class QlaraExports:
+    """Qlara's exports into one mirror, as ``vendors.exports.Exports`` says. ``stopping`` set ends what runs; open jobs
+    go on with the next run."""
 
     def __init__(
         self,
@@ -49,7 +48,7 @@ class Exports:
         policy: RetryPolicy = RetryPolicy(),  # noqa: B008  frozen
         limits: JobLimits = JobLimits(),  # noqa: B008  frozen
     ) -> None:
-        self.section = config.qlara
+        self._section = config.qlara
         self._mirror = mirror
         self._clock = clock
         self._policy = policy
@@ -61,6 +60,40 @@ class Exports:
         self.files = ExportFiles(mirror, self._loader, self._profile, clock)
         self._stopping = stopping
         self._running = threading.Lock()
+
+    def reconfigure(self, config: Config) -> None:
+        """Go by another configuration, from the next run on."""
+        self._section = config.qlara
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule] | None:
+        """When each kind is asked for, of those that are by the clock; None without a section ``[qlara]``."""
+        section = self._section
+        if section is None:
+            return None
+        found = (
+            ("contacts", section.contacts),
+            ("delivery-reports", section.delivery_reports),
+            ("messages", section.messages),
+        )
+        return {kind: schedule for kind, schedule in found if schedule is not None}
+
+    @property
+    def tables(self) -> Collection[str]:
+        """The tables that exports fill."""
+        return self.files.tables
+
+    def knows(self, request: LoadRequest) -> bool:
+        """Whether a file is to be loaded as an export: it is said to be one, or it is where a job left it."""
+        return self.files.knows(request)
+
+    def load(self, request: LoadRequest, progress: Progress) -> FileReport:
+        """Load one file; a job that it is of is then loaded too. Raises ConfigError if more has to be said of it."""
+        return self.files.load(request, progress)
+
+    def tidy(self) -> None:
+        """Remove the files of merged jobs of which no row waits any more."""
+        self.files.tidy()
 
     def paused(self) -> AbstractContextManager[None]:
         """Load no export meanwhile: what is being loaded is finished first."""
@@ -119,7 +152,7 @@ class Exports:
 
     def resume(self) -> str | None:
         """Carry on what is open, if anything is; returns a sentence."""
-        if self.section is None or self._running.locked():
+        if self._section is None or self._running.locked():
             return None
         with self._mirror.reading() as connection:
             ids = [row["id"] for row in store.open_jobs(connection)]
@@ -182,9 +215,9 @@ class Exports:
             raise ConfigError(f"There is no export {name}; choose one of {kinds}.") from None
 
     def _configured(self) -> QlaraConfig:
-        if self.section is None:
+        if self._section is None:
             raise ConfigError("There is no [qlara] section; add one with its api_key (config.example.toml shows it).")
-        return self.section
+        return self._section
 
     def _settings(self, section: QlaraConfig, patience: Patience | None) -> RunSettings:
         access = Access(section.base_url, section.api_key.reveal(), frozenset(section.allowed_hosts))

@@ -10,7 +10,7 @@ from export_desk import Desk
 from export_stage import FAST, KEY, LIMITS, Stage, World, serving
 from faulty_qlara import FaultyQlara
 
-from promptsync.vendors.qlara.source import Exports
+from promptsync.vendors.qlara.source import QlaraExports
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    monkeypatch.setattr(Exports.__init__, "__defaults__", (FAST, LIMITS))
+    monkeypatch.setattr(QlaraExports.__init__, "__defaults__", (FAST, LIMITS))
     world = World()
     umask = os.umask(0o022)
     with serving(FaultyQlara(world.rows, browse=lambda _: world.messages, key=KEY)) as server:

@@ -18,7 +18,7 @@ from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.qlara.call import RetryPolicy
 from promptsync.vendors.qlara.jobs import JobLimits
-from promptsync.vendors.qlara.source import Exports
+from promptsync.vendors.qlara.source import QlaraExports
 
 KEY = "key-1234567890"
 FAST = RetryPolicy(
@@ -94,7 +94,7 @@ class Stage:
         self.stopping = threading.Event()
         config.mirror.database.parent.mkdir(exist_ok=True)
         self.mirror = Mirror(config.mirror.database, declared_schema())
-        self.exports = Exports(config, self.mirror, self.clock, self.stopping, self.policy, self.limits)
+        self.exports = QlaraExports(config, self.mirror, self.clock, self.stopping, self.policy, self.limits)
         return self
 
     @property

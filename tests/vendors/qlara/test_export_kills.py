@@ -139,7 +139,7 @@ def _process(stage: Stage, *, hang_in_load: bool) -> "subprocess.Popen[bytes]":
         from export_stage import FAST, LIMITS, configure
         from dataclasses import replace
         from promptsync.clock import system_clock
-        from promptsync.vendors.qlara.source import Exports
+        from promptsync.vendors.qlara.source import QlaraExports
         from promptsync.loading.export import ExportLoader
         from promptsync.vendors import declared_schema
         from promptsync.store.mirror import Mirror
@@ -150,7 +150,7 @@ def _process(stage: Stage, *, hang_in_load: bool) -> "subprocess.Popen[bytes]":
         mirror = Mirror(config.mirror.database, declared_schema())
         policy = replace(FAST, longest_wait=60.0, download_seconds=60.0)
         limits = replace(LIMITS, deadline=1 << 50)
-        exports = Exports(config, mirror, system_clock, threading.Event(), policy, limits)
+        exports = QlaraExports(config, mirror, system_clock, threading.Event(), policy, limits)
         exports.carry_on(exports.request("contacts", {{}}))
     """
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], env={**os.environ, "PYTHONWARNINGS": ""})
