@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "events": DATA,
     "loading": DATA | {"events"},
     "vendors": DATA | {"events", "loading", "places", "config"},
+    "webhook": WORDS | {"store", "vendors"},
     "docs": WORDS | {"vendors"},
     "engine": DATA | {"events", "loading", "places", "config", "vendors"},
     "drop": DATA | {"loading", "places", "config", "engine"},
@@ -39,7 +40,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "backup": DATA | {"", "places", "config", "vendors", "engine", "people", "fetch"},
     "status": DATA | {"config", "vendors", "fetch"},
     "daemon": DATA
-    | {"", "loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"},
+    | {"", "loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"}
+    | {"webhook"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "pytest_plugin": frozenset({"testing"}),
     "browse": WORDS | {"", "store", "docs"},
@@ -172,6 +174,13 @@ def _statements(module: ast.Module) -> Iterator[str]:
 VENDORS = sorted(path.parent.name for path in (PACKAGE / "vendors").glob("*/__init__.py"))
 PLAY_THEM = frozenset({"vendors", "demo"})
 """The vendors' own rooms, and the demo, which writes and serves what they would."""
+
+
+def test_vendors_are_entered_by_their_hooks_alone() -> None:
+    """What a vendor has is got by the hooks, or by what ``vendors`` itself offers, never from its room."""
+    rooms = tuple(f"vendors.{vendor}" for vendor in VENDORS)
+    inside = {f"{name} -> {target}" for name, target in crossings() if target.startswith(rooms)}
+    assert not {one for one in inside if part(one.partition(" ")[0]) not in PLAY_THEM}
 
 
 _NAMES_ONE = re.compile(rf"({'|'.join(VENDORS)}|customer\.io)|(cio|qlara)(_.*)?", re.IGNORECASE)

@@ -21,7 +21,7 @@ from promptsync import errors
 from promptsync.daemon.client import MAX_REQUEST
 from promptsync.daemon.operations import OPERATIONS
 from promptsync.engine.engine import Engine
-from promptsync.vendors.prompt.webhook.listener import ListenerState
+from promptsync.webhook.listener import ListenerState
 
 _ENGINE = web.AppKey("engine", Engine)
 _LONGEST_PATH = 107  # bytes; unix(7): sun_path has 108 with the NUL that ends it

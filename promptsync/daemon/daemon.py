@@ -47,14 +47,14 @@ from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorLocked, Unavailable
 from promptsync.loading.small_files import SMALL_BYTES
 from promptsync.store.inbox import Inbox
-from promptsync.vendors.prompt.webhook.listener import (
+from promptsync.webhook.listener import (
     STATE,
     ListenerSettings,
     build_listener,
     listener_runner,
     stop_accepting,
 )
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.signature import Authenticator
 
 _log = structlog.get_logger()
 _DRAIN_SECONDS = 20.0

@@ -39,7 +39,7 @@ from promptsync.store.ledger import keep_status
 from promptsync.store.lock_holders import other_writer
 from promptsync.store.pulse import Pulse
 from promptsync.store.writer import Lane
-from promptsync.vendors.prompt.webhook.listener import STATE
+from promptsync.webhook.listener import STATE
 
 _SILENT_WRITER_SECONDS = 30.0
 _LOCKED_SECONDS = 1.0  # how long a delivery waits

@@ -24,7 +24,7 @@ from promptsync.store import overview
 from promptsync.store.deliveries import oldest_pending
 from promptsync.store.place_state import count_at_places
 from promptsync.store.wal import log_size
-from promptsync.vendors.prompt.webhook.listener import ListenerState
+from promptsync.webhook.listener import ListenerState
 
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 

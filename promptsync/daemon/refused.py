@@ -18,7 +18,7 @@ from promptsync.errors import PromptsyncError
 from promptsync.store.mirror import Mirror
 from promptsync.store.refusals import note_oversized, note_refused
 from promptsync.store.writer import Lane
-from promptsync.vendors.prompt.webhook.listener import ListenerState
+from promptsync.webhook.listener import ListenerState
 
 _PAUSE_SECONDS: Final = 2.0
 """Seconds between two transactions that record refused deliveries: masses of them cost no more."""

@@ -23,8 +23,8 @@ from promptsync.daemon.tasks import configured_tasks
 from promptsync.engine.engine import Engine
 from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError
-from promptsync.vendors.prompt.webhook.listener import replace_authenticator
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.listener import replace_authenticator
+from promptsync.webhook.signature import Authenticator
 
 _ACCESS: Final = frozenset({"secrets", "basic_auth", "headers"})
 LIVE: Final = {

@@ -37,7 +37,7 @@ from promptsync.store.backups import BACKUP, SEGMENTS
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
 from promptsync.vendors import Exports
-from promptsync.vendors.prompt.webhook.listener import ListenerState
+from promptsync.webhook.listener import ListenerState
 
 EVERY: Final = timedelta(minutes=5)
 

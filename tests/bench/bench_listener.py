@@ -16,8 +16,8 @@ from multiprocessing.connection import Connection
 from aiohttp import web
 
 from promptsync.model.delivery import Delivery
-from promptsync.vendors.prompt.webhook.listener import ListenerSettings, build_listener, listener_runner
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.listener import ListenerSettings, build_listener, listener_runner
+from promptsync.webhook.signature import Authenticator
 
 END = "\r\n"
 SECRET = b"It's a Secret to Everybody"

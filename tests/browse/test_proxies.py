@@ -27,8 +27,8 @@ from promptsync.browse.settings import BrowseSettings
 from promptsync.cli.proxy import proxy_blocks
 from promptsync.config import Config
 from promptsync.model.delivery import Delivery
-from promptsync.vendors.prompt.webhook.listener import ListenerSettings, build_listener, listener_runner
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.listener import ListenerSettings, build_listener, listener_runner
+from promptsync.webhook.signature import Authenticator
 
 NAME = "prompt.example.org"
 VISITOR = "127.0.0.2"

@@ -23,7 +23,7 @@ from promptsync.drop.intake import DropIntake
 from promptsync.engine.engine import Engine
 from promptsync.status.problems import NOTHING_YET
 from promptsync.store.pulse import Pulse
-from promptsync.vendors.prompt.webhook.listener import STATE, ListenerState
+from promptsync.webhook.listener import STATE, ListenerState
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from promptsync.daemon.refused import RefusedKeeper
 from promptsync.errors import Unavailable
 from promptsync.status.refusals import oversized_problem, refused_problem
 from promptsync.store.refusals import note_oversized, note_refused, oversized, refused
-from promptsync.vendors.prompt.webhook.listener import ListenerState
+from promptsync.webhook.listener import ListenerState
 
 TEXT = """\
 [webhook]

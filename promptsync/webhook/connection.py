@@ -22,7 +22,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
-from promptsync.vendors.prompt.webhook.answers import NO_ROOM, Refused
+from promptsync.webhook.answers import NO_ROOM, Refused
 
 FREE: Final = 64 << 10
 """Bytes of each body that are not counted."""

@@ -18,11 +18,11 @@ from multidict import CIMultiDictProxy, istr
 
 from promptsync.errors import MirrorBroken, Unavailable, where_raised
 from promptsync.model.delivery import Accept, Delivery
-from promptsync.vendors.prompt.event_types import EVENT_TYPES, type_of_path
-from promptsync.vendors.prompt.webhook import answers
-from promptsync.vendors.prompt.webhook.answers import Refusal, Refused, protocol_logger
-from promptsync.vendors.prompt.webhook.connection import Place, Room, Runner
-from promptsync.vendors.prompt.webhook.request import (
+from promptsync.vendors import EVENT_TYPES, type_of_path
+from promptsync.webhook import answers
+from promptsync.webhook.answers import Refusal, Refused, protocol_logger
+from promptsync.webhook.connection import Place, Room, Runner
+from promptsync.webhook.request import (
     LARGE,
     EveryPath,
     JsonText,
@@ -31,7 +31,7 @@ from promptsync.vendors.prompt.webhook.request import (
     read_body,
     types_agree,
 )
-from promptsync.vendors.prompt.webhook.signature import Authenticator, signature_form
+from promptsync.webhook.signature import Authenticator, signature_form
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
 _EVENT_TYPE: Final = istr("Prompt-EventType")

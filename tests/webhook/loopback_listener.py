@@ -11,7 +11,7 @@ from typing import Any
 from aiohttp import web
 
 from promptsync.model.delivery import Accept, Delivery
-from promptsync.vendors.prompt.webhook.listener import (
+from promptsync.webhook.listener import (
     STATE,
     ListenerSettings,
     ListenerState,

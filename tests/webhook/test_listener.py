@@ -12,9 +12,9 @@ from loopback_listener import Listening, Start, request, signed
 from promptsync.errors import MirrorBroken, MirrorFull
 from promptsync.model.delivery import Delivery
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
-from promptsync.vendors.prompt.webhook.listener import stop_accepting
-from promptsync.vendors.prompt.webhook.request import DEEPEST
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.listener import stop_accepting
+from promptsync.webhook.request import DEEPEST
+from promptsync.webhook.signature import Authenticator
 
 BODY = b'{"orgId": 1234, "text": "na\xc3\xafve"}'
 

@@ -9,7 +9,7 @@ import pytest
 import structlog.testing
 from loopback_listener import Listening, Start, read_answer, request, signed
 
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.signature import Authenticator
 
 BODY = b'{"orgId":1234}'
 SIGNED = ("X-Hub-Signature", signed(BODY))

@@ -6,7 +6,7 @@ import time
 import pytest
 from loopback_listener import Start, read_answer, request
 
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.signature import Authenticator
 
 CHUNKED = ("Transfer-Encoding", "chunked")
 

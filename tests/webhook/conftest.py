@@ -7,8 +7,8 @@ import pytest
 from loopback_listener import SECRET, Listening, Start, listen
 
 from promptsync.model.delivery import Accept
-from promptsync.vendors.prompt.webhook.listener import ListenerSettings
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.listener import ListenerSettings
+from promptsync.webhook.signature import Authenticator
 
 
 @pytest.fixture

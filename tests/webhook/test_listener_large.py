@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from loopback_listener import Listening, Start, read_answer, request, signed
 
 from promptsync.model.delivery import Delivery
-from promptsync.vendors.prompt.webhook.answers import Refused
-from promptsync.vendors.prompt.webhook.connection import FREE
-from promptsync.vendors.prompt.webhook.request import LARGE, JsonText, large_json_text
+from promptsync.webhook.answers import Refused
+from promptsync.webhook.connection import FREE
+from promptsync.webhook.request import LARGE, JsonText, large_json_text
 
 MIB = 1 << 20
 VALUES = st.recursive(

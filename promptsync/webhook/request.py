@@ -24,9 +24,9 @@ from aiohttp.web_urldispatcher import ResourceRoute, UrlMappingMatchInfo
 from yarl import URL
 
 from promptsync.store.reading import is_json
-from promptsync.vendors.prompt.event_types import type_of_path
-from promptsync.vendors.prompt.webhook.answers import INCOMPLETE, NOT_JSON, TOO_LARGE, TOO_SLOW, Refused
-from promptsync.vendors.prompt.webhook.connection import Place
+from promptsync.vendors import type_of_path
+from promptsync.webhook.answers import INCOMPLETE, NOT_JSON, TOO_LARGE, TOO_SLOW, Refused
+from promptsync.webhook.connection import Place
 
 MAX_EVENT_PATH = 200
 """Characters of an event type's path."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 
 from promptsync.errors import ConfigError
-from promptsync.vendors.prompt.webhook.signature import Authenticator, signature_form
+from promptsync.webhook.signature import Authenticator, signature_form
 
 SECRET, BODY = b"It's a Secret to Everybody", b"Hello, World!"
 DIGEST = "01dc10d0c83e72ed246219cdd91669667fe2ca59"
