@@ -6,8 +6,7 @@ but the error tree; which file is read, the commands say.
 
 from promptsync.config.access import WebhookAccess, open_access, require_authentication
 from promptsync.config.browse import BrowseConfig
-from promptsync.config.load import load_config
-from promptsync.config.problems import InvalidConfig, Problem
+from promptsync.config.load import InvalidConfig, Problem, load_config
 from promptsync.config.schedules import Schedule
 from promptsync.config.secret import Secret
 from promptsync.config.sections import (

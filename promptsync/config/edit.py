@@ -13,7 +13,7 @@ from pathlib import Path
 import tomlkit
 from pydantic import ValidationError
 
-from promptsync.config.problems import InvalidConfig, problems_of
+from promptsync.config.load import InvalidConfig, problems_of
 from promptsync.config.sections import Config
 from promptsync.errors import ConfigError, Unavailable
 
