@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from promptsync.browse.dates import iso
+from promptsync.browse.queries.freshness import SILENT, exported_until, found_by_service, live_until, taken_over
 from promptsync.browse.queries.reader import Reader
-from promptsync.browse.queries.state import SILENT, exported_until, found_by_service, live_until, taken_over
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from browse_sample import SCRIPT, ask
 from looking import page, planning, words
 
 from promptsync.browse.queries import freshness as queries
-from promptsync.browse.queries.state import found_by_service
+from promptsync.browse.queries.freshness import found_by_service
 from promptsync.browse.serve import MirrorDatasette, build_datasette, close
 from promptsync.browse.settings import BrowseSettings
 from promptsync.store.ledger import keep_status

@@ -115,6 +115,10 @@ CALLS: Final[dict[str, Calls]] = {
         for org in (None, ORG)
         for edge in (None, EDGE)
     ],
+    "freshness.exported_until": [([ORG],)],
+    "freshness.found_by_service": [()],
+    "freshness.live_until": [()],
+    "freshness.taken_over": [()],
     "people.count_of": [(one,) for one, _, _ in wanted_people()],
     "people.field_names": [()],
     "people.fields_of": [([1, 2],)],
@@ -139,10 +143,6 @@ CALLS: Final[dict[str, Calls]] = {
     "sending.by_day": [(DAY, LAST_DAY, None), (DAY, LAST_DAY, ORG)],
     "sending.by_month": [(DAY, LAST_DAY, None), (DAY, LAST_DAY, ORG)],
     "sending.outcomes": [(DAY, LAST_DAY, None), (DAY, LAST_DAY, ORG)],
-    "state.exported_until": [([ORG],)],
-    "state.found_by_service": [()],
-    "state.live_until": [()],
-    "state.taken_over": [()],
     "tables.other_tables": [()],
     "team.activity": [(SINCE, UNTIL, None), SPAN],
     "team.described": [([(AT, PERSON, 1)], SINCE, UNTIL)],
@@ -187,11 +187,11 @@ _ENDS_SOON: Final[dict[str, dict[str, str]]] = {
         "SCAN p USING COVERING INDEX contact_phone_end": "to 1,001 of all",
         "SCAN p USING COVERING INDEX contact_is_opted_out": "to 1,001 of all",
     },
+    "freshness.live_until": {"SCAN sync_event USING COVERING INDEX sync_event_received_at": "the newest is enough"},
+    "freshness.taken_over": {"SCAN sync_file": "from the newest; nearly every file is taken over"},
     "people.list_names": {"SCAN contact_list USING COVERING INDEX contact_list_name": "an organisation has dozens"},
     "reader.has_table": {"SCAN sqlite_master": "a row for each table"},
     "reader.organisations": {"SCAN org": "a handful"},
-    "state.live_until": {"SCAN sync_event USING COVERING INDEX sync_event_received_at": "the newest is enough"},
-    "state.taken_over": {"SCAN sync_file": "from the newest; nearly every file is taken over"},
     "tables.other_tables": {"SCAN sqlite_master": "a row for each table"},
 }
 """Tables that are read from one end until enough is found, or that stay small, and why."""

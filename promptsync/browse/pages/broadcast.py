@@ -21,8 +21,8 @@ from promptsync.browse.pages.broadcasts import usual
 from promptsync.browse.paging import whole
 from promptsync.browse.queries import broadcast_people as ask_people
 from promptsync.browse.queries import broadcasts as ask
+from promptsync.browse.queries.freshness import exported_until
 from promptsync.browse.queries.reader import PAGE, Reader, Row
-from promptsync.browse.queries.state import exported_until
 
 _REPLY_HOURS: Final = 72
 _SHORT, _LONG = 24, 72
