@@ -1,5 +1,7 @@
 """The body of a delivery as a JSON value.
 
+What a body means is what Python's parser reads in it. msgspec takes a third of the time and reads the same, or nothing:
+it refuses what Python has beyond the standard (NaN, halves of surrogate pairs), which Python then reads.
 Reading a large body holds nothing up: Python's parser keeps the interpreter to itself for as long as one call takes, so
 such a body is taken apart, down to the items of its lists, and each item is one call. A number with more digits than
 Python turns into a whole number is no reason to lose all the rest: it is infinite, and so no number to any field.
@@ -10,11 +12,15 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 LARGE: Final = 256 << 10
 """Characters. What is longer is read in steps."""
 
 _DIGITS = 4_000  # Python refuses some 300 more
 _LEVELS = 2  # of objects and lists that are taken apart: the body, and the lists in it
+_QUICK: Final = msgspec.json.Decoder().decode
+_REFUSED: Final = (msgspec.DecodeError, UnicodeEncodeError, RecursionError)
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 Scan = Callable[[str, int], tuple[Any, int]]
@@ -22,6 +28,11 @@ Scan = Callable[[str, int], tuple[Any, int]]
 
 def parse_body(text: str) -> Any:
     """The JSON value. Raises ValueError if it is none, RecursionError if it is nested too deeply."""
+    if len(text) <= LARGE:
+        try:
+            return _QUICK(text)
+        except _REFUSED:
+            pass  # Python says what it is
     try:
         return _parse(text, json.JSONDecoder())
     except json.JSONDecodeError:

@@ -41,7 +41,10 @@ class RowClaim:
 
     def claim(self, name: str, at: int, *values: object) -> "RowClaim":
         """Claim the columns of a group: that these were their values, in order, at an instant in microseconds."""
-        return self.group(name, version(at, Rank.WEBHOOK), *values)
+        if MISSING in values:
+            return self.group(name, version(at, Rank.WEBHOOK), *values)
+        self.groups[name] = (version(at, Rank.WEBHOOK), values)  # type: ignore[assignment]
+        return self
 
     told = claim
     """The old name of ``claim``."""

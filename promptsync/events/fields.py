@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeGuard
 
-from promptsync.clock import iso_millis
+from promptsync.clock import MAX_MICROS, iso_millis
 from promptsync.events.scalars import (
     MISSING,
     Missing,
@@ -26,6 +26,7 @@ from promptsync.events.scalars import (
 __all__ = ["MISSING", "Fields", "Missing", "known"]
 
 _MAX_INT = 2**63 - 1
+_MAX_MILLIS = MAX_MICROS // 1000
 
 
 class Fields:
@@ -50,7 +51,10 @@ class Fields:
 
     def word(self, name: str) -> str | Missing | None:
         """A text that is a key or one of several words: the same, but an object or a list is none."""
-        return self._text(name, self._object.get(name, MISSING))
+        value = self._object.get(name, MISSING)
+        if isinstance(value, str) and value.isascii() and "\0" not in value:
+            return value or None
+        return self._text(name, value)
 
     def _text(self, name: str, value: object) -> str | Missing | None:
         if isinstance(value, str) and storable(value):
@@ -83,11 +87,16 @@ class Fields:
         value = self._object.get(name, MISSING)
         if value is None or value is MISSING:
             return value
+        if value is True or value is False:
+            return int(value)
         read = as_flag(value)
         return self._wrong(name, "true or false") if read is MISSING else read
 
     def identifier(self, name: str) -> int | None:
         """A usable id: a positive integer. Anything else, 0 included, is None; only a wrong type is named."""
+        value = self._object.get(name)
+        if type(value) is int and 0 < value <= _MAX_INT:
+            return value
         value = self.integer(name)
         return value if isinstance(value, int) and value > 0 else None
 
@@ -106,6 +115,8 @@ class Fields:
 
     def _micros(self, name: str) -> int | Missing | None:
         value = self._object.get(name, MISSING)
+        if type(value) is int and 0 < value <= _MAX_MILLIS:
+            return value * 1000
         if value is None or value is MISSING:
             return value
         read = as_micros(value)

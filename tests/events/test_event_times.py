@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from event_bench import Bench, Given
 from event_rows import RECEIVED
 from event_samples import CUSTOMER, ORG, SAMPLES, path_of
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from promptsync.clock import iso_millis
+from promptsync.clock import MAX_MICROS, iso_micros, iso_millis, micros_of
 from promptsync.events.apply import read
 from promptsync.store.inbox import StoredEvent
 from promptsync.store.mirror import Mirror
@@ -28,6 +31,20 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     mirror = Mirror(tmp_path_factory.mktemp("times") / "mirror.db", declared_schema())
     yield Bench(mirror)
     mirror.close()
+
+
+@given(st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC)))
+def test_a_time_is_written_as_the_calendar_has_it(when: datetime) -> None:
+    text = when.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    assert iso_micros(micros_of(when)) == text
+    assert iso_millis(micros_of(when)) == f"{text[:-4]}Z"
+
+
+@given(st.integers())
+@example(-1)
+@example(MAX_MICROS + 1)
+def test_no_time_is_outside_the_calendar(micros: int) -> None:
+    assert "1970-01-01T00:00:00.000000Z" <= iso_micros(micros) <= "9999-12-31T23:59:59.999999Z"
 
 
 def timed(value: Any, millis: int, key: str = "") -> Any:
