@@ -73,11 +73,19 @@ LATE: dict[str, str] = {
     "pytest_plugin.py": "every run of pytest imports it, tests of plugins alone need the kit",
     "daemon/client.py": "most commands find no daemon to ask",
     "vendors/qlara/vendor.py": "most commands ask for no export, and what asks for them needs an HTTP client",
+    "daemon/operations.py": "few of them erase people or make backups",
+    "daemon/tasks.py": "backups and their encryption are needed only where they are configured",
+    "drop/intake.py": "a daemon may go without a file all day, and Arrow takes as much memory as all the rest of it",
+    "fetch/files.py": "a daemon may find no file at its places all day",
+    "loading/decoded.py": "few configurations enable plugins that filter rows",
+    "loading/files.py": "a daemon may go without a file all day, and Arrow takes as much memory as all the rest of it",
     "places/opening.py": "few configurations name a place that SSH or the clients of object stores are needed for",
     "store/ledger.py": "numpy is needed only where a file is merged",
     "store/migrations.py": "sqlite-utils is needed only where a mirror is made or changed",
+    "vendors/qlara/source.py": "few accounts have exports, and those once a day",
 }
-"""Files that import within a function, because a command's start would wait for it, and why that is rare."""
+"""Files that import within a function, because a command's start would wait for it or a daemon keep it in memory, and
+why it is rarely needed."""
 
 
 def modules() -> dict[str, Path]:

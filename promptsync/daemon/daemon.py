@@ -45,7 +45,7 @@ from promptsync.drop.folder import DropFolder, DropSettings
 from promptsync.drop.intake import DropIntake
 from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorLocked, Unavailable
-from promptsync.loading.small_files import SMALL_BYTES
+from promptsync.loading.small_runs import SMALL_BYTES
 from promptsync.store.inbox import Inbox
 from promptsync.webhook.listener import (
     STATE,

@@ -1,7 +1,8 @@
 """What the command line can have done to a mirror, by name, whether or not a daemon holds it.
 
 Owns the list and the plain-data form of parameters and results, so that the same call runs in this process or, through
-the control socket, in the daemon's. Each operation is blocking and tells its progress to ``emit``.
+the control socket, in the daemon's. Each operation is blocking and tells its progress to ``emit``. What few of them
+need, erasing and backups, is imported by those.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from promptsync.backup.service import Backups
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.daemon.client import Emit
 from promptsync.daemon.retention import TASK, Retention, sentence
@@ -23,9 +23,6 @@ from promptsync.fetch.sources import night_of, sources_of
 from promptsync.loading.files import LoadRequest
 from promptsync.model import FilledBy, Identity
 from promptsync.model.file_name import ExportName, FileName
-from promptsync.model.person import Identifier
-from promptsync.people.erase import compact, erase
-from promptsync.people.forgotten import remembering, undo
 from promptsync.places.patience import AT_A_TERMINAL, Patience
 from promptsync.places.plan import FetchOptions
 from promptsync.store import jobs, ledger, rejects
@@ -208,6 +205,10 @@ def fetch(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 
 def erase_people(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
     """Forget people: ``starts``, identifiers of each as [kind, value], and ``why``. Emits ``progress``."""
+    from promptsync.model.person import Identifier
+    from promptsync.people.erase import erase
+    from promptsync.people.forgotten import remembering
+
     starts = [frozenset(Identifier(Identity(kind), value) for kind, value in start) for start in params["starts"]]
     progress = lambda *step: emit({"progress": list(step)})  # noqa: E731
     done = erase(engine, starts, params["why"], remembering(engine.mirror), progress)
@@ -218,6 +219,8 @@ def _still_holding(engine: Engine) -> list[dict[str, str]] | None:
     """Backups from before an erasure, and the day by which each is gone; None if they cannot be listed now."""
     if not engine.config.backup.on:
         return []
+    from promptsync.backup.service import Backups
+
     try:
         older = Backups(engine, Patience(AT_A_TERMINAL)).older()
     except PromptsyncError:
@@ -227,6 +230,8 @@ def _still_holding(engine: Engine) -> list[dict[str, str]] | None:
 
 def undo_erasure(engine: Engine, params: Params, _emit: Emit) -> dict[str, Any]:
     """Let back in whom the erasure ``id`` forgot."""
+    from promptsync.people.forgotten import undo
+
     return {"id": params["id"], "identifiers": undo(engine, params["id"])}
 
 
@@ -247,16 +252,22 @@ def retention(engine: Engine, params: Params, emit: Emit) -> dict[str, Any]:
 
 def compact_mirror(engine: Engine, _params: Params, _emit: Emit) -> dict[str, Any]:
     """Write the mirror's file anew. Only for a mirror that no daemon holds."""
+    from promptsync.people.erase import compact
+
     return {"log_emptied": compact(engine)}
 
 
 def backup(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
     """Make a backup now. Emits ``progress``."""
+    from promptsync.backup.service import Backups
+
     return asdict(Backups(engine, Patience(AT_A_TERMINAL)).make(emit))
 
 
 def drill(engine: Engine, _params: Params, emit: Emit) -> dict[str, Any]:
     """Look whether the newest backup can be restored. Emits ``progress``."""
+    from promptsync.backup.service import Backups
+
     return asdict(Backups(engine, Patience(AT_A_TERMINAL)).drill(emit))
 
 

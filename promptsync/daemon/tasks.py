@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import timedelta, tzinfo
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from apscheduler.triggers.base import BaseTrigger  # type: ignore[import-untyped]
 
-from promptsync.backup.service import Backups
 from promptsync.clock import local_date
 from promptsync.config import Config
 from promptsync.config.schedules import parse_schedule
@@ -38,6 +37,9 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
 from promptsync.vendors import Exports
 from promptsync.webhook.listener import ListenerState
+
+if TYPE_CHECKING:
+    from promptsync.backup.service import Backups
 
 EVERY: Final = timedelta(minutes=5)
 
@@ -226,6 +228,8 @@ def backup_tasks(engine: Engine) -> Iterator[Task]:
     config = engine.config.backup
     if not config.on:
         return
+    from promptsync.backup.service import Backups
+
     backups = Backups(engine, Patience(_PATIENCE_SECONDS))
 
     def work() -> str:
@@ -244,7 +248,7 @@ def backup_tasks(engine: Engine) -> Iterator[Task]:
 class Ship:
     """Ships deliveries again and again. That it fails is said once, and once that it works again."""
 
-    def __init__(self, backups: Backups) -> None:
+    def __init__(self, backups: "Backups") -> None:
         self._backups = backups
         self._failed = ""
 

@@ -22,7 +22,7 @@ from promptsync.drop.stability import Mark, StabilityTracker
 from promptsync.drop.survey import confirm, make_folder, survey
 from promptsync.drop.watch import FolderWatch
 from promptsync.errors import InputRefused, Unavailable
-from promptsync.loading.small_files import runs_of_small
+from promptsync.loading.small_runs import runs_of_small
 from promptsync.places.entries import printable
 
 _SHORTEST_REST: Final = 0.02  # seconds between two looks

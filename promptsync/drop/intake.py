@@ -19,9 +19,7 @@ from promptsync.drop.archived import archived_as
 from promptsync.drop.offers import Outcome
 from promptsync.engine.engine import Engine
 from promptsync.errors import Held, PromptsyncError
-from promptsync.formats.csv.records import TextEnd
 from promptsync.formats.limits import Limits, open_file, size_of, unreadable
-from promptsync.formats.parquet.proof import has_footer
 from promptsync.formats.stream import MAGIC as GZIP
 from promptsync.formats.stream import RawStream
 from promptsync.loading.files import FileReport, LoadRequest
@@ -130,6 +128,9 @@ def missing_end(path: Path, limits: Limits) -> str | None:
     decompressing all of it; a parquet file when it ends as one; a CSV file when it ends with a line. About other
     names nothing is known. Raises FileUnavailable if it cannot be read.
     """
+    from promptsync.formats.csv.records import TextEnd
+    from promptsync.formats.parquet.proof import has_footer
+
     name = path.name.lower()
     try:
         with open_file(path, limits) as file:
@@ -158,6 +159,8 @@ def _is_other(head: bytes, magic: bytes) -> bool:
 
 
 def _inflates(path: Path, limits: Limits) -> bool:
+    from promptsync.formats.csv.records import TextEnd
+
     stream, end = RawStream(path, limits), TextEnd()
     try:
         for piece in stream:

@@ -29,7 +29,7 @@ from promptsync.loading.decoded import row_filter
 from promptsync.loading.files import FileLoader, FileReport, LoadRequest, LoadSettings
 from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import Recognised
-from promptsync.loading.small_files import SMALL_BYTES, runs_of_small
+from promptsync.loading.small_runs import SMALL_BYTES, runs_of_small
 from promptsync.merge.guards import Guards
 from promptsync.model.delivery import Delivery
 from promptsync.model.file_name import OWN_MARK

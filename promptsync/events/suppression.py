@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from promptsync.events.claims import Claims
-from promptsync.formats.rejects import BadRow
 from promptsync.model.delivery import Delivery
 from promptsync.store.mirror import Mirror
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from promptsync.events.recognition import Recogniser
+    from promptsync.formats.rejects import BadRow
 
 
 class Suppression:
@@ -25,12 +25,12 @@ class Suppression:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
 
-    def rows(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def rows(self, table: str, batch: "pa.RecordBatch") -> "pa.RecordBatch":
         """A batch of rows of a table, by the mirror's names of its columns, without those of erased people."""
         found = self._recogniser()
         return found.rows(table, batch) if found and batch.num_rows else batch
 
-    def bad_rows(self, table: str, rows: Sequence[BadRow]) -> Sequence[BadRow]:
+    def bad_rows(self, table: str, rows: Sequence["BadRow"]) -> Sequence["BadRow"]:
         """Rows of a file that cannot be read, without any that names an erased person in whichever cell."""
         found = self._recogniser() if rows else None
         return found.bad_rows(table, rows) if found else rows

@@ -24,11 +24,9 @@ from promptsync.errors import (
 )
 from promptsync.fetch.kinds import PlaceKind
 from promptsync.fetch.report import FetchReport
-from promptsync.formats.parquet.proof import selected_bytes
-from promptsync.formats.proof import DAMAGE
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import after_move
-from promptsync.loading.small_files import SMALL_BYTES
+from promptsync.loading.small_runs import SMALL_BYTES
 from promptsync.model.file_name import TableFileName
 from promptsync.places.download import Bounds, download, with_retries
 from promptsync.places.incoming import Incoming
@@ -136,6 +134,8 @@ class Files:
 
     async def _load_alone(self, item: Item, stated: TableFileName, loaded: FileReport | None = None) -> None:
         """Load a file that is here, unless it has been ``loaded``."""
+        from promptsync.formats.parquet.proof import selected_bytes
+
         job, target = self._job, self._target(item)
         if stated.table in job.kind.at.budgets:
             size = await asyncio.to_thread(selected_bytes, target, job.kind.at.leave_out.get(stated.table, frozenset()))
@@ -146,7 +146,7 @@ class Files:
         try:
             if loaded is None:
                 loaded = await asyncio.to_thread(self._load, target, stated)
-            if loaded.reason in DAMAGE and await self._fetch_anew(item, target):
+            if _names_damage(loaded) and await self._fetch_anew(item, target):
                 loaded = await asyncio.to_thread(self._load, target, stated)
         except FileUnavailable as error:
             self._tried(item, "waiting", error)
@@ -301,4 +301,11 @@ def is_damaged(engine: Engine, kind: PlaceKind, copy: Path) -> bool:
     if stated is None:
         return False
     (report,) = engine.load([LoadRequest(copy, "fetch", stated, dry_run=True)])
+    return _names_damage(report)
+
+
+def _names_damage(report: FileReport) -> bool:
+    """Whether why a file was refused may lie in the copy alone."""
+    from promptsync.formats.proof import DAMAGE
+
     return report.reason in DAMAGE

@@ -25,7 +25,7 @@ from promptsync.fetch.files import Emit, FetchJob, Files, is_damaged
 from promptsync.fetch.kinds import PlaceKind, kind_of
 from promptsync.fetch.report import FetchReport
 from promptsync.fetch.sources import Source, place_settings
-from promptsync.loading.small_files import SMALL_BYTES
+from promptsync.loading.small_runs import SMALL_BYTES
 from promptsync.model.file_name import TableFileName
 from promptsync.places.download import Bounds, with_retries
 from promptsync.places.entries import printable

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
-
-import pyarrow as pa
 
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import FileUnavailable, Held
@@ -39,7 +37,10 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.store.writer import Lane
 
-RowFilter = Callable[[str, pa.RecordBatch], pa.RecordBatch]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+RowFilter = Callable[[str, "pa.RecordBatch"], "pa.RecordBatch"]
 _SECONDS = 30.0
 
 
@@ -49,7 +50,7 @@ def row_filter(plugins: Sequence[Plugin]) -> RowFilter | None:
     if not wanted:
         return None
 
-    def run(table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def run(table: str, batch: "pa.RecordBatch") -> "pa.RecordBatch":
         for plugin, function in wanted:
             try:
                 batch = plugin.calls.one("filters", _run, function, table, batch, limit=_SECONDS)
@@ -62,7 +63,9 @@ def row_filter(plugins: Sequence[Plugin]) -> RowFilter | None:
     return run
 
 
-def _run(function: Callable[[str, Any], Any], table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+def _run(function: Callable[[str, Any], Any], table: str, batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    import pyarrow as pa
+
     result = function(table, batch)
     if not isinstance(result, pa.RecordBatch) or result.schema != batch.schema:
         raise PluginError(f"the filter of rows of {table} must return a RecordBatch of the same columns")

@@ -1,7 +1,7 @@
 """Files, one at a time or small ones together: loading them, and what has to be done around it.
 
-Owns the turn of each file, what events touch while one is being merged, and leftovers.
-Blocking, for a worker thread.
+Owns the turn of each file, what events touch while one is being merged, and leftovers. What reads and merges files is
+imported with the first of them, since a daemon may go without one all day. Blocking, for a worker thread.
 """
 
 import sqlite3
@@ -11,17 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptsync.clock import Clock
 from promptsync.errors import Unavailable
 from promptsync.events.merge_claims import Merged
 from promptsync.formats.limits import size_of
-from promptsync.loading.change_set import ChangeSetLoad
 from promptsync.loading.load import log
 from promptsync.loading.report import DROP, FileReport, LoadRequest, LoadSettings
-from promptsync.loading.small_files import LoadAlone, SmallChangeSet, SmallFile, SmallRun, SmallSnapshot
-from promptsync.loading.snapshot import FileLoad
-from promptsync.loading.spellings import forms_of
 from promptsync.merge.guards import LATEST_AHEAD
 from promptsync.model import Key
 from promptsync.model.file_name import ChangeSetName
@@ -29,8 +26,10 @@ from promptsync.store import spelling_counts
 from promptsync.store.mirror import Mirror
 from promptsync.store.repair import Repaired, Reset, repair, reset_table
 from promptsync.store.slices import Progress
-from promptsync.store.staging import WORTH, give_back
 from promptsync.store.writer import Lane
+
+if TYPE_CHECKING:
+    from promptsync.loading.small_files import SmallFile
 
 __all__ = ["FileLoader", "FileReport", "LoadRequest", "LoadSettings"]
 
@@ -68,6 +67,10 @@ class FileLoader:
             self._refuse_stopped(request)
             progress(step, done, total)
 
+        from promptsync.loading.change_set import ChangeSetLoad
+        from promptsync.loading.snapshot import FileLoad
+        from promptsync.store.staging import WORTH, give_back
+
         settings = self._settings_for(request)
         with self._one_at_a_time:
             if isinstance(request.stated, ChangeSetName):
@@ -101,10 +104,12 @@ class FileLoader:
         progress: Progress,
         ends: Callable[[FileReport], bool],
     ) -> list[FileReport]:
+        from promptsync.loading.small_files import LoadAlone, SmallRun
+
         reports: dict[int, FileReport] = {}
         waiting: dict[SmallFile, int] = {}
 
-        def load_alone(file: SmallFile) -> None:
+        def load_alone(file: "SmallFile") -> None:
             place = waiting.pop(file)
             reports[place] = alone(requests[place])
 
@@ -134,8 +139,10 @@ class FileLoader:
         merge()
         return [reports[place] for place in range(len(reports))]
 
-    def _small(self, request: LoadRequest) -> SmallFile:
+    def _small(self, request: LoadRequest) -> "SmallFile":
         """A small file, read. Raises LoadAlone."""
+        from promptsync.loading.small_files import SmallChangeSet, SmallSnapshot
+
         self._refuse_stopped(request)
         settings = self._settings_for(request)
         if isinstance(request.stated, ChangeSetName):
@@ -146,7 +153,9 @@ class FileLoader:
         snapshot.prepare(self._clock)
         return snapshot
 
-    def _tell_merged(self, files: Iterable[SmallFile]) -> None:
+    def _tell_merged(self, files: Iterable["SmallFile"]) -> None:
+        from promptsync.loading.small_files import SmallSnapshot
+
         spelled: dict[str, Counter[str]] = {}
         for file in files:
             log(file.report)
@@ -199,6 +208,8 @@ class FileLoader:
 
     def _count_spellings(self, request: LoadRequest, table: str, settings: LoadSettings) -> None:
         """Note how the file spells what its vendor does not say."""
+        from promptsync.loading.spellings import forms_of
+
         self._note(forms_of(request.path, self._mirror.schema[table], settings.zone, settings.limits))
 
     def _note(self, found: Mapping[str, Mapping[str, int]]) -> None:

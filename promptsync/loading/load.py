@@ -9,17 +9,19 @@ import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from promptsync.clock import Clock, iso_millis
 from promptsync.errors import Held, InputRefused
-from promptsync.formats.proof import Proof
 from promptsync.loading.report import BY_HAND, FileReport, LoadRequest, LoadSettings
 from promptsync.store import ledger
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
+
+if TYPE_CHECKING:
+    from promptsync.formats.proof import Proof
 
 _log = structlog.get_logger()
 

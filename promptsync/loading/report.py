@@ -7,10 +7,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
-
-import pyarrow as pa
 
 from promptsync.clock import iso_micros
 from promptsync.errors import InputRefused, PromptsyncError
@@ -19,6 +17,9 @@ from promptsync.merge.guards import Guards
 from promptsync.model.file_name import ChangeSetName, ExportName, FileName, TableFileName
 from promptsync.plugins.declared import FileKind, TableFiles
 from promptsync.plugins.loading import Plugin
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 S = TypeVar("S", FileName, ChangeSetName, ExportName)
 
@@ -39,7 +40,7 @@ class LoadSettings:
     zone: ZoneInfo
     guards: Guards = field(default_factory=Guards)
     limits: Limits = field(default_factory=Limits)
-    rows: Callable[[str, pa.RecordBatch], pa.RecordBatch] | None = None
+    rows: "Callable[[str, pa.RecordBatch], pa.RecordBatch] | None" = None
     leave_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 

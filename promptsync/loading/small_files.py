@@ -12,9 +12,9 @@ import sqlite3
 import time
 from abc import abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from promptsync.clock import Clock
 from promptsync.errors import FileUnavailable, Held, InputRefused, PromptsyncError
@@ -42,32 +42,10 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.staging import attached_to_writer
 from promptsync.store.writer import Preempted
 
-SMALL_BYTES: Final = 1 << 16
-"""Of a file; a larger one is loaded alone."""
 SMALL_ROWS: Final = 2_000
 """Of a file, and of a table that a snapshot is compared with: what is compared within a transaction."""
-_AT_ONCE: Final = 64
 _SECONDS: Final = 0.012
 """How long one transaction goes on taking files."""
-
-
-T = TypeVar("T")
-
-
-def runs_of_small(items: Iterable[T], is_small: Callable[[T], bool]) -> Iterator[list[T]]:
-    """The items in order, in runs: small ones that follow each other together, up to 64; any other alone."""
-    run: list[T] = []
-    for item in items:
-        small = is_small(item)
-        if run and (not small or len(run) == _AT_ONCE):
-            yield run
-            run = []
-        run.append(item)
-        if not small:
-            yield run
-            run = []
-    if run:
-        yield run
 
 
 class LoadAlone(Exception):

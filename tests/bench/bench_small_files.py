@@ -37,7 +37,7 @@ from promptsync.engine.engine import Engine
 from promptsync.fetch.run import fetch_source
 from promptsync.fetch.sources import sources_of
 from promptsync.loading.files import LoadRequest
-from promptsync.loading.small_files import SMALL_BYTES
+from promptsync.loading.small_runs import SMALL_BYTES
 
 _ROWS = 100
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)

@@ -14,7 +14,7 @@ from promptsync.drop.intake import DropIntake
 from promptsync.drop.offers import Outcome
 from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, Unavailable
-from promptsync.loading.small_files import SMALL_BYTES
+from promptsync.loading.small_runs import SMALL_BYTES
 
 
 def _night(number: int, rows: str = "1,a\n2,b\n") -> tuple[str, bytes]:

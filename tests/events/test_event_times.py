@@ -90,8 +90,8 @@ def test_an_opt_out_is_not_lost_to_a_wrong_year(bench: Bench) -> None:
     optin = {**SAMPLES["customer/optOut global"], "optOut": False, "timestamp": IN_2062}
     out = {**SAMPLES["customer/optOut global"], "timestamp": (RECEIVED + 2 * AHEAD) // 1000}
     first, second = ("customer/optOut", optin, RECEIVED), ("customer/optOut", out, RECEIVED + 2 * AHEAD)
-    for given in ([first, second], [second, first]):
-        assert [row["is_opted_out"] for row in rows_after(bench, "contact", *given)] == [1]
+    for order in ([first, second], [second, first]):
+        assert [row["is_opted_out"] for row in rows_after(bench, "contact", *order)] == [1]
 
 
 def test_columns_keep_what_was_sent_and_the_delivery_says_so(bench: Bench) -> None:

@@ -1,22 +1,22 @@
 """Asynchronous exports, assembled: what can be asked for, what a schedule asks for, one run at a time.
 
-Owns the step from a request in words to jobs on record, and the lock that keeps two runs apart. Blocking: for worker
-threads and commands. What happens to a job is said in vendors/qlara/jobs.py and done in run.py.
+Owns the step from a request in words to jobs on record, and the lock that keeps two runs apart. What loads exports is
+made with the first of them, since its imports are many. Blocking: for worker threads and commands. What happens to a
+job is said in vendors/qlara/jobs.py and done in run.py.
 """
 
 import asyncio
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptsync.clock import MICROS, Clock, iso_millis, parse_iso
 from promptsync.config import Config, QlaraConfig
 from promptsync.config.schedules import Schedule
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.formats.limits import Limits
-from promptsync.loading.export import ExportLoader
 from promptsync.loading.report import FileReport, LoadRequest
 from promptsync.merge.guards import Guards
 from promptsync.places.patience import Patience
@@ -25,10 +25,13 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.call import Access, RetryPolicy
 from promptsync.vendors.qlara.client import ExportClient
-from promptsync.vendors.qlara.files import ExportFiles
 from promptsync.vendors.qlara.jobs import Job, JobLimits, job_of, row_of, slices
 from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
-from promptsync.vendors.qlara.run import ExportRun, RunSettings
+
+if TYPE_CHECKING:
+    from promptsync.loading.export import ExportLoader
+    from promptsync.vendors.qlara.files import ExportFiles
+    from promptsync.vendors.qlara.run import RunSettings
 
 _DAY = 86_400 * MICROS
 _FIRST_DAYS = 30
@@ -54,12 +57,33 @@ class QlaraExports:
         self._policy = policy
         self._limits = limits
         self._profile: VendorProfile = QLARA
-        guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
-        bounds = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
-        self._loader = ExportLoader(mirror, config.mirror.timezone, guards, clock, bounds)
-        self.files = ExportFiles(mirror, self._loader, self._profile, clock)
+        self._guards = Guards(config.load.min_rows_share, config.load.max_bad_rows_share)
+        self._bounds = Limits(max_raw_bytes=config.load.max_raw_bytes, max_ratio=int(config.load.max_ratio))
+        self._zone = config.mirror.timezone
         self._stopping = stopping
         self._running = threading.Lock()
+        self._making = threading.RLock()  # held while what loads is made, or must not be
+        self._made: tuple[ExportLoader, ExportFiles] | None = None
+
+    @property
+    def files(self) -> "ExportFiles":
+        """The files of exports on this machine."""
+        return self._loading()[1]
+
+    @property
+    def _loader(self) -> "ExportLoader":
+        return self._loading()[0]
+
+    def _loading(self) -> "tuple[ExportLoader, ExportFiles]":
+        """What loads exports, made when it is asked for first."""
+        with self._making:
+            if self._made is None:
+                from promptsync.loading.export import ExportLoader
+                from promptsync.vendors.qlara.files import ExportFiles
+
+                loader = ExportLoader(self._mirror, self._zone, self._guards, self._clock, self._bounds)
+                self._made = loader, ExportFiles(self._mirror, loader, self._profile, self._clock)
+            return self._made
 
     def reconfigure(self, config: Config) -> None:
         """Go by another configuration, from the next run on."""
@@ -81,7 +105,7 @@ class QlaraExports:
     @property
     def tables(self) -> Collection[str]:
         """The tables that exports fill."""
-        return self.files.tables
+        return [kind.table for kind in self._profile.kinds]
 
     def knows(self, request: LoadRequest) -> bool:
         """Whether a file is to be loaded as an export: it is said to be one, or it is where a job left it."""
@@ -95,9 +119,15 @@ class QlaraExports:
         """Remove the files of merged jobs of which no row waits any more."""
         self.files.tidy()
 
-    def paused(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def paused(self) -> Iterator[None]:
         """Load no export meanwhile: what is being loaded is finished first."""
-        return self._loader.paused()
+        with self._making:
+            if self._made is None:
+                yield
+                return
+        with self._made[0].paused():
+            yield
 
     def request(self, kind_name: str, params: Mapping[str, Any]) -> list[int]:
         """Put jobs on record, one for each slice of a long range; returns their ids. Nothing is sent yet.
@@ -129,6 +159,8 @@ class QlaraExports:
         with self._mirror.reading() as connection:
             mine = ids if ids is not None else [row["id"] for row in store.open_jobs(connection)]
         if mine:
+            from promptsync.vendors.qlara.run import ExportRun
+
             with self._one_at_a_time():
                 self.files.tidy()
                 run = ExportRun(self._mirror, self._loader, self._settings(section, patience), self._stopping, progress)
@@ -191,7 +223,9 @@ class QlaraExports:
         ``channel``, ``status``. Returns counts of rows, inserted, updated, rejected."""
         return asyncio.run(self._newest(self._settings(self._configured(), patience), query, progress))
 
-    async def _newest(self, settings: RunSettings, query: Mapping[str, Any], progress: Progress) -> dict[str, int]:
+    async def _newest(self, settings: "RunSettings", query: Mapping[str, Any], progress: Progress) -> dict[str, int]:
+        from promptsync.vendors.qlara.run import ExportRun
+
         profile = self._profile
         source = self.files.rows(profile.kind(profile.browse_kind))
         counts = {"rows": 0, "inserted": 0, "updated": 0, "rejected": 0}
@@ -219,7 +253,9 @@ class QlaraExports:
             raise ConfigError("There is no [qlara] section; add one with its api_key (config.example.toml shows it).")
         return self._section
 
-    def _settings(self, section: QlaraConfig, patience: Patience | None) -> RunSettings:
+    def _settings(self, section: QlaraConfig, patience: Patience | None) -> "RunSettings":
+        from promptsync.vendors.qlara.run import RunSettings
+
         access = Access(section.base_url, section.api_key.reveal(), frozenset(section.allowed_hosts))
         policy = replace(self._policy, patience=patience or Patience())
         return RunSettings(self._profile, access, policy, self._limits, self.files, self._clock)
