@@ -18,15 +18,16 @@ DATA = WORDS | CONTRACT | {"merge", "store", "formats"}
 
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "": frozenset(),
-    "errors": frozenset({""}),
+    "errors": frozenset(),
     "clock": frozenset(),
+    "whole_file": frozenset(),
     "model": frozenset({"errors", "clock"}),
-    "config": frozenset({"errors"}),
+    "config": frozenset({"errors", "whole_file"}),
     "hookspecs": WORDS | CONTRACT,
     "plugins": WORDS | CONTRACT,
     "merge": WORDS,
     "formats": WORDS,
-    "store": WORDS | {"", "merge"},
+    "store": WORDS | {"", "whole_file", "merge"},
     "places": WORDS,
     "events": DATA,
     "loading": DATA | {"events"},
@@ -34,20 +35,20 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "webhook": WORDS | {"store", "vendors"},
     "docs": WORDS | {"vendors"},
     "engine": DATA | {"events", "loading", "places", "config", "vendors"},
-    "drop": DATA | {"loading", "places", "config", "engine"},
+    "drop": DATA | {"loading", "places", "engine"},
     "people": DATA | {"events", "loading", "config", "vendors", "engine", "drop"},
     "fetch": DATA | {"loading", "places", "config", "engine"},
-    "backup": DATA | {"", "places", "config", "vendors", "engine", "people", "fetch"},
+    "backup": DATA | {"", "whole_file", "places", "config", "engine", "people", "fetch"},
     "status": DATA | {"config", "vendors", "fetch"},
     "daemon": DATA
     | {"", "loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"}
     | {"webhook"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "pytest_plugin": frozenset({"testing"}),
-    "browse": WORDS | {"", "store", "docs"},
-    "demo": WORDS | {"store", "daemon", "vendors"},
+    "browse": WORDS | {"", "whole_file", "store", "docs"},
+    "demo": WORDS | {"whole_file", "store", "daemon", "vendors"},
     "cli": DATA
-    | {"", "config", "vendors", "engine", "people", "places", "fetch", "drop", "backup", "status", "daemon"}
+    | {"", "whole_file", "config", "vendors", "engine", "people", "places", "fetch", "backup", "status", "daemon"}
     | {"browse", "demo", "docs"},
     "__main__": frozenset({"cli"}),
 }

@@ -6,7 +6,6 @@ identity, in a small file beside the backups, which the ``age`` tool takes as ``
 """
 
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from promptsync.backup.names import key_name
 from promptsync.backup.seal import Key, Recipient
 from promptsync.config import BackupConfig, Secret
 from promptsync.errors import ConfigError, MirrorFull
+from promptsync.whole_file import write_whole
 
 _MAGIC: Final = b"age-encryption.org/"
 _PRIVATE: Final = "AGE-SECRET-KEY-"
@@ -124,13 +124,8 @@ def _open_key_file(blob: bytes, passphrase: str) -> Key | None:
 
 
 def _keep(path: Path, blob: bytes) -> None:
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        write_whole(path, blob)
     except OSError as error:
         raise MirrorFull(f"{path} cannot be written ({error.strerror}); make room or make it writable.") from error

@@ -8,10 +8,8 @@ a session, only its digest: reading it lets nobody in. Knows no requests and dec
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import astuple, dataclass
 from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
@@ -21,6 +19,7 @@ import structlog
 from itsdangerous import BadSignature
 
 from promptsync.browse.visitor import Headers
+from promptsync.whole_file import write_whole
 
 SESSION: Final = "ds_actor"
 """Datasette's own, read by it and its plugins: ``{"a": {"id": user}, "s": name of the session}``."""
@@ -112,15 +111,9 @@ class Sessions:
         if self._file is None:
             return
         there = {"secret": self.secret, "sessions": {name: astuple(one) for name, one in self._open.items()}}
-        beside = self._file.with_name(f"{self._file.name}.{os.getpid()}")
         try:
-            beside.unlink(missing_ok=True)
-            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-                json.dump(there, stream)
-            beside.replace(self._file)
+            write_whole(self._file, json.dumps(there).encode())
         except OSError as error:
-            with suppress(OSError):
-                beside.unlink(missing_ok=True)
             structlog.get_logger().warning("sessions_not_kept", file=str(self._file), reason=error.strerror)
             self._file = None
 

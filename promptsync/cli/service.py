@@ -22,8 +22,8 @@ from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.cli.init import machine_zone
 from promptsync.cli.proxy import proxy_blocks
 from promptsync.config import load_config
-from promptsync.config.edit import write_whole
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.whole_file import write_whole
 
 UNITS: Final = ("promptsync.service", "promptsync-browse.service")
 _INSTALLED: Final = "/opt/promptsync/bin/promptsync"
@@ -87,7 +87,7 @@ def install(app: App, root: Path | None, dry_run: bool, as_json: bool) -> None:
             if state != "there":
                 place = below(base, file.path)
                 place.parent.mkdir(parents=True, exist_ok=True)
-                write_whole(place, file.text, file.mode)
+                write_whole(place, file.text.encode(), file.mode)
         if link != "there":
             _make_link(base, program)
         for command in commands:

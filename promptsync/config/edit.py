@@ -4,8 +4,6 @@ Owns the replacement of the file: comments and order stay, what comes out is che
 written, and owner and mode are those of before. Decides nothing about what is changed.
 """
 
-import os
-import secrets
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ from pydantic import ValidationError
 from promptsync.config.load import InvalidConfig, problems_of
 from promptsync.config.sections import Config
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.whole_file import write_whole
 
 Change = Callable[[tomlkit.TOMLDocument], None]
 
@@ -50,24 +49,4 @@ def write_like(path: Path, text: str, model: Path) -> None:
     """
     like = model.stat()
     mode = like.st_mode & (0o777 if path == model else 0o640)
-    write_whole(path, text, mode, (like.st_uid, like.st_gid))
-
-
-def write_whole(path: Path, text: str, mode: int, owner: tuple[int, int] | None = None) -> None:
-    """Put ``text`` at ``path`` by rename: all of it is on disk there or none, and others never read what they may not.
-
-    ``owner``: user and group, if not whoever does it. Raises OSError.
-    """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(file, "w", encoding="utf-8") as stream:
-            if owner is not None and owner != (os.geteuid(), os.getegid()):
-                os.fchown(file, *owner)
-            os.fchmod(file, mode)
-            stream.write(text)
-            stream.flush()
-            os.fsync(file)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_whole(path, text.encode(), mode, (like.st_uid, like.st_gid))

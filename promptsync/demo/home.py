@@ -19,6 +19,7 @@ from typing import Any
 
 from promptsync.daemon.client import ask_daemon, daemon_runs
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.whole_file import write_whole
 
 _MARK = "demo.json"
 _START_SECONDS = 60.0
@@ -102,9 +103,7 @@ class Home:
             self.config_file.write_text(_CONFIG.format_map(asdict(addresses)))
             self.secret = secrets.token_hex(20).encode()
             for name, value in (("webhook.secret", self.secret), ("qlara.key", addresses.qlara_key.encode())):
-                secret = self.folder / name
-                secret.touch(mode=0o600)
-                secret.write_bytes(value)
+                write_whole(self.folder / name, value)
         except OSError as error:
             raise Unavailable(f"The folder {self.folder} cannot be written ({error.strerror}).") from error
 

@@ -18,7 +18,6 @@ import sqlite3
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +27,7 @@ from promptsync.errors import MirrorFull, PromptsyncError
 from promptsync.merge.sql import names, quote
 from promptsync.store import marks
 from promptsync.store.reading import as_dicts
+from promptsync.whole_file import write_whole
 
 KEY_FILE: Final = "erased.key"
 KEY_BYTES: Final = 32
@@ -205,22 +205,9 @@ def write_key(database: Path, key: bytes) -> None:
 
 
 def _keep_key(path: Path, key: bytes) -> Secret:
-    beside = path.with_name(f".{path.name}.new")
     try:
-        beside.unlink(missing_ok=True)
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(f"{key.hex()}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        write_whole(path, f"{key.hex()}\n".encode())
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
         raise MirrorFull(f"{path} cannot be written ({error.strerror or error}); nothing was erased.") from error
     return Secret(key)
 
