@@ -18,14 +18,13 @@ import tzlocal
 
 from promptsync.cli.config_file import FILE_NAME, VARIABLE
 from promptsync.cli.context import App, print_json
-from promptsync.cli.proxy import proxy_blocks
+from promptsync.cli.outside import YOUR_HOST, endpoint, endpoint_address, proxy_blocks
 from promptsync.config import Config, MirrorConfig, Secret
 from promptsync.errors import ConfigError, Unavailable
 
 _SECRET_NAME = "webhook.secret"  # noqa: S105  the file's name
 _SECRET_BYTES = 32
 _PRIVATE, _FOLDER = 0o600, 0o750
-_PLACEHOLDER = "YOUR-HOST"
 
 CONFIGURATION = """\
 # promptsync: what to receive, where to keep it, who may look at it. 'promptsync doctor' checks it.
@@ -72,11 +71,6 @@ class Made:
     config: Config
     secret: str
     kept: bool
-
-    @property
-    def address(self) -> str:
-        """What to enter at the vendor."""
-        return f"https://{_PLACEHOLDER}{self.config.webhook.path}"
 
     @property
     def secret_file(self) -> Path:
@@ -176,7 +170,7 @@ def _commands(path: Path) -> dict[str, str]:
 def _plain(made: Made, steps: dict[str, str]) -> dict[str, object]:
     return {
         "config": str(made.path),
-        "webhook": {"url": made.address, "header": "X-Hub-Signature", "secret": made.secret},
+        "webhook": {"url": endpoint_address(made.config), "header": "X-Hub-Signature", "secret": made.secret},
         "secret_file": str(made.secret_file),
         "secret_kept": made.kept,
         "listens": f"{made.config.webhook.host}:{made.config.webhook.port}",
@@ -189,24 +183,20 @@ def _plain(made: Made, steps: dict[str, str]) -> dict[str, object]:
 
 
 def _proxy(made: Made) -> dict[str, str]:
-    blocks = proxy_blocks(made.config, _PLACEHOLDER)
+    blocks = proxy_blocks(made.config, YOUR_HOST)
     return {kind: blocks[kind] for kind in ("caddy", "nginx")}
 
 
 def _words(made: Made, steps: dict[str, str]) -> str:
-    webhook, browse, mirror = made.config.webhook, made.config.browse, made.config.mirror
-    secret = "as it was before" if made.kept else "not shown again"
+    browse, mirror = made.config.browse, made.config.mirror
+    kept = "as it was before" if made.kept else "not shown again"
+    secret = f"this secret:\n          {made.secret}\n          (kept in {made.secret_file}, {kept})"
     proxy = {kind: indent(block, "      ").rstrip() for kind, block in _proxy(made).items()}
     return f"""\
 Written: {made.path}
   Schedules, and exported times without a zone, are in {mirror.timezone.key}: the machine's zone, or change timezone.
 
-At Prompt, enter the event endpoint:
-  URL     {made.address}
-          ({_PLACEHOLDER}: your server's name, with a proxy that passes https on to {webhook.host}:{webhook.port})
-  Signature, header X-Hub-Signature: enable it, with this secret:
-          {made.secret}
-          (kept in {made.secret_file}, {secret})
+{endpoint(made.config, secret)}
 
 Next:
   {steps["run"]}

@@ -20,7 +20,7 @@ import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.cli.init import machine_zone
-from promptsync.cli.proxy import proxy_blocks
+from promptsync.cli.outside import YOUR_HOST, endpoint, proxy_blocks
 from promptsync.config import load_config
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.whole_file import write_whole
@@ -272,12 +272,10 @@ def _say_installed(
     if not any(row["was"] == "new" for row in done):
         app.say("\nAfter an upgrade: systemctl restart promptsync promptsync-browse")
         return
-    path = load_config(below(root, _ETC / "promptsync.toml")).webhook.path
+    config = load_config(below(root, _ETC / "promptsync.toml"))
     app.say(
         f"""
-At Prompt, enter the event endpoint:
-  URL     https://YOUR-HOST{path}
-  Signature, header X-Hub-Signature: enable it, with the secret in {_SECRET}
+{endpoint(config, f"the secret in {_SECRET}")}
 
 Next:
   promptsync --config {_ETC / "browse.toml"} user add NAME --admin
@@ -289,4 +287,4 @@ Next:
 
 In front of both a proxy with TLS ('promptsync help proxy'); with Caddy:"""
     )
-    app.say(proxy_blocks(load_config(below(root, _ETC / "promptsync.toml")), "YOUR-HOST")["caddy"].rstrip())
+    app.say(proxy_blocks(config, YOUR_HOST)["caddy"].rstrip())

@@ -24,7 +24,7 @@ from browse_sample import PASSWORD
 from served_site import served
 
 from promptsync.browse.settings import BrowseSettings
-from promptsync.cli.proxy import proxy_blocks
+from promptsync.cli.outside import proxy_blocks
 from promptsync.config import Config
 from promptsync.model.delivery import Delivery
 from promptsync.webhook.listener import ListenerSettings, build_listener, listener_runner

@@ -12,7 +12,7 @@ from cli_place import run
 
 from promptsync.cli.browse import browse_settings
 from promptsync.cli.init import machine_zone
-from promptsync.cli.proxy import proxy_blocks
+from promptsync.cli.outside import endpoint, proxy_blocks
 from promptsync.config import Config, load_config, open_access
 
 
@@ -44,6 +44,7 @@ def test_it_says_what_to_enter_at_the_vendor(tmp_path: Path) -> None:
     secret = (tmp_path / "webhook.secret").read_text()
     assert len(secret) >= 32 and secret.isalnum()
     assert said.count(secret) == 1
+    assert endpoint(load_config(tmp_path / "promptsync.toml"), f"this secret:\n          {secret}\n") in said
     for expected in ("https://YOUR-HOST/hooks/prompt", "X-Hub-Signature", "run", "browse", "promptsync user add"):
         assert expected in said
 

@@ -12,6 +12,7 @@ import pytest
 from cli_place import run
 from click.testing import Result
 
+from promptsync.cli.outside import endpoint
 from promptsync.cli.service import files_of
 from promptsync.config import load_config
 
@@ -62,7 +63,8 @@ def test_installing_twice_is_installing_once(root: Path, program: Path) -> None:
         assert f"ExecStart={program} --config /etc/promptsync/" in text and "/opt/promptsync/bin" not in text
     assert (root / "usr/local/bin/promptsync").readlink() == program
     configuration = root / "etc/promptsync/promptsync.toml"
-    assert load_config(configuration).webhook.secrets
+    config = load_config(configuration)
+    assert config.webhook.secrets and endpoint(config, "the secret in /etc/promptsync/webhook.secret") in first.output
     group = next(line for line in (root / "etc/group").read_text().splitlines() if line.startswith("promptsync:"))
     assert configuration.stat().st_gid == int(group.split(":")[2])
     again = json.loads(run("service", "install", "--root", root, "--json").stdout)

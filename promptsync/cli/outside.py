@@ -1,7 +1,7 @@
-"""The blocks for a reverse proxy in front of a configuration, ready to paste.
+"""What has to be set up outside promptsync for a configuration, ready to paste: the endpoint at Prompt, a proxy.
 
-Owns the step from the blocks in ``docs/proxy.md``, the only place where they are written, to a configuration's own
-ports, paths and sizes. Writes nothing.
+Owns the words for the endpoint, and the step from the blocks in ``docs/proxy.md``, the only place where they are
+written, to a configuration's own ports, paths and sizes. Writes nothing.
 """
 
 import re
@@ -10,8 +10,24 @@ from typing import Final
 
 from promptsync.config import Config
 
+YOUR_HOST: Final = "YOUR-HOST"
 _BLOCK: Final = re.compile(r"^```([a-z-]+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _MIB: Final = 1 << 20
+
+
+def endpoint_address(config: Config) -> str:
+    """Where deliveries are to be sent, as far as a machine can know it."""
+    return f"https://{YOUR_HOST}{config.webhook.path}"
+
+
+def endpoint(config: Config, secret: str) -> str:
+    """What to enter at Prompt, several lines. ``secret``: "this secret:" with the secret below, or where it is."""
+    webhook = config.webhook
+    return f"""\
+At Prompt, enter the event endpoint:
+  URL     {endpoint_address(config)}
+          ({YOUR_HOST}: your server's name, with a proxy that passes https on to {webhook.host}:{webhook.port})
+  Signature, header X-Hub-Signature: enable it, with {secret}"""
 
 
 def proxy_blocks(config: Config, host: str = "prompt.example.org", prefix: str = "/mirror/") -> dict[str, str]:
