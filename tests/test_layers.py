@@ -155,6 +155,14 @@ def test_every_room_is_listed_from_the_ground_up() -> None:
         below.add(room)
 
 
+def test_the_page_for_developers_names_every_room_and_only_what_is_there() -> None:
+    page = (PACKAGE / "docs" / "developing.md").read_text()
+    rooms = {room for room in MAY_IMPORT if (PACKAGE / room / "__init__.py").exists() and room}
+    assert not {room for room in rooms if f"`{room}/`" not in page}
+    named = set(re.findall(r"`([\w.]+/[\w./]*)`", page))
+    assert not {name for name in named if not (PACKAGE / name).exists() and not (ROOT / name).exists()}
+
+
 def test_imports_point_down() -> None:
     up = {f"{name} -> {target}" for name, target in crossings() if part(target) not in MAY_IMPORT[part(name)]}
     assert not up
