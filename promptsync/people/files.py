@@ -17,7 +17,6 @@ from typing import Any, BinaryIO, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from promptsync.drop.archive import reason_name
 from promptsync.errors import FileUnavailable, InputRefused
@@ -26,6 +25,7 @@ from promptsync.formats.csv.header import known_names
 from promptsync.formats.csv.records import Records, blocks, cells_of, split
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.source import ParquetSource
+from promptsync.formats.parquet.writing import write_parquet
 from promptsync.formats.stream import RawStream
 from promptsync.model import Table
 from promptsync.people.judge import Judge, needles
@@ -189,10 +189,7 @@ def _asked(table: Table) -> set[str]:
 def _write_parquet(path: Path, table: Table | None, judge: Judge, file: BinaryIO) -> None:
     with closing(ParquetSource(path, _LIMITS)) as source:
         schema = source.schema
-    with pq.ParquetWriter(file, schema) as writer:
-        for batch, theirs in _parquet(path, table, judge):
-            left = batch.filter(pa.array(~theirs))
-            writer.write_table(pa.Table.from_batches([left]).cast(schema))
+    write_parquet(file, schema, (batch.filter(pa.array(~theirs)) for batch, theirs in _parquet(path, table, judge)))
 
 
 def _mentions(path: Path, judge: Judge) -> bool:
