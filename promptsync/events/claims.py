@@ -37,7 +37,7 @@ class RowClaim:
 
     def times(self) -> list[int]:
         """Every instant that the claim speaks of, microseconds."""
-        return [self.seen, *(time_of(claimed) for claimed, _ in self.groups.values())]
+        return [self.seen, *[time_of(claimed) for claimed, _ in self.groups.values()]]
 
     def claim(self, name: str, at: int, *values: object) -> "RowClaim":
         """Claim the columns of a group: that these were their values, in order, at an instant in microseconds."""

@@ -1,7 +1,7 @@
 """Merging the claims of single events, in batches, on the writer's connection.
 
-Owns the step from ``Claims`` to executed statements: grouping by table and organization, parameters in the
-statement's order, keys of other organizations, links that a full list lacks. A large delivery is merged in parts, so
+Owns the step from ``Claims`` to executed statements: grouping by table and organization, keys of other organizations,
+links that a full list lacks. A large delivery is merged in parts, so
 that the answers to others do not wait for it, and marked after the last, in a transaction of its own, as SQLite writes
 its long body once more. Claims can be merged twice and in any order, so after a kill, or beside anything else that is
 applied meanwhile, doing it all again ends in the same rows.
@@ -17,6 +17,7 @@ from typing import Final
 
 from promptsync.clock import parse_iso
 from promptsync.events.claims import Claims, RowClaim
+from promptsync.events.row_parameters import RowPlan, combined
 from promptsync.events.suppression import Suppression
 from promptsync.merge.event_sql import EventStatements, happened_sql
 from promptsync.model import Kept, Key, Table, Value
@@ -62,7 +63,7 @@ class ClaimMerger:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._suppression = Suppression(mirror)
-        self._plans: dict[str, _Plan] = {}
+        self._plans: dict[str, RowPlan] = {}
 
     def merge(self, connection: sqlite3.Connection, batch: Sequence[Claims], *, count: bool = False) -> Merged:
         """Merge a batch inside the caller's transaction. ``count``: the rows too."""
@@ -75,30 +76,31 @@ class ClaimMerger:
             for row in claims.rows:
                 grouped[row.table, claims.org_id].append((claims.event_id, row))
         for (table, org), rows in grouped.items():
-            mine = self._entering(table, self._of_this_org(connection, table, org, rows, merged.collisions))
             plan = self._plan(table)
-            parameters = plan.parameters(self._mirror, org, revision, combined(mine))
-            keys = {row.key for row in mine} if count else set()
+            mine = self._entering(table, self._of_this_org(connection, plan, org, rows, merged.collisions))
+            once = combined(mine)
+            keys = {row.key for row in once} if count else set()
             merged.inserted += len(keys) - self._present(connection, plan, keys)
+            parameters = plan.parameters(self._mirror.snapshots, org, revision, once)
             written = connection.executemany(plan.statements.upsert, parameters).rowcount
             merged.written += max(written, 0)
             merged.named += len(keys)
             merged.rows[table, org] = mine
             if self._mirror.schema[table].blockwise:
-                ledger.touch(connection, table, org, [(row.key[0], max(row.times())) for row in mine])
+                ledger.touch(connection, table, org, [(row.key[0], max(row.times())) for row in once])
         self._mention(connection, batch, revision)
         self._happened(connection, batch)
         self._full_lists(connection, batch, revision, merged.collisions)
         return merged
 
-    def _plan(self, table: str) -> "_Plan":
+    def _plan(self, table: str) -> RowPlan:
         layout = self._mirror.layout(table).declared
         plan = self._plans.get(table)
         if plan is None or plan.statements.layout != layout:
-            plan = self._plans[table] = _Plan(EventStatements(layout))
+            plan = self._plans[table] = RowPlan(EventStatements(layout))
         return plan
 
-    def _present(self, connection: sqlite3.Connection, plan: "_Plan", keys: set[Key]) -> int:
+    def _present(self, connection: sqlite3.Connection, plan: RowPlan, keys: set[Key]) -> int:
         """How many of these rows are there."""
         wanted, found = list(keys), 0
         for start in range(0, len(wanted), _CHUNK):
@@ -110,20 +112,21 @@ class ClaimMerger:
     def _of_this_org(
         self,
         connection: sqlite3.Connection,
-        table: str,
+        plan: RowPlan,
         org: int,
         rows: list[tuple[int, RowClaim]],
         collisions: list[Collision],
     ) -> list[RowClaim]:
-        statements = self._plan(table).statements
         keys = list({row.key for _, row in rows})
         foreign: set[Key] = set()
         for start in range(0, len(keys), _CHUNK):
             some = keys[start : start + _CHUNK]
-            found = connection.execute(statements.foreign(len(some)), [*chain.from_iterable(some), org])
-            foreign.update(tuple(row) for row in found)
+            sql, takes = plan.foreign(len(some))
+            some += some[-1:] * (takes - len(some))
+            foreign.update(map(tuple, connection.execute(sql, [*chain.from_iterable(some), org])))
         if not foreign:
             return [row for _, row in rows]
+        table = plan.statements.layout.table.name
         collisions += [Collision(table, row.key, org, event_id) for event_id, row in rows if row.key in foreign]
         return [row for _, row in rows if row.key not in foreign]
 
@@ -155,8 +158,9 @@ class ClaimMerger:
         for (name, again), cells_of in rows.items():
             declared, before = schema[name], swept.rows_before(schema[name])
             place = list(declared.by_name).index("at") if before else 0
-            entering = [cells for cells in cells_of if not before or str(cells[place] or before) >= before]
-            connection.executemany(happened_sql(declared, again=again), entering)
+            if before:
+                cells_of = [cells for cells in cells_of if str(cells[place] or before) >= before]
+            connection.executemany(happened_sql(declared, again=again), cells_of)
 
     def _full_lists(
         self,
@@ -198,63 +202,6 @@ def without_texts(table: Table, kept: Kept, before: str, row: RowClaim) -> RowCl
 
 def _rows_in(batch: Iterable[Claims]) -> int:
     return sum(len(claims.rows) + len(claims.happened) for claims in batch)
-
-
-def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
-    """The same claims, those about one row made one where the rule does not have to compare values."""
-    found: dict[Key, RowClaim] = {}
-    ties: list[RowClaim] = []
-    for row in rows:
-        have = found.setdefault(row.key, row)
-        if have is row:
-            continue
-        groups = dict(have.groups)
-        for name, claim in row.groups.items():
-            before = groups.get(name)
-            if before is None or claim[0] > before[0]:
-                groups[name] = claim
-            elif claim[0] == before[0] and claim[1] != before[1]:
-                ties.append(row)
-                break
-        else:
-            found[row.key] = RowClaim(row.table, row.key, max(row.seen, have.seen), groups)
-    return [*found.values(), *ties]
-
-
-class _Plan:
-    """Where each parameter of a layout's statement comes from in a claim's groups."""
-
-    def __init__(self, statements: EventStatements) -> None:
-        self.statements = statements
-        layout = statements.layout
-        table = layout.table
-        self.exported = table.exported
-        self.seen = bool(table.full_list)
-        place = {column.name: (name, n) for name, columns in table.groups.items() for n, column in enumerate(columns)}
-        self._values = [place.get(column, ("", 0)) for column in layout.values]
-        self._units = [unit.group if unit.split else unit.name for unit in layout.units]
-        self._owned = bool(layout.owner)
-
-    def parameters(
-        self, mirror: Mirror, org: int, revision: int, rows: Iterable[RowClaim]
-    ) -> Iterable[tuple[Value, ...]]:
-        """One tuple per claim, in the order EventStatements.upsert says."""
-        layout, table = self.statements.layout, self.statements.layout.table.name
-        owner: tuple[Value, ...] = (org,) if self._owned else ()
-        whole, split = mirror.snapshots.asserted(layout, org) if self.exported else (0, ())
-        unclaimed: tuple[int, tuple[Value, ...]] = (0, ())
-        for row in rows:
-            groups = row.groups
-            values = [groups[name][1][n] if name in groups else None for name, n in self._values]
-            versions = [groups.get(name, unclaimed)[0] for name in self._units]
-            cells = (*row.key, *owner, *values, *versions, revision)
-            if self.exported:
-                absent = mirror.snapshots.next_after(table, org, row.seen)
-                yield (*cells, row.seen, absent, whole, *split)
-            elif self.seen:
-                yield (*cells, row.seen)
-            else:
-                yield cells
 
 
 class Parts:

@@ -151,9 +151,11 @@ def happened_sql(table: Table, *, again: bool = False) -> str:
     """
     columns = [column.name for column in table.columns]
     slots = [f"?{n}" for n in range(1, len(columns) + 1)]
+    head = f"INSERT INTO {quote(table.name)} ({names(columns)})"
+    if not again:
+        return f"{head} VALUES ({', '.join(slots)}) ON CONFLICT DO NOTHING"
     same = " AND ".join(
         f"{quote(name)} IS {slot}" for name, slot in zip(columns, slots, strict=True) if name != "event_id"
     )
-    unless = f" WHERE NOT EXISTS (SELECT 1 FROM {quote(table.name)} WHERE {same})" if again else " WHERE TRUE"
-    head = f"INSERT INTO {quote(table.name)} ({names(columns)}) SELECT {', '.join(slots)}"
-    return f"{head}{unless} ON CONFLICT DO NOTHING"
+    unless = f"WHERE NOT EXISTS (SELECT 1 FROM {quote(table.name)} WHERE {same})"
+    return f"{head} SELECT {', '.join(slots)} {unless} ON CONFLICT DO NOTHING"
