@@ -4,11 +4,9 @@ Owns how batches get there (Arrow straight into SQLite by ADBC, no Python object
 only once. A snapshot's rows are numbered as the file has them; a change set's come in the order of their key. ADBC
 carries its own SQLite library, so it only ever opens the staging file, and closes it before anything else opens it.
 
-Afterwards the memory is given back: Arrow's pool and the C library's arenas, one a thread, keep what they were given,
-and a daemon that has merged one large file would stay as large as it was then.
+Afterwards the memory is given back, that of Arrow's pool and of the C library's arenas.
 """
 
-import ctypes
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +22,7 @@ from promptsync.errors import MirrorFull
 from promptsync.merge.sql import names, quote
 from promptsync.model import Table
 from promptsync.store.connect import translate
+from promptsync.store.memory import trim
 from promptsync.store.swept import Swept
 from promptsync.store.writer import Writer
 
@@ -32,16 +31,11 @@ WORTH = 10_000
 
 
 def give_back(rows: int) -> None:
-    """Return what is not in use after work on that many rows, if it is worth some milliseconds.
-
-    Harmless where the C library has no such call.
-    """
+    """Return what is not in use after work on that many rows, if it is worth some milliseconds."""
     if rows < WORTH:
         return
     pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+    trim()
 
 
 _SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL", pa.binary(): "BLOB"}

@@ -19,6 +19,7 @@ from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
 from promptsync.store.connect import OpenFiles, is_busy, open_writer, translate
 from promptsync.store.lanes import Lane, Lanes, Queued
 from promptsync.store.lock_holders import locked_sentence
+from promptsync.store.memory import trim
 from promptsync.store.wal import WriteAheadLog
 
 __all__ = ["Lane", "Preempted", "Writer"]
@@ -30,6 +31,8 @@ _CHECKPOINT_WEIGHT = 64
 _CHECKPOINT_LATEST = 4 * _CHECKPOINT_WEIGHT  # from here on deliveries wait for it too
 _CHECKPOINT_SECONDS = 1.0
 _QUIET_SECONDS = 0.5
+_REST_SECONDS = 5.0  # without work, after which the pages that a merge has filled the cache with are given back
+_WORTH = 10_000  # changed rows that have filled it
 _STEPS = 50_000  # of SQLite's machine: about a millisecond
 _LOOK_SECONDS = 1.0
 _TRY_MILLIS, _WAIT_MILLIS = 100, 5_000  # for SQLite's locks: to begin a transaction, for everything else
@@ -74,6 +77,8 @@ class Writer:
         self._yielding = False  # what runs now may be undone for a delivery
         self._urgent_at = float("-inf")
         self._unsaved = 0  # weight of what was committed since the last checkpoint
+        self._worked = time.monotonic()
+        self._cached = 0  # rows changed up to when the cache was emptied last
         self.last_turn = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -156,7 +161,7 @@ class Writer:
                     self._execute(task)
                 self._checkpoint_if_due(idle=False)
                 self._look_if_due()
-                self.last_turn = time.monotonic()
+                self.last_turn = self._worked = time.monotonic()
         except BaseException as error:  # noqa: BLE001  callers would wait for ever for a writer that ended in silence
             self._break(ended := MirrorBroken(f"The writer ended ({type(error).__name__}); start promptsync again."))
             with self._wake:
@@ -180,6 +185,7 @@ class Writer:
             self.last_turn = time.monotonic()
             self._checkpoint_if_due(idle=idle)
             self._look_if_due(idle=idle)
+            self._shrink_if_due()
 
     def _begun(self, task: Queued) -> bool:
         """Begin a function's transaction, if it wants one. False: it has been answered, or waits for the lock."""
@@ -329,6 +335,15 @@ class Writer:
             self._unsaved = 0
             if self._checkpoint(self.log.checkpoint) and grown:
                 self._checkpoint(self.log.truncate)
+
+    def _shrink_if_due(self) -> None:
+        """Once nothing has been written for a while: give back the memory that many changed rows have filled."""
+        changed = self._connection.total_changes
+        if self._broken is None and changed - self._cached > _WORTH and time.monotonic() - self._worked > _REST_SECONDS:
+            self._cached = changed
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA shrink_memory")
+            trim()
 
     def _checkpoint(self, way: Callable[[sqlite3.Connection], bool]) -> bool:
         try:

@@ -20,7 +20,7 @@ from promptsync.store import jobs as store
 from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.csv import ExportRows
-from promptsync.vendors.qlara.jobs import Job, State, job_of, moved, row_of
+from promptsync.vendors.qlara.jobs import FOLDER, Job, State, job_of, moved, row_of
 from promptsync.vendors.qlara.profile import KindProfile, VendorProfile
 
 _OF_A_JOB: Final = re.compile(r"job-([1-9][0-9]{0,17})\.(csv|unproven)")
@@ -31,7 +31,7 @@ class ExportFiles:
 
     def __init__(self, mirror: Mirror, loader: ExportLoader, profile: VendorProfile, clock: Clock) -> None:
         self._mirror, self._loader, self._profile, self._clock = mirror, loader, profile, clock
-        self.folder = mirror.folder / "exports"
+        self.folder = mirror.folder / FOLDER
 
     def paths(self, job: Job) -> tuple[Path, Path]:
         """Where a job's download is: known to be whole, or not."""

@@ -14,11 +14,14 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 from promptsync.clock import MICROS, iso_millis, parse_iso
 from promptsync.vendors.qlara.answers import Entry
 from promptsync.vendors.qlara.profile import VendorProfile
+
+FOLDER: Final = "exports"
+"""Where the files of jobs are, below the mirror's folder."""
 
 
 class State(StrEnum):

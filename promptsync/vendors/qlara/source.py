@@ -25,7 +25,7 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.slices import Progress
 from promptsync.vendors.qlara.call import Access, RetryPolicy
 from promptsync.vendors.qlara.client import ExportClient
-from promptsync.vendors.qlara.jobs import Job, JobLimits, job_of, row_of, slices
+from promptsync.vendors.qlara.jobs import FOLDER, Job, JobLimits, job_of, row_of, slices
 from promptsync.vendors.qlara.profile import QLARA, KindProfile, VendorProfile
 
 if TYPE_CHECKING:
@@ -117,7 +117,8 @@ class QlaraExports:
 
     def tidy(self) -> None:
         """Remove the files of merged jobs of which no row waits any more."""
-        self.files.tidy()
+        if any((self._mirror.folder / FOLDER).glob("*")):
+            self.files.tidy()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -162,7 +163,7 @@ class QlaraExports:
             from promptsync.vendors.qlara.run import ExportRun
 
             with self._one_at_a_time():
-                self.files.tidy()
+                self.tidy()
                 run = ExportRun(self._mirror, self._loader, self._settings(section, patience), self._stopping, progress)
                 asyncio.run(run.drive(frozenset(mine)))
         with self._mirror.reading() as connection:

@@ -1,0 +1,75 @@
+"""What a daemon keeps in memory: nothing that only files need before there is one, and no pages of a merge for long."""
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from daemon_process import CONFIG, daemon
+
+from promptsync.cli import main
+from promptsync.store import writer as module
+from promptsync.store.connect import open_reader
+from promptsync.store.writer import Writer
+from tests.bench.bulk import write_message_file
+
+_MORE = '[qlara]\napi_key = { env = "QLARA_KEY" }\n[[nightly]]\nlocation = "exports"\nschedule = "30 2 * * *"\n'
+_OF_FILES = ("libarrow", "numpy", "adbc_driver", "_obstore", "pyrage", "zstandard")
+_FILE = "message_77_2026-02-04T00-00-00-0800Z.csv.gz"
+
+
+def mapped(pid: int) -> set[str]:
+    """Libraries of those that only files need which a process has open."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return {name for name in _OF_FILES if re.search(rf"/[^\n]*{name}[^\n]*\.so", maps)}
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+async def test_what_files_need_comes_with_the_first_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QLARA_KEY", "a key")
+    (tmp_path / "promptsync.toml").write_text(CONFIG)
+    (tmp_path / "drop").mkdir()
+    (tmp_path / "exports").mkdir()
+    CliRunner().invoke(main, ["--config", str(tmp_path / "promptsync.toml"), "load", str(tmp_path / "drop")])
+    assert (tmp_path / "data" / "mirror.db").exists()  # as every start but the first finds it
+    with daemon(tmp_path, _MORE) as running:
+        assert await running.stream(100, 0.5, first=1_000) == 50
+        with closing(open_reader(running.database)) as connection:
+            waiting = "SELECT count(*) FROM sync_event WHERE state = 'pending'"
+            until(lambda: connection.execute(waiting).fetchone()[0] == 0)
+            missed = "SELECT count(DISTINCT task) FROM sync_run"  # the retention, and the look at the place
+            until(lambda: connection.execute(missed).fetchone()[0] == 2)
+        assert not mapped(running.process.pid)
+        assert running.resident < 110 << 20
+        write_message_file(tmp_path / "drop" / _FILE, 100, 1, 0)
+        until(lambda: not (tmp_path / "drop" / _FILE).exists())
+        assert {"libarrow", "numpy", "adbc_driver"} <= mapped(running.process.pid)
+
+
+def test_the_pages_of_a_merge_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REST_SECONDS", 0.5)
+    writer = Writer(tmp_path / "mirror.db")
+    try:
+        writer.run(lambda connection: connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT)"))
+        fill = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO t "
+        writer.run(lambda connection: connection.execute(f"{fill} SELECT i, printf('%.*c', 2000, 'x') FROM n"))
+        filled = resident()
+        until(lambda: resident() < filled - (30 << 20))
+    finally:
+        writer.close()
+
+
+def resident() -> int:
+    """Bytes of memory that this process has in use."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.M)
+    assert found
+    return int(found[1]) * 1024
