@@ -109,6 +109,19 @@ def open_copy(path: Path) -> sqlite3.Connection:
         raise translate(error) or Unavailable(f"The copy {path} cannot be opened: {error}.") from error
 
 
+def open_beside(path: Path, mirror: Path) -> sqlite3.Connection:
+    """A connection to a file that need not survive anything, with the mirror attached read-only as ``mirror``."""
+    try:
+        connection = _opened(path.absolute().as_uri(), ("journal_mode = OFF", "synchronous = OFF"))
+        with ExitStack() as undo:
+            undo.callback(connection.close)
+            connection.execute("ATTACH ? AS mirror", (f"{mirror.absolute().as_uri()}?mode=ro",))
+            undo.pop_all()
+        return connection
+    except sqlite3.Error as error:
+        raise translate(error) or Unavailable(f"The file {path} cannot be opened: {error}.") from error
+
+
 def _opened(uri: str, pragmas: Iterable[str], cached_statements: int = 128) -> sqlite3.Connection:
     """A connection whose file has been read once; closed again if that fails, so that no descriptor is left open."""
     connection = sqlite3.connect(

@@ -102,13 +102,17 @@ def _missing_columns(table: Table, schema: Schema, have: set[str]) -> Iterator[s
 
 
 def _search(table: Table) -> Iterator[str]:
-    fts = quote(f"{table.name}_fts")
-    yield (
-        f'CREATE VIRTUAL TABLE {fts} USING fts5({names(table.search)}, content="{table.name}", '
+    yield create_search(table, table.name)
+    yield from triggers(table).values()
+
+
+def create_search(table: Table, content: str) -> str:
+    """The CREATE statement of a declared table's full-text index. ``content``: the table that has the text, if any."""
+    return (
+        f'CREATE VIRTUAL TABLE {quote(f"{table.name}_fts")} USING fts5({names(table.search)}, content="{content}", '
         f'content_rowid="{table.key[0]}", '
         "tokenize = 'unicode61 remove_diacritics 2')"
     )
-    yield from triggers(table).values()
 
 
 def triggers(table: Table) -> dict[str, str]:

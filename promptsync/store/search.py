@@ -4,9 +4,11 @@ Owns entering rows into the FTS5 tables, which rows wait for it and how much is 
 FTS5 merge pages for tens of milliseconds, so it never happens in the transaction of a delivery or of a batch of them.
 An entry is taken out by a trigger before its text changes (store/ddl.py), so an entered row is one whose id has a
 document size; everything else is missing and entered here, by whoever wrote the rows or by catching up after a file.
+If nearly everything is missing, the index is built anew beside the mirror (search_build.py).
 Blocking, for a worker thread.
 """
 
+import json
 import sqlite3
 import threading
 from collections import defaultdict
@@ -16,30 +18,48 @@ from functools import partial
 from promptsync.merge.sql import names, quote
 from promptsync.model import Key, Schema, Table
 from promptsync.store.mirror import Mirror
+from promptsync.store.search_build import build
 from promptsync.store.writer import Lane, Preempted
 
-_CHUNK = 500
-_SLICE = 2_000
-_SMALL = 100
+_BATCH, _SLICE, _SMALL = 20_000, 2_000, 100
+_RANGE = 5_000
+_MANY = 20_000
+"""Missing rows from which on building the index beside the mirror takes less time, if most are missing."""
 _MERGED = 16
 """Pages of the index that are rewritten in one transaction: some milliseconds."""
 
 
 def enter(connection: sqlite3.Connection, table: Table, ids: Sequence[int]) -> None:
     """Enter those of these rows that are not entered."""
-    for start in range(0, len(ids), _CHUNK):
-        some = ids[start : start + _CHUNK]
-        slots = ", ".join("?" * len(some))
-        connection.execute(f"{_enter(table)} AND {quote(table.key[0])} IN ({slots})", some)
+    sql = f"{_enter(table)} AND {quote(table.key[0])} IN (SELECT value FROM json_each(?))"
+    connection.execute(sql, (json.dumps(ids),))
 
 
 def missing(connection: sqlite3.Connection, table: Table, after: int, limit: int) -> list[int]:
-    """Ids of rows that are not entered, ascending, greater than ``after``."""
-    sql = (
-        f"SELECT {quote(table.key[0])} FROM {quote(table.name)} WHERE {quote(table.key[0])} > ? AND {_absent(table)} "
-        f"ORDER BY {quote(table.key[0])} LIMIT ?"
+    """Ids of rows that are not entered, ascending, greater than ``after``.
+
+    Counted before they are compared: what is entered is a row, so a range with as many of both lacks none.
+    """
+    key, docsize = quote(table.key[0]), quote(f"{table.name}_fts_docsize")
+    count = (
+        f"WITH some AS (SELECT {key} AS id FROM {quote(table.name)} "
+        f"WHERE {key} > :after ORDER BY {key} LIMIT {_RANGE}), "
+        "this AS (SELECT max(id) AS last, count(*) AS rows FROM some) SELECT last, rows, "
+        f"(SELECT count(*) FROM {docsize} WHERE id > :after AND id <= last) FROM this"
     )
-    return [row[0] for row in connection.execute(sql, (after, limit))]
+    compare = (
+        f"SELECT {key} FROM {quote(table.name)} WHERE {key} > :after AND {key} <= :last AND {_absent(table)} "
+        f"ORDER BY {key}"
+    )
+    found: list[int] = []
+    while len(found) < limit:
+        last, rows, entered = connection.execute(count, {"after": after}).fetchone()
+        if not rows:
+            break
+        if entered < rows:
+            found += [row[0] for row in connection.execute(compare, {"after": after, "last": last})]
+        after = last
+    return found[:limit]
 
 
 def lag(connection: sqlite3.Connection, schema: Schema) -> dict[str, int]:
@@ -93,6 +113,7 @@ class SearchEntry:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._lock = threading.Lock()
+        self._building = threading.Lock()
         self._waiting: dict[str, set[int]] = defaultdict(set)
 
     def claimed(self, table: str, keys: Iterable[Key]) -> None:
@@ -112,16 +133,35 @@ class SearchEntry:
     def enter_missing(self, table: str, progress: Callable[[str, int, int], None] = lambda *_: None) -> int:
         """Enter all rows of a table that are not in search yet; returns how many. ``progress``: (step, done, 0)."""
         declared = self._mirror.schema[table]
+        if not declared.search:
+            return 0
+        with self._building:
+            entered = self._build(declared, progress)
+            return entered + self._enter_rest(declared, entered, progress)
+
+    def _build(self, table: Table, progress: Callable[[str, int, int], None]) -> int:
+        """Build the index anew if most rows are missing in it, and they are many; returns how many were entered."""
+        with self._mirror.reading() as connection:
+            if len(missing(connection, table, 0, _MANY)) < _MANY:
+                return 0
+            rows, entered = _count(connection, table.name), _count(connection, f"{table.name}_fts_docsize")
+        if 2 * entered > rows:
+            return 0
+        built = build(self._mirror, table, lambda done: progress("indexing", max(0, done - entered), 0))
+        return rows - entered if built else 0
+
+    def _enter_rest(self, table: Table, before: int, progress: Callable[[str, int, int], None]) -> int:
         after = entered = 0
-        while declared.search:
+        while True:
             with self._mirror.reading() as connection:
-                ids = missing(connection, declared, after, 10 * _SLICE)
-            if not ids:
-                break
-            self._enter(table, ids)
-            after, entered = ids[-1], entered + len(ids)
-            progress("indexing", entered, 0)
-        return entered
+                ids = missing(connection, table, after, _BATCH)
+            self._enter(table.name, ids)
+            entered += len(ids)
+            if ids:
+                progress("indexing", before + entered, 0)
+            if len(ids) < _BATCH:
+                return entered
+            after = ids[-1]
 
     def _enter(self, table: str, ids: Sequence[int]) -> None:
         for start in range(0, len(ids), _SLICE):
