@@ -82,6 +82,7 @@ LATE: dict[str, str] = {
     "loading/files.py": "a daemon may go without a file all day, and Arrow takes as much memory as all the rest of it",
     "places/opening.py": "few configurations name a place that SSH or the clients of object stores are needed for",
     "store/ledger.py": "numpy is needed only where a file is merged",
+    "store/search.py": "few tables are so large that their search is built anew, and what stages it needs Arrow",
     "store/migrations.py": "sqlite-utils is needed only where a mirror is made or changed",
     "vendors/qlara/source.py": "few accounts have exports, and those once a day",
 }

@@ -18,7 +18,6 @@ from functools import partial
 from promptsync.merge.sql import names, quote
 from promptsync.model import Key, Schema, Table
 from promptsync.store.mirror import Mirror
-from promptsync.store.search_build import build
 from promptsync.store.writer import Lane, Preempted
 
 _BATCH, _SLICE, _SMALL = 20_000, 2_000, 100
@@ -147,6 +146,8 @@ class SearchEntry:
             rows, entered = _count(connection, table.name), _count(connection, f"{table.name}_fts_docsize")
         if 2 * entered > rows:
             return 0
+        from promptsync.store.search_build import build
+
         built = build(self._mirror, table, lambda done: progress("indexing", max(0, done - entered), 0))
         return rows - entered if built else 0
 
