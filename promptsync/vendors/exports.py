@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Exports(Protocol):
     """Exports into one mirror. What is asked for, and its parameters, have the vendor's names for them.
 
-    Each raises ConfigError if the configuration has no section of the vendor's, Unavailable if it cannot be reached.
+    What asks for rows raises ConfigError if the configuration has no section of the vendor's, or asks for what it does
+    not have, and Unavailable if it cannot be reached.
     """
 
     def reconfigure(self, config: "Config") -> None:

@@ -1,4 +1,8 @@
-"""What every vendor's class has beside its hooks: what must be known of it where no configuration is at hand."""
+"""What every vendor's class has beside its hooks.
+
+Owns what must be known of a vendor where no configuration is at hand, and what a plugin need not offer: that its rows
+have to be asked for.
+"""
 
 import threading
 from collections.abc import Mapping
@@ -18,7 +22,8 @@ if TYPE_CHECKING:
 class EventType:
     """A type of event. ``path``: what follows the configured base path. ``internal``: the vendor's enum name.
 
-    ``fields``: the names of its body's fields beside orgId. ``leaves``: the table of what happened, "" if none.
+    ``about``: what has happened. ``fields``: the names of its body's fields beside orgId. ``leaves``: the table of what
+    happened, "" if none.
     """
 
     path: str
