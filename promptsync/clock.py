@@ -29,6 +29,7 @@ def system_clock() -> int:
     return time.time_ns() // 1000
 
 
+@lru_cache(maxsize=1024)  # of one delivery most times are the same
 def iso_millis(micros: int) -> str:
     """``2026-02-04T08:00:00.000Z``: how every time is written in the mirror (milliseconds, cut not rounded)."""
     minutes, rest = divmod(min(max(micros, 0), MAX_MICROS) // 1000, 60_000)

@@ -64,6 +64,7 @@ class ClaimMerger:
         self._mirror = mirror
         self._suppression = Suppression(mirror)
         self._plans: dict[str, RowPlan] = {}
+        self._happened_sql: dict[tuple[str, bool], str] = {}
 
     def merge(self, connection: sqlite3.Connection, batch: Sequence[Claims], *, count: bool = False) -> Merged:
         """Merge a batch inside the caller's transaction. ``count``: the rows too."""
@@ -160,7 +161,9 @@ class ClaimMerger:
             place = list(declared.by_name).index("at") if before else 0
             if before:
                 cells_of = [cells for cells in cells_of if str(cells[place] or before) >= before]
-            connection.executemany(happened_sql(declared, again=again), cells_of)
+            if (sql := self._happened_sql.get((name, again))) is None:
+                sql = self._happened_sql[name, again] = happened_sql(declared, again=again)
+            connection.executemany(sql, cells_of)
 
     def _full_lists(
         self,

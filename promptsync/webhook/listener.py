@@ -211,30 +211,25 @@ class _Listener:
         body = await read_body(request, settings.max_body, settings.body_deadline, place)
         if len(body) > LARGE:
             async with self._checking:
-                delivery = await asyncio.to_thread(self._admitted, path, headers, body)
+                delivery, signer = await asyncio.to_thread(self._admitted, path, headers, body)
         else:
-            delivery = self._admitted(path, headers, body)
+            delivery, signer = self._admitted(path, headers, body)
         if settings.authenticator.secrets:
             self._state.signatures[signature_form(headers)] += 1
+        if signer is not None and len(settings.authenticator.secrets) > 1:
+            self._state.signed[signer] = self._state.signed.get(signer, (0, 0.0))[0] + 1, time.time()
         return delivery
 
-    def _admitted(self, path: str, headers: CIMultiDictProxy[str], body: bytes) -> Delivery:
-        """The delivery, if it is authenticated, of the type that its header says, and JSON. Blocks if it is large."""
-        fault = self._settings.authenticator.fault(headers, body)
+    def _admitted(self, path: str, headers: CIMultiDictProxy[str], body: bytes) -> tuple[Delivery, int | None]:
+        """The delivery, if it is authenticated, of the type that its header says, and JSON; and by which secret it is
+        signed. Blocks if it is large."""
+        fault, signer = self._settings.authenticator.examine(headers, body)
         if fault is not None:
             raise Refused(answers.UNAUTHENTICATED, fault)
-        if len(self._settings.authenticator.secrets) > 1:
-            self._note_secret(headers, body)
         if not types_agree(headers.getall(_EVENT_TYPE, ()), path):
             raise Refused(answers.TYPE_DISAGREES)
         text = large_json_text(body) if len(body) > LARGE else self._json_text(body)
-        return Delivery(path, text, _kept(headers), type=type_of_path(path))
-
-    def _note_secret(self, headers: CIMultiDictProxy[str], body: bytes) -> None:
-        """Which secret it was signed with: whoever rotates them wants to know when the old one is used no more."""
-        place = self._settings.authenticator.signed_with(headers, body)
-        if place is not None:
-            self._state.signed[place] = self._state.signed.get(place, (0, 0.0))[0] + 1, time.time()
+        return Delivery(path, text, _kept(headers), type=type_of_path(path)), signer
 
     async def _store(self, delivery: Delivery) -> int:
         """The delivery's id once it is durable. Raises Refused when it cannot be made so."""

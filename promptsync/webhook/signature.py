@@ -9,7 +9,7 @@ import binascii
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from multidict import istr
 
@@ -50,26 +50,29 @@ class Authenticator:
             raise ConfigError("a webhook secret, password or header value is empty, put a value there")
         object.__setattr__(self, "_macs", signers(self.secrets))
 
-    def fault(self, headers: Headers, body: bytes) -> str | None:
-        """Why this delivery is not let in, as a class name for counting (never for the sender); None if it is.
-
-        ``body``: the raw bytes received. All is compared, whatever failed before.
-        """
+    def examine(self, headers: Headers, body: bytes) -> "Examined":
+        """What a delivery shows. ``body``: the raw bytes received. All is compared, whatever failed before."""
         if not (self.secrets or self.basic or self.open_to_all):
-            return "closed"
-        found = []
+            return Examined("closed")
+        found, signer = [], None
         if self._macs:
             given = _only(headers, _SIGNATURE)
-            found += [] if signature_holds(given, body, self._macs) else ["wrong_signature" if given else "unsigned"]
+            signer = signed_with(given, body, self._macs)
+            if signer is None:
+                found.append("wrong_signature" if given else "unsigned")
         if self.basic is not None:
             found += [] if basic_holds(_only(headers, _AUTHORIZATION), *self.basic) else ["wrong_password"]
         for name, value in self.headers:
             found += [] if _same(_only(headers, name), value) else ["wrong_header"]
-        return found[0] if found else None
+        return Examined(found[0] if found else None, signer)
 
-    def signed_with(self, headers: Headers, body: bytes) -> int | None:
-        """Which of ``secrets`` has signed a delivery, from 0; None if there is no signature that holds."""
-        return signed_with(_only(headers, _SIGNATURE), body, self._macs)
+
+class Examined(NamedTuple):
+    """``fault``: why a delivery is not let in, as a class name for counting (never for the sender); None if it is.
+    ``signer``: which of the secrets has signed it, from 0; None: none has."""
+
+    fault: str | None
+    signer: int | None = None
 
 
 def signers(secrets: Sequence[bytes]) -> tuple[hmac.HMAC, ...]:
@@ -77,13 +80,9 @@ def signers(secrets: Sequence[bytes]) -> tuple[hmac.HMAC, ...]:
     return tuple(hmac.new(secret, digestmod="sha1") for secret in secrets)
 
 
-def signature_holds(value: bytes | None, body: bytes, macs: Sequence[hmac.HMAC]) -> bool:
-    """Whether ``value`` signs ``body`` with one of ``macs``: 40 hex digits in any case, ``sha1=`` before or not."""
-    return signed_with(value, body, macs) is not None
-
-
 def signed_with(value: bytes | None, body: bytes, macs: Sequence[hmac.HMAC]) -> int | None:
-    """The place of the last of ``macs`` that ``value`` signs ``body`` with; all are tried, whichever it is."""
+    """The place of the last of ``macs`` that ``value`` signs ``body`` with; all are tried, whichever it is. 40 hex
+    digits in any case, ``sha1=`` before or not."""
     if value is None:
         return None
     given = value.strip().lower().removeprefix(b"sha1=")

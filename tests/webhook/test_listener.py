@@ -1,17 +1,21 @@
 """The listener's answers, their order, and what it hands on; over real connections."""
 
 import asyncio
+import hmac
 import json
 import logging
+import time
+from collections.abc import Sequence
 
 import pytest
 from aiohttp import ClientSession
 from blockbuster import blockbuster_ctx
-from loopback_listener import Listening, Start, request, signed
+from loopback_listener import SECRET, Listening, Start, request, signed
 
 from promptsync.errors import MirrorBroken, MirrorFull
 from promptsync.model.delivery import Delivery
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
+from promptsync.webhook import signature
 from promptsync.webhook.listener import stop_accepting
 from promptsync.webhook.request import DEEPEST
 from promptsync.webhook.signature import Authenticator
@@ -260,3 +264,21 @@ async def test_many_on_few_connections_without_blocking_the_loop(listening: List
 
             numbers = await asyncio.gather(*(one() for _ in range(300)))
     assert sorted(numbers) == list(range(1, 301))
+
+
+async def test_while_rotating_each_signature_is_computed_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed, compute = [], signature.signed_with
+
+    def counted(value: bytes | None, body: bytes, macs: Sequence[hmac.HMAC]) -> int | None:
+        computed.append(body)
+        return compute(value, body, macs)
+
+    authenticator = Authenticator(secrets=(b"new", SECRET))
+    listening = await start(authenticator=authenticator)
+    monkeypatch.setattr(signature, "signed_with", counted)
+    assert (await listening.post("message/added", BODY)).status == 200
+    assert computed == [BODY]
+    (count, at) = listening.state.signed[1]
+    assert count == 1 and at <= time.time()
+    assert (await listening.post("message/added", b"[")).status == 400
+    assert listening.state.signed == {1: (1, at)}

@@ -16,7 +16,13 @@ SHA256 = "757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
 
 
 def check(authenticator: Authenticator, *headers: tuple[str, str], body: bytes = BODY) -> bool:
-    return authenticator.fault(CIMultiDict(headers), body) is None
+    return authenticator.examine(CIMultiDict(headers), body).fault is None
+
+
+def test_the_signer_is_known_by_its_place() -> None:
+    authenticator = Authenticator(secrets=(b"new", SECRET))
+    assert authenticator.examine(CIMultiDict({"X-Hub-Signature": DIGEST}), BODY) == (None, 1)
+    assert authenticator.examine(CIMultiDict({"X-Hub-Signature": DIGEST}), BODY + b" ") == ("wrong_signature", None)
 
 
 def test_the_public_vector() -> None:
