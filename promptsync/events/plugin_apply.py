@@ -19,7 +19,7 @@ from promptsync.model import Schema
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import EventHandler, PluginError
 from promptsync.plugins.loading import Extensions, Plugin
-from promptsync.store.inbox import StoredEvent, pending
+from promptsync.store.inbox import StoredEvent, pending, still_pending
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
@@ -35,6 +35,8 @@ class PluginApplier(EventApplier):
     def __init__(self, mirror: Mirror, extensions: Extensions, touched: Callable[[Merged], None]) -> None:
         super().__init__(mirror, extensions.handlers, touched)
         self._extensions = extensions
+        self._handling = [plugin for plugin in extensions.plugins if plugin.declared.event_handlers]
+        self._filtering = [p for p in extensions.plugins if any(each.claims for each in p.declared.filters)]
         self._prepared: dict[int, Reading] = {}
 
     def apply_next(self) -> int:
@@ -53,7 +55,8 @@ class PluginApplier(EventApplier):
 
     def _apply_prepared(self, connection: sqlite3.Connection) -> None:
         started = time.perf_counter()
-        still = [event for event in pending(connection, self._size) if event.id in self._prepared]
+        waiting = still_pending(connection, min(self._prepared), max(self._prepared))
+        still = [reading.event for id_, reading in self._prepared.items() if id_ in waiting]
         self._apply(connection, still)
         self._resize(len(still), time.perf_counter() - started)
 
@@ -62,13 +65,14 @@ class PluginApplier(EventApplier):
 
     def _prepare(self, events: Sequence[StoredEvent]) -> dict[int, Reading]:
         readings = {event.id: super(PluginApplier, self)._read(event) for event in events}
-        for plugin in self._extensions.plugins:
+        for plugin in self._handling:
             self._handle(plugin, readings)
-        for plugin in self._extensions.plugins:
+        for plugin in self._filtering:
             kept = [reading for reading in readings.values() if reading.claims is not None]
             outcomes = filtered(plugin, self._extensions.schema, [(r.event.type, _claims(r)) for r in kept])
             for reading, outcome in zip(kept, outcomes, strict=True):
-                readings[reading.event.id] = _settled(reading, outcome)
+                if outcome is not reading.claims:
+                    readings[reading.event.id] = _settled(reading, outcome)
         return readings
 
     def _handle(self, plugin: Plugin, readings: dict[int, Reading]) -> None:

@@ -251,6 +251,12 @@ def pending(connection: sqlite3.Connection, limit: int) -> list[StoredEvent]:
     return found
 
 
+def still_pending(connection: sqlite3.Connection, first: int, last: int) -> set[int]:
+    """The numbers of the deliveries in this range that are to be applied. Their bodies are not read."""
+    sql = "SELECT id FROM sync_event WHERE state = 'pending' AND state <> 'applied' AND id BETWEEN ? AND ?"
+    return {row[0] for row in connection.execute(sql, (first, last))}
+
+
 def next_is_large(connection: sqlite3.Connection) -> bool:
     """Whether the delivery that is to be applied next is large. Its body is not read: that alone takes a while."""
     sql = (
