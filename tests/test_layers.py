@@ -72,6 +72,7 @@ LATE: dict[str, str] = {
     "cli/demo.py": "a visitor is given the address before the make-believe account is even imported",
     "events/suppression.py": "most mirrors have erased nobody, and reading numbers needs a library of its own",
     "pytest_plugin.py": "every run of pytest imports it, tests of plugins alone need the kit",
+    "config/schedules.py": "most configurations give no schedule, and APScheduler brings asyncio",
     "daemon/client.py": "most commands find no daemon to ask",
     "vendors/qlara/vendor.py": "most commands ask for no export, and what asks for them needs an HTTP client",
     "daemon/operations.py": "few of them erase people or make backups",

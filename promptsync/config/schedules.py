@@ -8,10 +8,12 @@ sees it.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 from pydantic import BeforeValidator
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger  # type: ignore[import-untyped]
 
 _FIELDS = ("minute", "hour", "day", "month", "day of the week")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -25,7 +27,7 @@ class Schedule:
 
     text: str
 
-    def trigger(self, zone: tzinfo) -> CronTrigger:
+    def trigger(self, zone: tzinfo) -> "CronTrigger":
         """The trigger that fires at this schedule's times in ``zone``."""
         return _trigger(self.text, zone)
 
@@ -61,7 +63,9 @@ def _check_fields(fields: list[str]) -> None:
             raise ValueError(f"has a {name} that cannot be read: '{field}'") from None
 
 
-def _trigger(text: str, zone: tzinfo) -> CronTrigger:
+def _trigger(text: str, zone: tzinfo) -> "CronTrigger":
+    from apscheduler.triggers.cron import CronTrigger
+
     fields = text.split()
     return CronTrigger.from_crontab(" ".join((*fields[:4], _week_days(fields[4]))), timezone=zone)
 

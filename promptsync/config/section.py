@@ -16,5 +16,10 @@ class Section(BaseModel):
     """One TOML table: immutable, unknown keys refused, its defaults checked like given values."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, validate_default=True, arbitrary_types_allowed=True, hide_input_in_errors=True
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # most sections are only ever read as part of the whole
     )

@@ -1,11 +1,12 @@
 """The commands' end of the control socket (control.py): is there a daemon, and having it do something.
 
-Owns the request and what its answer means. Imports no engine, and HTTP only once there is somebody to ask.
+Owns the request and what its answer means. Imports no engine, and an event loop and HTTP only once there is somebody
+to ask.
 """
 
-import asyncio
 import io
 import json
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ MAX_REQUEST = 64 << 20
 """Bytes of one request. What is larger comes in several."""
 
 _MAX_SAID = 200
+_SECONDS = 5.0
 
 
 def socket_path(database: Path) -> Path:
@@ -31,16 +33,26 @@ def socket_path(database: Path) -> Path:
 
 def daemon_runs(database: Path) -> bool:
     """Whether a daemon answers on the socket."""
-    return socket_path(database).exists() and asyncio.run(daemon_answers(socket_path(database)))
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(_SECONDS)
+        try:
+            asking.connect(str(socket_path(database)))
+        except OSError:
+            return False
+    return True
 
 
 def ask_daemon(database: Path, name: str, params: Mapping[str, Any], emit: Emit) -> dict[str, Any]:
     """Have the daemon run an operation. Raises the error that it raised, Unavailable if the daemon goes away."""
+    import asyncio
+
     return asyncio.run(_ask(socket_path(database), name, params, emit))
 
 
 async def daemon_answers(path: Path) -> bool:
     """Whether a daemon takes connections on its socket."""
+    import asyncio
+
     try:
         _, writer = await asyncio.open_unix_connection(str(path))
     except OSError:

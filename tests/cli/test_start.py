@@ -16,8 +16,8 @@ AT_ONCE = LOOKING | {"apscheduler", "asyncio", "promptsync.config", "promptsync.
 COMMANDS = {
     "--version": (AT_ONCE, 300, 40),
     "--help": (AT_ONCE, 300, 40),
-    "status": (LOOKING, 600, 80),
-    "run --help": ({"asyncssh", "datasette", "rich.progress", "sqlite_utils"}, 2_000, 300),
+    "status": (LOOKING, 500, 60),
+    "run --help": ((SLOW - {"aiohttp"}) | {"phonenumbers", "pyrage", "rich.progress"}, 950, 85),
 }
 """To what must not be imported, how many modules may be, and the MiB that it may take."""
 SCRIPT = """
