@@ -93,6 +93,7 @@ def _show(found: Status, runs: bool) -> None:
         click.echo(f"Search lags behind by {', '.join(f'{lag:,} rows of {table}' for table, lag in lagging.items())}.")
     for line in _new_to_us(found.drift):
         click.echo(line)
+    click.echo(found.log.sentence)
     click.echo("The daemon is running." if runs else "The daemon is not running.")
 
 

@@ -1,6 +1,7 @@
 """The write-ahead log beside a reader that keeps a transaction open: slow to grow, seen, and small again."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from daemon_process import CONFIG, daemon
 
 from promptsync.cli import main
+from promptsync.errors import size_in_words
 from promptsync.status.wal import LARGE, LogState, log_state
 from promptsync.store.connect import open_reader, open_writer
 from promptsync.store.lock_holders import lasting_readers
@@ -118,8 +120,14 @@ def test_who_keeps_it_large_is_named(tmp_path: Path) -> None:
     with closing(mirror), reader(database) as pid, closing(open_reader(database)) as connection:
         mirror.writer.run(lambda c: c.execute("CREATE TABLE t (y)"))
         assert log_state(connection).problem is None
+        assert log_state(connection).sentence == f"The write-ahead log has {size_in_words(log_size(database))}."
         assert log_state(connection, large=0) == LogState(log_size(database), (f"python, process {pid}",))
-        mirror.writer.run(lambda c: c.execute("INSERT INTO t VALUES (zeroblob(?))", (LARGE,)))
+        mirror.writer.run(lambda c: c.execute("INSERT INTO t VALUES (zeroblob(?))", (KEPT,)))
+        said = rf"log has 6\d\.\d MiB, since python, process {pid} keeps a transaction open; it shrinks once"
+        assert re.search(said, CliRunner().invoke(main, ["--config", str(config), "status"]).output)
+        found = json.loads(CliRunner().invoke(main, ["--config", str(config), "status", "--json"]).output)["log"]
+        assert found == {"bytes": log_size(database), "readers": [f"python, process {pid}"]}
+        mirror.writer.run(lambda c: c.execute("INSERT INTO t VALUES (zeroblob(?))", (LARGE - KEPT,)))
         log = log_state(connection)
         assert log.bytes > LARGE
         for command in ("status", "doctor"):
