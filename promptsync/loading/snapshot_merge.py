@@ -9,10 +9,12 @@ import json
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from promptsync.clock import iso_millis
+from promptsync.errors import PromptsyncError
 from promptsync.merge.bulk_sql import snapshot_statements
 from promptsync.merge.event_sql import EventStatements
 from promptsync.model import Key
@@ -20,6 +22,7 @@ from promptsync.store import ledger
 from promptsync.store.compare import Difference, Overtaken, Staged, newly_dropped, parameters
 from promptsync.store.initial_load import copy_into
 from promptsync.store.mirror import Mirror
+from promptsync.store.search_build import WORTH, StagedIndex
 from promptsync.store.slices import Progress, Slice, Slices
 from promptsync.store.snapshots import record_lacks
 from promptsync.store.staging import attached, attached_to_writer, index_keys, next_numbers
@@ -41,9 +44,20 @@ class SnapshotMerge:
         weight = 1 + len(self._sql.parts)
         self._slices = Slices(mirror.writer, weight)
         self._chunk = max(1, _CHUNK // weight)
+        self._search: StagedIndex | None = None
 
     def apply(self, found: Difference, counts: Callable[[], Mapping[str, Any]]) -> None:
         """Merge it. ``counts``: what the ledger's row of the file says once this has committed. Raises Overtaken."""
+        staged, table = self._staged, self._table
+        if not (found.all_new and staged.initial and table.search and staged.rows >= WORTH):
+            self._apply(found, counts)
+            return
+        with StagedIndex(self._mirror, table, staged.path) as self._search:
+            self._apply(found, counts)
+            with suppress(PromptsyncError):  # the file is merged; its rows can be entered later
+                self._search.take_over(lambda rows: self._progress("indexing", rows, 0))
+
+    def _apply(self, found: Difference, counts: Callable[[], Mapping[str, Any]]) -> None:
         writer, snapshots, staged = self._mirror.writer, self._mirror.snapshots, self._staged
         applied = (self._table.name, staged.org, staged.at, staged.rows, list(staged.lacks))
         with attached_to_writer(writer, staged.path, staged.rows):
@@ -176,12 +190,19 @@ class SnapshotMerge:
     def _copy_into(self, counts: Callable[[], Mapping[str, Any]], applied: tuple[Any, ...]) -> bool:
         """Try the short way into an empty table. False: a delivery came in between; nothing was done."""
         self._progress("taking over", 0, self._staged.rows)
-        return copy_into(
-            self._mirror.writer,
-            self._table,
-            lambda connection: self._finish(connection, counts()),
-            lambda _: self._mirror.snapshots.add(*applied),
-        )
+        index = self._search
+
+        def finish(connection: sqlite3.Connection) -> None:
+            if index:
+                index.note(connection)
+            self._finish(connection, counts())
+
+        copied = copy_into(self._mirror.writer, self._table, finish, lambda _: self._mirror.snapshots.add(*applied))
+        if index and copied:
+            index.copied()
+        elif index:
+            index.stop()  # what is merged in slices changes while others write
+        return copied
 
     def _read(self, touched: Mapping[Key, int]) -> list[Key]:
         """Those that lie in what was read. In the rest every row is as it was in the newest applied snapshot; an event

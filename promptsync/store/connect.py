@@ -109,13 +109,14 @@ def open_copy(path: Path) -> sqlite3.Connection:
         raise translate(error) or Unavailable(f"The copy {path} cannot be opened: {error}.") from error
 
 
-def open_beside(path: Path, mirror: Path) -> sqlite3.Connection:
-    """A connection to a file that need not survive anything, with the mirror attached read-only as ``mirror``."""
+def open_beside(path: Path, source: Path) -> sqlite3.Connection:
+    """A connection to a file that need not survive anything, with another database attached as ``source``, only to be
+    read. May be used by any thread, one at a time."""
     try:
         connection = _opened(path.absolute().as_uri(), ("journal_mode = OFF", "synchronous = OFF"))
         with ExitStack() as undo:
             undo.callback(connection.close)
-            connection.execute("ATTACH ? AS mirror", (f"{mirror.absolute().as_uri()}?mode=ro",))
+            connection.execute("ATTACH ? AS source", (f"{source.absolute().as_uri()}?mode=ro",))
             undo.pop_all()
         return connection
     except sqlite3.Error as error:

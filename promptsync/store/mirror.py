@@ -7,6 +7,7 @@ written, and by which rule, is decided elsewhere and handed to the writer as fun
 import os
 import secrets
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -47,6 +48,7 @@ class Mirror:
         self.snapshots = AppliedSnapshots()
         self.swept = Swept(schema)
         self.forgotten = ErasedList()
+        self.indexing = threading.RLock()  # held while a full-text index is built beside the mirror
         self._layouts: dict[str, Layout] = {}
         self._revision = 0
         self._readers: deque[sqlite3.Connection] = deque()

@@ -22,8 +22,6 @@ from promptsync.store.writer import Lane, Preempted
 
 _BATCH, _SLICE, _SMALL = 20_000, 2_000, 100
 _RANGE = 5_000
-_MANY = 20_000
-"""Missing rows from which on building the index beside the mirror takes less time, if most are missing."""
 _MERGED = 16
 """Pages of the index that are rewritten in one transaction: some milliseconds."""
 
@@ -112,7 +110,6 @@ class SearchEntry:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
         self._lock = threading.Lock()
-        self._building = threading.Lock()
         self._waiting: dict[str, set[int]] = defaultdict(set)
 
     def claimed(self, table: str, keys: Iterable[Key]) -> None:
@@ -134,20 +131,20 @@ class SearchEntry:
         declared = self._mirror.schema[table]
         if not declared.search:
             return 0
-        with self._building:
+        with self._mirror.indexing:
             entered = self._build(declared, progress)
             return entered + self._enter_rest(declared, entered, progress)
 
     def _build(self, table: Table, progress: Callable[[str, int, int], None]) -> int:
         """Build the index anew if most rows are missing in it, and they are many; returns how many were entered."""
         with self._mirror.reading() as connection:
-            if len(missing(connection, table, 0, _MANY)) < _MANY:
-                return 0
             rows, entered = _count(connection, table.name), _count(connection, f"{table.name}_fts_docsize")
-        if 2 * entered > rows:
+        if rows - entered < max(1, entered):
             return 0
-        from promptsync.store.search_build import build
+        from promptsync.store.search_build import WORTH, build
 
+        if rows - entered < WORTH:
+            return 0
         built = build(self._mirror, table, lambda done: progress("indexing", max(0, done - entered), 0))
         return rows - entered if built else 0
 
@@ -155,6 +152,8 @@ class SearchEntry:
         after = entered = 0
         while True:
             with self._mirror.reading() as connection:
+                if _count(connection, table.name) == _count(connection, f"{table.name}_fts_docsize"):
+                    return entered
                 ids = missing(connection, table, after, _BATCH)
             self._enter(table.name, ids)
             entered += len(ids)

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from promptsync.loading import snapshot_merge
 from promptsync.loading.files import LoadRequest
 from promptsync.store import ddl
+from promptsync.store.search import SearchEntry
 
 from .driver import Driver
 from .files import write_file
@@ -64,3 +66,27 @@ def test_the_table_keeps_its_declared_indexes_and_triggers(driver: Driver) -> No
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert {name: made[name] for name in ddl.triggers(table)} == ddl.triggers(table) != {}
     assert {index.name for index in table.all_indexes} <= made.keys()
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "at", "left"),
+    [
+        ("", "indexing", 0),
+        ("UPDATE message SET content = 'text 301' WHERE id % 100 = 1", "indexing", 3),
+        ("DELETE FROM message WHERE id < 20", "indexing", 0),
+        ("INSERT INTO message (id, content) VALUES (301, 'text 301')", "indexing", 1),
+        ("ALTER TABLE message ADD COLUMN late TEXT", "taking over", 300),  # merged in slices
+    ],
+)
+def test_its_search_is_built_while_it_is_copied(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch, meanwhile: str, at: str, left: int
+) -> None:
+    monkeypatch.setattr(snapshot_merge, "WORTH", 1)
+    _load(driver, write_file(driver.folder / "in", _MESSAGES), meanwhile, at)
+    assert SearchEntry(driver.mirror).enter_missing("message") == left
+    driver.mirror.writer.run(
+        lambda connection: connection.execute(
+            "INSERT INTO message_fts (message_fts, rank) VALUES ('integrity-check', 1)"
+        )
+    )
+    assert not list((driver.mirror.folder / "staging").iterdir())
