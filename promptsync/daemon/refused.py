@@ -1,7 +1,7 @@
 """Refused deliveries put on record: how many, why, and when, soon after each; and a line in the log now and then.
 
 Owns when what the listener has counted goes into the mirror (a crash loses a few seconds of it) and how often it is
-said. What each reason means is in status/refusals.py.
+said. What each reason means is in status/problems.py.
 """
 
 import asyncio

@@ -20,7 +20,7 @@ from promptsync.config import Config, load_config
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.refused import RefusedKeeper
 from promptsync.errors import Unavailable
-from promptsync.status.refusals import oversized_problem, refused_problem
+from promptsync.status.problems import oversized_problem, refused_problem
 from promptsync.store.refusals import note_oversized, note_refused, oversized, refused
 from promptsync.webhook.listener import ListenerState
 
