@@ -63,6 +63,7 @@ _STATEMENT = re.compile(
 )
 
 LATE: dict[str, str] = {
+    "browse/spreadsheet.py": "most people look at pages, and few take a spreadsheet home",
     "cli/app.py": "most configurations enable no plugins",
     "cli/browse.py": "Datasette takes longer to import than every other command to run",
     "cli/completion.py": "what is offered is asked for by TAB alone, and every command names these functions",

@@ -110,7 +110,7 @@ async def _sheet(sheet: Sheet, ending: str | None, dates: Dates, datasette: Any)
 
         return AsgiStream(csv, headers=headers, content_type=spreadsheet.CSV_TYPE)
     with tempfile.TemporaryFile() as file:
-        book = spreadsheet.Book(file, sheet.headings)
+        book = await asyncio.to_thread(spreadsheet.Book, file, sheet.headings)
         async for _ in parts(book.add):
             pass
         await asyncio.to_thread(book.close)

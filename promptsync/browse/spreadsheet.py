@@ -13,9 +13,6 @@ from datetime import date
 from pathlib import Path
 from typing import IO
 
-from xlsxwriter import Workbook  # type: ignore[import-untyped]
-from xlsxwriter.exceptions import XlsxWriterException  # type: ignore[import-untyped]
-
 from promptsync.browse.cells import clean, guarded
 from promptsync.errors import Unavailable
 
@@ -47,6 +44,8 @@ class Book:
     """A workbook of one sheet, in a file. Close it to have it written."""
 
     def __init__(self, file: IO[bytes], headings: Line) -> None:
+        from xlsxwriter import Workbook  # type: ignore[import-untyped]
+
         options = {"in_memory": False, "constant_memory": True, "strings_to_urls": False, "strings_to_formulas": False}
         self._book = Workbook(file, options)
         self._sheet = self._book.add_worksheet()
@@ -69,6 +68,8 @@ class Book:
 
     def close(self) -> None:
         """Write the file. Raises Unavailable if the disk does not take it."""
+        from xlsxwriter.exceptions import XlsxWriterException  # type: ignore[import-untyped]
+
         try:
             self._book.close()
         except (OSError, XlsxWriterException) as error:

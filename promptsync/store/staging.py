@@ -32,10 +32,8 @@ WORTH = 10_000
 
 def give_back(rows: int) -> None:
     """Return what is not in use after work on that many rows, if it is worth some milliseconds."""
-    if rows < WORTH:
-        return
-    pa.default_memory_pool().release_unused()
-    trim()
+    if rows >= WORTH:
+        trim()
 
 
 _SQL_TYPES = {pa.int64(): "INTEGER", pa.float64(): "REAL", pa.binary(): "BLOB"}

@@ -31,8 +31,7 @@ _CHECKPOINT_WEIGHT = 64
 _CHECKPOINT_LATEST = 4 * _CHECKPOINT_WEIGHT  # from here on deliveries wait for it too
 _CHECKPOINT_SECONDS = 1.0
 _QUIET_SECONDS = 0.5
-_REST_SECONDS = 5.0  # without work, after which the pages that a merge has filled the cache with are given back
-_WORTH = 10_000  # changed rows that have filled it
+_REST_SECONDS = 5.0  # without bulk, after which the memory that it has filled is given back
 _STEPS = 50_000  # of SQLite's machine: about a millisecond
 _LOOK_SECONDS = 1.0
 _TRY_MILLIS, _WAIT_MILLIS = 100, 5_000  # for SQLite's locks: to begin a transaction, for everything else
@@ -77,8 +76,7 @@ class Writer:
         self._yielding = False  # what runs now may be undone for a delivery
         self._urgent_at = float("-inf")
         self._unsaved = 0  # weight of what was committed since the last checkpoint
-        self._worked = time.monotonic()
-        self._cached = 0  # rows changed up to when the cache was emptied last
+        self._filled_at: float | None = None  # when bulk was last written, until the memory of that was given back
         self.last_turn = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
@@ -161,7 +159,7 @@ class Writer:
                     self._execute(task)
                 self._checkpoint_if_due(idle=False)
                 self._look_if_due()
-                self.last_turn = self._worked = time.monotonic()
+                self.last_turn = time.monotonic()
         except BaseException as error:  # noqa: BLE001  callers would wait for ever for a writer that ended in silence
             self._break(ended := MirrorBroken(f"The writer ended ({type(error).__name__}); start promptsync again."))
             with self._wake:
@@ -249,6 +247,8 @@ class Writer:
         else:
             task.future.set_result(result)
             self._unsaved += 0 if task.bare else self._weight(task)
+            if task.lane is Lane.BULK:
+                self._filled_at = time.monotonic()
 
     def _known(self, error: sqlite3.Error) -> Exception:
         """What an error means; a fatal one ends the writer, and so does a transaction that cannot be undone."""
@@ -337,13 +337,14 @@ class Writer:
                 self._checkpoint(self.log.truncate)
 
     def _shrink_if_due(self) -> None:
-        """Once nothing has been written for a while: give back the memory that many changed rows have filled."""
-        changed = self._connection.total_changes
-        if self._broken is None and changed - self._cached > _WORTH and time.monotonic() - self._worked > _REST_SECONDS:
-            self._cached = changed
-            with suppress(sqlite3.Error):
-                self._connection.execute("PRAGMA shrink_memory")
-            trim()
+        """Give back the memory that a merge has filled, the pages of the cache first, once no more bulk has come for a
+        while."""
+        if self._filled_at is None or time.monotonic() - self._filled_at < _REST_SECONDS:
+            return
+        self._filled_at = None
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA shrink_memory")
+        trim()
 
     def _checkpoint(self, way: Callable[[sqlite3.Connection], bool]) -> bool:
         try:

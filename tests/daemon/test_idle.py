@@ -1,7 +1,11 @@
-"""What a daemon keeps in memory: nothing that only files need before there is one, and no pages of a merge for long."""
+"""What a daemon and the pages keep in memory: nothing that only files need before there is one, and not for long."""
 
+import os
 import re
+import subprocess
+import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +31,15 @@ def mapped(pid: int) -> set[str]:
     return {name for name in _OF_FILES if re.search(rf"/[^\n]*{name}[^\n]*\.so", maps)}
 
 
+def make_mirror(folder: Path) -> None:
+    """A mirror, as every start but the first finds it."""
+    config = folder / "promptsync.toml"
+    config.write_text(f"{CONFIG}[browse]\nport = 0\nanonymous = true\n")
+    (folder / "drop").mkdir()
+    CliRunner().invoke(main, ["--config", str(config), "load", str(folder / "drop")])
+    assert (folder / "data" / "mirror.db").exists()
+
+
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not true():
@@ -36,11 +49,8 @@ def until(true: Callable[[], bool]) -> None:
 
 async def test_what_files_need_comes_with_the_first_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QLARA_KEY", "a key")
-    (tmp_path / "promptsync.toml").write_text(CONFIG)
-    (tmp_path / "drop").mkdir()
     (tmp_path / "exports").mkdir()
-    CliRunner().invoke(main, ["--config", str(tmp_path / "promptsync.toml"), "load", str(tmp_path / "drop")])
-    assert (tmp_path / "data" / "mirror.db").exists()  # as every start but the first finds it
+    make_mirror(tmp_path)
     with daemon(tmp_path, _MORE) as running:
         assert await running.stream(100, 0.5, first=1_000) == 50
         with closing(open_reader(running.database)) as connection:
@@ -49,10 +59,26 @@ async def test_what_files_need_comes_with_the_first_of_them(tmp_path: Path, monk
             missed = "SELECT count(DISTINCT task) FROM sync_run"  # the retention, and the look at the place
             until(lambda: connection.execute(missed).fetchone()[0] == 2)
         assert not mapped(running.process.pid)
-        assert running.resident < 110 << 20
+        assert resident(running.process.pid) < 110 << 20
         write_message_file(tmp_path / "drop" / _FILE, 100, 1, 0)
         until(lambda: not (tmp_path / "drop" / _FILE).exists())
         assert {"libarrow", "numpy", "adbc_driver"} <= mapped(running.process.pid)
+
+
+def test_people_look_without_what_merges_files(tmp_path: Path) -> None:
+    make_mirror(tmp_path)
+    command = [sys.executable, "-m", "promptsync", "--config", str(tmp_path / "promptsync.toml"), "browse"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().removeprefix("Open ").strip()
+            for page in ("", "-/people", "mirror/message"):
+                with urllib.request.urlopen(f"{address}{page}") as answer:  # noqa: S310  its own
+                    assert answer.status == 200
+            assert not mapped(process.pid) - {"zstandard"}  # an encoding of HTTP
+            assert resident(process.pid) < 110 << 20
+        finally:
+            process.kill()
 
 
 def test_the_pages_of_a_merge_are_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,14 +88,14 @@ def test_the_pages_of_a_merge_are_given_back(tmp_path: Path, monkeypatch: pytest
         writer.run(lambda connection: connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT)"))
         fill = "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO t "
         writer.run(lambda connection: connection.execute(f"{fill} SELECT i, printf('%.*c', 2000, 'x') FROM n"))
-        filled = resident()
-        until(lambda: resident() < filled - (30 << 20))
+        filled = resident(os.getpid())
+        until(lambda: resident(os.getpid()) < filled - (30 << 20))
     finally:
         writer.close()
 
 
-def resident() -> int:
-    """Bytes of memory that this process has in use."""
-    found = re.search(r"^VmRSS:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.M)
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has in use."""
+    found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
     assert found
     return int(found[1]) * 1024
