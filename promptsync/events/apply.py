@@ -1,79 +1,31 @@
 """Applying the inbox: pending deliveries become rows, in batches, by the one writer.
 
-Owns the reading of a delivery's body and what becomes of it: applied, unknown_type or failed. Nothing a sender sends
-raises out of here; what could be read is applied and the rest is named in the delivery's ``error``.
+Owns what becomes of a delivery: applied, unknown_type or failed. Nothing a sender sends raises out of here; what could
+be read (reading.py) is applied and the rest is named in the delivery's ``error``.
 """
 
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import structlog
 
 from promptsync.clock import iso_millis
-from promptsync.events.bodies import parse_body
-from promptsync.events.claims import AHEAD, Claims, believed
-from promptsync.events.fields import Fields
+from promptsync.events.claims import Claims
 from promptsync.events.merge_claims import ClaimMerger, Collision, Merged, merge_in_parts
+from promptsync.events.reading import Reading, read
+from promptsync.model.delivery import StoredEvent
 from promptsync.plugins.declared import EventHandler
 from promptsync.store.connect import attempt
-from promptsync.store.inbox import StoredEvent, mark, next_is_large, pending
+from promptsync.store.inbox import mark, next_is_large, pending
 from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
 _TARGET_SECONDS = 0.01
-_MAX_ERROR = 2_000
 _KEPT_EACH_TIME = 64 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one delivery says. ``state``: applied, unknown_type or failed; ``claims`` only if applied."""
-
-    event: StoredEvent
-    state: str
-    org_id: int | None = None
-    at: int | None = None
-    error: str | None = None
-    claims: Claims | None = None
-
-
-def observed_at(body: Fields, received_at: int) -> int:
-    """When what a delivery says was so: its body's ``timestamp`` if it has one, else its receipt. Microseconds.
-
-    The specification gives only some types a ``timestamp``. It is honoured on every type: a body that says when it
-    happened is ordered by that, whether the specification knows of the field or not. It is believed up to AHEAD of the
-    receipt.
-    """
-    return believed(body, "timestamp", received_at + AHEAD) or received_at
-
-
-def read(event: StoredEvent, handlers: Mapping[str, EventHandler]) -> Reading:
-    """Read a delivery. Pure; never raises for what a sender can send."""
-    try:
-        body = parse_body(event.body)
-    except ValueError:
-        return Reading(event, "failed", error="the body is not JSON")
-    except RecursionError:
-        return Reading(event, "failed", error="the body is nested too deeply")
-    if not isinstance(body, dict):
-        return Reading(event, "failed", error="the body is not a JSON object")
-    problems: list[str] = []
-    fields = Fields(body, problems)
-    org_id = fields.identifier("orgId")
-    if org_id is None:
-        return Reading(event, "failed", error="orgId is missing or not a positive whole number")
-    at = observed_at(fields, event.received_at)
-    handler = handlers.get(event.type)
-    if handler is None:
-        return Reading(event, "unknown_type", org_id, at)
-    claims = Claims(event.id, org_id, at, problems, event.type, event.path, latest=event.received_at + AHEAD)
-    handler(fields, claims)
-    return Reading(event, "applied", org_id, at, "; ".join(dict.fromkeys(problems))[:_MAX_ERROR] or None, claims)
 
 
 class EventApplier:

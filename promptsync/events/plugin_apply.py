@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from promptsync.events.apply import EventApplier, Reading
+from promptsync.events.apply import EventApplier
 from promptsync.events.bodies import parse_body
 from promptsync.events.claim_check import check_claims
 from promptsync.events.claims import AHEAD, Claims
 from promptsync.events.fields import Fields
 from promptsync.events.merge_claims import Merged
+from promptsync.events.reading import Reading
 from promptsync.model import Schema
+from promptsync.model.delivery import StoredEvent
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import EventHandler, PluginError
 from promptsync.plugins.loading import Extensions, Plugin
-from promptsync.store.inbox import StoredEvent, pending, still_pending
+from promptsync.store.inbox import pending, still_pending
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
 

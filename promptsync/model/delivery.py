@@ -1,10 +1,13 @@
-"""What a webhook delivery is while it travels from a source to the inbox.
+"""What a webhook delivery is: on its way from a source to where it is kept, and kept there.
 
-Owns the shape and what accepts it; who listens knows neither store nor merge.
+Owns the shapes and what accepts one; who listens knows neither store nor merge.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+LARGE = 64 << 10
+"""The size of a body, in bytes, from which a delivery is applied by itself, in parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,22 @@ class Delivery:
     cut: bool = False
     suppressed: bool = False
     looked: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A delivery in the inbox. ``received_at``: microseconds."""
+
+    id: int
+    type: str
+    path: str
+    body: str
+    received_at: int
+
+    @property
+    def is_large(self) -> bool:
+        """Whether applying it in one transaction would keep others waiting."""
+        return len(self.body) * 4 > LARGE and len(self.body.encode()) > LARGE
 
 
 Accept = Callable[[Delivery], Awaitable[int]]

@@ -12,12 +12,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import lru_cache
 
 from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, YEAR_2000, Clock, iso_micros, parse_iso
 from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
-from promptsync.model.delivery import Delivery
+from promptsync.model.delivery import LARGE, Delivery, StoredEvent
 from promptsync.store.erased import note_suppressed
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
@@ -42,24 +41,6 @@ _GATHER_SECONDS = 0.03  # from one commit to the next, beside a reader that hold
 
 SUPPRESSED = "It was about nobody but people who were erased; nothing more was kept."
 """The ``error`` of such a delivery, which is never applied again."""
-LARGE = 64 << 10
-"""The size of a body, in bytes, from which a delivery is applied by itself, in parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """A delivery in the inbox. ``received_at``: microseconds."""
-
-    id: int
-    type: str
-    path: str
-    body: str
-    received_at: int
-
-    @property
-    def is_large(self) -> bool:
-        """Whether applying it in one transaction would keep others waiting."""
-        return len(self.body) * 4 > LARGE and len(self.body.encode()) > LARGE
 
 
 class Inbox:

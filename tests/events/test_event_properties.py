@@ -13,8 +13,8 @@ from event_samples import SAMPLES, path_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsync.events.apply import Reading, read
-from promptsync.store.inbox import StoredEvent
+from promptsync.events.reading import Reading, read
+from promptsync.model.delivery import StoredEvent
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.event_types import type_of_path

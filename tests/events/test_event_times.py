@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptsync.clock import MAX_MICROS, iso_micros, iso_millis, micros_of
-from promptsync.events.apply import read
-from promptsync.store.inbox import StoredEvent
+from promptsync.events.reading import read
+from promptsync.model.delivery import StoredEvent
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.event_types import type_of_path

@@ -10,10 +10,10 @@ from event_bench import Bench
 from event_rows import RECEIVED, ROWS, whole
 from event_samples import SAMPLES, TALK, Body, path_of
 
-from promptsync.events.apply import Reading, read
 from promptsync.events.claims import Claims
+from promptsync.events.reading import Reading, read
 from promptsync.model import Role
-from promptsync.store.inbox import StoredEvent
+from promptsync.model.delivery import StoredEvent
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt import tables_happened, tables_webhooks
