@@ -43,19 +43,21 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "daemon": DATA
     | {"", "loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"}
     | {"webhook"},
+    "lake": DATA | {"", "events", "loading", "places", "config", "vendors", "engine", "fetch"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "pytest_plugin": frozenset({"testing"}),
     "browse": WORDS | {"", "whole_file", "store", "docs"},
     "demo": WORDS | {"whole_file", "store", "daemon", "vendors"},
     "cli": DATA
-    | {"", "whole_file", "config", "vendors", "engine", "people", "places", "fetch", "backup", "status", "daemon"}
-    | {"browse", "demo", "docs"},
+    | {"", "whole_file", "config", "vendors", "engine", "people", "places", "fetch", "drop", "backup", "status"}
+    | {"daemon", "browse", "demo", "docs", "lake"},
     "__main__": frozenset({"cli"}),
 }
 """Every room, from the ground up, and the rooms that it may import. ``""`` is the package itself: its version."""
 
-HOLD_SQL = frozenset({"store", "merge", "browse.queries", "demo.truth.compare"})
-"""Where statements are written: two rooms, one package of the pages, and the demo, which reads as any program would."""
+HOLD_SQL = frozenset({"store", "merge", "browse.queries", "demo.truth.compare", "lake.fold_sql", "lake.engine_duckdb"})
+"""Where statements are written: two rooms, one package of the pages, the demo, which reads as any program would, and
+the lake's aggregate, which is another engine's SQL."""
 
 
 _STATEMENT = re.compile(

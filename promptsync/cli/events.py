@@ -13,6 +13,7 @@ from promptsync.cli.completion import event_types
 from promptsync.cli.context import App, finish, print_json, print_table
 from promptsync.clock import iso_micros, parse_iso
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.model.delivery import delivery_of
 from promptsync.store import deliveries
 from promptsync.store.reading import row_of
 from promptsync.vendors import EVENT_TYPES
@@ -179,17 +180,15 @@ def _batches(stream: Any) -> Iterator[list[dict[str, Any]]]:
 
 def _line(number: int, text: str) -> dict[str, Any]:
     try:
-        line = json.loads(text)
-        path = line.get("path") or line["type"]
-        received_at = iso_micros(parse_iso(line["received_at"]))
-        if not isinstance(path, str) or not isinstance(line["body"], str):
-            raise TypeError
-        (path + line["body"]).encode()  # half of a surrogate pair is no text
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise ConfigError(
-            f"Line {number} is no delivery: it needs received_at (ISO 8601), type or path, and body (text)."
-        ) from None
-    return {"number": number, "received_at": received_at, "path": path, "body": line["body"]}
+        found = delivery_of(text)
+    except ValueError as error:
+        raise ConfigError(f"Line {number} {error}.") from None
+    return {
+        "number": number,
+        "received_at": iso_micros(found.received_at),
+        "path": found.path,
+        "body": found.body,
+    }
 
 
 def _time(text: str | None) -> str | None:

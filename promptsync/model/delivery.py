@@ -3,8 +3,11 @@
 Owns the shapes and what accepts one; who listens knows neither store nor merge.
 """
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+
+from promptsync.clock import parse_iso
 
 LARGE = 64 << 10
 """The size of a body, in bytes, from which a delivery is applied by itself, in parts."""
@@ -49,3 +52,19 @@ class StoredEvent:
 
 Accept = Callable[[Delivery], Awaitable[int]]
 """Stores a delivery; returns its id once it is durable. Raises ``Unavailable`` when it cannot be made durable now."""
+
+
+def delivery_of(text: str) -> Delivery:
+    """A delivery as a line of JSON has it, which is how deliveries are exported and kept in a lake.
+
+    Raises ValueError, to follow the words that say which line.
+    """
+    try:
+        line = json.loads(text)
+        path, body, at = line.get("path") or line["type"], line["body"], parse_iso(line["received_at"])
+        if not isinstance(path, str) or not isinstance(body, str):
+            raise TypeError
+        (path + body).encode()  # half of a surrogate pair is no text
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError("is no delivery: it needs received_at (ISO 8601), type or path, and body (text)") from None
+    return Delivery(path, body, received_at=at)
