@@ -55,9 +55,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
 }
 """Every room, from the ground up, and the rooms that it may import. ``""`` is the package itself: its version."""
 
-HOLD_SQL = frozenset({"store", "merge", "browse.queries", "demo.truth.compare", "lake.fold_sql", "lake.engine_duckdb"})
+HOLD_SQL = frozenset(
+    {"store", "merge", "browse.queries", "demo.truth.compare", "lake.fold_sql", "lake.engine_duckdb", "lake.readers"}
+)
 """Where statements are written: two rooms, one package of the pages, the demo, which reads as any program would, and
-the lake's aggregate, which is another engine's SQL."""
+what the lake says to other engines."""
 
 
 _STATEMENT = re.compile(
@@ -70,6 +72,7 @@ LATE: dict[str, str] = {
     "cli/browse.py": "Datasette takes longer to import than every other command to run",
     "cli/completion.py": "what is offered is asked for by TAB alone, and every command names these functions",
     "cli/context.py": "a command imports the engine only if it works without a daemon, and rich only to show progress",
+    "cli/lake.py": "its libraries are an extra; without it a sentence says how they are installed",
     "cli/help.py": "rich is needed on a terminal only",
     "cli/extended.py": "most configurations enable no plugins",
     "cli/demo.py": "a visitor is given the address before the make-believe account is even imported",

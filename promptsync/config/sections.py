@@ -271,6 +271,22 @@ class BackupConfig(PlaceConfig):
         return location
 
 
+class LakeConfig(PlaceConfig):
+    """``[lake]``: where the Delta tables are, beyond one machine. ``engine``: what folds; ``buckets``: into how many
+    parts organizations are divided, fixed when the lake is made; ``every``: of ``lake run --forever``."""
+
+    engine: Literal["duckdb"] = "duckdb"
+    buckets: Annotated[StrictInt, Field(ge=1, le=4_096)] = 64
+    every: Duration = timedelta(minutes=15)
+
+    @field_validator("location")
+    @classmethod
+    def _can_hold_tables(cls, location: str) -> str:
+        if location.startswith(("https://", "http://", "sftp://")):
+            raise ValueError("cannot hold Delta tables: write s3://, gs://, az:// or a path")
+        return location
+
+
 class RetentionConfig(Section):
     """``[retention]``: how long deliveries, rejects, copies of loaded files and the texts of messages are kept.
 
@@ -320,6 +336,7 @@ class Config(Section):
     browse: BrowseConfig = BrowseConfig()
     plugins: PluginsConfig = PluginsConfig()
     backup: BackupConfig = BackupConfig()
+    lake: LakeConfig | None = None
     retention: RetentionConfig = RetentionConfig()
     alerts: AlertsConfig = AlertsConfig()
     log: LogConfig = LogConfig()

@@ -30,7 +30,7 @@ class ClaimFile:
 @dataclass(frozen=True, slots=True)
 class FoldWork:
     """One table's files to fold. ``buckets``: into how many rows are divided, by organization; ``ends``: what ends
-    rows     (fold_sql.py), with ``org_id``, or a link's contact too, ``instant`` and ``iso``; ``target``: a folder for the
+    rows (fold_sql.py), with ``org_id``, or a link's contact too, ``instant`` and ``iso``; ``target``: a folder for the
     result, in which a file of bucket 3 is ``_bucket=3/<name never used again>.parquet``."""
 
     table: Table

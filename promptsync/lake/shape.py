@@ -20,16 +20,14 @@ from promptsync.model import FilledBy, Kind, Role, Table
 
 ORG = "org_id"
 SEEN, SNAP = "_seen_at", "_snap_at"
-_NUMBER, _TEXT = pa.int64(), pa.string()
-FULL_LISTS = pa.schema(
-    [
-        pa.field(ORG, _NUMBER),
-        pa.field("contact_id", _NUMBER),
-        pa.field("list", _TEXT),
-        pa.field("instant", _NUMBER),
-        pa.field("iso", _TEXT),
-    ]
-)
+_LISTED: dict[str, pa.DataType] = {
+    ORG: pa.int64(),
+    "contact_id": pa.int64(),
+    "list": pa.string(),
+    "instant": pa.int64(),
+    "iso": pa.string(),
+}
+FULL_LISTS = pa.schema(_LISTED)
 """Rows of ``sync_full_list``: that a delivery stated all links of one sort of a contact, and when."""
 
 

@@ -61,7 +61,7 @@ class ObjectPlace:
 
     async def pages(self, passed: Pass = ignore) -> AsyncIterator[list[Item]]:
         """Every object below the prefix; markers of folders (empty, ending in a slash) are none."""
-        with _translated(self._name, missing=ConfigError(f"{self._name} does not exist; check its name.")):
+        with translated(self._name, missing=ConfigError(f"{self._name} does not exist; check its name.")):
             async with aclosing(list_objects(self._store, self._stall, passed)) as pages:
                 async for page in pages:
                     yield page
@@ -74,7 +74,7 @@ class ObjectPlace:
         if offset:
             options["range"] = {"offset": offset}
         gone = Gone(f"{item.key} is not at {self._name} any more, or has changed.")
-        with _translated(self._name, gone, f" for {item.key}"):
+        with translated(self._name, gone, f" for {item.key}"):
             answer = await obstore.get_async(self._store, item.key, options=options)
             if "if_match" not in options and not _is(item, answer.meta):
                 raise Gone(f"{item.key} has changed since it was listed.")
@@ -117,7 +117,7 @@ class ObjectPlace:
         except OSError as error:
             raise FileUnavailable(f"{source} cannot be read ({error.strerror}).") from error
         missing = ConfigError(f"{self._name} does not exist; check its name.")
-        with _translated(self._name, missing, f" for storing {key}"):
+        with translated(self._name, missing, f" for storing {key}"):
             await obstore.put_async(self._store, key, source, chunk_size=parts_of, max_concurrency=_PARTS_AT_ONCE)
 
     async def tidy(self, prefix: str) -> None:
@@ -130,7 +130,7 @@ class ObjectPlace:
             raise Gone(f"{item.key} has changed since it was loaded.")
 
     def _reaching(self, item: Item) -> AbstractContextManager[None]:
-        return _translated(self._name, Gone(f"{item.key} is not at {self._name} any more."), f" for {item.key}")
+        return translated(self._name, Gone(f"{item.key} is not at {self._name} any more."), f" for {item.key}")
 
 
 def open_objects(settings: PlaceSettings) -> ObjectPlace:
@@ -139,12 +139,17 @@ def open_objects(settings: PlaceSettings) -> ObjectPlace:
     ``access_key`` and ``secret_key``: of S3 the pair, of Azure the account and its key. ``private_key``: of Google the
     service account's key file (JSON). Without them the machine's own identity is used, as each vendor defines it.
     """
+    return ObjectPlace(object_store(settings), public_name(settings.location), settings.stall_seconds)
+
+
+def object_store(settings: PlaceSettings) -> Store:
+    """The store of such a place, below its prefix. Raises ConfigError."""
     parts = urlsplit(settings.location)
     prefix = parts.path.strip("/") or None
     makers: dict[str, Callable[[PlaceSettings, str, str | None], Store]] = {"s3": _s3, "gs": _gcs, "az": _azure}
     name = public_name(settings.location)
     try:
-        return ObjectPlace(makers[parts.scheme](settings, parts.netloc, prefix), name, settings.stall_seconds)
+        return makers[parts.scheme](settings, parts.netloc, prefix)
     except (foreign.BaseError, ValueError, TypeError):
         raise ConfigError(f"{name} cannot be opened with these keys; check endpoint, region and keys.") from None
 
@@ -201,8 +206,8 @@ def _quoted(tag: str) -> str:
 
 
 @contextmanager
-def _translated(name: str, missing: Exception, item: str = "") -> Iterator[None]:
-    """``item``: words for what was asked for, if it was not the place as a whole."""
+def translated(name: str, missing: Exception, item: str = "") -> Iterator[None]:
+    """A store's errors, by their type. ``item``: words for what was asked for, if it was not the place as a whole."""
     try:
         yield
     except MISSING:

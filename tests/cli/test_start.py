@@ -10,14 +10,15 @@ from click.testing import CliRunner
 
 from promptsync.cli import main
 
-SLOW = {"adbc_driver_manager", "aiohttp", "asyncssh", "datasette", "numpy", "obstore", "pyarrow", "sqlite_utils"}
+LAKE = {"deltalake", "duckdb", "promptsync.lake"}
+SLOW = {"adbc_driver_manager", "aiohttp", "asyncssh", "datasette", "numpy", "obstore", "pyarrow", "sqlite_utils"} | LAKE
 LOOKING = SLOW | {"phonenumbers", "promptsync.engine.engine", "rich.console", "structlog", "uvloop", "watchfiles"}
 AT_ONCE = LOOKING | {"apscheduler", "asyncio", "promptsync.config", "promptsync.store.mirror", "pydantic", "ssl"}
 COMMANDS = {
     "--version": (AT_ONCE, 300, 40),
     "--help": (AT_ONCE, 300, 40),
     "status": (LOOKING, 500, 60),
-    "run --help": ((SLOW - {"aiohttp"}) | {"phonenumbers", "pyrage", "rich.progress"}, 950, 85),
+    "run --help": ((SLOW - {"aiohttp"}) | {"phonenumbers", "pyrage", "rich.progress"} | LAKE, 950, 85),
 }
 """To what must not be imported, how many modules may be, and the MiB that it may take."""
 SCRIPT = """

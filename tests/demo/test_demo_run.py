@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import signal
 import socket
@@ -15,10 +16,11 @@ from typing import IO
 import pytest
 
 from promptsync.daemon.client import daemon_runs
-from promptsync.demo.home import Home
+from promptsync.demo.home import Home as DemoHome
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.store.connect import open_reader
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
+from tests.lake.home import Home, differing
 
 demo_command = import_module("promptsync.cli.demo")
 QLARA = ("qlara_contact", "qlara_delivery_report", "qlara_message")
@@ -44,6 +46,23 @@ def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, .
         rejects = connection.execute("SELECT count(*) FROM sync_reject").fetchone()[0]
     assert sorted(told) == sorted((type_, "applied", None) for type_ in EVENT_TYPES)
     assert (files, rejects) == ([], 0)
+    if not more:
+        assert in_a_lake(tmp_path / "demo", Home(tmp_path / "lake")) == set(QLARA)
+
+
+def in_a_lake(demo: Path, home: Home) -> set[str]:
+    """The tables in which a lake of the same deliveries and files differs from the mirror: those alone of whose files
+    the demo keeps none."""
+    assert home.run("init").exit_code == 0
+    for file in (demo / "drop" / "done").rglob("*"):
+        if file.is_file():
+            os.link(file, home.incoming / file.name)
+    exported = home.incoming.parent / "deliveries" / "all.jsonl"
+    export = [sys.executable, "-m", "promptsync", "--config", str(demo / "promptsync.toml"), "events", "export"]
+    subprocess.run([*export, str(exported)], check=True, timeout=60)
+    result = home.run("run")
+    assert result.exit_code == 0, result.output
+    return differing(home, demo / "data" / "mirror.db")
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
@@ -77,7 +96,7 @@ def test_the_address_comes_first_and_a_closed_terminal_leaves_nothing_running(tm
                 assert b"promptsync" in page.read()
             read_to(demo.stderr, "webhooks are posted")
             with pytest.raises(ConfigError, match="is running in"):
-                Home(folder).clear(1)
+                DemoHome(folder).clear(1)
             demo.send_signal(signal.SIGHUP)
             *_, ending, stays, remove = demo.stderr.read().splitlines()
             assert demo.wait(30) == 130

@@ -1,0 +1,147 @@
+"""``promptsync lake``: the same rule over Delta tables, beyond one machine."""
+
+import shlex
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from promptsync.cli.context import App, about_file, finish, print_json, print_table
+from promptsync.errors import ConfigError, Unavailable
+
+if TYPE_CHECKING:
+    from promptsync.lake.run import RunReport
+
+_PACKAGES = ("deltalake", "duckdb")
+_READERS = ("bigquery", "duckdb", "snowflake", "spark", "trino")
+
+
+@click.group()
+def lake() -> None:
+    """Delta tables in a folder or an object store, for more than one machine and for any warehouse to read."""
+
+
+@lake.command()
+@click.pass_obj
+def init(app: App) -> None:
+    """Make the lake that [lake] names, and say what to put where. Done again, it changes nothing."""
+    _require_packages()
+    from promptsync.lake.opening import make_lake, section_of
+
+    new, location = make_lake(app.config), section_of(app.config).location.rstrip("/")
+    app.say(f"{'The lake is made' if new else 'There is a lake already'} at {location}.")
+    app.say(f"{location}/deliveries/  takes deliveries: promptsync events export FILE.jsonl writes such files.")
+    app.say(f"{location}/incoming/    takes nightly exports, change sets, and exports of the Qlara account.")
+    app.say(f"{location}/tables/      has the tables; whoever reads needs to read it, and nobody else to write.")
+    app.say("Next: promptsync lake run, which also takes what is at the places of [[nightly]] and [[customerio]].")
+
+
+@lake.command()
+@click.option("--dry-run", is_flag=True, help="Only read and judge what is new.")
+@click.option("--table", metavar="TABLE", help="Fold this table only; its files stay new for the next run.")
+@click.option("--accept", multiple=True, metavar="NAME", help="Take a held file as it is; any number of these.")
+@click.option("--discard", multiple=True, metavar="NAME", help="Leave a held file out for good.")
+@click.option("--forever", is_flag=True, help="Again and again, as [lake] every says, until stopped.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def run(app: App, /, forever: bool, as_json: bool, **wanted: Any) -> None:
+    """Fold what is new into the tables: deliveries, files put into the lake, and what is at the configured places."""
+    _require_packages()
+    app.set_up_logs()
+    report = _run(app, wanted, as_json)
+    while forever:
+        threading.Event().wait(_every(app))
+        report = _run(app, {"dry_run": wanted["dry_run"], "table": wanted["table"]}, as_json)
+    finish(report.needs_person)
+
+
+@lake.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def status(app: App, as_json: bool) -> None:
+    """What each table has, what waits for the next run, and what needs a person (then exit 1)."""
+    _require_packages()
+    from promptsync.lake.opening import open_lake
+    from promptsync.lake.status import status_of
+
+    found = status_of(open_lake(app.config))
+    if as_json:
+        print_json(found)
+        finish(bool(found["held"]))
+    rows = [[one["table"], one["rows"], min(one["newest"].values(), default="")] for one in found["tables"]]
+    print_table(["table", "rows", "complete up to"], rows)
+    app.say(f"{len(found['waiting']):,} files wait for the next run; {found['rejects']:,} rows could not be merged.")
+    for row in found["held"]:
+        click.echo(about_file(row), err=True)
+    finish(bool(found["held"]))
+
+
+@lake.command()
+@click.option("--for", "reader", type=click.Choice(_READERS), default="duckdb", show_default=True, help="Who reads.")
+@click.pass_obj
+def tables(app: App, reader: str) -> None:
+    """The statements that make the lake's tables visible to another program."""
+    _require_packages()
+    from promptsync.lake.opening import open_lake
+    from promptsync.lake.readers import statements
+
+    found = list(statements(open_lake(app.config), reader))
+    if not found:
+        raise Unavailable("The lake has no tables yet; promptsync lake run makes them.")
+    for statement in found:
+        click.echo(statement)
+
+
+def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
+    from promptsync.lake.opening import engine_of, open_lake
+    from promptsync.lake.run import Wanted
+    from promptsync.lake.run import run as run_lake
+
+    opened = open_lake(app.config)
+    if wanted["table"] is not None and wanted["table"] not in opened.schema:
+        raise ConfigError(f"There is no table {wanted['table']}; promptsync schema lists them.")
+    names = {name: frozenset(wanted.get(name, ())) for name in ("accept", "discard")}
+    with tempfile.TemporaryDirectory(prefix="promptsync-duckdb-") as scratch, app.progress() as progress:
+        engine = engine_of(app.config, Path(scratch))
+        show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
+        try:
+            report = run_lake(opened, engine, Wanted(wanted["dry_run"], wanted["table"], **names), show)
+        finally:
+            engine.close()
+    _show(app, report, as_json)
+    return report
+
+
+def _show(app: App, report: "RunReport", as_json: bool) -> None:
+    if as_json:
+        print_json({"inputs": report.inputs, "tables": report.tables, "seconds": report.seconds})
+        return
+    if report.inputs:
+        columns = ["name", "state", "table", "rows", "rejected"]
+        print_table(columns, [[row[column] for column in columns] for row in report.inputs])
+    for row in report.inputs:
+        if row["error"]:
+            click.echo(about_file(row), err=True)
+    app.say(f"{len(report.inputs):,} files, {len(report.tables):,} tables folded in {report.seconds:,.1f} s.")
+
+
+def _every(app: App) -> float:
+    from promptsync.lake.opening import section_of
+
+    return section_of(app.config).every.total_seconds()
+
+
+def _require_packages() -> None:
+    """Raises ConfigError, with the command that installs what is not there."""
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        python, names = shlex.quote(sys.executable), " ".join(missing)
+        install = (
+            f"{python} -m pip install {names}" if find_spec("pip") else f"uv pip install --python {python} {names}"
+        )
+        raise ConfigError(f"A lake needs packages that are not installed: {install}")

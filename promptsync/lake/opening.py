@@ -1,0 +1,91 @@
+"""Making a lake, and opening one, from the configuration.
+
+Owns what is decided once, when a lake is made (``lake.json``), and that a configuration fits it.
+Must not fold anything.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from promptsync.clock import Clock, iso_millis, system_clock
+from promptsync.config import Config, LakeConfig
+from promptsync.engine.built_in import load_extensions
+from promptsync.engine.engine import load_settings
+from promptsync.errors import ConfigError
+from promptsync.fetch.sources import place_settings, sources_of
+from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.run import Lake
+from promptsync.lake.storage import Storage
+from promptsync.loading.kinds import FileKinds
+from promptsync.plugins.declared import FileKind
+from promptsync.plugins.loading import Extensions
+
+_FORMAT: Final = 1
+ENGINES: Final = {"duckdb": DuckDBEngine}
+"""What folds, by its name in the configuration."""
+
+
+def section_of(config: Config) -> LakeConfig:
+    """``[lake]``. Raises ConfigError if there is none."""
+    if config.lake is None:
+        raise ConfigError(
+            "No lake is configured: add a section [lake] with its location, a folder or s3://bucket/prefix; "
+            "'promptsync help lake' says more."
+        )
+    return config.lake
+
+
+def make_lake(config: Config, clock: Clock = system_clock) -> bool:
+    """Make the lake that is configured; returns whether it is new. Raises ConfigError, Unavailable."""
+    section, storage = section_of(config), _storage(section_of(config))
+    found = storage.read_settings()
+    if found is None:
+        storage.write_settings({"format": _FORMAT, "buckets": section.buckets, "made_at": iso_millis(clock())})
+    storage.make_folders()
+    return found is None
+
+
+def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
+    """The lake that is configured. Raises ConfigError, Unavailable."""
+    section = section_of(config)
+    storage = _storage(section)
+    found = storage.read_settings()
+    if found is None:
+        raise ConfigError(f"There is no lake at {storage.name} yet; make it with: promptsync lake init")
+    if found["format"] != _FORMAT:
+        raise ConfigError(f"The lake at {storage.name} was made by a newer promptsync; update this one.")
+    if found["buckets"] != section.buckets:
+        raise ConfigError(f"The lake at {storage.name} has {found['buckets']} buckets: write so in [lake] buckets.")
+    extensions = load_extensions(config)
+    _refuse_plugins(extensions)
+    kinds = FileKinds.of(extensions)
+    return Lake(
+        storage,
+        section.buckets,
+        extensions.schema,
+        dict(extensions.handlers),
+        kinds,
+        load_settings(config, extensions, kinds),
+        sources_of(config),
+        clock,
+    )
+
+
+def _storage(section: LakeConfig) -> Storage:
+    return Storage(place_settings(section))
+
+
+def _refuse_plugins(extensions: Extensions) -> None:
+    """Plugins that would change what is merged are not called by a lake: its rows would differ from a mirror's."""
+    for plugin in extensions.plugins:
+        declared = plugin.declared
+        if declared.event_handlers or declared.filters or any(isinstance(k, FileKind) for k in declared.file_kinds):
+            raise ConfigError(
+                f"Plugin {plugin.name} handles or filters what is merged, which a lake does not do: take it out of "
+                "[plugins] enabled in the configuration that the lake is run with."
+            )
+
+
+def engine_of(config: Config, scratch: Path) -> DuckDBEngine:
+    """What folds, as configured."""
+    return ENGINES[section_of(config).engine](scratch)

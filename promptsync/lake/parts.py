@@ -1,0 +1,193 @@
+"""One input to Parquet files of claims, and what was learnt of it.
+
+Owns the way from a file on this machine to its parts: it is proven whole, read by promptsync's own readers, and written
+under names that are never used again, so that doing it twice harms nobody. Whatever an input holds ends as parts, or as
+held or ignored, with a sentence. What may be believed is judged elsewhere (run.py).
+"""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from promptsync.clock import micros_of
+from promptsync.errors import Held, InputRefused
+from promptsync.formats.csv.reader import SnapshotReader
+from promptsync.formats.parquet.proof import prove_parquet
+from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.formats.proof import prove
+from promptsync.lake import decode
+from promptsync.lake.decode import Learned
+from promptsync.lake.engine import ClaimFile
+from promptsync.lake.inputs import Input
+from promptsync.lake.shape import ORG
+from promptsync.loading.report import LoadSettings
+from promptsync.loading.rows import RowBatch
+from promptsync.model import Schema
+from promptsync.model.file_name import ChangeSetName, FileName
+from promptsync.plugins.declared import EventHandler
+from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.vendors.qlara.csv import ExportRows
+from promptsync.vendors.qlara.profile import QLARA, KindProfile
+
+_EXPORT: Final = re.compile(r"([a-z_-]+)_([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})Z\.csv")
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What came of one input. ``parts``: files of claims by table; ``stated``: what its name says, if that is a
+    snapshot or a change set. ``state``: decoded, held or ignored, then with ``reason`` and ``error``."""
+
+    name: str
+    tag: str
+    stated: FileName | ChangeSetName | None = None
+    state: str = "decoded"
+    reason: str | None = None
+    error: str | None = None
+    sha256: str | None = None
+    deliveries: bool = False
+    learned: Learned = field(default_factory=Learned)
+    parts: list[tuple[str, ClaimFile]] = field(default_factory=list)
+
+    def refuse(self, refused: InputRefused) -> None:
+        """It is not merged."""
+        self.state = "held" if isinstance(refused, Held) else "ignored"
+        self.reason, self.error, self.parts = refused.reason, str(refused), []
+
+    @property
+    def table(self) -> str:
+        """The one table that it is about; none of deliveries."""
+        return self.stated.table if self.stated else ""
+
+    @property
+    def snapshot(self) -> FileName | None:
+        """What a snapshot states."""
+        return self.stated if isinstance(self.stated, FileName) else None
+
+
+def export_of(file_name: str) -> tuple[KindProfile, int] | None:
+    """What a file of the Qlara account is, ``contacts_2026-02-04T00-00-00Z.csv``: its kind, and the microsecond at
+    which it was asked for; None for every other file."""
+    found = _EXPORT.fullmatch(file_name)
+    kind = next((kind for kind in QLARA.kinds if found and kind.name == found[1]), None)
+    if found is None or kind is None:
+        return None
+    try:
+        return kind, micros_of(datetime.strptime(found[2], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC))
+    except ValueError:
+        return None
+
+
+def accepting(name: str) -> str:
+    """The command that takes an input as it is, now that a person has looked at it."""
+    return f"promptsync lake run --accept {shlex.quote(name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC."""
+
+    schema: Schema
+    handlers: Mapping[str, EventHandler]
+    settings: LoadSettings
+    folder: Path
+    now: int
+
+    def decode(self, one: Input, path: Path, *, accept: bool) -> Decoded:
+        """An input that is on this machine. ``accept``: a person has looked at it."""
+        done = Decoded(one.name, one.tag, deliveries=one.found is None)
+        try:
+            if one.found is None:
+                self._deliveries(path, done)
+            elif export := export_of(path.name):
+                self._export(path, *export, done=done, accept=accept)
+            elif isinstance(one.found.stated, FileName):
+                self._snapshot(path, one.found.stated, done, accept)
+            elif isinstance(one.found.stated, ChangeSetName):
+                self._change_set(path, one.found.stated, done, accept)
+            else:
+                raise one.found.refused or InputRefused("unknown_name", f"{path.name} states nothing known.")
+        except InputRefused as refused:
+            done.refuse(refused)
+        return done
+
+    def _deliveries(self, path: Path, done: Decoded) -> None:
+        with path.open("rb") as file:
+            done.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            claims = decode.deliveries(lines, self.handlers, type_of_path, self.now, done.learned)
+            for table, rows in decode.claimed(claims, self.schema).items():
+                self._write(done, table, rows.to_batches())
+
+    def _snapshot(self, path: Path, stated: FileName, done: Decoded, accept: bool) -> None:
+        table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
+        done.stated, done.sha256 = stated, prove(path, limits).sha256
+        with SnapshotReader(path, table, stated, self.settings.zone, limits) as reader:
+            self._write(done, table.name, decode.snapshot(reader, table, stated, done.learned))
+
+    def _change_set(self, path: Path, stated: ChangeSetName, done: Decoded, accept: bool) -> None:
+        table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
+        done.stated, done.sha256 = stated, prove_parquet(path, limits).sha256
+        left_out = self.settings.leave_out.get(table.name, frozenset())
+        with ChangeSetReader(path, table, stated, limits, left_out) as reader:
+            if reader.unordered and not accept:
+                raise Held(
+                    "no_order",
+                    f"It lacks the column {table.order}, which says which rows are newer: have it exported again. "
+                    f"Accepted without it, its rows give way to all that have one: {accepting(done.name)}",
+                )
+            self._write(done, table.name, decode.change_set(reader, table, done.learned))
+
+    def _export(self, path: Path, kind: KindProfile, at: int, *, done: Decoded, accept: bool) -> None:
+        rows, times, batches = ExportRows(kind, self.schema[kind.table]), (self.settings.zone, at), list[RowBatch]()
+        file = rows.open(path, times, self.settings.limits, vouched=False, accepted=accept)
+        done.sha256 = file.prove(take=batches.append).file.sha256
+        self._write(done, kind.table, (decode.export(batch, rows.table, done.learned) for batch in batches))
+
+    def _write(self, done: Decoded, table: str, batches: Iterable[pa.RecordBatch]) -> None:
+        """The batches as a part, unless there are none."""
+        path = self.folder / table / f"{uuid4().hex}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _Writer(path) as writer:
+            for batch in batches:
+                writer.write(batch)
+        if writer.columns:
+            done.parts.append((table, ClaimFile(path, writer.columns)))
+
+
+class _Writer:
+    """A Parquet file with the columns of its first batch."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        self.columns: tuple[str, ...] = ()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """One more batch."""
+        if self._writer is None:
+            self.columns = tuple(batch.schema.names)
+            self._writer = pq.ParquetWriter(self._path, batch.schema, compression="zstd")
+        self._writer.write_batch(batch)
+
+    def __enter__(self) -> "_Writer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+
+def organizations(file: ClaimFile) -> set[int]:
+    """Whose rows a part is about; nobody's if its table has no owner."""
+    if ORG not in file.columns:
+        return set()
+    return {int(org or 0) for org in pq.ParquetFile(file.path).read(columns=[ORG]).column(ORG).unique().to_pylist()}

@@ -1,0 +1,256 @@
+"""One run of the lake: what is new becomes claims, what may be believed is folded, and committed table by table.
+
+Owns the course of it. What ends rows (snapshots, full lists) is written down first, then the tables, and last that the
+inputs were taken: whoever commits after us folds with all ends there are, and a run that is killed in between leaves
+inputs that the next one takes again, to no other effect. Of two runs at once the second to commit a table is refused,
+and folds anew onto what the first has made of it.
+"""
+
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from promptsync.clock import Clock, iso_millis
+from promptsync.errors import ConfigError
+from promptsync.fetch.sources import Source
+from promptsync.lake.decode import FULL_LIST_TABLE
+from promptsync.lake.engine import ClaimFile, Engine, FoldWork
+from promptsync.lake.inputs import Input, copy, inputs_of
+from promptsync.lake.judge import Judge
+from promptsync.lake.ledger import Ledger, Snapshot
+from promptsync.lake.parts import Decoded, Decoder, organizations
+from promptsync.lake.shape import ORG
+from promptsync.lake.storage import Storage
+from promptsync.lake.tables import Overtaken, Tables
+from promptsync.loading.kinds import FileKinds
+from promptsync.loading.report import LoadSettings
+from promptsync.model import Schema, Table
+from promptsync.plugins.declared import EventHandler
+from promptsync.store.slices import Progress
+
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person asks of a run. ``table``: fold this one only, and leave its inputs new; ``accept``, ``discard``:
+    names of held inputs, whole or their last parts."""
+
+    dry_run: bool = False
+    table: str | None = None
+    accept: frozenset[str] = frozenset()
+    discard: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did. ``inputs``: a row of the ledger for each; ``tables``: rows that each folded table's touched
+    buckets have now."""
+
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    tables: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def needs_person(self) -> bool:
+        """Whether something was held, ignored or rejected."""
+        return any(row["state"] in ("held", "ignored") or row["rejected"] for row in self.inputs)
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One lake, and how inputs are read. ``buckets``: as it was made with."""
+
+    storage: Storage
+    buckets: int
+    schema: Schema
+    handlers: dict[str, EventHandler]
+    kinds: FileKinds
+    settings: LoadSettings
+    sources: Sequence[Source]
+    clock: Clock
+
+    @property
+    def tables(self) -> Tables:
+        """Its mirrored tables."""
+        return Tables(self.storage)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger."""
+        return Ledger(self.storage)
+
+    def new(self, known: dict[str, dict[str, Any]], wanted: Wanted = Wanted()) -> list[Input]:
+        """The inputs that have not been taken, and held ones that are accepted."""
+        there = inputs_of(self.storage, self.sources, self.kinds)
+        accepted = _named(wanted.accept, known)
+        return [
+            one for one in there if one.name not in known or known[one.name]["tag"] != one.tag or one.name in accepted
+        ]
+
+
+def run(lake: Lake, engine: Engine, wanted: Wanted, progress: Progress = lambda *_: None) -> RunReport:
+    """Do it; ``progress`` gets a step, how many are done, and of how many.
+
+    Raises ConfigError, Unavailable, and Overtaken if others commit without end.
+    """
+    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
+        return _Run(lake, engine, wanted, Path(scratch), progress).run()
+
+
+def _named(names: Iterable[str], known: dict[str, dict[str, Any]]) -> frozenset[str]:
+    """The held inputs that are meant. Raises ConfigError."""
+    held = [name for name, row in known.items() if row["state"] in ("held", "ignored")]
+    found = set()
+    for wanted in names:
+        fitting = [name for name in held if name == wanted] or [n for n in held if n.rsplit("/", 1)[-1] == wanted]
+        if len(fitting) != 1:
+            which = ", ".join(sorted(fitting or held)) or "none"
+            raise ConfigError(f"'{wanted}' names no single input that is held: there is {which}.")
+        found.add(fitting[0])
+    return frozenset(found)
+
+
+class _Run:
+    def __init__(self, lake: Lake, engine: Engine, wanted: Wanted, scratch: Path, progress: Progress) -> None:
+        self._lake, self._engine, self._wanted, self._scratch = lake, engine, wanted, scratch
+        self._now, self._progress = lake.clock(), progress
+        self._started = time.perf_counter()
+        self._report = RunReport()
+
+    def run(self) -> RunReport:
+        lake, wanted = self._lake, self._wanted
+        known = lake.ledger.inputs()
+        accepted = _named(wanted.accept, known)
+        self._discard(known)
+        new, done = lake.new(known, wanted), list[Decoded]()
+        for one in new:
+            self._progress("decoding files", len(done), len(new))
+            done.append(self._decode(one, one.name in accepted))
+        judge = Judge(lake.schema, lake.settings.guards, lake.ledger.snapshots(), self._files, self._now)
+        judge.judge(done, accepted)
+        self._report.inputs += [self._row(one) for one in done]
+        if not wanted.dry_run:
+            self._commit([one for one in done if one.state == "decoded"], judge.passed)
+            self._record(done)
+        self._report.seconds = round(time.perf_counter() - self._started, 3)
+        return self._report
+
+    def _decode(self, one: Input, accept: bool) -> Decoded:
+        lake, folder = self._lake, self._scratch / "in"
+        decoder = Decoder(lake.schema, lake.handlers, lake.settings, self._scratch / "parts", self._now)
+        try:
+            return decoder.decode(one, copy(one, folder), accept=accept)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _files(self, table: str, org: int) -> list[ClaimFile]:
+        """The present files in which an organization's rows of a table are."""
+        tables, bucket = self._lake.tables, self._bucket(self._lake.schema[table], org)
+        return tables.local(tables.present(table), {bucket}, self._scratch / uuid4().hex)
+
+    def _bucket(self, table: Table, org: int) -> int:
+        return org % self._lake.buckets if table.org_scoped or ORG in table.by_name else 0
+
+    def _commit(self, done: Sequence[Decoded], passed: Sequence[Snapshot]) -> None:
+        """What ends rows first, then the tables."""
+        only = self._wanted.table
+        parts: dict[str, list[ClaimFile]] = {}
+        for one in done:
+            for table, file in one.parts:
+                parts.setdefault(table, []).append(file)
+        lists = parts.pop(FULL_LIST_TABLE, [])
+        ledger, ended = self._lake.ledger, [one for one in passed if only in (None, one.table)]
+        ledger.add_snapshots(ended)
+        for file in lists:
+            ledger.append(FULL_LIST_TABLE, pq.ParquetFile(file.path).read())
+        touched = {name: self._touched(name, files) for name, files in parts.items()}
+        for stamp in ended:
+            touched.setdefault(stamp.table, set()).add(self._bucket(self._lake.schema[stamp.table], stamp.org))
+        for link in self._lake.schema if lists else ():
+            if link.full_list:
+                touched.setdefault(link.name, set()).update(self._touched(link.name, lists))
+        for number, name in enumerate(sorted(touched)):
+            self._progress("folding tables", number, len(touched))
+            if only in (None, name):
+                self._fold(self._lake.schema[name], parts.get(name, []), touched[name])
+
+    def _touched(self, name: str, files: Sequence[ClaimFile]) -> set[int]:
+        table = self._lake.schema[name]
+        return {self._bucket(table, org) for file in files for org in organizations(file) or {0}}
+
+    def _fold(self, table: Table, parts: Sequence[ClaimFile], buckets: set[int]) -> None:
+        """Fold the claims with what is there, until a commit is taken."""
+        tables = self._lake.tables
+        for attempt in range(1, _ATTEMPTS + 1):
+            scratch = self._scratch / uuid4().hex
+            present = tables.present(table.name)
+            files = [*tables.local(present, buckets, scratch / "was"), *parts]
+            if not files:
+                return
+            work = FoldWork(table, files, self._ends(table), self._lake.buckets, scratch / "made")
+            self._engine.fold(work)
+            try:
+                self._report.tables[table.name] = tables.commit(table, present, buckets, work.target)
+                return
+            except Overtaken:
+                if attempt == _ATTEMPTS:
+                    raise
+            finally:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+    def _ends(self, table: Table) -> pa.Table | None:
+        """What ends the rows of a table, as it is known now."""
+        if table.full_list:
+            rows = self._lake.ledger.rows(FULL_LIST_TABLE)
+            ends = [row for row in rows if row["list"] == table.full_list]
+        elif table.exported:
+            known = [one for one in self._lake.ledger.snapshots() if one.table == table.name]
+            ends = [{ORG: s.org, "instant": s.instant, "iso": iso_millis(s.instant)} for s in known]
+        else:
+            return None
+        return pa.Table.from_pylist(ends) if ends else None
+
+    def _row(self, one: Decoded) -> dict[str, Any]:
+        """The ledger's row of an input."""
+        stated, learned = one.snapshot, one.learned
+        state = one.state if one.state != "decoded" else "would merge" if self._wanted.dry_run else "merged"
+        row: dict[str, Any] = {"name": one.name, "tag": one.tag, "table": one.table or None, "state": state}
+        row |= {"org_id": stated.org_id or 0 if stated else None, "as_of": iso_millis(stated.as_of) if stated else None}
+        row |= {"reason": one.reason, "error": one.error, "rows": learned.rows, "rejected": learned.bad}
+        return row | {"sha256": one.sha256, "seen_at": iso_millis(self._now), "seen": self._now}
+
+    def _discard(self, known: dict[str, dict[str, Any]]) -> None:
+        """Write down that a person does not want some held inputs."""
+        gone = _named(self._wanted.discard, known)
+        row = {"state": "discarded", "seen": self._now, "seen_at": iso_millis(self._now)}
+        rows = [known[name] | row for name in sorted(gone)]
+        if not self._wanted.dry_run:
+            self._lake.ledger.add("sync_input", rows)
+
+    def _record(self, done: Sequence[Decoded]) -> None:
+        """That these inputs were taken, and what was odd about them. Not if only one table was folded."""
+        if self._wanted.table is not None:
+            return
+        ledger, now = self._lake.ledger, iso_millis(self._now)
+        merged = [one for one in done if one.state == "decoded"]
+        ledger.add("sync_reject", [r | {"name": o.name, "rejected_at": now} for o in merged for r in o.learned.rejects])
+        seen = {(kind, table, name): one.name for one in merged for kind, table, name in one.learned.drift}
+        known = {(row["kind"], row["table"], row["name"]) for row in ledger.rows("sync_drift")} if seen else set()
+        new = [(found, where) for found, where in seen.items() if found not in known]
+        drift = [{"kind": k, "table": t, "name": n, "seen_at": now, "seen_in": where} for (k, t, n), where in new]
+        ledger.add("sync_drift", drift)
+        ledger.add("sync_input", self._report.inputs)
+        if done:
+            counted = {"inputs": len(done), "held": sum(one.state == "held" for one in done)}
+            rows = sum(one.learned.rows for one in merged)
+            spent = {"started_at": now, "seconds": round(time.perf_counter() - self._started, 3), "rows": rows}
+            ledger.add("sync_run", [counted | spent | {"tables": len(self._report.tables)}])

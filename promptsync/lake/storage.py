@@ -1,0 +1,123 @@
+"""The object store, or folder, that a lake is in.
+
+Owns where things are below the lake's location, and moving files between there and this machine. Nothing is ever
+written over but ``lake.json``: every other name is used once, so that whoever reads sees a whole file or none.
+
+    deliveries/   webhook deliveries as JSON Lines, as they are exported; listeners and people put them there
+    incoming/     files that a person puts there: nightly exports, change sets, exports of the Qlara account
+    tables/       a folder for each Delta table, promptsync's own included
+    lake.json     what was decided when the lake was made
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import obstore
+from obstore.store import LocalStore
+
+from promptsync.errors import ConfigError
+from promptsync.places.object_listing import MISSING, Store
+from promptsync.places.objects import object_store, translated
+from promptsync.places.place import PlaceSettings, public_name
+
+DELIVERIES: Final = "deliveries"
+INCOMING: Final = "incoming"
+TABLES: Final = "tables"
+_SETTINGS: Final = "lake.json"
+
+
+class Storage:
+    """One lake's storage. ``settings``: of its location."""
+
+    def __init__(self, settings: PlaceSettings) -> None:
+        self.settings = settings
+        self.name = public_name(settings.location)
+        self.folder = None if "://" in settings.location else Path(settings.location)
+        self._store: Store | LocalStore
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._store = LocalStore(self.folder, mkdir=True)
+        else:
+            self._store = object_store(settings)
+
+    def below(self, part: str) -> PlaceSettings:
+        """The settings of a part of it as a place of its own."""
+        known = self.settings
+        return PlaceSettings(
+            location=f"{known.location.rstrip('/')}/{part}",
+            endpoint=known.endpoint,
+            region=known.region,
+            access_key=known.access_key,
+            secret_key=known.secret_key,
+            private_key=known.private_key,
+            allowed_hosts=known.allowed_hosts,
+        )
+
+    def table_url(self, table: str) -> str:
+        """Where a Delta table is, as Delta's readers spell it."""
+        return f"{self.settings.location.rstrip('/')}/{TABLES}/{table}"
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What opens the store for Delta's readers."""
+        known = self.settings
+        scheme = known.location.partition("://")[0]
+        if scheme == "s3":
+            given = {
+                "AWS_ACCESS_KEY_ID": known.access_key,
+                "AWS_SECRET_ACCESS_KEY": known.secret_key,
+                "AWS_REGION": known.region or ("us-east-1" if known.endpoint else None),
+                "AWS_ENDPOINT_URL": known.endpoint,
+                "AWS_ALLOW_HTTP": "true" if (known.endpoint or "").startswith("http://") else None,
+            }
+        elif scheme == "gs":
+            key = known.private_key.decode() if known.private_key else None
+            given = {"GOOGLE_SERVICE_ACCOUNT_KEY": key}
+        elif scheme == "az":
+            given = {"AZURE_STORAGE_ACCOUNT_NAME": known.access_key, "AZURE_STORAGE_ACCOUNT_KEY": known.secret_key}
+        else:
+            given = {}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def put(self, key: str, source: Path) -> None:
+        """Store a file of this machine."""
+        with self._reaching(key):
+            obstore.put(self._store, key, source)
+
+    def get(self, key: str, target: Path) -> Path:
+        """A file of the lake on this machine: itself if it is in a folder, else copied to ``target``."""
+        if self.folder is not None:
+            return self.folder / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._reaching(key), target.open("wb") as file:
+            for piece in obstore.get(self._store, key).stream(min_chunk_size=1 << 20):
+                file.write(piece)
+        return target
+
+    def read_settings(self) -> dict[str, Any] | None:
+        """What was decided when the lake was made; None if there is none here."""
+        with self._reaching(_SETTINGS):
+            try:
+                found: dict[str, Any] = json.loads(bytes(obstore.get(self._store, _SETTINGS).bytes()))
+            except MISSING:
+                return None
+        return found
+
+    def write_settings(self, settings: dict[str, Any]) -> None:
+        """Write that down."""
+        with self._reaching(_SETTINGS):
+            obstore.put(self._store, _SETTINGS, json.dumps(settings, indent=2).encode())
+
+    def make_folders(self) -> None:
+        """The folders that people put files into, where folders have to be made."""
+        if self.folder is not None:
+            for part in (DELIVERIES, INCOMING, TABLES):
+                (self.folder / part).mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def _reaching(self, key: str) -> Iterator[None]:
+        with translated(self.name, ConfigError(f"{self.name} has no {key}; was it removed?"), f" for {key}"):
+            yield

@@ -1,0 +1,154 @@
+"""A lake from outside: what a person puts into it, what the commands say, what its tables hold."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptsync.clock import iso_micros
+from promptsync.config import load_config
+from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.opening import open_lake
+from promptsync.lake.run import Wanted
+from promptsync.lake.run import run as run_lake
+from promptsync.lake.tables import Tables
+from tests.merge.files import write_file
+from tests.merge.model import File
+from tests.merge.world_values import NIGHTS
+
+from .home import Home
+
+COLUMNS = ("id", "contact_id", "name", "created_timestamp", "updated_timestamp", "deleted_timestamp")
+
+
+def tags(night: int, *names: str, columns: tuple[str, ...] = COLUMNS, org: int = 1) -> File:
+    rows = tuple((n, 1, name, None, None, None, *("calm" for _ in columns[6:])) for n, name in enumerate(names, 1))
+    return File("contact_tag", org, NIGHTS[night], columns, rows)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    assert home.run("init").exit_code == 0
+    return home
+
+
+def state(home: Home) -> dict[int, tuple[str, str | None]]:
+    return {row["id"]: (row["name"], row["_absent_since"]) for row in home.rows("contact_tag")}
+
+
+def test_nights_become_rows_and_what_the_next_one_lacks_is_absent(home: Home) -> None:
+    write_file(home.incoming, tags(0, "a", "b", "c", "d", "e", "f"))
+    assert home.run("run", "--dry-run").exit_code == 0
+    assert home.rows("contact_tag") == [] and len(json.loads(home.run("status", "--json").stdout)["waiting"]) == 1
+    assert home.run("run").exit_code == 0
+    write_file(home.incoming, tags(1, "A", "b", "c", "d", "e", columns=(*COLUMNS, "mood")))
+    assert home.run("run").exit_code == 0
+    gone = "2026-02-02T08:00:00.000Z"
+    assert state(home) == {n: (name, None) for n, name in enumerate("Abcde", 1)} | {6: ("f", gone)}
+    assert {row["mood"] for row in home.rows("contact_tag")} == {"calm", None}
+    assert [row["name"] for row in home.rows("sync_drift")] == ["mood"]
+    version = Tables(open_lake(load_config(home.config)).storage).present("contact_tag")
+    assert home.run("run").exit_code == 0
+    again = Tables(open_lake(load_config(home.config)).storage).present("contact_tag")
+    assert version and again and version.files == again.files
+    shown = json.loads(home.run("status", "--json").stdout)
+    assert shown["tables"] == [{"table": "contact_tag", "rows": 6, "newest": {"1": gone}}]
+    assert "contact_tag" in home.run("tables", "--for", "trino").stdout
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one run", "in two"])
+def test_a_night_that_lacks_too_much_is_held_until_it_is_accepted(home: Home, together: bool) -> None:
+    """Judged by the night before, wherever that is. Until then nothing of it counts."""
+    write_file(home.incoming, tags(0, "a", "b", "c", "d"))
+    if not together:
+        home.run("run")
+    held = write_file(home.incoming, tags(1, "z", "b", "c"))
+    result = home.run("run")
+    assert result.exit_code == 1
+    lacks = "It has 3 rows, the snapshot before it had 4."
+    accept = f"promptsync lake run --accept incoming/{held.name}"
+    assert f"{lacks} If it is right all the same: {accept}\n" in result.stderr
+    assert state(home)[1] == ("a", None) and home.run("status").exit_code == 1
+    assert home.run("run").exit_code == 0 and state(home)[1] == ("a", None)
+    assert home.run(*accept.split()[2:]).exit_code == 0
+    assert state(home)[1] == ("z", None) and state(home)[4][1] is not None
+    assert home.run("status").exit_code == 0
+
+
+def test_rows_are_compared_by_key(home: Home) -> None:
+    write_file(home.incoming, tags(0, *"abcdefghij"))
+    home.run("run")
+    rows = tuple((100 + n, 1, "new", None, None, None) for n in range(10))
+    write_file(home.incoming, File("contact_tag", 1, NIGHTS[1], COLUMNS, rows))
+    result = home.run("run")
+    assert result.exit_code == 1 and "It lacks 10 of the 10 rows that the snapshot before it had." in result.stderr
+
+
+def test_bad_rows_and_lines_are_kept_and_the_rest_is_merged(home: Home) -> None:
+    bad = {"received_at": iso_micros(NIGHTS[0]), "path": "customer/added", "body": "no JSON"}
+    strange = bad | {"path": "nobody/knows", "body": '{"orgId": 1}'}
+    path = home.folder / "lake" / "deliveries" / "some.jsonl"
+    path.write_text("\n".join([json.dumps(bad), json.dumps(strange), "{}"]))
+    (home.incoming / "holiday.png").write_text("x")
+    result = home.run("run")
+    assert result.exit_code == 1 and "holiday.png" in result.stderr
+    reasons = sorted(row["reason"] for row in home.rows("sync_reject"))
+    assert len(reasons) == 2 and "the body is not JSON" in reasons[0] and reasons[1].startswith("Line 3 is no delivery")
+    assert [(row["kind"], row["name"]) for row in home.rows("sync_drift")] == [("event type", "nobody/knows")]
+    assert home.run("run", "--discard", "holiday.png").exit_code == 0
+    assert home.run("status").exit_code == 0
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["no table yet", "a table"])
+def test_of_two_runs_at_once_the_second_folds_onto_the_first(
+    home: Home, monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    """One has read the table, even that there is none, when the other commits to it: nothing of either is lost, and no
+    row is there twice."""
+    lake, engine, original = (
+        open_lake(load_config(home.config)),
+        DuckDBEngine(home.folder / "scratch", 1),
+        Tables.commit,
+    )
+    commits = list[int]()
+
+    def commit(self: Tables, *args: Any) -> int:
+        commits.append(1)
+        if len(commits) == 1:
+            write_file(home.incoming, tags(2, *"Abcde"))
+            run_lake(lake, engine, Wanted())
+        return original(self, *args)
+
+    if before:
+        write_file(home.incoming, tags(0, *"abcde"))
+        home.run("run")
+    write_file(home.incoming, tags(1, *"aBcdef"))
+    monkeypatch.setattr(Tables, "commit", commit)
+    run_lake(lake, engine, Wanted())
+    engine.close()
+    assert len(commits) == 3 and len(home.rows("contact_tag")) == 6
+    newest = {n: (name, None) for n, name in enumerate("Abcde", 1)}
+    assert state(home) == newest | {6: ("f", "2026-02-03T08:00:00.000Z")}
+
+
+def test_without_its_packages_it_says_what_installs_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptsync.cli.lake._PACKAGES", ("pyarrow", "no_such_package"))
+    for command in ("init", "run", "status", "tables"):
+        result = home.run(command)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("promptsync: A lake needs packages that are not installed: ")
+        assert result.stderr.endswith(" no_such_package\n") and sys.executable in result.stderr
+
+
+def test_what_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    result = home.run("run")
+    assert result.exit_code == 2 and result.stderr.endswith("make it with: promptsync lake init\n")
+    home.run("init")
+    home.config.write_text(home.config.read_text().replace("buckets = 4", "buckets = 5"))
+    assert "has 4 buckets" in home.run("run").stderr
+    home.config.write_text("")
+    assert "add a section [lake]" in home.run("status").stderr
