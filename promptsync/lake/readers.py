@@ -31,7 +31,8 @@ def _snowflake(name: str, url: str) -> str:
 
 
 def _bigquery(name: str, url: str) -> str:
-    return f"CREATE EXTERNAL TABLE IF NOT EXISTS promptsync.{name} WITH CONNECTION DEFAULT OPTIONS (format = 'DELTA_LAKE', uris = ['{url}']);"
+    options = f"format = 'DELTA_LAKE', uris = ['{url}']"
+    return f"CREATE EXTERNAL TABLE IF NOT EXISTS promptsync.{name} WITH CONNECTION DEFAULT OPTIONS ({options});"
 
 
 READERS: Final[Mapping[str, Callable[[str, str], str]]] = {
