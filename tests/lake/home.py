@@ -20,14 +20,17 @@ from promptsync.vendors import declared_schema
 
 @dataclass(frozen=True)
 class Home:
-    """``folder``: of the configuration; the lake is in ``lake`` below it."""
+    """``folder``: of the configuration; the lake is in ``lake`` below it unless ``location`` says otherwise."""
 
     folder: Path
     more: str = ""
+    location: str = "lake"
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(f'[mirror]\ntimezone = "UTC"\n[lake]\nlocation = "lake"\nbuckets = 4\n{self.more}')
+        self.config.write_text(
+            f'[mirror]\ntimezone = "UTC"\n[lake]\nlocation = "{self.location}"\nbuckets = 4\n{self.more}'
+        )
 
     @property
     def config(self) -> Path:
@@ -42,10 +45,13 @@ class Home:
         arguments = ["--config", str(self.config), "lake", *map(str, args)]
         return CliRunner().invoke(main, arguments, catch_exceptions=False)
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
+    def rows(self, table: str, options: dict[str, str] | None = None) -> list[dict[str, Any]]:
         """The rows of a table, as any reader of Delta sees them; none if there is no such table."""
-        path = self.folder / "lake" / "tables" / table
-        return DeltaTable(path).to_pyarrow_table().to_pylist() if path.exists() else []
+        lake = self.location if options else str(self.folder / self.location)
+        where = f"{lake}/tables/{table}"
+        if not DeltaTable.is_deltatable(where, options):
+            return []
+        return DeltaTable(where, storage_options=options).to_pyarrow_table().to_pylist()
 
 
 def differing(home: Home, mirror: Path) -> set[str]:
