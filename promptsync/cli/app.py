@@ -40,7 +40,7 @@ COMMANDS = {
     "files": "Files that were held or ignored: list, show, accept, discard.",
     "help": "The long texts, by topic, such as backup or troubleshooting.",
     "init": "Write a first configuration, and say what to do next.",
-    "lake": "Delta tables beyond one machine: init, run, status, tables.",
+    "lake": "Delta tables beyond one machine: init, run, status, pull.",
     "load": "Merge files, or folders of them, now.",
     "man": "The manual pages of this version, to be installed.",
     "person": "Everything held of one person, to look at or to hand over.",

@@ -97,8 +97,8 @@ def init(app: App, folder: Path, as_json: bool) -> None:
         app.say(_words(made, steps))
 
 
-def make(folder: Path) -> Made:
-    """Write everything into a folder, which is made if need be.
+def make(folder: Path, zone: str = "") -> Made:
+    """Write everything into a folder, which is made if need be. ``zone``: its time zone, if not the machine's.
 
     Raises ConfigError if there is a configuration or an unusable secret, Unavailable if the folder cannot be written.
     """
@@ -108,7 +108,7 @@ def make(folder: Path) -> Made:
     try:
         _make_folder(folder)
         secret, kept = _make_secret(folder)
-        text = CONFIGURATION.replace("{zone}", machine_zone())
+        text = CONFIGURATION.replace("{zone}", zone or machine_zone())
         config = Config.read(tomllib.loads(text), folder)
         for inner in (config.mirror.database.parent, config.drop.folder):
             _make_folder(inner)

@@ -97,6 +97,42 @@ def tables(app: App, reader: str) -> None:
         click.echo(statement)
 
 
+@lake.command()
+@click.argument("orgs", nargs=-1, required=True, type=click.IntRange(1), metavar="ORG...")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_obj
+def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
+    """Make an ordinary mirror of some organizations in DIR, with a configuration of its own.
+
+    Rows without an organization, Customer.io's and Qlara's, come too. 'browse', 'backup' and 'run' take it as it is.
+    """
+    _require_packages()
+    from promptsync.cli.init import make
+    from promptsync.lake.opening import open_lake
+    from promptsync.lake.pull import check_known
+    from promptsync.lake.pull import pull as pull_lake
+    from promptsync.store.mirror import Mirror
+
+    app.set_up_logs()
+    opened, zone = open_lake(app.config), app.config.mirror.timezone
+    check_known(opened, frozenset(orgs))
+    made = make(folder.absolute(), zone.key)
+    mirror = Mirror(made.config.mirror.database, opened.schema, zone=zone)
+    try:
+        with app.progress() as progress:
+            show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
+            done = pull_lake(opened, frozenset(orgs), mirror, show)
+    finally:
+        mirror.close()
+    app.say(f"{sum(done.tables.values()):,} rows in {len(done.tables):,} tables, {done.deliveries:,} deliveries.")
+    if done.collisions:
+        click.echo(
+            f"{done.collisions:,} rows are rejects: an id is of the organization with the lower number.", err=True
+        )
+    app.say(f"To look: promptsync --config {shlex.quote(str(made.path))} browse")
+    finish(bool(done.collisions))
+
+
 def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
     from promptsync.lake.opening import engine_of, open_lake
     from promptsync.lake.run import Wanted

@@ -17,6 +17,7 @@ from functools import lru_cache
 from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, YEAR_2000, Clock, iso_micros, parse_iso
 from promptsync.errors import MirrorBroken, MirrorLocked, Unavailable
 from promptsync.model.delivery import LARGE, Delivery, StoredEvent
+from promptsync.store import marks
 from promptsync.store.erased import note_suppressed
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
@@ -177,6 +178,11 @@ def insert_event(connection: sqlite3.Connection, delivery: Delivery, received_at
     number = connection.execute(_NEXT).fetchone()[0]
     note_suppressed(connection, received_at, deliveries=int(delivery.cut))
     return connection.execute(_INSERT, (number, *_cells(delivery, received_at))).lastrowid or 0
+
+
+def number_after(connection: sqlite3.Connection, last: int) -> None:
+    """The next delivery gets a number greater than ``last``: those up to it are of deliveries that are not kept."""
+    marks.put(connection, _LAST, str(last))
 
 
 def keep_numbers(connection: sqlite3.Connection) -> None:

@@ -20,7 +20,7 @@ from promptsync.demo.home import Home as DemoHome
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.store.connect import open_reader
 from promptsync.vendors.prompt.event_types import EVENT_TYPES
-from tests.lake.home import Home, differing
+from tests.lake.home import Home, differing, unlike
 
 demo_command = import_module("promptsync.cli.demo")
 QLARA = ("qlara_contact", "qlara_delivery_report", "qlara_message")
@@ -47,12 +47,12 @@ def test_the_mirror_is_equal_to_what_was_sent(tmp_path: Path, more: tuple[str, .
     assert sorted(told) == sorted((type_, "applied", None) for type_ in EVENT_TYPES)
     assert (files, rejects) == ([], 0)
     if not more:
-        assert in_a_lake(tmp_path / "demo", Home(tmp_path / "lake")) == set(QLARA)
+        assert in_a_lake(tmp_path / "demo", Home(tmp_path / "lake", zone="America/Los_Angeles")) == set(QLARA)
 
 
 def in_a_lake(demo: Path, home: Home) -> set[str]:
-    """The tables in which a lake of the same deliveries and files differs from the mirror: those alone of whose files
-    the demo keeps none."""
+    """The tables in which a lake of the same deliveries and files differs from the mirror, as does the mirror that is
+    pulled out of it: those alone of whose files the demo keeps none."""
     assert home.run("init").exit_code == 0
     for file in (demo / "drop" / "done").rglob("*"):
         if file.is_file():
@@ -60,9 +60,15 @@ def in_a_lake(demo: Path, home: Home) -> set[str]:
     exported = home.incoming.parent / "deliveries" / "all.jsonl"
     export = [sys.executable, "-m", "promptsync", "--config", str(demo / "promptsync.toml"), "events", "export"]
     subprocess.run([*export, str(exported)], check=True, timeout=60)
+    mirror, pulled = demo / "data" / "mirror.db", home.folder / "pulled"
     result = home.run("run")
     assert result.exit_code == 0, result.output
-    return differing(home, demo / "data" / "mirror.db")
+    with contextlib.closing(open_reader(mirror)) as connection:
+        ((org,),) = connection.execute("SELECT id FROM org").fetchall()
+    result = home.run("pull", org, pulled)
+    assert result.exit_code == 0, result.output
+    assert unlike(mirror, pulled / "data" / "mirror.db") == set(QLARA)
+    return differing(home, mirror)
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:

@@ -25,11 +25,12 @@ class Home:
     folder: Path
     more: str = ""
     location: str = "lake"
+    zone: str = "UTC"
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(
-            f'[mirror]\ntimezone = "UTC"\n[lake]\nlocation = "{self.location}"\nbuckets = 4\n{self.more}'
+            f'[mirror]\ntimezone = "{self.zone}"\n[lake]\nlocation = "{self.location}"\nbuckets = 4\n{self.more}'
         )
 
     @property
@@ -72,4 +73,30 @@ def differing(home: Home, mirror: Path) -> set[str]:
             here = Counter(tuple(ids[row[n]] if n == numbered else row[n] for n in shown) for row in rows)
             there = Counter(tuple(row.get(n) for n in shown) for row in home.rows(table.name))
             found |= {table.name} if here != there else set()
+    return found
+
+
+def unlike(one: Path, other: Path) -> set[str]:
+    """The tables in which two mirrors differ; what happened may be numbered otherwise, for the same deliveries."""
+    return {name for name, rows in _contents(one).items() if rows != _contents(other)[name]}
+
+
+def _contents(mirror: Path) -> dict[str, Counter[tuple[Any, ...]]]:
+    found = {}
+    with closing(sqlite3.connect(f"file:{mirror}?mode=ro", uri=True)) as connection:
+        events = dict.fromkeys([0])
+        for n, *said in connection.execute("SELECT id, received_at, path, body, state, error FROM sync_event"):
+            events[n] = tuple(said)
+        found["sync_event"] = Counter(events.values())
+        for table in declared_schema():
+            if table.role is Role.OWN and table.name not in ("day_count", "sync_full_list"):
+                continue
+            cursor = connection.execute(f'SELECT * FROM "{table.name}"')
+            names = [column[0] for column in cursor.description]
+            shown = sorted(n for n in names if not n.startswith("_") or n in ("_absent_since", "_in_snapshot"))
+            numbered = "event_id" if table.role is Role.HAPPENED else ""
+            rows = [dict(zip(names, row, strict=True)) for row in cursor]
+            found[table.name] = Counter(
+                tuple(events[row[n]] if n == numbered else row[n] for n in shown) for row in rows
+            )
     return found

@@ -1,0 +1,71 @@
+"""A mirror out of a lake: what comes along, and what it does with what is merged afterwards."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from promptsync.cli import main
+from tests.merge.files import write_file
+
+from .home import Home, unlike
+from .test_run import COLUMNS, tags
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.run("init")
+    return home
+
+
+def ask(mirror: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(mirror / "data" / "mirror.db")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def load(mirror: Path, *files: Path) -> str:
+    result = CliRunner().invoke(main, ["--config", str(mirror / "promptsync.toml"), "load", *map(str, files)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_nights_that_follow_give_what_one_mirror_would_have(home: Home, tmp_path: Path) -> None:
+    """Loaded in a mirror that was pulled in between, and in one from the start: with a column split off, one that
+    nobody knows, and a row that goes and comes again."""
+    without, more = tuple(c for c in COLUMNS if c != "name"), (*COLUMNS, "mood")
+    rows = tuple((n, 2, None, None, None) for n in range(1, 8))
+    nights = [tags(0, *"abcdefg"), tags(1, *"Abcdef", columns=more), replace(tags(2), columns=without, rows=rows)]
+    paths = [write_file(home.incoming if n < 2 else tmp_path, night) for n, night in enumerate(nights)]
+    assert home.run("run").exit_code == 0
+    result = home.run("pull", 1, tmp_path / "pulled")
+    assert result.exit_code == 0, result.output
+    whole = tmp_path / "whole"
+    CliRunner().invoke(main, ["init", str(whole)])
+    (whole / "promptsync.toml").write_text((tmp_path / "pulled" / "promptsync.toml").read_text())
+    load(whole, *paths[:2])
+    assert unlike(whole / "data" / "mirror.db", tmp_path / "pulled" / "data" / "mirror.db") == set()
+    assert "0        0          6" in load(tmp_path / "pulled", paths[1])  # nothing new, nothing to update
+    for mirror in (whole, tmp_path / "pulled"):
+        load(mirror, paths[2])
+    assert unlike(whole / "data" / "mirror.db", tmp_path / "pulled" / "data" / "mirror.db") == set()
+    assert ask(whole, "SELECT count(*) FROM contact_tag WHERE contact_id = 2 AND name IS NOT NULL") == [(7,)]
+
+
+def test_an_id_that_two_claim_is_the_lower_ones_and_a_reject(home: Home, tmp_path: Path) -> None:
+    for org in (12, 3):
+        write_file(home.incoming, tags(0, "a" if org == 3 else "b", org=org))
+    home.run("run")
+    assert {(row["org_id"], row["name"]) for row in home.rows("contact_tag")} == {(3, "a"), (12, "b")}
+    result = home.run("pull", 12, 3, tmp_path / "both")
+    assert result.exit_code == 1 and result.stderr.startswith("1 rows are rejects: their ids are")
+    assert ask(tmp_path / "both", "SELECT org_id, name FROM contact_tag") == [(3, "a")]
+    reasons = ask(tmp_path / "both", "SELECT class, reason FROM sync_reject")
+    assert reasons == [("org_collision", "contact_tag 1 belongs to another organization than 12")]
+    result = home.run("pull", 99, tmp_path / "none")
+    assert result.exit_code == 2 and "no rows of organization 99" in result.stderr
+    assert not (tmp_path / "none").exists()
