@@ -16,7 +16,7 @@ from deltalake.exceptions import TableNotFoundError
 from promptsync.clock import iso_millis
 from promptsync.lake.shape import FULL_LISTS
 from promptsync.lake.storage import Storage
-from promptsync.lake.tables import translated
+from promptsync.lake.tables import KEPT_HOURS, translated
 
 _COLUMNS: Final[Mapping[str, Mapping[str, pa.DataType]]] = {
     "sync_input": {
@@ -41,6 +41,7 @@ _COLUMNS: Final[Mapping[str, Mapping[str, pa.DataType]]] = {
         **{"rows": pa.int64(), "tables": pa.int64()},
     },
 }
+_MOST_FILES: Final = 50
 SCHEMAS: Final = {name: pa.schema(dict(columns)) for name, columns in _COLUMNS.items()} | {"sync_full_list": FULL_LISTS}
 
 
@@ -87,6 +88,18 @@ class Ledger:
         stamps = ((one, iso_millis(one.instant)) for one in applied)
         rows = [{"table": s.table, "org_id": s.org, "instant": s.instant, "rows": s.rows, "iso": i} for s, i in stamps]
         self.add("sync_snapshot", rows)
+
+    def tidy(self) -> None:
+        """Put the many small files of its tables together, and delete those put together a week ago."""
+        for table in SCHEMAS:
+            with translated(table):
+                try:
+                    delta = DeltaTable(self._storage.table_url(table), storage_options=self._storage.options)
+                except TableNotFoundError:
+                    continue
+                if len(delta.file_uris()) > _MOST_FILES:
+                    delta.optimize.compact()
+                    delta.vacuum(KEPT_HOURS, False, enforce_retention_duration=False, full=True)
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """What is known of each input, by its name: the newest row about it."""

@@ -141,6 +141,9 @@ class _Run:
         if not wanted.dry_run:
             self._commit([one for one in done if one.state == "decoded"], judge.passed)
             self._record(done)
+            for name in self._report.tables:
+                lake.tables.tidy(name)
+            lake.ledger.tidy()
         self._report.seconds = round(time.perf_counter() - self._started, 3)
         return self._report
 

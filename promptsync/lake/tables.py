@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +25,9 @@ from promptsync.lake.engine import BUCKET, ClaimFile
 from promptsync.lake.shape import fields_of, layout_of, row_key
 from promptsync.lake.storage import TABLES, Storage
 from promptsync.model import Table
+
+KEPT_HOURS: Final = 7 * 24
+"""For how long what does not count any more can still be read: by whoever began to, or asks for an older version."""
 
 
 class Overtaken(PromptsyncError):
@@ -91,6 +95,13 @@ class Tables:
         with translated(table.name):
             self._write(table, onto, _schema(table, shapes), buckets, actions)
         return rows
+
+    def tidy(self, name: str) -> None:
+        """Delete files that have not counted for a week: of older versions, and of commits that were refused."""
+        present = self.present(name)
+        if present is not None:
+            with translated(name):
+                present.delta.vacuum(KEPT_HOURS, False, enforce_retention_duration=False, full=True)
 
     def _write(
         self,

@@ -1,11 +1,14 @@
 """A lake from outside: what a person puts into it, what the commands say, what its tables hold."""
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from promptsync.clock import iso_micros
 from promptsync.config import load_config
@@ -100,6 +103,24 @@ def test_bad_rows_and_lines_are_kept_and_the_rest_is_merged(home: Home) -> None:
     assert [(row["kind"], row["name"]) for row in home.rows("sync_drift")] == [("event type", "nobody/knows")]
     assert home.run("run", "--discard", "holiday.png").exit_code == 0
     assert home.run("status").exit_code == 0
+
+
+def test_what_has_not_counted_for_a_week_is_deleted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of older versions, and of a commit that was refused; and the many small files of the ledger become one."""
+    monkeypatch.setattr("promptsync.lake.ledger._MOST_FILES", 1)
+    table = home.folder / "lake" / "tables" / "contact_tag" / "_bucket=1"
+    for night in range(3):
+        write_file(home.incoming, tags(night, *"abcdef"))
+        if night == 2:
+            old = time.time() - 8 * 24 * 3600
+            (table / "refused.parquet").write_bytes(b"")
+            for path in table.iterdir():
+                os.utime(path, (old, old))
+            monkeypatch.setattr("promptsync.lake.tables.KEPT_HOURS", 0)  # the log's own clock cannot be turned back
+        assert home.run("run").exit_code == 0
+    assert len(list(table.iterdir())) == 1 and len(home.rows("contact_tag")) == 6
+    assert len(home.rows("sync_input")) == 3
+    assert len(DeltaTable(home.folder / "lake" / "tables" / "sync_input").file_uris()) == 1
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["no table yet", "a table"])
