@@ -21,10 +21,10 @@ from promptsync.cli.output import complain, discard_output, is_about_output, rea
 from promptsync.errors import ConfigError, NotOwner, PromptsyncError, in_words, where_raised
 from promptsync.places.entries import printable
 
-_SERVICES = ("run", "browse")
+_SERVICES = ("run", "browse", "listen")
 """Commands whose lines a journal keeps; the others speak to a person."""
 _UMASK = 0o027  # files 0640, folders 0750
-_LIVING = frozenset({"run", "browse", "demo"})
+_LIVING = frozenset({"run", "browse", "demo", "listen"})
 
 COMMANDS = {
     "backup": "Encrypted backups: make one, list, verify, drill.",
@@ -41,6 +41,7 @@ COMMANDS = {
     "help": "The long texts, by topic, such as backup or troubleshooting.",
     "init": "Write a first configuration, and say what to do next.",
     "lake": "Delta tables beyond one machine: init, run, status, pull.",
+    "listen": "Receive webhooks into a lake, without a mirror.",
     "load": "Merge files, or folders of them, now.",
     "man": "The manual pages of this version, to be installed.",
     "person": "Everything held of one person, to look at or to hand over.",

@@ -31,7 +31,8 @@ def lake() -> None:
 def init(app: App) -> None:
     """Make the lake that [lake] names, and say what to put where. Done again, it changes nothing."""
     _require_packages()
-    from promptsync.lake.opening import make_lake, section_of
+    from promptsync.lake.opening import make_lake
+    from promptsync.lake.settings import section_of
 
     new, location = make_lake(app.config), section_of(app.config).location.rstrip("/")
     app.say(f"{'The lake is made' if new else 'There is a lake already'} at {location}.")
@@ -167,7 +168,7 @@ def _show(app: App, report: "RunReport", as_json: bool) -> None:
 
 
 def _every(app: App) -> float:
-    from promptsync.lake.opening import section_of
+    from promptsync.lake.settings import section_of
 
     return section_of(app.config).every.total_seconds()
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from promptsync.clock import Clock, iso_millis, system_clock
-from promptsync.config import Config, LakeConfig
+from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.engine.engine import load_settings
 from promptsync.errors import ConfigError
-from promptsync.fetch.sources import place_settings, sources_of
+from promptsync.fetch.sources import sources_of
 from promptsync.lake.engine_duckdb import DuckDBEngine
 from promptsync.lake.run import Lake
-from promptsync.lake.storage import Storage
+from promptsync.lake.settings import section_of, storage_of
 from promptsync.loading.kinds import FileKinds
 from promptsync.plugins.declared import FileKind
 from promptsync.plugins.loading import Extensions
@@ -25,19 +25,9 @@ ENGINES: Final = {"duckdb": DuckDBEngine}
 """What folds, by its name in the configuration."""
 
 
-def section_of(config: Config) -> LakeConfig:
-    """``[lake]``. Raises ConfigError if there is none."""
-    if config.lake is None:
-        raise ConfigError(
-            "No lake is configured: add a section [lake] with its location, a folder or s3://bucket/prefix; "
-            "'promptsync help lake' says more."
-        )
-    return config.lake
-
-
 def make_lake(config: Config, clock: Clock = system_clock) -> bool:
     """Make the lake that is configured; returns whether it is new. Raises ConfigError, Unavailable."""
-    section, storage = section_of(config), _storage(section_of(config))
+    section, storage = section_of(config), storage_of(config)
     found = storage.read_settings()
     if found is None:
         storage.write_settings({"format": _FORMAT, "buckets": section.buckets, "made_at": iso_millis(clock())})
@@ -47,8 +37,7 @@ def make_lake(config: Config, clock: Clock = system_clock) -> bool:
 
 def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
     """The lake that is configured. Raises ConfigError, Unavailable."""
-    section = section_of(config)
-    storage = _storage(section)
+    section, storage = section_of(config), storage_of(config)
     found = storage.read_settings()
     if found is None:
         raise ConfigError(f"There is no lake at {storage.name} yet; make it with: promptsync lake init")
@@ -69,10 +58,6 @@ def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
         sources_of(config),
         clock,
     )
-
-
-def _storage(section: LakeConfig) -> Storage:
-    return Storage(place_settings(section))
 
 
 def _refuse_plugins(extensions: Extensions) -> None:

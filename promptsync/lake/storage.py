@@ -9,7 +9,9 @@ written over but ``lake.json``: every other name is used once, so that whoever r
     lake.json     what was decided when the lake was made
 """
 
+import asyncio
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +99,15 @@ class Storage:
                 file.write(piece)
         return target
 
+    async def add(self, key: str, content: bytes) -> None:
+        """Store something new; it is durable once this returns."""
+        if self.folder is not None:
+            with self._reaching(key):
+                await asyncio.to_thread(_write, self.folder / key, content)
+            return
+        with self._reaching(key):
+            await obstore.put_async(self._store, key, content)
+
     def read_settings(self) -> dict[str, Any] | None:
         """What was decided when the lake was made; None if there is none here."""
         with self._reaching(_SETTINGS):
@@ -121,3 +132,21 @@ class Storage:
     def _reaching(self, key: str) -> Iterator[None]:
         with translated(self.name, ConfigError(f"{self.name} has no {key}; was it removed?"), f" for {key}"):
             yield
+
+
+def _write(path: Path, content: bytes) -> None:
+    """A new file, on the disk with its name. Raises OSError."""
+    made = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.partial")
+    with part.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+    for folder in (path.parent, *(folder.parent for folder in made)):
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
