@@ -18,7 +18,7 @@ COMMANDS = {
     "--version": (AT_ONCE, 300, 40),
     "--help": (AT_ONCE, 300, 40),
     "status": (LOOKING, 500, 60),
-    "run --help": ((SLOW - {"aiohttp"}) | {"phonenumbers", "pyrage", "rich.progress"} | LAKE, 950, 85),
+    "run --help": ((SLOW - {"aiohttp"}) | {"phonenumbers", "pyrage", "rich.progress"}, 950, 85),
 }
 """To what must not be imported, how many modules may be, and the MiB that it may take."""
 SCRIPT = """
