@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -29,6 +30,7 @@ _CONFIG = """
 [webhook]
 port = 0
 secrets = [{ file = "secret" }]
+health = true
 [drop]
 settle = "0.3 seconds"
 rescan = "1 second"
@@ -43,6 +45,7 @@ anonymous = true
 level = "warning"
 """
 _PAGES = ("", "/-/people", "/-/broadcasts", "/-/delivery", "/-/search?q=and", "/mirror/message", "/mirror/message.json")
+_LISTENS = "Listening for webhooks at "
 _TICKS = os.sysconf("SC_CLK_TCK")
 _DELIVERY = '{"orgId": 77, "message": {"id": %d, "content": "bench", "userType": "CUSTOMER", "status": "RECEIVED"}}'
 
@@ -78,6 +81,26 @@ def running(folder: Path, command: str, announces: str) -> Iterator[tuple[int, s
         process.wait(timeout=60)
 
 
+def started(folder: Path) -> str:
+    """How long ``promptsync run`` takes until it listens and until it says that it is ready."""
+    began = time.perf_counter()
+    with running(folder, "run", _LISTENS) as (pid, address, seconds):
+        spent, ready = processor(pid), "/".join((*address.split("/")[:3], "-", "ready"))
+        while answers(ready) != 200:
+            time.sleep(0.02)
+        total = time.perf_counter() - began
+        return f"{seconds:.2f} s until it listens ({spent:.2f} s of a processor), {total:.2f} s until it is ready"
+
+
+def answers(address: str) -> int:
+    """The status of an address."""
+    try:
+        with urllib.request.urlopen(address) as answer:  # noqa: S310  our own
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 def at_rest(pid: int, settle: float, seconds: float) -> Idle:
     """How a process does while nothing happens: after ``settle`` seconds, for ``seconds``."""
     time.sleep(settle)
@@ -101,14 +124,17 @@ def processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def merge(folder: Path, rows: int) -> None:
-    """Drop a nightly file and wait until it is merged."""
+def merge(folder: Path, rows: int) -> int:
+    """Drop a nightly file and wait until it is merged; the most bytes that the write-ahead log had meanwhile."""
     dropped = folder / "drop" / "message_77_2026-02-04T00-00-00-0800Z.csv.gz"
     partial = dropped.with_name(".partial")
     write_message_file(partial, rows, 1, 0)
     partial.rename(dropped)
+    largest, log = 0, folder / "data" / "mirror.db-wal"
     while dropped.exists():
         time.sleep(0.1)
+        largest = max(largest, log.stat().st_size)
+    return largest
 
 
 def enlarge(database: Path, times: int) -> None:
@@ -154,26 +180,25 @@ def main() -> None:
     (folder / "secret").touch(mode=0o600)
     (folder / "secret").write_text("a secret of the benchmark")
     database = folder / "data" / "mirror.db"
-    listens, opens = "Listening for webhooks at ", "Open "
     try:
-        with running(folder, "run", listens) as (pid, _, start):
-            print(f"daemon, fresh: {start:.2f} s until it listens; {at_rest(pid, options.settle, options.seconds)}")
-            merge(folder, options.rows)
+        with running(folder, "run", _LISTENS) as (pid, _, _):
+            print(f"daemon, fresh: {at_rest(pid, options.settle, options.seconds)}")
+            largest = merge(folder, options.rows)
             print(f"daemon, {options.rows:,} rows merged: {at_rest(pid, options.settle, options.seconds)}")
-            log = database.with_name("mirror.db-wal").stat().st_size
-            print(f"write-ahead log: {log / 2**20:.1f} MiB")
-        with running(folder, "browse", opens) as (pid, address, start):
-            print(f"browse, fresh: {start:.2f} s until it listens; {at_rest(pid, 5, options.seconds)}")
+            left = database.with_name("mirror.db-wal").stat().st_size
+            print(
+                f"write-ahead log: {largest / 2**20:.0f} MiB while they were merged, {left / 2**20:.0f} MiB afterwards"
+            )
+        with running(folder, "browse", "Open ") as (pid, address, _):
+            print(f"browse, fresh: {at_rest(pid, 5, options.seconds)}")
             for page in _PAGES:
-                urllib.request.urlopen(f"{address.rstrip('/')}{page}").read()  # noqa: S310  our own
+                assert answers(f"{address.rstrip('/')}{page}") == 200, page
             print(f"browse, some pages later: {at_rest(pid, 5, options.seconds)}")
         enlarge(database, options.times)
         size = database.stat().st_size
-        with running(folder, "run", listens) as (_, _, start):
-            print(f"start with {size / 2**30:.1f} GiB: {start:.2f} s until it listens")
+        print(f"start with {size / 2**30:.1f} GiB: {started(folder)}")
         let_wait(database, options.pending)
-        with running(folder, "run", listens) as (_, _, start):
-            print(f"start with {options.pending:,} deliveries waiting too: {start:.2f} s until it listens")
+        print(f"start with {options.pending:,} deliveries waiting too: {started(folder)}")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

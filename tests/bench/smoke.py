@@ -12,6 +12,10 @@ BENCHMARKS = (
     ("tests.bench.bench_listener", "--seconds", "1"),
     ("tests.bench.bench_apply", "--rows", "2000"),
     ("tests.bench.bench_daemon", "--rows", "20000", "--seconds", "1", "--rounds", "1"),
+    (
+        "tests.bench.bench_idle",
+        *("--rows", "5000", "--times", "2", "--pending", "500", "--settle", "1", "--seconds", "1"),
+    ),
     ("tests.bench.bench_backup", "--rows", "20000", "--seconds", "1"),
     ("tests.bench.bench_listing", "--objects", "2000"),
     ("tests.bench.bench_pages", "--contacts", "60", "--messages", "400", "--rounds", "1"),
