@@ -127,9 +127,8 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
         mirror.close()
     app.say(f"{sum(done.tables.values()):,} rows in {len(done.tables):,} tables, {done.deliveries:,} deliveries.")
     if done.collisions:
-        click.echo(
-            f"{done.collisions:,} rows are rejects: an id is of the organization with the lower number.", err=True
-        )
+        why = "their ids are those of an organization with a lower number"
+        click.echo(f"{done.collisions:,} rows are rejects: {why}.", err=True)
     app.say(f"To look: promptsync --config {shlex.quote(str(made.path))} browse")
     finish(bool(done.collisions))
 

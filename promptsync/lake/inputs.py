@@ -5,9 +5,10 @@ its address below the lake, or the place's name and its key there, and by its ta
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from promptsync.errors import ConfigError, InputRefused
 from promptsync.fetch.sources import Source, place_settings
@@ -15,8 +16,10 @@ from promptsync.lake.storage import DELIVERIES, INCOMING, Storage
 from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import Recognised
 from promptsync.places.opening import open_place
-from promptsync.places.place import Item, PlaceSettings, is_pattern
+from promptsync.places.place import Item, Place, PlaceSettings, is_pattern
 from promptsync.plugins.declared import AtPlace
+
+_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,13 @@ def inputs_of(storage: Storage, sources: Iterable[Source], kinds: FileKinds) -> 
     return found
 
 
-def copy(one: Input, folder: Path) -> Path:
-    """The input on this machine. Raises Unavailable."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / one.item.file_name
-    asyncio.run(_copy(one, path))
-    return path
+def copy(some: Sequence[Input], folder: Path) -> list[Path]:
+    """Inputs on this machine, each in a folder of its own. Raises Unavailable."""
+    paths = [folder / str(number) / one.item.file_name for number, one in enumerate(some)]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    asyncio.run(_copy(some, paths))
+    return paths
 
 
 def _of_source(source: Source, kinds: FileKinds) -> list[Input]:
@@ -84,8 +88,18 @@ def _listed(settings: PlaceSettings) -> list[tuple[Item, PlaceSettings]]:
     return [(item, settings) for item in asyncio.run(items())]
 
 
-async def _copy(one: Input, path: Path) -> None:
-    async with open_place(one.place) as place:
-        with path.open("wb") as file:
-            async for piece in place.read(one.item):
-                file.write(piece)
+async def _copy(some: Sequence[Input], paths: Sequence[Path]) -> None:
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def read(place: Place, one: Input, path: Path) -> None:
+        async with turn:
+            with path.open("wb") as file:
+                async for piece in place.read(one.item):
+                    file.write(piece)
+
+    of_place: dict[PlaceSettings, list[tuple[Input, Path]]] = {}
+    for one, path in zip(some, paths, strict=True):
+        of_place.setdefault(one.place, []).append((one, path))
+    for settings, pairs in of_place.items():
+        async with open_place(settings) as place:
+            await asyncio.gather(*(read(place, one, path) for one, path in pairs))

@@ -8,9 +8,10 @@ held or ignored, with a sentence. What may be believed is judged elsewhere (run.
 import hashlib
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 
 from promptsync.clock import micros_of
 from promptsync.errors import Held, InputRefused
+from promptsync.events.claims import Claims
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.parquet.proof import prove_parquet
 from promptsync.formats.parquet.reader import ChangeSetReader
@@ -39,6 +41,9 @@ from promptsync.vendors.qlara.csv import ExportRows
 from promptsync.vendors.qlara.profile import QLARA, KindProfile
 
 _EXPORT: Final = re.compile(r"([a-z_-]+)_([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})Z\.csv")
+
+_TOGETHER: Final = 20_000
+"""Deliveries whose claims are in memory together."""
 
 
 @dataclass(slots=True)
@@ -103,11 +108,11 @@ class Decoder:
 
     def decode(self, one: Input, path: Path, *, accept: bool) -> Decoded:
         """An input that is on this machine. ``accept``: a person has looked at it."""
-        done = Decoded(one.name, one.tag, deliveries=one.found is None)
+        done = Decoded(one.name, one.tag)
         try:
             if one.found is None:
-                self._deliveries(path, done)
-            elif export := export_of(path.name):
+                raise ValueError(one.name)
+            if export := export_of(path.name):
                 self._export(path, *export, done=done, accept=accept)
             elif isinstance(one.found.stated, FileName):
                 self._snapshot(path, one.found.stated, done, accept)
@@ -119,13 +124,20 @@ class Decoder:
             done.refuse(refused)
         return done
 
-    def _deliveries(self, path: Path, done: Decoded) -> None:
+    def deliveries(self, some: Sequence[Input], paths: Sequence[Path]) -> list[Decoded]:
+        """Files of deliveries, which are many and small: their claims are in the same parts, those of the first."""
+        found = [Decoded(one.name, one.tag, deliveries=True) for one in some]
+        claims = chain.from_iterable(map(self._claims, found, paths))
+        while part := list(islice(claims, _TOGETHER)):
+            for table, rows in decode.claimed(part, self.schema).items():
+                self._write(found[0], table, rows.to_batches())
+        return found
+
+    def _claims(self, done: Decoded, path: Path) -> Iterator[Claims]:
         with path.open("rb") as file:
             done.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with path.open(encoding="utf-8", errors="replace") as lines:
-            claims = decode.deliveries(lines, self.handlers, type_of_path, self.now, done.learned)
-            for table, rows in decode.claimed(claims, self.schema).items():
-                self._write(done, table, rows.to_batches())
+            yield from decode.deliveries(lines, self.handlers, type_of_path, self.now, done.learned)
 
     def _snapshot(self, path: Path, stated: FileName, done: Decoded, accept: bool) -> None:
         table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)

@@ -23,7 +23,7 @@ from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import copy, inputs_of
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import organizations
-from promptsync.lake.run import Lake
+from promptsync.lake.run import Lake, in_turn
 from promptsync.lake.shape import ORG, SEEN, SNAP, folded, is_owned, layout_of
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.version import PER_MICRO
@@ -190,15 +190,14 @@ class _Pull:
     def _deliveries(self) -> Iterator[Delivery]:
         """Those of these organizations, each once."""
         seen: set[int] = set()
-        for one in inputs_of(self._lake.storage, (), self._lake.kinds):
-            if one.found is not None:
-                continue
-            with copy(one, self._scratch / "deliveries").open(encoding="utf-8", errors="replace") as lines:
-                for text in lines:
-                    delivery = _delivery(text, self._orgs)
-                    if delivery is not None and event_id(delivery) not in seen:
-                        seen.add(event_id(delivery))
-                        yield delivery
+        there = inputs_of(self._lake.storage, (), self._lake.kinds)
+        for some in in_turn([one for one in there if one.found is None]):
+            for path in copy(some, self._scratch / "deliveries"):
+                with path.open(encoding="utf-8", errors="replace") as lines:
+                    for delivery in filter(None, (_delivery(text, self._orgs) for text in lines)):
+                        if event_id(delivery) not in seen:
+                            seen.add(event_id(delivery))
+                            yield delivery
 
     def _number(self, deliveries: Sequence[Delivery], happened: Sequence[Table]) -> None:
         """New numbers for what deliveries are called in the lake: those that are not kept any more come first."""

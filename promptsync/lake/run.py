@@ -8,7 +8,7 @@ and folds anew onto what the first has made of it.
 
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,6 +37,8 @@ from promptsync.plugins.declared import EventHandler
 from promptsync.store.slices import Progress
 
 _ATTEMPTS = 10
+_FILES_AT_ONCE, _BYTES_AT_ONCE = 2_000, 32 << 20
+"""Of deliveries that are decoded together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,22 @@ def _named(names: Iterable[str], known: dict[str, dict[str, Any]]) -> frozenset[
     return frozenset(found)
 
 
+def in_turn(new: Sequence[Input]) -> Iterator[list[Input]]:
+    """Files of deliveries some at a time, as they are many and small; every other by itself."""
+    waiting, size = list[Input](), 0
+    for one in new:
+        if one.found is not None:
+            yield [one]
+            continue
+        waiting.append(one)
+        size += one.item.size or 0
+        if size > _BYTES_AT_ONCE or len(waiting) == _FILES_AT_ONCE:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
+
+
 class _Run:
     def __init__(self, lake: Lake, engine: Engine, wanted: Wanted, scratch: Path, progress: Progress) -> None:
         self._lake, self._engine, self._wanted, self._scratch = lake, engine, wanted, scratch
@@ -132,9 +150,9 @@ class _Run:
         accepted = _named(wanted.accept, known)
         self._discard(known)
         new, done = lake.new(known, wanted), list[Decoded]()
-        for one in new:
+        for some in in_turn(new):
             self._progress("decoding files", len(done), len(new))
-            done.append(self._decode(one, one.name in accepted))
+            done += self._decode(some, accepted)
         judge = Judge(lake.schema, lake.settings.guards, lake.ledger.snapshots(), self._files, self._now)
         judge.judge(done, accepted)
         self._report.inputs += [self._row(one) for one in done]
@@ -147,11 +165,16 @@ class _Run:
         self._report.seconds = round(time.perf_counter() - self._started, 3)
         return self._report
 
-    def _decode(self, one: Input, accept: bool) -> Decoded:
+    def _decode(self, some: Sequence[Input], accepted: frozenset[str]) -> list[Decoded]:
         lake, folder = self._lake, self._scratch / "in"
         decoder = Decoder(lake.schema, lake.handlers, lake.settings, self._scratch / "parts", self._now)
         try:
-            return decoder.decode(one, copy(one, folder), accept=accept)
+            paths = copy(some, folder)
+            if some[0].found is None:
+                return decoder.deliveries(some, paths)
+            return [
+                decoder.decode(one, path, accept=one.name in accepted) for one, path in zip(some, paths, strict=True)
+            ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
