@@ -15,13 +15,13 @@ from promptsync.config import Config, open_access
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.lake.intake import LakeIntake
 from promptsync.lake.storage import Storage
-from promptsync.vendors.prompt.webhook.listener import (
+from promptsync.webhook.listener import (
     ListenerSettings,
     build_listener,
     listener_runner,
     stop_accepting,
 )
-from promptsync.vendors.prompt.webhook.signature import Authenticator
+from promptsync.webhook.signature import Authenticator
 
 _DRAIN_SECONDS: Final = 10.0
 

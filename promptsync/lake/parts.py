@@ -32,13 +32,11 @@ from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import Input
 from promptsync.lake.shape import ORG
 from promptsync.loading.report import LoadSettings
-from promptsync.loading.rows import RowBatch
+from promptsync.loading.rows import RowSource
 from promptsync.model import Schema
 from promptsync.model.file_name import ChangeSetName, FileName
 from promptsync.plugins.declared import EventHandler
-from promptsync.vendors.prompt.event_types import type_of_path
-from promptsync.vendors.qlara.csv import ExportRows
-from promptsync.vendors.qlara.profile import QLARA, KindProfile
+from promptsync.vendors import export_rows, type_of_path
 
 _EXPORT: Final = re.compile(r"([a-z_-]+)_([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})Z\.csv")
 
@@ -78,15 +76,15 @@ class Decoded:
         return self.stated if isinstance(self.stated, FileName) else None
 
 
-def export_of(file_name: str) -> tuple[KindProfile, int] | None:
-    """What a file of the Qlara account is, ``contacts_2026-02-04T00-00-00Z.csv``: its kind, and the microsecond at
-    which it was asked for; None for every other file."""
+def export_of(file_name: str, schema: Schema) -> tuple[RowSource, int] | None:
+    """What a file of a vendor's exports is, ``contacts_2026-02-04T00-00-00Z.csv``: what reads its kind, and the
+    microsecond at which it was asked for; None for every other file."""
     found = _EXPORT.fullmatch(file_name)
-    kind = next((kind for kind in QLARA.kinds if found and kind.name == found[1]), None)
-    if found is None or kind is None:
+    rows = export_rows(found[1], schema) if found else None
+    if found is None or rows is None:
         return None
     try:
-        return kind, micros_of(datetime.strptime(found[2], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC))
+        return rows, micros_of(datetime.strptime(found[2], "%Y-%m-%dT%H-%M-%S").replace(tzinfo=UTC))
     except ValueError:
         return None
 
@@ -112,7 +110,7 @@ class Decoder:
         try:
             if one.found is None:
                 raise ValueError(one.name)
-            if export := export_of(path.name):
+            if export := export_of(path.name, self.schema):
                 self._export(path, *export, done=done, accept=accept)
             elif isinstance(one.found.stated, FileName):
                 self._snapshot(path, one.found.stated, done, accept)
@@ -158,11 +156,11 @@ class Decoder:
                 )
             self._write(done, table.name, decode.change_set(reader, table, done.learned))
 
-    def _export(self, path: Path, kind: KindProfile, at: int, *, done: Decoded, accept: bool) -> None:
-        rows, times, batches = ExportRows(kind, self.schema[kind.table]), (self.settings.zone, at), list[RowBatch]()
-        file = rows.open(path, times, self.settings.limits, vouched=False, accepted=accept)
-        done.sha256 = file.prove(take=batches.append).file.sha256
-        self._write(done, kind.table, (decode.export(batch, rows.table, done.learned) for batch in batches))
+    def _export(self, path: Path, rows: RowSource, at: int, *, done: Decoded, accept: bool) -> None:
+        limits, times = self.settings.limits, (self.settings.zone, at)
+        file = rows.open(path, times, limits, vouched=False, accepted=accept)
+        done.sha256 = file.prove(lambda _: None, lambda _: None).file.sha256
+        self._write(done, rows.table.name, (decode.export(batch, rows.table, done.learned) for batch in file))
 
     def _write(self, done: Decoded, table: str, batches: Iterable[pa.RecordBatch]) -> None:
         """The batches as a part, unless there are none."""

@@ -34,7 +34,7 @@ from promptsync.store.inbox import insert_event, number_after
 from promptsync.store.mirror import Mirror
 from promptsync.store.pulled import prepare_layout, write_full_lists, write_rows, write_snapshot
 from promptsync.store.slices import Progress
-from promptsync.vendors.prompt.event_types import type_of_path
+from promptsync.vendors import type_of_path
 
 _BATCH = 5_000
 _ORGANIZATIONS = "org"

@@ -20,6 +20,7 @@ from promptsync.vendors.qlara.vendor import Qlara
 from promptsync.vendors.vendor import EventType, Vendor
 
 if TYPE_CHECKING:
+    from promptsync.loading.rows import RowSource
     from promptsync.store.mirror import Mirror
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "EventType",
     "Exports",
     "declared_schema",
+    "export_rows",
     "exports_of",
     "own_mark",
     "type_of_path",
@@ -50,6 +52,12 @@ def exports_of(config: Config, mirror: "Mirror", clock: Clock, stopping: threadi
     """What asks for rows that are handed out on request only, of the one vendor that has such."""
     made = (vendor.exports(mirror, clock, stopping) for vendor in vendors(config))
     return next(exports for exports in made if exports is not None)
+
+
+def export_rows(kind: str, schema: Schema) -> "RowSource | None":
+    """What reads the files of a kind of exports; None if no vendor has such."""
+    made = (vendor.export_rows(kind, schema) for vendor in BUILT_IN)
+    return next((rows for rows in made if rows is not None), None)
 
 
 def type_of_path(path: str) -> str:

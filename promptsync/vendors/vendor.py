@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from promptsync.clock import Clock
-from promptsync.model import Table
+from promptsync.model import Schema, Table
 from promptsync.plugins.declared import Check
 from promptsync.vendors.exports import Exports
 
 if TYPE_CHECKING:
+    from promptsync.loading.rows import RowSource
     from promptsync.store.mirror import Mirror
 
 
@@ -51,6 +52,12 @@ class Vendor:
     def exports(self, mirror: "Mirror", clock: Clock, stopping: threading.Event) -> Exports | None:
         """What asks for rows that the vendor hands out on request only, until ``stopping`` is set; None if none are."""
         del mirror, clock, stopping
+        return None
+
+    @staticmethod
+    def export_rows(kind: str, schema: Schema) -> "RowSource | None":
+        """What reads the files of a kind of its exports; None if there is no such kind."""
+        del kind, schema  # most vendors' rows need not be asked for
         return None
 
     @staticmethod

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from promptsync.clock import Clock
 from promptsync.config import Config
 from promptsync.hookspecs import hookimpl
-from promptsync.model import Table
+from promptsync.model import Schema, Table
 from promptsync.model.plain_words import worded
 from promptsync.plugins.declared import Check
 from promptsync.vendors.exports import Exports
@@ -20,6 +20,7 @@ from promptsync.vendors.qlara.checks import check_statuses
 from promptsync.vendors.vendor import Vendor
 
 if TYPE_CHECKING:
+    from promptsync.loading.rows import RowSource
     from promptsync.store.mirror import Mirror
 
 
@@ -46,3 +47,12 @@ class Qlara(Vendor):
         from promptsync.vendors.qlara.source import QlaraExports
 
         return QlaraExports(self._config, mirror, clock, stopping)
+
+    @staticmethod
+    def export_rows(kind: str, schema: Schema) -> "RowSource | None":
+        """Of CSV files of one of the three."""
+        from promptsync.vendors.qlara.csv import ExportRows
+        from promptsync.vendors.qlara.profile import QLARA
+
+        found = next((one for one in QLARA.kinds if one.name == kind), None)
+        return ExportRows(found, schema[found.table]) if found else None
