@@ -17,6 +17,7 @@ from promptsync.config import load_config
 from promptsync.daemon.daemon import Daemon, run_daemon
 from promptsync.daemon.logs import set_up_service_logs, take_over_process
 from promptsync.errors import MirrorBroken, Unavailable
+from promptsync.store.memory import free_large_at_once
 from promptsync.store.owner import become_owner
 
 _SWITCH_SECONDS: Final = 0.001
@@ -45,6 +46,7 @@ def run(app: App) -> None:
     set_up_service_logs(app.verbosity, config.log.format, config.log.level)
     take_over_process(tracebacks)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    free_large_at_once()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # an eighth more deliveries a second
             read = None if sys.stdin.isatty() else partial(load_config, app.config_file)  # a closed terminal ends it

@@ -94,6 +94,23 @@ def test_the_pages_of_a_merge_are_given_back(tmp_path: Path, monkeypatch: pytest
         writer.close()
 
 
+FREED = """
+from pathlib import Path
+from promptsync.store.memory import free_large_at_once
+free_large_at_once()
+bytes(16 << 20)  # freed at once, which the C library learns from
+between = [(b"x" * (2 << 20), b"x" * 5000) for _ in range(40)]
+resident = lambda: int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+before, between = resident(), [small for _, small in between]
+print(before - resident())
+"""
+
+
+def test_large_blocks_are_given_back_from_between_small_ones() -> None:
+    done = subprocess.run([sys.executable, "-c", FREED], capture_output=True, text=True, timeout=60)
+    assert int(done.stdout) > 70 << 20, done.stderr
+
+
 def resident(pid: int) -> int:
     """Bytes of memory that a process has in use."""
     found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
