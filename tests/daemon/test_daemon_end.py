@@ -69,6 +69,17 @@ def locked(database: Path) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
+def test_no_collection_goes_through_what_was_there_at_the_start(config_file: Path) -> None:
+    at_the_end = "atexit.register(lambda: print('kept', gc.get_freeze_count()))"
+    code = f"import atexit, gc, promptsync.cli; {at_the_end}; promptsync.cli.main()"
+    command = [sys.executable, "-c", code, "--config", config_file, "run"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        word, count = process.stdout.read().splitlines()[-1].split()
+    assert word == "kept" and int(count) > 50_000
+
+
 @pytest.mark.parametrize("where", ["full disk", "reader gone"])
 def test_output_that_goes_nowhere_stops_nothing_and_the_end_is_good(
     heard: Heard, config_file: Path, where: str
