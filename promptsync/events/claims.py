@@ -5,6 +5,7 @@ Owns the shape between reading a delivery and merging it. Reading is pure: it ma
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from promptsync.clock import MAX_MICROS, MICROS
 from promptsync.events.fields import MISSING, Fields
@@ -15,6 +16,12 @@ AHEAD = 300 * MICROS
 """How much later than its receipt a delivery may say that something was so: clocks differ. Microseconds."""
 
 _EARLIEST = 946_684_800 * MICROS  # 2000-01-01T00:00:00Z
+
+
+@lru_cache(maxsize=256)
+def _told_at(at: int) -> int:
+    """The version of what a delivery claims: of its claims most are of one time."""
+    return version(at, Rank.WEBHOOK)
 
 
 @dataclass(slots=True)
@@ -42,8 +49,8 @@ class RowClaim:
     def claim(self, name: str, at: int, *values: object) -> "RowClaim":
         """Claim the columns of a group: that these were their values, in order, at an instant in microseconds."""
         if MISSING in values:
-            return self.group(name, version(at, Rank.WEBHOOK), *values)
-        self.groups[name] = (version(at, Rank.WEBHOOK), values)  # type: ignore[assignment]
+            return self.group(name, _told_at(at), *values)
+        self.groups[name] = (_told_at(at), values)  # type: ignore[assignment]
         return self
 
     told = claim

@@ -7,7 +7,6 @@ a slow plugin never holds the write lock. Without such plugins this module is no
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from promptsync.events.apply import EventApplier
 from promptsync.events.bodies import parse_body
@@ -90,7 +89,7 @@ class PluginApplier(EventApplier):
                 for name in ("problems", "rows", "mentions", "happened", "full_lists"):
                     getattr(before, name).extend(getattr(more, name))
                 errors = "; ".join(text for text in (reading.error, *more.problems) if text) or None
-                readings[reading.event.id] = replace(reading, state="applied", error=errors, claims=before)
+                readings[reading.event.id] = reading._replace(state="applied", error=errors, claims=before)
             else:
                 readings[reading.event.id] = _settled(reading, more)
 
@@ -134,5 +133,5 @@ def _claims(reading: Reading) -> Claims:
 def _settled(reading: Reading, outcome: Claims | PluginFailed) -> Reading:
     """A delivery whose plugin failed is not merged at all: nothing passes that a filter might have dropped."""
     if isinstance(outcome, PluginFailed):
-        return replace(reading, state="failed", error=str(outcome), claims=None)
-    return replace(reading, claims=outcome)
+        return reading._replace(state="failed", error=str(outcome), claims=None)
+    return reading._replace(claims=outcome)

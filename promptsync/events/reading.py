@@ -5,7 +5,7 @@ sender can send raises out of here.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from promptsync.events.bodies import parse_body
 from promptsync.events.claims import AHEAD, Claims, believed
@@ -16,8 +16,7 @@ from promptsync.plugins.declared import EventHandler
 _MAX_ERROR = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What one delivery says. ``state``: applied, unknown_type or failed; ``claims`` only if applied."""
 
     event: StoredEvent

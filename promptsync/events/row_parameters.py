@@ -18,8 +18,7 @@ def combined(rows: Iterable[RowClaim]) -> list[RowClaim]:
     found: dict[Key, RowClaim] = {}
     ties: list[RowClaim] = []
     for row in rows:
-        have = found.setdefault(row.key, row)
-        if have is row:
+        if (have := found.setdefault(row.key, row)) is row:
             continue
         groups = dict(have.groups)
         for name, claim in row.groups.items():

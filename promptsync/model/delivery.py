@@ -6,6 +6,7 @@ Owns the shapes and what accepts one; who listens knows neither store nor merge.
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from promptsync.clock import parse_iso
 
@@ -34,8 +35,7 @@ class Delivery:
     looked: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """A delivery in the inbox. ``received_at``: microseconds."""
 
     id: int
