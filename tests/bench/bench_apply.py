@@ -1,18 +1,21 @@
 """Applying deliveries to rows: a burst of mixed webhooks lies in the inbox, how fast does it become rows?
 
 The deliveries are the simulated organisation's own, of every event type, most of them message/added and
-message/status. Prints deliveries a second, and the ratio to merely decoding the same bodies as JSON.
+message/status. Prints deliveries a second, beside the requests a second of an aiohttp handler that does nothing (at
+least 0.6 of it), and the ratio to merely decoding the same bodies as JSON with Python's own parser.
 
     python -m tests.bench.bench_apply --rows 100000
 """
 
 import argparse
+import asyncio
 import cProfile
 import gc
 import json
 import pstats
 import shutil
 import sqlite3
+import statistics
 import sys
 import tempfile
 import time
@@ -34,6 +37,7 @@ from promptsync.store.writer import Lane
 from promptsync.vendors import declared_schema
 from promptsync.vendors.prompt.event_types import type_of_path
 from promptsync.vendors.prompt.events import HANDLERS
+from tests.bench import bench_listener
 
 _PER_MESSAGE = 2.5
 """About so many deliveries come of one message."""
@@ -120,6 +124,12 @@ def main() -> None:
     print(f"applied {len(burst) / taken.seconds:,.0f}/s in {taken.seconds:.2f} s")
     ratio = taken.processor / decoding
     print(f"{len(burst) / taken.processor:,.0f}/s of processor time, {ratio:.1f} times decoding alone")
+    rates, costs = asyncio.run(bench_listener.measure({"nothing": bench_listener.nothing_runner()}, 2.0, 3))
+    rate, cost = statistics.median(rates["nothing"]), statistics.median(costs["nothing"])
+    print(
+        f"beside {rate:,.0f}/s of a handler that does nothing: {len(burst) / taken.seconds / rate:.2f}, "
+        f"by processor time {cost * len(burst) / taken.processor / 1e6:.2f} (at least 0.6)"
+    )
     mean = taken.seconds / taken.batches
     print(f"{taken.batches:,} batches, {mean * 1000:.1f} ms on average, the longest {taken.longest * 1000:.0f} ms")
 
