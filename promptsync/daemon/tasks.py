@@ -35,6 +35,7 @@ from promptsync.store import spelling_counts
 from promptsync.store.backups import BACKUP, SEGMENTS
 from promptsync.store.mirror import Mirror
 from promptsync.store.place_state import instants_by_series
+from promptsync.store.search import lag
 from promptsync.vendors import Exports
 from promptsync.webhook.listener import ListenerState
 
@@ -78,6 +79,7 @@ class SearchKeeper:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._applied = asyncio.Event()
+        self._caught_up = False
 
     def applied(self) -> None:
         """Deliveries were applied."""
@@ -95,12 +97,21 @@ class SearchKeeper:
                 _log.warning("search_put_off", error=str(error))  # ``catch_up`` finds these rows
 
     async def catch_up(self) -> str | None:
-        """Enter every row that is not entered yet, of every table."""
-        tables = [table.name for table in self._engine.mirror.schema if table.search]
+        """Enter every row that is not entered yet. The first time each row is looked at, which takes seconds for ten
+        million; from then on only those of a table that has more rows than entries."""
         entered = 0
-        for table in tables:
+        for table in await asyncio.to_thread(self._behind):
             entered += await asyncio.to_thread(self._engine.search.enter_missing, table)
+        self._caught_up = True
         return f"{entered:,} rows entered" if entered else None
+
+    def _behind(self) -> list[str]:
+        """Tables of which rows may not be entered."""
+        mirror = self._engine.mirror
+        if not self._caught_up:
+            return [table.name for table in mirror.schema if table.search]
+        with mirror.reading() as connection:
+            return [table for table, rows in lag(connection, mirror.schema).items() if rows]
 
 
 _RETRY_AFTER: Final = timedelta(minutes=30)

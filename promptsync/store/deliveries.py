@@ -14,7 +14,11 @@ from promptsync.clock import CLOCKS_DIFFER, MAX_MICROS, MICROS, iso_micros, pars
 from promptsync.store.reading import as_dicts
 
 _PENDING: Final = "state = 'pending' AND state <> 'applied'"
-"""The condition of the partial index."""
+"""The condition of the partial index.
+
+Beside it a plus before ``received_at`` keeps SQLite from the index of that column, along which it would read every
+delivery there is.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,15 @@ def newest_receipt(connection: sqlite3.Connection, latest: int = MAX_MICROS) -> 
 
 def oldest_pending(connection: sqlite3.Connection) -> str | None:
     """When the oldest delivery was received that waits to be applied (ISO)."""
-    oldest: str | None = connection.execute(f"SELECT min(received_at) FROM sync_event WHERE {_PENDING}").fetchone()[0]
+    sql = f"SELECT min(+received_at) FROM sync_event WHERE {_PENDING}"
+    oldest: str | None = connection.execute(sql).fetchone()[0]
     return oldest
 
 
 def undecided(connection: sqlite3.Connection, before: str) -> int:
     """How many deliveries received before then (ISO, microseconds) have failed or are of an unknown type."""
     sql = "SELECT count(*) FROM sync_event WHERE state IN ('failed', 'unknown_type') AND state <> 'applied'"
-    return int(connection.execute(f"{sql} AND received_at < ?", (before,)).fetchone()[0])
+    return int(connection.execute(f"{sql} AND +received_at < ?", (before,)).fetchone()[0])
 
 
 _STEP: Final = timedelta(hours=6)

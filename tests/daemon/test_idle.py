@@ -15,8 +15,11 @@ from click.testing import CliRunner
 from daemon_process import CONFIG, daemon
 
 from promptsync.cli import main
+from promptsync.config import load_config
+from promptsync.daemon.tasks import SearchKeeper
+from promptsync.engine.engine import Engine
 from promptsync.store import writer as module
-from promptsync.store.connect import open_reader
+from promptsync.store.connect import open_reader, open_writer
 from promptsync.store.writer import Writer
 from tests.bench.bulk import write_message_file
 
@@ -40,6 +43,23 @@ def make_mirror(folder: Path) -> None:
     assert (folder / "data" / "mirror.db").exists()
 
 
+def have_received(database: Path, count: int) -> None:
+    """Deliveries from before, all applied."""
+    with closing(open_writer(database)) as connection:
+        connection.execute(
+            "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+            "INSERT INTO sync_event (type, path, org_id, received_at, observed_at, state, attempts, body) "
+            "SELECT 'message/added', 'message/added', 77, printf('2026-02-04T00:00:00.%06dZ', i), i, 'applied', 1, "
+            "printf('%.*c', 400, 'x') FROM n",
+            (count,),
+        )
+
+
+def read(pid: int) -> int:
+    """Bytes that a process has read of files."""
+    return int(Path(f"/proc/{pid}/io").read_text().split()[1])
+
+
 def until(true: Callable[[], bool]) -> None:
     end = time.monotonic() + 60
     while not true():
@@ -51,6 +71,7 @@ async def test_what_files_need_comes_with_the_first_of_them(tmp_path: Path, monk
     monkeypatch.setenv("QLARA_KEY", "a key")
     (tmp_path / "exports").mkdir()
     make_mirror(tmp_path)
+    have_received(tmp_path / "data" / "mirror.db", 100_000)
     with daemon(tmp_path, _MORE) as running:
         assert await running.stream(100, 0.5, first=1_000) == 50
         with closing(open_reader(running.database)) as connection:
@@ -58,6 +79,9 @@ async def test_what_files_need_comes_with_the_first_of_them(tmp_path: Path, monk
             until(lambda: connection.execute(waiting).fetchone()[0] == 0)
             missed = "SELECT count(DISTINCT task) FROM sync_run"  # the retention, and the look at the place
             until(lambda: connection.execute(missed).fetchone()[0] == 2)
+            looked = "SELECT count(*) FROM sync_state WHERE name = 'status'"
+            until(lambda: connection.execute(looked).fetchone()[0] == 1)
+        assert read(running.process.pid) < 40 << 20 < running.database.stat().st_size
         assert not mapped(running.process.pid)
         assert resident(running.process.pid) < 110 << 20
         write_message_file(tmp_path / "drop" / _FILE, 100, 1, 0)
@@ -92,6 +116,23 @@ def test_the_pages_of_a_merge_are_given_back(tmp_path: Path, monkeypatch: pytest
         until(lambda: resident(os.getpid()) < filled - (30 << 20))
     finally:
         writer.close()
+
+
+async def test_rows_that_search_lacks_are_sought_only_where_there_are_some(
+    config_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = list[str]()
+    with Engine(load_config(config_file)) as engine:
+        keeper, enter = SearchKeeper(engine), engine.search.enter_missing
+        monkeypatch.setattr(engine.search, "enter_missing", lambda table: asked.append(table) or enter(table))
+        assert await keeper.catch_up() is None
+        assert "message" in asked
+        asked.clear()
+        assert await keeper.catch_up() is None
+        assert not asked
+        engine.mirror.writer.run(lambda c: c.execute("INSERT INTO message (id, content) VALUES (1, 'a text')"))
+        assert await keeper.catch_up() == "1 rows entered"
+        assert asked == ["message"]
 
 
 FREED = """
