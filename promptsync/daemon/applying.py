@@ -15,7 +15,6 @@ from promptsync.daemon.tasks import SearchKeeper
 from promptsync.engine.engine import Engine
 from promptsync.errors import MirrorBroken, PromptsyncError, where_raised
 from promptsync.store.inbox import Inbox
-from promptsync.store.writer import Lane
 
 _log = structlog.get_logger()
 _CROWD_SECONDS: Final = 1.0
@@ -77,15 +76,9 @@ class Applying:
             await asyncio.sleep(0.05)
 
     async def _apply_next(self) -> int:
-        """Apply a batch. Large deliveries are read, and plugins that take part called, off the writer's thread."""
+        """Apply a batch. It is read, and plugins that take part are called, apart from the loop and the writer."""
         begun = time.perf_counter()
-        if self._engine.plugins.applier is not None:
-            applied = await asyncio.to_thread(self._engine.apply_next)
-        else:
-            applier = self._engine.applier
-            work = self._engine.mirror.writer.submit(applier.apply_unless_large, Lane.APPLY, durable=False)
-            some = await asyncio.wrap_future(work)
-            applied = await asyncio.to_thread(applier.apply_large) if some is None else some
+        applied = await asyncio.to_thread(self._engine.apply_next)
         if applied:
             self._latencies.applied(time.perf_counter() - begun)
             self._search.applied()

@@ -18,7 +18,7 @@ from promptsync.events.reading import Reading, read
 from promptsync.model.delivery import StoredEvent
 from promptsync.plugins.declared import EventHandler
 from promptsync.store.connect import attempt
-from promptsync.store.inbox import mark, next_is_large, pending
+from promptsync.store.inbox import mark, pending, still_pending
 from promptsync.store.ledger import add_drift, add_reject
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
@@ -42,6 +42,7 @@ class EventApplier:
         self._merger = ClaimMerger(mirror)
         self._touched = touched
         self._size = 50
+        self._prepared: dict[int, Reading] = {}
         self._one_at_a_time = threading.Lock()
 
     def apply_some(self, connection: sqlite3.Connection) -> int:
@@ -49,32 +50,39 @@ class EventApplier:
         started = time.perf_counter()
         events = pending(connection, self._size)
         if events:
-            self._apply(connection, events)
+            self._apply(connection, [self._read(event) for event in events])
             self._resize(len(events), time.perf_counter() - started)
         return len(events)
 
-    def apply_unless_large(self, connection: sqlite3.Connection) -> int | None:
-        """The same; None if a large delivery is next, which ``apply_large`` takes."""
-        return None if next_is_large(connection) else self.apply_some(connection)
-
     def apply_next(self) -> int:
-        """Apply one batch, or a large delivery in parts. Not for the writer's thread."""
-        applied = self._mirror.writer.run(self.apply_unless_large, Lane.APPLY, durable=False)
-        return self.apply_large() if applied is None else applied
-
-    def apply_large(self) -> int:
-        """Read a large delivery off the writer's thread and merge it in parts, in between which others are stored;
-        returns 1. It is marked after the last part; if one cannot be merged, it has failed and those before it stay.
+        """Read one batch and apply it, or a large delivery in parts; returns how many deliveries that were. Reading is
+        done before the writer's transaction begins, so that it keeps no delivery waiting. A large delivery is marked
+        after the last part; if one cannot be merged, it has failed and those before it stay.
 
         Not for the writer's thread.
         """
         with self._one_at_a_time:
             with self._mirror.reading() as connection:
-                events = pending(connection, 1)
-            for event in events:
-                if event.is_large:  # no other call has applied it meanwhile
-                    self._apply_in_parts(self._read(event))
-        return 1
+                events = pending(connection, self._size)
+            if not events:
+                return 0
+            self._prepared = self._prepare(events)
+            if events[0].is_large:
+                self._apply_in_parts(self._prepared[events[0].id])
+                return 1
+            self._mirror.writer.run(self._apply_prepared, Lane.APPLY, durable=False)
+            return len(events)
+
+    def _prepare(self, events: Sequence[StoredEvent]) -> dict[int, Reading]:
+        """What these deliveries say, by their numbers."""
+        return {event.id: self._read(event) for event in events}
+
+    def _apply_prepared(self, connection: sqlite3.Connection) -> None:
+        started = time.perf_counter()
+        waiting = still_pending(connection, min(self._prepared), max(self._prepared))
+        readings = [reading for id_, reading in self._prepared.items() if id_ in waiting]
+        self._apply(connection, readings)
+        self._resize(len(readings), time.perf_counter() - started)
 
     def _apply_in_parts(self, reading: Reading) -> None:
         claims = reading.claims or Claims(reading.event.id, reading.org_id or 0, reading.at or 0, [])
@@ -108,14 +116,13 @@ class EventApplier:
         if count == self._size:
             self._size = min(max(wanted, 10, self._size // 2), 2 * self._size, 2_000)
 
-    def _apply(self, connection: sqlite3.Connection, events: list[StoredEvent]) -> None:
-        readings = [self._read(event) for event in events]
+    def _apply(self, connection: sqlite3.Connection, readings: list[Reading]) -> None:
         error = attempt(connection, lambda: self._merge(connection, readings))
-        if error is not None and len(events) == 1:
+        if error is not None and len(readings) == 1:
             _mark_failed(connection, readings[0], error)
         elif error is not None:
-            for event in events:
-                self._apply(connection, [event])
+            for reading in readings:
+                self._apply(connection, [reading])
 
     def _read(self, event: StoredEvent) -> Reading:
         try:

@@ -1,11 +1,9 @@
 """Applying the inbox while plugins handle or filter deliveries.
 
-Owns the extra step: deliveries are read, and plugins called with them, before the writer's transaction begins, so that
-a slow plugin never holds the write lock. Without such plugins this module is not used.
+Owns the extra step: plugins are called with what deliveries say before the writer's transaction begins, so that a slow
+plugin never holds the write lock. Without such plugins this module is not used.
 """
 
-import sqlite3
-import time
 from collections.abc import Callable, Sequence
 
 from promptsync.events.apply import EventApplier
@@ -20,9 +18,7 @@ from promptsync.model.delivery import StoredEvent
 from promptsync.plugins.calls import PluginFailed, PluginPaused
 from promptsync.plugins.declared import EventHandler, PluginError
 from promptsync.plugins.loading import Extensions, Plugin
-from promptsync.store.inbox import pending, still_pending
 from promptsync.store.mirror import Mirror
-from promptsync.store.writer import Lane
 
 
 def take_part(extensions: Extensions) -> bool:
@@ -31,41 +27,16 @@ def take_part(extensions: Extensions) -> bool:
 
 
 class PluginApplier(EventApplier):
-    """Applies pending deliveries, plugins included. ``apply_next`` is not for the writer's thread."""
+    """Applies pending deliveries, plugins included."""
 
     def __init__(self, mirror: Mirror, extensions: Extensions, touched: Callable[[Merged], None]) -> None:
         super().__init__(mirror, extensions.handlers, touched)
         self._extensions = extensions
         self._handling = [plugin for plugin in extensions.plugins if plugin.declared.event_handlers]
         self._filtering = [p for p in extensions.plugins if any(each.claims for each in p.declared.filters)]
-        self._prepared: dict[int, Reading] = {}
-
-    def apply_next(self) -> int:
-        """Apply one batch; returns how many deliveries it took."""
-        with self._one_at_a_time:
-            with self._mirror.reading() as connection:
-                events = pending(connection, self._size)
-            if not events:
-                return 0
-            self._prepared = self._prepare(events)
-            if events[0].is_large:
-                self._apply_in_parts(self._prepared[events[0].id])
-                return 1
-            self._mirror.writer.run(self._apply_prepared, Lane.APPLY, durable=False)
-            return len(events)
-
-    def _apply_prepared(self, connection: sqlite3.Connection) -> None:
-        started = time.perf_counter()
-        waiting = still_pending(connection, min(self._prepared), max(self._prepared))
-        still = [reading.event for id_, reading in self._prepared.items() if id_ in waiting]
-        self._apply(connection, still)
-        self._resize(len(still), time.perf_counter() - started)
-
-    def _read(self, event: StoredEvent) -> Reading:
-        return self._prepared.get(event.id) or super()._read(event)
 
     def _prepare(self, events: Sequence[StoredEvent]) -> dict[int, Reading]:
-        readings = {event.id: super(PluginApplier, self)._read(event) for event in events}
+        readings = {event.id: self._read(event) for event in events}
         for plugin in self._handling:
             self._handle(plugin, readings)
         for plugin in self._filtering:

@@ -244,19 +244,6 @@ def still_pending(connection: sqlite3.Connection, first: int, last: int) -> set[
     return {row[0] for row in connection.execute(sql, (first, last))}
 
 
-def next_is_large(connection: sqlite3.Connection) -> bool:
-    """Whether the delivery that is to be applied next is large. Its body is not read: that alone takes a while."""
-    sql = (
-        "SELECT id FROM sync_event WHERE state = 'pending' AND state <> 'applied' AND typeof(body) = 'text' "
-        "ORDER BY id LIMIT 1"
-    )
-    row = connection.execute(sql).fetchone()
-    if row is None:
-        return False
-    with connection.blobopen("sync_event", "body", row[0], readonly=True) as body:
-        return len(body) > LARGE
-
-
 def mark(
     connection: sqlite3.Connection, outcomes: Iterable[tuple[str, int | None, int | None, str | None, int]]
 ) -> None:

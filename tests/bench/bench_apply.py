@@ -83,7 +83,7 @@ def apply_all(mirror: Mirror) -> Taken:
     started, processor = time.perf_counter(), time.process_time()
     while True:
         begun = time.perf_counter()
-        if not mirror.writer.run(applier.apply_some, Lane.APPLY, durable=False):
+        if not applier.apply_next():
             break
         taken.longest = max(taken.longest, time.perf_counter() - begun)
         taken.batches += 1

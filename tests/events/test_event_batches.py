@@ -121,3 +121,19 @@ def test_what_sqlite_has_undone_by_itself_is_reported_as_what_it_was(
     _apply(mirror)
     with mirror.reading() as connection:
         assert connection.execute("SELECT state FROM sync_event").fetchall() == [("applied",)]
+
+
+def test_others_write_while_a_batch_is_read_and_what_they_have_applied_is_left(mirror: Mirror) -> None:
+    """A handler that has the writer work for it would wait for itself if it were read on the writer's thread."""
+    other = EventApplier(mirror, HANDLERS)
+
+    def meanwhile(body: Fields, claims: Claims) -> None:
+        mirror.writer.submit(other.apply_some).result(timeout=20)
+        HANDLERS["message/added"](body, claims)
+
+    _store(mirror, "message/added", "message/added")
+    applier = EventApplier(mirror, {"message/added": meanwhile})
+    assert applier.apply_next() == 2
+    assert applier.apply_next() == 0
+    with mirror.reading() as connection:
+        assert connection.execute("SELECT state, attempts FROM sync_event").fetchall() == [("applied", 1)] * 2
