@@ -3,8 +3,10 @@
 Owns the cut and the digests, in the same pass that proves the file complete, and the bytes of the blocks that are not
 known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, is a multiple
 of twenty: the same ones every night, whatever was changed, added or left out between them. In a very large file it is
-one of fifty, a hundred or more, so that the number of blocks, and what they take in memory, stays within bounds. Says
-nothing about what a block holds; a file in which a quote stands where it means nothing has no blocks.
+one of fifty, a hundred or more, so that the number of blocks, and what they take in memory, stays within bounds. About
+every sixteenth boundary begins a stretch of blocks too; one that is known as a whole is passed over without looking for
+the boundaries in it. Says nothing about what a block holds; a file in which a quote stands where it means nothing has
+no blocks.
 """
 
 from array import array
@@ -21,7 +23,7 @@ from promptsync.formats.buffers import Bytes, Ints
 from promptsync.formats.csv.dialect import Dialect, dialect_of
 from promptsync.formats.csv.quote_places import well_placed
 from promptsync.formats.csv.records import cells_of, first_record
-from promptsync.merge.block_index import NOTHING_KNOWN, Cut, KnownBlocks
+from promptsync.merge.block_index import NO_STRETCHES, NOTHING_KNOWN, Cut, KnownBlocks, Stretches
 
 _CHUNK = 1 << 20
 _LONGEST = 8 * _CHUNK
@@ -32,6 +34,8 @@ _MARGIN = 32  # beyond a place where digits are counted
 _STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
 _LAST_STEP = 10_000
+_STRETCH = 16
+"""Of how many steps the first key of a stretch is a multiple."""
 _VERSION = b"4"  # of how cells are read: another one makes every known block unknown
 _LF, _ZERO = b"\n0"
 
@@ -61,6 +65,7 @@ class ContentCutter:
         self._digests = bytearray()
         self._first = array("q")
         self._old: list[Ints] = []
+        self._stretches: list[tuple[int, int, int, bytes]] = []
         self._header = b""
         self._names, self._dialect = names, Dialect()
         self._broken = False
@@ -84,9 +89,17 @@ class ContentCutter:
             return None
         identity = xxhash.xxh3_128_digest(_VERSION + self._salt + self._header, self._seed)
         digests = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
-        cut = Cut(identity, digests, np.frombuffer(self._first, np.int64), np.concatenate(self._old))
+        first, old = np.frombuffer(self._first, np.int64), np.concatenate(self._old)
+        cut = Cut(identity, digests, first, old, self._found_stretches())
         self._known, self._old = NOTHING_KNOWN, []
         return cut
+
+    def _found_stretches(self) -> Stretches:
+        if not self._stretches:
+            return NO_STRETCHES
+        *numbers, digests = zip(*self._stretches, strict=True)
+        at, count, sizes = (np.array(some, np.int64) for some in numbers)
+        return Stretches(at, count, sizes, np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2))
 
     def key_name(self) -> str:
         """The name of the first column, in small letters."""
@@ -118,6 +131,10 @@ class ContentCutter:
                 self._broken = True
                 return
             self._header, data = data[: dialect.start + end], data[dialect.start + end :]
+        data, waits = self._pass_over(data, last=last)
+        if waits:
+            self._keep(data)
+            return
         array = np.frombuffer(data, np.uint8)
         quotes = well_placed(data, self._dialect.delimiter)
         if quotes is None or b"\r" in data:
@@ -128,14 +145,56 @@ class ContentCutter:
         bounds = [0, *starts.tolist()]
         if last:
             bounds.append(len(data))
+        else:
+            bounds = bounds[: self._last_stretch(data, bounds) + 1]
         self._blocks(data, bounds)
         if not last:
-            self._pending, self._have = [data[bounds[-1] :]], len(data) - bounds[-1]
-            self._wanted = max(_CHUNK, 2 * self._have)
+            self._keep(data[bounds[-1] :])
             self._broken = self._broken or self._have > _LONGEST or self._too_many(len(bounds))
 
+    def _keep(self, data: bytes) -> None:
+        """Bytes from a boundary on that are cut with those that come next."""
+        self._pending, self._have = [data], len(data)
+        self._wanted = max(_CHUNK, 2 * self._have)
+
+    def _pass_over(self, data: bytes, *, last: bool) -> tuple[bytes, bool]:
+        """What follows the known stretches that ``data``, from a boundary on, begins with; and whether that may begin
+        with another one, whose end is still to come."""
+        at, view = 0, memoryview(data)
+        while (known := self._known.stretch_from(self._key(data, at))) is not None:
+            end = at + known.size
+            if not last and end + _MARGIN > len(data):
+                return data[at:], True
+            digest = xxhash.xxh3_128_digest(view[at:end], self._seed)
+            if digest != known.digest or not (self._begins_stretch(data, end) or (last and end == len(data))):
+                break
+            self._stretches.append((len(self._first), len(known.first), known.size, digest))
+            self._first.frombytes(known.first.tobytes())
+            self._digests += known.digests.tobytes()
+            self._old.append(np.arange(known.low, known.low + len(known.first)))
+            at = end
+        return data[at:], False
+
+    def _key(self, data: bytes, at: int) -> int:
+        """The first cell of the record there, -1 if it is no number as boundaries have."""
+        cell = data[at : max(at, data.find(self._dialect.delimiter, at, at + _DIGITS + 1))]
+        return int(cell) if cell.isdigit() else -1
+
+    def _begins_stretch(self, data: bytes, at: int) -> bool:
+        return data[at - 1] == _LF and self._key(data, at) % (_STRETCH * self._step) == 0
+
+    def _last_stretch(self, data: bytes, bounds: list[int]) -> int:
+        """The place in ``bounds`` of the last one where a stretch begins, so that it is cut as a whole; of the last
+        of all if that is far behind."""
+        for place in range(len(bounds) - 1, 0, -1):
+            if bounds[-1] - bounds[place] > _CHUNK // 2:
+                break
+            if self._begins_stretch(data, bounds[place]):
+                return place
+        return len(bounds) - 1
+
     def _blocks(self, data: bytes, bounds: list[int]) -> None:
-        """Whole records, from each bound to the next."""
+        """Whole records, from each bound to the next, and the stretches among them."""
         view, digests, delimiter = memoryview(data), [], self._dialect.delimiter
         for start, end in pairwise(bounds):
             key = data[start : data.find(delimiter, start, start + _DIGITS + 1)]
@@ -144,6 +203,7 @@ class ContentCutter:
                 return
             digests.append(xxhash.xxh3_128_digest(view[start:end], self._seed))
             self._first.append(int(key))
+        self._note_stretches(data, bounds, len(self._first) - len(digests))
         together = b"".join(digests)
         places = self._known.find(np.frombuffer(together, np.uint64).reshape(-1, 2))
         self._digests += together
@@ -151,6 +211,18 @@ class ContentCutter:
         if self._file is not None:
             for at in np.flatnonzero(places < 0).tolist():
                 self._file.write(view[bounds[at] : bounds[at + 1]])
+
+    def _note_stretches(self, data: bytes, bounds: list[int], before: int) -> None:
+        """``before``: how many blocks there are before these. One that has no end here is none."""
+        whole = _STRETCH * self._step
+        starts = [n for n in range(len(bounds) - 1) if self._first[before + n] % whole == 0]
+        if len(bounds) > 1 and (bounds[-1] == len(data) or self._begins_stretch(data, bounds[-1])):
+            starts.append(len(bounds) - 1)
+        for low, high in pairwise(starts):
+            start, end = bounds[low], bounds[high]
+            if end - start <= _CHUNK:
+                digest = xxhash.xxh3_128_digest(memoryview(data)[start:end], self._seed)
+                self._stretches.append((before + low, high - low, end - start, digest))
 
     def _too_many(self, new: int) -> bool:
         """Whether there are more blocks than such a file can have, or many out of order, so that nobody needs them."""

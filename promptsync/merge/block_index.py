@@ -2,8 +2,9 @@
 
 Owns the arrays and the comparison of two indexes; pure. A block is a run of whole records from one content-defined
 boundary to the next, in a file sorted by one integer key. It needs no reading if its digest is known from the newest
-applied snapshot and no other source has claimed a row in its range of keys since. Correctness never depends on it:
-without an index everything is read, with the same result.
+applied snapshot and no other source has claimed a row in its range of keys since. Many blocks that follow one another
+are a stretch, with a size and a digest of its own: what nobody changed need not even be cut. Correctness never depends
+on any of it: without an index everything is read, with the same result.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,8 +18,24 @@ Digests = npt.NDArray[np.uint64]
 """Shape (n, 2): 128 bits each. Arrays throughout: a file of ten million rows has half a million blocks."""
 
 DIGEST = 16
-_MAGIC = b"blocks2\0"
+_EACH = DIGEST + 3 * 8
+_MAGIC = b"blocks3\0"
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Runs of blocks, in the file's order: ``at``, the position of the first block of each, ``count``, how many there
+    are, ``sizes``, their bytes together, and ``digests`` of these."""
+
+    at: Ints
+    count: Ints
+    sizes: Ints
+    digests: Digests
+
+
+_NONE = np.zeros(0, np.int64)
+NO_STRETCHES = Stretches(_NONE, _NONE, _NONE, np.zeros((0, 2), np.uint64))
 
 
 @dataclass(frozen=True)
@@ -34,21 +51,39 @@ class BlockIndex:
     first: Ints
     last: Ints
     rows: Ints
+    stretches: Stretches = NO_STRETCHES
 
     def parts(self) -> tuple[bytes | memoryview, ...]:
         """Its bytes as parts, to be stored one after the other."""
-        arrays = (self.digests, self.first, self.last, self.rows)
-        return _MAGIC, self.identity, *(np.ascontiguousarray(array).data.cast("B") for array in arrays if array.size)
+        some = self.stretches
+        arrays = (self.digests, self.first, self.last, self.rows, some.at, some.count, some.sizes, some.digests)
+        return (
+            _MAGIC,
+            self.identity,
+            len(some.at).to_bytes(8, "little"),
+            *(np.ascontiguousarray(array).data.cast("B") for array in arrays if array.size),
+        )
 
     @classmethod
     def read(cls, read: Callable[[int], bytes], size: int) -> "BlockIndex | None":
         """The index in ``size`` stored bytes, None if they are no index. ``read(n)`` returns the next ``n`` of them."""
-        count, rest = divmod(size - len(_MAGIC) - DIGEST, DIGEST + 3 * 8)
-        if rest or count < 0 or read(len(_MAGIC)) != _MAGIC:
+        head = len(_MAGIC) + DIGEST + 8
+        if size < head or read(len(_MAGIC)) != _MAGIC:
             return None
-        identity = read(DIGEST)
-        digests = np.frombuffer(read(DIGEST * count), np.uint64).reshape(count, 2)
-        return cls(identity, digests, *(np.frombuffer(read(8 * count), np.int64) for _ in range(3)))
+        identity, stretches = read(DIGEST), int.from_bytes(read(8), "little")
+        count, rest = divmod(size - head - stretches * _EACH, _EACH)
+        if rest or count < 0:
+            return None
+
+        def digests(of: int) -> Digests:
+            return np.frombuffer(read(DIGEST * of), np.uint64).reshape(of, 2)
+
+        def numbers(of: int) -> list[Ints]:
+            return [np.frombuffer(read(8 * of), np.int64) for _ in range(3)]
+
+        found, (first, last, rows) = digests(count), numbers(count)
+        at, many, sizes = numbers(stretches)
+        return cls(identity, found, first, last, rows, Stretches(at, many, sizes, digests(stretches)))
 
     def known(self, claimed: Iterable[int]) -> "KnownBlocks":
         """The blocks in which no other source has ``claimed`` a key since."""
@@ -57,16 +92,49 @@ class BlockIndex:
         within = (place >= 0) & (keys <= self.last[place])
         untouched = np.ones(len(self.first), bool)
         untouched[place[within]] = False
-        return KnownBlocks(self.digests, np.flatnonzero(untouched))
+        return KnownBlocks(self.digests, np.flatnonzero(untouched), self)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStretch:
+    """A stretch whose blocks may all be used. ``low``: the position of the first of them in the index; ``size``: its
+    bytes, ``digest``: of these; ``digests``, ``first``: of its blocks, as the index has them."""
+
+    low: int
+    size: int
+    digest: bytes
+    digests: Digests
+    first: Ints
 
 
 class KnownBlocks:
-    """The positions of blocks in an index, by digest. ``places``: positions of the ``digests`` that may be used."""
+    """The positions of blocks in an index, by digest. ``places``: positions of the ``digests`` that may be used.
+    ``index``: it, if it may have stretches."""
 
-    def __init__(self, digests: Digests, places: Ints) -> None:
+    def __init__(self, digests: Digests, places: Ints, index: BlockIndex | None = None) -> None:
+        self._index = index
+        if index is not None:
+            unusable = np.ones(len(digests), np.int64)
+            unusable[places] = 0
+            before, some = np.concatenate((np.zeros(1, np.int64), np.cumsum(unusable))), index.stretches
+            self._whole = np.flatnonzero(before[some.at] == before[some.at + some.count])
+            self._keys = index.first[some.at[self._whole]]
         order = np.argsort(digests[places, 0], kind="stable")
         self._places = places[order]
         self._high, self._low = digests[self._places, 0], digests[self._places, 1]
+
+    def stretch_from(self, key: int) -> KnownStretch | None:
+        """The stretch whose first key this is, if all of its blocks may be used."""
+        index = self._index
+        if index is None:
+            return None
+        place = int(np.searchsorted(self._keys, key))
+        if place == len(self._keys) or self._keys[place] != key:
+            return None
+        some, n = index.stretches, int(self._whole[place])
+        low, high = int(some.at[n]), int(some.at[n] + some.count[n])
+        digest = some.digests[n].tobytes()
+        return KnownStretch(low, int(some.sizes[n]), digest, index.digests[low:high], index.first[low:high])
 
     def find(self, digests: Digests) -> Ints:
         """The position of each digest in the index, -1 if it is unknown."""
@@ -89,6 +157,7 @@ class Cut:
     digests: Digests
     first: Ints
     old: Ints
+    stretches: Stretches = NO_STRETCHES
 
     @property
     def orderly(self) -> bool:
@@ -131,7 +200,7 @@ class BlockCount:
             return None
         rows = np.where(self._same, self._rows, self._read)
         cut = self._cut
-        return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows)
+        return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows, cut.stretches)
 
     def gaps(self) -> list[tuple[int, int]]:
         """Ranges of keys, both ends included, that are in no unchanged block."""
