@@ -18,6 +18,10 @@ from promptsync.model import Table
 BUCKET = "_bucket"
 """The column that a table's files are partitioned by: the organization's number modulo the lake's ``buckets``."""
 
+SHELF = "_shelf"
+SHELF_ROWS = 500_000
+"""Rows of one file: what has to be rewritten at least if one of them changes."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimFile:
@@ -31,7 +35,8 @@ class ClaimFile:
 class FoldWork:
     """One table's files to fold. ``buckets``: into how many rows are divided, by organization; ``ends``: what ends
     rows (fold_sql.py), with ``org_id``, or a link's contact too, ``instant`` and ``iso``; ``target``: a folder for the
-    result, in which a file of bucket 3 is ``_bucket=3/<name never used again>.parquet``."""
+    result: ``_bucket=3/_shelf=0/<name never used again>.parquet`` has rows of bucket 3, at most SHELF_ROWS, with
+    the least values in the column ``shelf_of``."""
 
     table: Table
     files: Sequence[ClaimFile]

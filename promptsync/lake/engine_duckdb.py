@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 from promptsync.errors import Unavailable
-from promptsync.lake.engine import BUCKET, FoldWork
+from promptsync.lake.engine import BUCKET, SHELF, SHELF_ROWS, FoldWork
 from promptsync.lake.fold_sql import DUCKDB, Fold, Input
-from promptsync.lake.shape import ORG, is_owned
+from promptsync.lake.shape import ORG, is_owned, shelf_of
 
 
 class DuckDBEngine:
@@ -36,9 +36,12 @@ class DuckDBEngine:
                 self._connection.register("ends", work.ends)
             rows = Fold(work.layout, DUCKDB).statement(inputs, "ends" if work.ends is not None else "")
             bucket = f"{ORG} % {work.buckets:d}" if is_owned(work.table) else "0"
+            order = DUCKDB.name(shelf_of(work.table))
+            place = f"row_number() OVER (PARTITION BY {BUCKET} ORDER BY {order}) - 1"
             self._connection.execute(
-                f"COPY (SELECT *, CAST({bucket} AS INTEGER) AS {BUCKET} FROM ({rows})) TO {_text(work.target)} "
-                f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({BUCKET}), FILENAME_PATTERN '{{uuid}}', "
+                f"COPY (SELECT *, ({place}) // {SHELF_ROWS} AS {SHELF} FROM "
+                f"(SELECT *, CAST({bucket} AS INTEGER) AS {BUCKET} FROM ({rows}))) TO {_text(work.target)} "
+                f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({BUCKET}, {SHELF}), FILENAME_PATTERN '{{uuid}}', "
                 "OVERWRITE_OR_IGNORE)"
             )
 

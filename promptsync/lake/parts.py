@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 import pyarrow as pa
@@ -198,6 +198,9 @@ class _Writer:
 
 def organizations(file: ClaimFile) -> set[int]:
     """Whose rows a part is about; nobody's if its table has no owner."""
-    if ORG not in file.columns:
-        return set()
-    return {int(org or 0) for org in pq.ParquetFile(file.path).read(columns=[ORG]).column(ORG).unique().to_pylist()}
+    return {int(org or 0) for org in values_in(file, ORG)} if ORG in file.columns else set()
+
+
+def values_in(file: ClaimFile, column: str) -> set[Any]:
+    """The values of one column, each once."""
+    return set(pq.ParquetFile(file.path).read(columns=[column]).column(column).unique().to_pylist())

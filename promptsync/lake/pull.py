@@ -58,7 +58,8 @@ def check_known(lake: Lake, orgs: frozenset[int]) -> None:
                 return
             if is_owned(table) and table.role is Role.MIRROR:
                 buckets = {org % lake.buckets for org in orgs}
-                files = lake.tables.local(lake.tables.present(table.name), buckets, Path(scratch))
+                present = lake.tables.present(table)
+                files = lake.tables.local(present.of(buckets) if present else (), Path(scratch))
                 known = known.union(*map(organizations, files))
     if missing := sorted(orgs - known):
         raise ConfigError(
@@ -99,7 +100,8 @@ class _Pull:
     def _files(self, table: Table) -> list[ClaimFile]:
         tables = self._lake.tables
         buckets = {org % self._lake.buckets for org in self._orgs} if is_owned(table) else {0}
-        return tables.local(tables.present(table.name), buckets, self._scratch)
+        present = tables.present(table)
+        return tables.local(present.of(buckets) if present else (), self._scratch)
 
     def _rows(self, table: Table, file: ClaimFile) -> Iterator[dict[str, Any]]:
         """The rows of these organizations in a file, and those of none."""

@@ -48,5 +48,5 @@ READERS: Final[Mapping[str, Callable[[str, str], str]]] = {
 def statements(lake: Lake, reader: str) -> Iterator[str]:
     """One for each table that there is."""
     for table in lake.schema:
-        if table.role is not Role.OWN and lake.tables.present(table.name) is not None:
+        if table.role is not Role.OWN and lake.tables.present(table) is not None:
             yield READERS[reader](table.name, lake.storage.table_url(table.name))

@@ -26,10 +26,10 @@ from promptsync.lake.engine import ClaimFile, Engine, FoldWork
 from promptsync.lake.inputs import Input, copy, inputs_of
 from promptsync.lake.judge import Judge
 from promptsync.lake.ledger import Ledger, Snapshot
-from promptsync.lake.parts import Decoded, Decoder, organizations
-from promptsync.lake.shape import ORG
+from promptsync.lake.parts import Decoded, Decoder, organizations, values_in
+from promptsync.lake.shape import ORG, shelf_of
 from promptsync.lake.storage import Storage
-from promptsync.lake.tables import Overtaken, Tables
+from promptsync.lake.tables import Overtaken, Tables, Touched
 from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import LoadSettings
 from promptsync.model import Schema, Table
@@ -160,7 +160,7 @@ class _Run:
             self._commit([one for one in done if one.state == "decoded"], judge.passed)
             self._record(done)
             for name in self._report.tables:
-                lake.tables.tidy(name)
+                lake.tables.tidy(lake.schema[name])
             lake.ledger.tidy()
         self._report.seconds = round(time.perf_counter() - self._started, 3)
         return self._report
@@ -181,7 +181,8 @@ class _Run:
     def _files(self, table: str, org: int) -> list[ClaimFile]:
         """The present files in which an organization's rows of a table are."""
         tables, bucket = self._lake.tables, self._bucket(self._lake.schema[table], org)
-        return tables.local(tables.present(table), {bucket}, self._scratch / uuid4().hex)
+        present = tables.present(self._lake.schema[table])
+        return tables.local(present.of({bucket}) if present else (), self._scratch / uuid4().hex)
 
     def _bucket(self, table: Table, org: int) -> int:
         return org % self._lake.buckets if table.org_scoped or ORG in table.by_name else 0
@@ -199,33 +200,41 @@ class _Run:
         for file in lists:
             ledger.append(FULL_LIST_TABLE, pq.ParquetFile(file.path).read())
         touched = {name: self._touched(name, files) for name, files in parts.items()}
-        for stamp in ended:
-            touched.setdefault(stamp.table, set()).add(self._bucket(self._lake.schema[stamp.table], stamp.org))
         for link in self._lake.schema if lists else ():
             if link.full_list:
-                touched.setdefault(link.name, set()).update(self._touched(link.name, lists))
+                touched[link.name] = self._touched(link.name, [*parts.get(link.name, ()), *lists])
+        for stamp in ended:
+            bucket = self._bucket(self._lake.schema[stamp.table], stamp.org)
+            whole = touched.setdefault(stamp.table, Touched())
+            whole.buckets.add(bucket)
+            whole.whole.add(bucket)
         for number, name in enumerate(sorted(touched)):
             self._progress("folding tables", number, len(touched))
             if only in (None, name):
                 self._fold(self._lake.schema[name], parts.get(name, []), touched[name])
 
-    def _touched(self, name: str, files: Sequence[ClaimFile]) -> set[int]:
+    def _touched(self, name: str, files: Sequence[ClaimFile]) -> Touched:
+        """Whose rows claims, or full lists, are about, and which."""
         table = self._lake.schema[name]
-        return {self._bucket(table, org) for file in files for org in organizations(file) or {0}}
+        buckets = {self._bucket(table, org) for file in files for org in organizations(file) or {0}}
+        keys: set[Any] = set().union(*(values_in(file, shelf_of(table)) for file in files))
+        return Touched(buckets, buckets if None in keys else set(), sorted(keys - {None}))
 
-    def _fold(self, table: Table, parts: Sequence[ClaimFile], buckets: set[int]) -> None:
+    def _fold(self, table: Table, parts: Sequence[ClaimFile], touched: Touched) -> None:
         """Fold the claims with what is there, until a commit is taken."""
         tables = self._lake.tables
         for attempt in range(1, _ATTEMPTS + 1):
             scratch = self._scratch / uuid4().hex
-            present = tables.present(table.name)
-            files = [*tables.local(present, buckets, scratch / "was"), *parts]
+            present = tables.present(table)
+            wider = present is not None and tables.widens(table, present, parts)
+            was = present.of(touched.buckets if wider else touched) if present else ()
+            files = [*tables.local(was, scratch / "was"), *parts]
             if not files:
                 return
             work = FoldWork(table, files, self._ends(table), self._lake.buckets, scratch / "made")
             self._engine.fold(work)
             try:
-                self._report.tables[table.name] = tables.commit(table, present, buckets, work.target)
+                self._report.tables[table.name] = tables.commit(table, present, was, work.target)
                 return
             except Overtaken:
                 if attempt == _ATTEMPTS:

@@ -59,6 +59,14 @@ def row_key(table: Table) -> tuple[str, ...]:
     return (ORG, *table.key) if is_owned(table) and ORG not in table.key else table.key
 
 
+def shelf_of(table: Table) -> str:
+    """The column by whose values a bucket's rows are divided into files: of what happened its time, as its numbers are
+    digests; else the first of the vendor's key that says more than which account it is."""
+    if table.role is Role.HAPPENED and "at" in table.by_name:
+        return "at"
+    return next((name for name in table.key if name != "workspace_id"), table.key[0])
+
+
 def sees(table: Table) -> bool:
     """Whether it matters when a row was last claimed."""
     return table.role is Role.MIRROR and (table.exported or bool(table.full_list))

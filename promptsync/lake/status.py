@@ -17,7 +17,7 @@ def status_of(lake: Lake) -> dict[str, Any]:
     known, snapshots = lake.ledger.inputs(), lake.ledger.snapshots()
     tables = []
     for table in lake.schema:
-        present = lake.tables.present(table.name) if table.role is not Role.OWN else None
+        present = lake.tables.present(table) if table.role is not Role.OWN else None
         if present is not None:
             of = [one for one in snapshots if one.table == table.name]
             nights = {str(org): iso_millis(max(s.instant for s in of if s.org == org)) for org in {s.org for s in of}}

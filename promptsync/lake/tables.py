@@ -1,4 +1,4 @@
-"""Delta tables: files that were folded become, in one commit, what counts for some buckets.
+"""Delta tables: files that were folded become, in one commit, what counts in place of those they were folded from.
 
 Owns the log of each mirrored table, by delta-rs, without a JVM or a catalog. A commit is made onto the very version
 that was read and folded: if anybody has committed since, it is refused, whatever it touched, as two first commits of a
@@ -7,27 +7,33 @@ bucket would otherwise both stand. Must not know what the rows mean.
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, CommitProperties, create_table_with_add_actions
+from deltalake.transaction import AddAction, CommitProperties, RemoveAction, create_table_with_add_actions
 
 from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.lake.engine import BUCKET, ClaimFile
-from promptsync.lake.shape import fields_of, layout_of, row_key
+from promptsync.lake.shape import fields_of, layout_of, row_key, shelf_of
 from promptsync.lake.storage import TABLES, Storage
 from promptsync.model import Table
 
 KEPT_HOURS: Final = 7 * 24
 """For how long what does not count any more can still be read: by whoever began to, or asks for an older version."""
+
+
+SMALL_ROWS: Final = 50_000
+"""A file with fewer rows is folded with whatever else is in its bucket, so that small files do not pile up."""
 
 
 class Overtaken(PromptsyncError):
@@ -37,11 +43,40 @@ class Overtaken(PromptsyncError):
 
 
 @dataclass(frozen=True, slots=True)
+class PresentFile:
+    """One file that counts. ``key``: in the lake; ``low``, ``high``: the least and greatest value in its column
+    ``shelf_of``, None if that is not known."""
+
+    key: str
+    bucket: int
+    rows: int
+    low: int | str | None = None
+    high: int | str | None = None
+
+
+@dataclass(slots=True)
+class Touched:
+    """Which rows of a table may change. ``whole``: buckets of which any may; ``keys``: of the other ``buckets`` those
+    with one of these values in the column ``shelf_of``, ascending."""
+
+    buckets: set[int] = field(default_factory=set)
+    whole: set[int] = field(default_factory=set)
+    keys: list[Any] = field(default_factory=list)
+
+    def __contains__(self, file: PresentFile) -> bool:
+        if file.bucket not in self.buckets:
+            return False
+        if file.bucket in self.whole or file.rows < SMALL_ROWS or file.low is None or file.high is None:
+            return True
+        return bisect_left(self.keys, file.low) < bisect_right(self.keys, file.high)
+
+
+@dataclass(frozen=True, slots=True)
 class Present:
-    """A Delta table at one version. ``files``: key in the lake, bucket and number of rows of each file."""
+    """A Delta table at one version."""
 
     delta: DeltaTable
-    files: tuple[tuple[str, int, int], ...]
+    files: tuple[PresentFile, ...]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -51,7 +86,12 @@ class Present:
     @property
     def rows(self) -> int:
         """How many rows it has."""
-        return sum(rows for _, _, rows in self.files)
+        return sum(file.rows for file in self.files)
+
+    def of(self, touched: "Touched | set[int]") -> tuple[PresentFile, ...]:
+        """The files that have such rows; of buckets, all of theirs."""
+        where = Touched(touched, touched) if isinstance(touched, set) else touched
+        return tuple(file for file in self.files if file in where)
 
 
 class Tables:
@@ -60,47 +100,59 @@ class Tables:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    def present(self, name: str) -> Present | None:
+    def present(self, table: Table) -> Present | None:
         """The newest version of a table; None if there is none yet."""
+        name, shelf = table.name, shelf_of(table)
         with translated(name):
             try:
                 delta = DeltaTable(self._storage.table_url(name), storage_options=self._storage.options)
             except TableNotFoundError:
                 return None
             actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
-        found = [(f"{TABLES}/{name}/{a['path']}", int(a[f"partition.{BUCKET}"]), a["num_records"]) for a in actions]
-        return Present(delta, tuple(sorted(found)))
+        found = [
+            PresentFile(
+                f"{TABLES}/{name}/{one['path']}",
+                int(one[f"partition.{BUCKET}"]),
+                one["num_records"],
+                one.get(f"min.{shelf}"),
+                one.get(f"max.{shelf}"),
+            )
+            for one in actions
+        ]
+        return Present(delta, tuple(sorted(found, key=lambda file: file.key)))
 
-    def local(self, present: Present | None, buckets: set[int], scratch: Path) -> list[ClaimFile]:
-        """The files of some buckets on this machine."""
-        found = []
-        for key, bucket, _ in present.files if present else ():
-            if bucket in buckets:
-                path = self._storage.get(key, scratch / key)
-                found.append(ClaimFile(path, columns_in(path)))
-        return found
+    def local(self, files: Iterable[PresentFile], scratch: Path) -> list[ClaimFile]:
+        """Files on this machine."""
+        paths = [self._storage.get(file.key, scratch / file.key) for file in files]
+        return [ClaimFile(path, columns_in(path)) for path in paths]
 
-    def commit(self, table: Table, onto: Present | None, buckets: set[int], made: Path) -> int:
-        """The files below ``made`` become what counts for the buckets; returns how many rows they have. ``onto``: what
-        was folded with. Raises Overtaken."""
-        actions, shapes, rows = list[AddAction](), [onto.columns] if onto else [], 0
+    def widens(self, table: Table, onto: Present, parts: Iterable[ClaimFile]) -> bool:
+        """Whether these claims bring columns, or versions of them, that the table has not."""
+        wanted = _schema(table, [onto.columns, *(file.columns for file in parts)])
+        return {field.name for field in wanted.fields} != set(onto.columns)
+
+    def commit(self, table: Table, onto: Present | None, replaced: Sequence[PresentFile], made: Path) -> int:
+        """The files below ``made`` count from now on, instead of the ``replaced`` ones that were folded into them;
+        returns how many rows they have. If they have more columns than the table ``onto`` which they were folded, all files of
+        their buckets have to be among those. Raises Overtaken."""
+        adds, shapes, rows = list[AddAction](), [onto.columns] if onto else [], 0
         for path in sorted(made.rglob("*.parquet")):
             key, found = str(path.relative_to(made)), pq.read_metadata(path)
             self._storage.put(f"{TABLES}/{table.name}/{key}", path)
             shapes.append(tuple(found.schema.to_arrow_schema().names))
-            bucket = {BUCKET: path.parent.name.removeprefix(f"{BUCKET}=")}
-            stats, now = json.dumps({"numRecords": found.num_rows}), time.time_ns() // 1_000_000
-            actions.append(AddAction(key, path.stat().st_size, bucket, now, True, stats))
+            bucket = {BUCKET: key.split("/")[0].removeprefix(f"{BUCKET}=")}
+            stats = json.dumps({"numRecords": found.num_rows, **_bounds(path, shelf_of(table))})
+            adds.append(AddAction(key, path.stat().st_size, bucket, _now(), True, stats))
             rows += found.num_rows
         with translated(table.name):
-            self._write(table, onto, _schema(table, shapes), buckets, actions)
+            self._write(table, onto, _schema(table, shapes), replaced, adds)
         return rows
 
-    def tidy(self, name: str) -> None:
+    def tidy(self, table: Table) -> None:
         """Delete files that have not counted for a week: of older versions, and of commits that were refused."""
-        present = self.present(name)
+        present = self.present(table)
         if present is not None:
-            with translated(name):
+            with translated(table.name):
                 present.delta.vacuum(KEPT_HOURS, False, enforce_retention_duration=False, full=True)
 
     def _write(
@@ -108,29 +160,47 @@ class Tables:
         table: Table,
         onto: Present | None,
         schema: DeltaSchema,
-        buckets: set[int],
-        actions: list[AddAction],
+        replaced: Sequence[PresentFile],
+        adds: list[AddAction],
     ) -> None:
         if onto is None:
             create_table_with_add_actions(
                 self._storage.table_url(table.name),
                 schema,
-                actions,
+                adds,
                 "error",
                 [BUCKET],
                 description=table.about,
-                configuration={"delta.dataSkippingStatsColumns": ",".join(row_key(table))},
+                configuration={"delta.dataSkippingStatsColumns": ",".join({*row_key(table), shelf_of(table)})},
                 storage_options=self._storage.options,
             )
             return
-        onto.delta.create_write_transaction(
-            [*actions],
-            "overwrite",
-            schema,
-            [BUCKET],
-            partition_filters=[(BUCKET, "in", [str(bucket) for bucket in sorted(buckets)])],
-            commit_properties=CommitProperties(max_commit_retries=0),
-        )
+        once = CommitProperties(max_commit_retries=0)
+        if {field.name for field in schema.fields} != set(onto.columns):
+            buckets = sorted({add.partition_values[BUCKET] or "" for add in adds})
+            where: Any = [(BUCKET, "in", buckets)]
+            onto.delta.create_write_transaction(
+                [*adds], "overwrite", schema, [BUCKET], partition_filters=where, commit_properties=once
+            )
+            return
+        prefix = f"{TABLES}/{table.name}/"
+        gone = [
+            RemoveAction(file.key.removeprefix(prefix), True, _now(), None, {BUCKET: str(file.bucket)})
+            for file in replaced
+        ]
+        onto.delta.create_write_transaction([*gone, *adds], "append", schema, [BUCKET], commit_properties=once)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _bounds(path: Path, shelf: str) -> dict[str, Any]:
+    """The least and greatest value of a column, as Delta's statistics have them."""
+    found: Any = pc.min_max(pq.ParquetFile(path).read(columns=[shelf]).column(shelf)).as_py()
+    if found["min"] is None:
+        return {}
+    return {"minValues": {shelf: found["min"]}, "maxValues": {shelf: found["max"]}}
 
 
 def columns_in(path: Path) -> tuple[str, ...]:

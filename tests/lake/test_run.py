@@ -16,7 +16,7 @@ from promptsync.lake.engine_duckdb import DuckDBEngine
 from promptsync.lake.opening import open_lake
 from promptsync.lake.run import Wanted
 from promptsync.lake.run import run as run_lake
-from promptsync.lake.tables import Tables
+from promptsync.lake.tables import Present, Tables
 from tests.merge.files import write_file
 from tests.merge.model import File
 from tests.merge.world_values import NIGHTS
@@ -38,6 +38,11 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
+def present(home: Home) -> Present | None:
+    lake = open_lake(load_config(home.config))
+    return lake.tables.present(lake.schema["contact_tag"])
+
+
 def state(home: Home) -> dict[int, tuple[str, str | None]]:
     return {row["id"]: (row["name"], row["_absent_since"]) for row in home.rows("contact_tag")}
 
@@ -53,9 +58,9 @@ def test_nights_become_rows_and_what_the_next_one_lacks_is_absent(home: Home) ->
     assert state(home) == {n: (name, None) for n, name in enumerate("Abcde", 1)} | {6: ("f", gone)}
     assert {row["mood"] for row in home.rows("contact_tag")} == {"calm", None}
     assert [row["name"] for row in home.rows("sync_drift")] == ["mood"]
-    version = Tables(open_lake(load_config(home.config)).storage).present("contact_tag")
+    version = present(home)
     assert home.run("run").exit_code == 0
-    again = Tables(open_lake(load_config(home.config)).storage).present("contact_tag")
+    again = present(home)
     assert version and again and version.files == again.files
     shown = json.loads(home.run("status", "--json").stdout)
     assert shown["tables"] == [{"table": "contact_tag", "rows": 6, "newest": {"1": gone}}]
@@ -105,6 +110,46 @@ def test_bad_rows_and_lines_are_kept_and_the_rest_is_merged(home: Home) -> None:
     assert home.run("status").exit_code == 0
 
 
+def test_what_a_delivery_does_not_touch_is_not_rewritten(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only files that could hold one of its ids; rows with new ids make a file of their own. A column that is new is
+    the exception: it rewrites the bucket."""
+    monkeypatch.setattr("promptsync.lake.tables.SMALL_ROWS", 0)
+    monkeypatch.setattr("promptsync.lake.engine_duckdb.SHELF_ROWS", 2)
+    lake = open_lake(load_config(home.config))
+
+    def deliver(number: int, *ids: int) -> None:
+        bodies = [json.dumps({"orgId": 1, "bulkActionId": n, "status": "SENT", "statusMessage": "x"}) for n in ids]
+        lines = [
+            {"received_at": iso_micros(NIGHTS[1] + n), "path": "broadcast/state", "body": b}
+            for n, b in enumerate(bodies)
+        ]
+        (home.folder / "lake" / "deliveries" / f"{number}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+        assert home.run("run").exit_code == 0
+
+    def files() -> list[tuple[Any, Any, str]]:
+        present = Tables(lake.storage).present(lake.schema["broadcast"])
+        return sorted((file.low, file.high, file.key) for file in present.files) if present else []
+
+    rows = tuple((n, f"b{n}") for n in range(10, 16))
+    write_file(home.incoming, File("broadcast", 1, NIGHTS[0], ("id", "description"), rows))
+    assert home.run("run").exit_code == 0
+    before = files()
+    assert [(low, high) for low, high, _ in before] == [(10, 11), (12, 13), (14, 15)]
+    deliver(1, 13, 13)
+    after = files()
+    assert (after[0], after[2]) == (before[0], before[2]) and after[1][:2] == (12, 13) and after[1] != before[1]
+    deliver(2, 20)
+    assert files()[:3] == after and files()[3][:2] == (20, 20)
+    found = {row["id"]: (row["description"], row["status"]) for row in home.rows("broadcast")}
+    sent = {13: ("b13", "SENT"), 20: (None, "SENT")}
+    assert found == {n: (f"b{n}", None) for n in range(10, 16)} | sent and len(home.rows("broadcast")) == 7
+    write_file(
+        home.incoming, File("broadcast", 1, NIGHTS[1], ("id", "description", "mood"), tuple((*r, "m") for r in rows))
+    )
+    assert home.run("run").exit_code == 0
+    assert {row["mood"] for row in home.rows("broadcast")} == {"m", None} and len(home.rows("broadcast")) == 7
+
+
 def test_what_has_not_counted_for_a_week_is_deleted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of older versions, and of a commit that was refused; and the many small files of the ledger become one."""
     monkeypatch.setattr("promptsync.lake.ledger._MOST_FILES", 1)
@@ -114,11 +159,11 @@ def test_what_has_not_counted_for_a_week_is_deleted(home: Home, monkeypatch: pyt
         if night == 2:
             old = time.time() - 8 * 24 * 3600
             (table / "refused.parquet").write_bytes(b"")
-            for path in table.iterdir():
+            for path in table.rglob("*.parquet"):
                 os.utime(path, (old, old))
             monkeypatch.setattr("promptsync.lake.tables.KEPT_HOURS", 0)  # the log's own clock cannot be turned back
         assert home.run("run").exit_code == 0
-    assert len(list(table.iterdir())) == 1 and len(home.rows("contact_tag")) == 6
+    assert len(list(table.rglob("*.parquet"))) == 1 and len(home.rows("contact_tag")) == 6
     assert len(home.rows("sync_input")) == 3
     assert len(DeltaTable(home.folder / "lake" / "tables" / "sync_input").file_uris()) == 1
 
