@@ -6,6 +6,7 @@ its address below the lake, or the place's name and its key there, and by its ta
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import Recognised
 from promptsync.places.opening import open_place
 from promptsync.places.place import Item, Place, PlaceSettings, is_pattern
+from promptsync.places.safe_http import Gone
 from promptsync.plugins.declared import AtPlace
 
 _AT_ONCE: Final = 16
@@ -55,6 +57,11 @@ def copy(some: Sequence[Input], folder: Path) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
     asyncio.run(_copy(some, paths))
     return paths
+
+
+def remove(some: Sequence[Input]) -> None:
+    """Delete inputs where they lie. One that is not there any more, or has changed, is left alone."""
+    asyncio.run(_remove(some))
 
 
 def _of_source(source: Source, kinds: FileKinds) -> list[Input]:
@@ -103,3 +110,12 @@ async def _copy(some: Sequence[Input], paths: Sequence[Path]) -> None:
     for settings, pairs in of_place.items():
         async with open_place(settings) as place:
             await asyncio.gather(*(read(place, one, path) for one, path in pairs))
+
+
+async def _remove(some: Sequence[Input]) -> None:
+    for settings in dict.fromkeys(one.place for one in some):
+        async with open_place(settings) as place:
+            for one in some:
+                if one.place == settings:
+                    with suppress(Gone):
+                        await place.remove(one.item)

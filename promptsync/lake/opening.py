@@ -56,6 +56,7 @@ def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
         kinds,
         load_settings(config, extensions, kinds),
         sources_of(config),
+        section.keep_deliveries,
         clock,
     )
 

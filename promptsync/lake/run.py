@@ -18,12 +18,13 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from promptsync.clock import Clock, iso_millis
+from promptsync.clock import Clock, iso_millis, local_date
+from promptsync.config import Period
 from promptsync.errors import ConfigError
 from promptsync.fetch.sources import Source
 from promptsync.lake.decode import FULL_LIST_TABLE
 from promptsync.lake.engine import ClaimFile, Engine, FoldWork
-from promptsync.lake.inputs import Input, copy, inputs_of
+from promptsync.lake.inputs import Input, copy, inputs_of, remove
 from promptsync.lake.judge import Judge
 from promptsync.lake.ledger import Ledger, Snapshot
 from promptsync.lake.parts import Decoded, Decoder, organizations, values_in
@@ -69,7 +70,8 @@ class RunReport:
 
 @dataclass(frozen=True)
 class Lake:
-    """One lake, and how inputs are read. ``buckets``: as it was made with."""
+    """One lake, and how inputs are read. ``buckets``: as it was made with.
+    ``keep_deliveries``: how long their files stay, once folded."""
 
     storage: Storage
     buckets: int
@@ -78,6 +80,7 @@ class Lake:
     kinds: FileKinds
     settings: LoadSettings
     sources: Sequence[Source]
+    keep_deliveries: Period
     clock: Clock
 
     @property
@@ -162,8 +165,24 @@ class _Run:
             for name in self._report.tables:
                 lake.tables.tidy(lake.schema[name])
             lake.ledger.tidy()
+            self._sweep()
         self._report.seconds = round(time.perf_counter() - self._started, 3)
         return self._report
+
+    def _sweep(self) -> None:
+        """Delete files of deliveries that were folded, once they have been kept for long enough."""
+        lake, period = self._lake, self._lake.keep_deliveries
+        if not period.ends:
+            return
+        known, zone = lake.ledger.inputs(), lake.settings.zone
+        first = period.first_day(local_date(self._now, zone))
+        old = []
+        for one in inputs_of(lake.storage, (), lake.kinds):
+            row = known.get(one.name)
+            folded = row is not None and row["state"] == "merged" and row["tag"] == one.tag
+            if one.found is None and folded and local_date(one.item.modified or self._now, zone) < first:
+                old.append(one)
+        remove(old)
 
     def _decode(self, some: Sequence[Input], accepted: frozenset[str]) -> list[Decoded]:
         lake, folder = self._lake, self._scratch / "in"

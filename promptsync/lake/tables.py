@@ -132,9 +132,11 @@ class Tables:
         return {field.name for field in wanted.fields} != set(onto.columns)
 
     def commit(self, table: Table, onto: Present | None, replaced: Sequence[PresentFile], made: Path) -> int:
-        """The files below ``made`` count from now on, instead of the ``replaced`` ones that were folded into them; returns
-        how many rows they have. If those have more columns than the table ``onto`` which they were folded, all files of
-        their buckets must have been folded. Raises Overtaken."""
+        """The files below ``made`` count from now on, instead of the ``replaced`` ones that were folded into them.
+
+        Returns how many rows they have. If they have more columns than the table ``onto`` which they were folded, all
+        files of their buckets must have been folded. Raises Overtaken.
+        """
         adds, shapes, rows = list[AddAction](), [onto.columns] if onto else [], 0
         for path in sorted(made.rglob("*.parquet")):
             key, found = str(path.relative_to(made)), pq.read_metadata(path)

@@ -150,6 +150,20 @@ def test_what_a_delivery_does_not_touch_is_not_rewritten(home: Home, monkeypatch
     assert {row["mood"] for row in home.rows("broadcast")} == {"m", None} and len(home.rows("broadcast")) == 7
 
 
+def test_files_of_deliveries_are_kept_for_a_month_once_folded(home: Home) -> None:
+    folder = home.folder / "lake" / "deliveries"
+    old = time.time() - 40 * 24 * 3600
+    for name, age in (("old", old), ("new", time.time())):
+        (folder / f"{name}.jsonl").write_text("")
+        os.utime(folder / f"{name}.jsonl", (age, age))
+    kept = write_file(home.incoming, tags(0, "a"))
+    os.utime(kept, (old, old))
+    home.run("run", "--dry-run")
+    assert len(list(folder.iterdir())) == 2
+    home.run("run")
+    assert [path.name for path in folder.iterdir()] == ["new.jsonl"] and kept.exists()
+
+
 def test_what_has_not_counted_for_a_week_is_deleted(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of older versions, and of a commit that was refused; and the many small files of the ledger become one."""
     monkeypatch.setattr("promptsync.lake.ledger._MOST_FILES", 1)
