@@ -31,10 +31,11 @@ from promptsync.vendors.prompt.event_types import type_of_path
 from promptsync.vendors.prompt.events import HANDLERS
 from tests.kinds import file_kinds
 from tests.merge.files import DECODED, exported, write_file
-from tests.merge.model import KINDS, Claimed, expected
+from tests.merge.model import KINDS, Claimed, File, expected
 from tests.merge.model_files import FILE_KINDS, Decoded, Export
 from tests.merge.test_convergence import all_claims
 from tests.merge.world import Input, World, worlds
+from tests.merge.world_values import NIGHTS
 
 _PROFILE = settings(
     max_examples=int(os.environ.get("LAKE_WORLDS", "30")), deadline=None, suppress_health_check=list(HealthCheck)
@@ -171,3 +172,22 @@ def test_folded_claims_are_what_the_rule_says(
         check(lake, all_claims(world))
     finally:
         shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["as they came", "the other way round"])
+def test_a_row_without_a_column_does_not_overrule_one_that_has_it(
+    order: tuple[int, int], engine: DuckDBEngine, tmp_path: Path
+) -> None:
+    """A file's own columns decide: folded with a column split off and not claimed, a row says nothing about it, however
+    new it is."""
+    columns = ("id", "contact_id", "name", "created_timestamp", "updated_timestamp", "deleted_timestamp")
+    without = tuple(column for column in columns if column != "name")
+    nights = (
+        File("contact_tag", 1, NIGHTS[0], columns, ((1, 1, "named", None, None, None),)),
+        File("contact_tag", 1, NIGHTS[1], without, ((1, 2, None, None, None),)),
+    )
+    lake = Lake(tmp_path, engine)
+    for n in order:
+        lake.fold(claims_of(lake, World((nights[n],), ())))
+    (row,) = lake.dicts("contact_tag")
+    assert (row["name"], row["contact_id"]) == ("named", 2)
