@@ -134,8 +134,8 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
 
 
 def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
+    from promptsync.lake.lake import Wanted
     from promptsync.lake.opening import engine_of, open_lake
-    from promptsync.lake.run import Wanted
     from promptsync.lake.run import run as run_lake
 
     opened = open_lake(app.config)

@@ -14,7 +14,7 @@ from promptsync.engine.engine import load_settings
 from promptsync.errors import ConfigError
 from promptsync.fetch.sources import sources_of
 from promptsync.lake.engine_duckdb import DuckDBEngine
-from promptsync.lake.run import Lake
+from promptsync.lake.lake import Lake
 from promptsync.lake.settings import section_of, storage_of
 from promptsync.loading.kinds import FileKinds
 from promptsync.plugins.declared import FileKind

@@ -21,9 +21,9 @@ from promptsync.events.fields import Fields
 from promptsync.lake.decode import event_id
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import copy, inputs_of
+from promptsync.lake.lake import Lake, in_turn
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import organizations
-from promptsync.lake.run import Lake, in_turn
 from promptsync.lake.shape import ORG, SEEN, SNAP, folded, is_owned, layout_of
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.version import PER_MICRO

@@ -6,7 +6,7 @@ Owns the statement that makes a Delta table visible to each. Knows nothing of wh
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from promptsync.lake.run import Lake
+from promptsync.lake.lake import Lake
 from promptsync.model import Role
 
 

@@ -8,7 +8,7 @@ and folds anew onto what the first has made of it.
 
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,39 +18,20 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from promptsync.clock import Clock, iso_millis, local_date
-from promptsync.config import Period
-from promptsync.errors import ConfigError
-from promptsync.fetch.sources import Source
+from promptsync.clock import iso_millis, local_date
 from promptsync.lake.decode import FULL_LIST_TABLE
 from promptsync.lake.engine import ClaimFile, Engine, FoldWork
 from promptsync.lake.inputs import Input, copy, inputs_of, remove
 from promptsync.lake.judge import Judge
-from promptsync.lake.ledger import Ledger, Snapshot
+from promptsync.lake.lake import Lake, Wanted, held_named, in_turn
+from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, Decoder, organizations, values_in
 from promptsync.lake.shape import ORG, shelf_of
-from promptsync.lake.storage import Storage
-from promptsync.lake.tables import Overtaken, Tables, Touched
-from promptsync.loading.kinds import FileKinds
-from promptsync.loading.report import LoadSettings
-from promptsync.model import Schema, Table
-from promptsync.plugins.declared import EventHandler
+from promptsync.lake.tables import Overtaken, Touched
+from promptsync.model import Table
 from promptsync.store.slices import Progress
 
 _ATTEMPTS = 10
-_FILES_AT_ONCE, _BYTES_AT_ONCE = 2_000, 32 << 20
-"""Of deliveries that are decoded together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a person asks of a run. ``table``: fold this one only, and leave its inputs new; ``accept``, ``discard``:
-    names of held inputs, whole or their last parts."""
-
-    dry_run: bool = False
-    table: str | None = None
-    accept: frozenset[str] = frozenset()
-    discard: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -68,40 +49,6 @@ class RunReport:
         return any(row["state"] in ("held", "ignored") or row["rejected"] for row in self.inputs)
 
 
-@dataclass(frozen=True)
-class Lake:
-    """One lake, and how inputs are read. ``buckets``: as it was made with.
-    ``keep_deliveries``: how long their files stay, once folded."""
-
-    storage: Storage
-    buckets: int
-    schema: Schema
-    handlers: dict[str, EventHandler]
-    kinds: FileKinds
-    settings: LoadSettings
-    sources: Sequence[Source]
-    keep_deliveries: Period
-    clock: Clock
-
-    @property
-    def tables(self) -> Tables:
-        """Its mirrored tables."""
-        return Tables(self.storage)
-
-    @property
-    def ledger(self) -> Ledger:
-        """Its ledger."""
-        return Ledger(self.storage)
-
-    def new(self, known: dict[str, dict[str, Any]], wanted: Wanted = Wanted()) -> list[Input]:
-        """The inputs that have not been taken, and held ones that are accepted."""
-        there = inputs_of(self.storage, self.sources, self.kinds)
-        accepted = _named(wanted.accept, known)
-        return [
-            one for one in there if one.name not in known or known[one.name]["tag"] != one.tag or one.name in accepted
-        ]
-
-
 def run(lake: Lake, engine: Engine, wanted: Wanted, progress: Progress = lambda *_: None) -> RunReport:
     """Do it; ``progress`` gets a step, how many are done, and of how many.
 
@@ -109,35 +56,6 @@ def run(lake: Lake, engine: Engine, wanted: Wanted, progress: Progress = lambda 
     """
     with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
         return _Run(lake, engine, wanted, Path(scratch), progress).run()
-
-
-def _named(names: Iterable[str], known: dict[str, dict[str, Any]]) -> frozenset[str]:
-    """The held inputs that are meant. Raises ConfigError."""
-    held = [name for name, row in known.items() if row["state"] in ("held", "ignored")]
-    found = set()
-    for wanted in names:
-        fitting = [name for name in held if name == wanted] or [n for n in held if n.rsplit("/", 1)[-1] == wanted]
-        if len(fitting) != 1:
-            which = ", ".join(sorted(fitting or held)) or "none"
-            raise ConfigError(f"'{wanted}' names no single input that is held: there is {which}.")
-        found.add(fitting[0])
-    return frozenset(found)
-
-
-def in_turn(new: Sequence[Input]) -> Iterator[list[Input]]:
-    """Files of deliveries some at a time, as they are many and small; every other by itself."""
-    waiting, size = list[Input](), 0
-    for one in new:
-        if one.found is not None:
-            yield [one]
-            continue
-        waiting.append(one)
-        size += one.item.size or 0
-        if size > _BYTES_AT_ONCE or len(waiting) == _FILES_AT_ONCE:
-            yield waiting
-            waiting, size = [], 0
-    if waiting:
-        yield waiting
 
 
 class _Run:
@@ -150,7 +68,7 @@ class _Run:
     def run(self) -> RunReport:
         lake, wanted = self._lake, self._wanted
         known = lake.ledger.inputs()
-        accepted = _named(wanted.accept, known)
+        accepted = held_named(wanted.accept, known)
         self._discard(known)
         new, done = lake.new(known, wanted), list[Decoded]()
         for some in in_turn(new):
@@ -284,7 +202,7 @@ class _Run:
 
     def _discard(self, known: dict[str, dict[str, Any]]) -> None:
         """Write down that a person does not want some held inputs."""
-        gone = _named(self._wanted.discard, known)
+        gone = held_named(self._wanted.discard, known)
         row = {"state": "discarded", "seen": self._now, "seen_at": iso_millis(self._now)}
         rows = [known[name] | row for name in sorted(gone)]
         if not self._wanted.dry_run:

@@ -6,7 +6,7 @@ Owns what is asked. Changes nothing.
 from typing import Any, Final
 
 from promptsync.clock import iso_millis
-from promptsync.lake.run import Lake
+from promptsync.lake.lake import Lake
 from promptsync.model import Role
 
 _FOR_A_PERSON: Final = ("held", "ignored")

@@ -13,8 +13,8 @@ from deltalake import DeltaTable
 from promptsync.clock import iso_micros
 from promptsync.config import load_config
 from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.lake import Wanted
 from promptsync.lake.opening import open_lake
-from promptsync.lake.run import Wanted
 from promptsync.lake.run import run as run_lake
 from promptsync.lake.tables import Present, Tables
 from tests.merge.files import write_file

@@ -1,0 +1,99 @@
+"""One lake: where it is, how its inputs are read, and which of them are new.
+
+Owns what every command of a lake begins with. Folds nothing, and changes nothing.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from promptsync.clock import Clock
+from promptsync.config import Period
+from promptsync.errors import ConfigError
+from promptsync.fetch.sources import Source
+from promptsync.lake.inputs import Input, inputs_of
+from promptsync.lake.ledger import Ledger
+from promptsync.lake.storage import Storage
+from promptsync.lake.tables import Tables
+from promptsync.loading.kinds import FileKinds
+from promptsync.loading.report import LoadSettings
+from promptsync.model import Schema
+from promptsync.plugins.declared import EventHandler
+
+_FILES_AT_ONCE: Final = 2_000
+_BYTES_AT_ONCE: Final = 32 << 20
+"""Of deliveries that are decoded together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a person asks of a run. ``table``: fold this one only, and leave its inputs new; ``accept``, ``discard``:
+    names of held inputs, whole or their last parts."""
+
+    dry_run: bool = False
+    table: str | None = None
+    accept: frozenset[str] = frozenset()
+    discard: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One lake, and how inputs are read. ``buckets``: as it was made with.
+    ``keep_deliveries``: how long their files stay, once folded."""
+
+    storage: Storage
+    buckets: int
+    schema: Schema
+    handlers: dict[str, EventHandler]
+    kinds: FileKinds
+    settings: LoadSettings
+    sources: Sequence[Source]
+    keep_deliveries: Period
+    clock: Clock
+
+    @property
+    def tables(self) -> Tables:
+        """Its mirrored tables."""
+        return Tables(self.storage)
+
+    @property
+    def ledger(self) -> Ledger:
+        """Its ledger."""
+        return Ledger(self.storage)
+
+    def new(self, known: dict[str, dict[str, Any]], wanted: Wanted = Wanted()) -> list[Input]:
+        """The inputs that have not been taken, and held ones that are accepted."""
+        there = inputs_of(self.storage, self.sources, self.kinds)
+        accepted = held_named(wanted.accept, known)
+        return [
+            one for one in there if one.name not in known or known[one.name]["tag"] != one.tag or one.name in accepted
+        ]
+
+
+def held_named(names: Iterable[str], known: dict[str, dict[str, Any]]) -> frozenset[str]:
+    """The held inputs that are meant. Raises ConfigError."""
+    held = [name for name, row in known.items() if row["state"] in ("held", "ignored")]
+    found = set()
+    for wanted in names:
+        fitting = [name for name in held if name == wanted] or [n for n in held if n.rsplit("/", 1)[-1] == wanted]
+        if len(fitting) != 1:
+            which = ", ".join(sorted(fitting or held)) or "none"
+            raise ConfigError(f"'{wanted}' names no single input that is held: there is {which}.")
+        found.add(fitting[0])
+    return frozenset(found)
+
+
+def in_turn(new: Sequence[Input]) -> Iterator[list[Input]]:
+    """Files of deliveries some at a time, as they are many and small; every other by itself."""
+    waiting, size = list[Input](), 0
+    for one in new:
+        if one.found is not None:
+            yield [one]
+            continue
+        waiting.append(one)
+        size += one.item.size or 0
+        if size > _BYTES_AT_ONCE or len(waiting) == _FILES_AT_ONCE:
+            yield waiting
+            waiting, size = [], 0
+    if waiting:
+        yield waiting
