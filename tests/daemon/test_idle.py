@@ -44,14 +44,18 @@ def make_mirror(folder: Path) -> None:
 
 
 def have_received(database: Path, count: int) -> None:
-    """Deliveries from before, all applied."""
+    """Deliveries of yesterday, all applied; what is too old was swept last night."""
     with closing(open_writer(database)) as connection:
         connection.execute(
             "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
             "INSERT INTO sync_event (type, path, org_id, received_at, observed_at, state, attempts, body) "
-            "SELECT 'message/added', 'message/added', 77, printf('2026-02-04T00:00:00.%06dZ', i), i, 'applied', 1, "
-            "printf('%.*c', 400, 'x') FROM n",
+            "SELECT 'message/added', 'message/added', 77, strftime('%Y-%m-%dT%H:%M:%S.', 'now', '-1 day') || "
+            "printf('%06dZ', i), i, 'applied', 1, printf('%.*c', 400, 'x') FROM n",
             (count,),
+        )
+        now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
+        connection.execute(
+            f"INSERT INTO sync_run (task, started_at, finished_at, outcome) VALUES ('retention', {now}, {now}, 'done')"
         )
 
 
@@ -77,8 +81,8 @@ async def test_what_files_need_comes_with_the_first_of_them(tmp_path: Path, monk
         with closing(open_reader(running.database)) as connection:
             waiting = "SELECT count(*) FROM sync_event WHERE state = 'pending'"
             until(lambda: connection.execute(waiting).fetchone()[0] == 0)
-            missed = "SELECT count(DISTINCT task) FROM sync_run"  # the retention, and the look at the place
-            until(lambda: connection.execute(missed).fetchone()[0] == 2)
+            missed = "SELECT count(*) FROM sync_run WHERE task LIKE 'fetch %'"
+            until(lambda: connection.execute(missed).fetchone()[0] == 1)
             looked = "SELECT count(*) FROM sync_state WHERE name = 'status'"
             until(lambda: connection.execute(looked).fetchone()[0] == 1)
         assert read(running.process.pid) < 40 << 20 < running.database.stat().st_size
