@@ -33,6 +33,7 @@ from promptsync.store import ledger
 from promptsync.store.inbox import insert_event, number_after
 from promptsync.store.mirror import Mirror
 from promptsync.store.pulled import prepare_layout, write_full_lists, write_rows, write_snapshot
+from promptsync.store.search import SearchEntry
 from promptsync.store.slices import Progress
 from promptsync.vendors import type_of_path
 
@@ -92,6 +93,9 @@ class _Pull:
             self._table(table)
         self._write(self._ledgers)
         self._receive(deliveries)
+        search = SearchEntry(self._mirror)
+        for table in tables:
+            search.enter_missing(table.name, self._progress)
         return self._done
 
     def _write(self, work: Callable[..., Any]) -> Any:

@@ -1,5 +1,6 @@
 """A mirror out of a lake: what comes along, and what it does with what is merged afterwards."""
 
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -54,6 +55,16 @@ def test_nights_that_follow_give_what_one_mirror_would_have(home: Home, tmp_path
         load(mirror, paths[2])
     assert unlike(whole / "data" / "mirror.db", tmp_path / "pulled" / "data" / "mirror.db") == set()
     assert ask(whole, "SELECT count(*) FROM contact_tag WHERE contact_id = 2 AND name IS NOT NULL") == [(7,)]
+
+
+def test_what_was_pulled_can_be_searched(home: Home, tmp_path: Path) -> None:
+    """Pages are made of a mirror that nothing else writes: nobody would enter the rows into search later."""
+    body = '{"orgId": 1, "customer": {"id": 7, "displayName": "Wilhelmina"}}'
+    line = {"received_at": "2026-02-04T00:00:00.000001Z", "type": "customer/added", "body": body}
+    (home.incoming.parent / "deliveries" / "some.jsonl").write_text(json.dumps(line) + "\n")
+    assert home.run("run").exit_code == 0
+    assert home.run("pull", 1, tmp_path / "pulled").exit_code == 0
+    assert ask(tmp_path / "pulled", "SELECT rowid FROM contact_fts WHERE contact_fts MATCH 'wilhelmina'") == [(7,)]
 
 
 def test_an_id_that_two_claim_is_the_lower_ones_and_a_reject(home: Home, tmp_path: Path) -> None:
