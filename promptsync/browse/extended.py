@@ -55,6 +55,6 @@ def _view(page: PluginPage) -> Callable[..., Awaitable[Response]]:
         query = {name: request.args.get(name) for name in request.args}
         html = await asyncio.to_thread(page.html, query)
         values = {"title": page.title, "content": Markup(html)}  # noqa: S704  the plugin escapes what people wrote
-        return Response.html(datasette.frame.plain(request, "pages/plugin.html", values))
+        return Response.html(datasette.frame.plain(request, "staff/plugin.html", values))
 
     return answer

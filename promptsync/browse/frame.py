@@ -79,7 +79,7 @@ class Frame:
             "time": visit.dates.time,
             "title": shown.title,
         }
-        return self._rendered(request, f"pages/{shown.template}", section, values, _linking(self._urls, visit.org))
+        return self._rendered(request, f"staff/{shown.template}", section, values, _linking(self._urls, visit.org))
 
     def plain(self, request: Request | None, template: str, values: Mapping[str, Any]) -> str:
         """A page that needs no mirror: a failure, the login, a page of a plugin."""

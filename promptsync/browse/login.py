@@ -52,6 +52,6 @@ async def make_hash(request: Request, datasette: Any) -> Response:
 
 async def _form(request: Request, datasette: Any, error: str = "", status: int = 200) -> Response:
     values = {"title": "Log in", "error": error}
-    page = datasette.frame.plain(request, "pages/login.html", values)
+    page = datasette.frame.plain(request, "staff/login.html", values)
     later = {"retry-after": _BUSY_SECONDS} if status != 200 else {}
     return Response.html(page, status=status, headers=HEADERS | later)

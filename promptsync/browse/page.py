@@ -71,7 +71,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """HTML. ``template``: below ``templates/pages``; ``title``: of the window."""
+    """HTML. ``template``: below ``templates/staff``; ``title``: of the window."""
 
     template: str
     title: str

@@ -111,7 +111,7 @@ def forbidden(datasette: Any, request: Request, message: str) -> Any:
     async def answer() -> Response:
         if request.path.endswith((".json", ".csv")):
             return Response.json({"ok": False, "error": words, "status": 403}, status=403)
-        page = datasette.frame.plain(request, "pages/error.html", {"title": "Not for you", "error": words})
+        page = datasette.frame.plain(request, "staff/error.html", {"title": "Not for you", "error": words})
         return Response.html(page, status=403, headers=dict(HEADERS))
 
     return answer
@@ -129,7 +129,7 @@ async def _failure(datasette: Any, request: Request, exception: Exception) -> Re
     status, title, error = _in_words(exception)
     if request.path.endswith((".json", ".csv")):
         return Response.json({"ok": False, "error": str(error), "status": status, "title": title}, status=status)
-    page = datasette.frame.plain(request, "pages/error.html", {"title": title, "error": error})
+    page = datasette.frame.plain(request, "staff/error.html", {"title": title, "error": error})
     return Response.html(page, status=status, headers=dict(HEADERS))
 
 

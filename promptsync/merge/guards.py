@@ -57,7 +57,7 @@ def reason_to_hold(content: Content, rows_before: int | None, guards: Guards) ->
 def reason_in_rows_lost(lost: int, rows_before: int | None, guards: Guards) -> str | None:
     """A sentence why the rows missing from a snapshot hold it, or None. ``lost``: how many of the ``rows_before`` rows
     of the newest applied one are missing, compared by key: new rows do not make up for them."""
-    if rows_before and lost > rows_before * (1 - guards.min_rows_share):
+    if rows_before and rows_before - lost < rows_before * guards.min_rows_share:
         return f"It lacks {lost:,} of the {rows_before:,} rows that the snapshot before it had."
     return None
 

@@ -82,9 +82,17 @@ def test_a_page_is_named_for_the_gate_by_the_first_word_of_its_address() -> None
         assert needs(f"/-/{address}", READABLE) is Need.READ and needs(f"/-/{address}") is Need.ADMINISTER
 
 
+async def test_a_template_is_no_page_by_itself(lived: Lived) -> None:
+    """Datasette would serve those of some folders at their own names."""
+    for template in (HOME / "templates").rglob("*.html"):
+        path = template.relative_to(HOME / "templates").with_suffix("")
+        for address in (f"/{path}", f"/{path.name}"):
+            assert (await ask(lived.site, address, "ana")).status_code == 404, address
+
+
 def test_every_sentence_is_used_and_every_used_one_is_there() -> None:
     said = load()
-    sources = [*HOME.rglob("*.py"), *HOME.rglob("templates/pages/*.html")]
+    sources = [*HOME.rglob("*.py"), *HOME.rglob("templates/staff/*.html")]
     text = "\n".join(path.read_text() for path in sources)
     used = set(re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)+)["']""", text))
     families = {found.rstrip(".") for found in re.findall(r"""["']([a-z_]+(?:\.[a-z_]+)*\.)(?:\{|["'])""", text)}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsync.merge.guards import Content, Guards, reason_in_bad_rows, reason_to_hold
+from promptsync.merge.guards import Content, Guards, reason_in_bad_rows, reason_in_rows_lost, reason_to_hold
 
 GUARDS = Guards()
 
@@ -47,6 +47,11 @@ def test_more_bad_rows_never_free_a_file(rows: int, bad: int, share: float, more
         assert bad >= 10 or bad >= rows + more
     else:
         assert bad <= (rows + more + bad) * share or (bad < 10 and bad < rows + more)
+
+
+@pytest.mark.parametrize(("before", "lost", "held"), [(5, 1, False), (5, 2, True), (100, 20, False), (100, 21, True)])
+def test_a_snapshot_that_keeps_its_share_is_not_held(before: int, lost: int, held: bool) -> None:
+    assert bool(reason_in_rows_lost(lost, before, GUARDS)) is held
 
 
 @pytest.mark.parametrize("rows", [0, 1, 10_000])
