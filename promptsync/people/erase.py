@@ -219,10 +219,15 @@ class _Erasing:
             self._mirror.writer.run(lambda connection: erasing.note_file_gone(connection, path))
 
     def wipe(self) -> None:
-        """Write over what SQLite keeps of what was deleted: in search, and in pages that are free."""
-        for table in self._mirror.schema:
-            if table.search:
-                self._merge_search(table)
+        """Write over what SQLite keeps of what was deleted: in search, and in pages that are free.
+
+        An index that is being built beside the mirror was begun with their words: it is waited for, as it brings them
+        along, and taking them out again leaves them in its pages.
+        """
+        with self._mirror.indexing:
+            for table in self._mirror.schema:
+                if table.search:
+                    self._merge_search(table)
         number = 0
         while self._step(partial(erasing.fill_free_pages, number=number)):
             number += 1

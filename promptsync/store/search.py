@@ -87,7 +87,8 @@ def _absent(table: Table) -> str:
 
 def purge(mirror: Mirror, table: Table, progress: Callable[[int, int], None]) -> None:
     """Rewrite the index of a searchable table into one piece, some pages at a time: an entry that was taken out leaves
-    its words behind in older pieces until they are merged with those that say so. Blocking, for a worker thread.
+    its words behind in older pieces until they are merged with those that say so. One that is being built beside the
+    mirror, which brings such words along, is waited for. Blocking, for a worker thread.
 
     ``progress``: gets how many steps are done, and 0, as nobody knows of how many.
     """
@@ -99,9 +100,10 @@ def purge(mirror: Mirror, table: Table, progress: Callable[[int, int], None]) ->
         return connection.total_changes - before > 1  # FTS5: fewer, and there was nothing more to do
 
     pages, done = -_MERGED, 0  # the first step says that all of it is to become one
-    while mirror.writer.run(partial(step, pages=pages), Lane.IDLE, durable=False):
-        pages, done = _MERGED, done + 1
-        progress(done, 0)
+    with mirror.indexing:
+        while mirror.writer.run(partial(step, pages=pages), Lane.IDLE, durable=False):
+            pages, done = _MERGED, done + 1
+            progress(done, 0)
 
 
 class SearchEntry:

@@ -4,6 +4,7 @@ import gzip
 import json
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,8 @@ from promptsync.clock import parse_iso
 from promptsync.model import Identity, Role
 from promptsync.model.delivery import Delivery
 from promptsync.model.person import Identifier
-from promptsync.people.erase import erase
-from promptsync.store import day_count, erasing
+from promptsync.people.erase import _Erasing, erase
+from promptsync.store import day_count, erasing, search_build
 from promptsync.store.inbox import insert_event, select_for_replay
 
 WHO = {
@@ -161,6 +162,42 @@ def test_the_number_of_a_delivery_is_not_given_again(filled: Path, tmp_path: Pat
             lambda connection: insert_event(connection, Delivery("customer/added", "{}", {}, at + 1), at + 1)
         )
     assert again == newest + 1
+
+
+def test_an_index_that_is_built_meanwhile_brings_nothing_back(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, begun = shutil.copytree(filled, tmp_path / "copy"), list[threading.Thread]()
+    deleted, past_search = threading.Event(), threading.Event()
+    monkeypatch.setattr(search_build, "WORTH", 1)
+    with engine(folder) as mirror:
+        mirror.mirror.writer.run(
+            lambda connection: connection.execute("INSERT INTO message_fts (message_fts) VALUES ('delete-all')")
+        )
+
+        def wipe(work: Any, wiping: Any = _Erasing.wipe) -> None:
+            deleted.set()
+            wiping(work)
+
+        def shown(step: str, *_: object) -> None:
+            if step == "writing over free pages":
+                past_search.set()
+
+        def meanwhile(*_: object) -> None:
+            if not begun:
+                forget = partial(erase, mirror, [{WHO["contact"]}], "asked", progress=shown)
+                begun.append(threading.Thread(target=forget))
+                begun[0].start()
+                deleted.wait()
+                past_search.wait(0.5)  # time enough, if it does not wait for the index
+
+        monkeypatch.setattr(_Erasing, "wipe", wipe)
+        assert mirror.search.enter_missing("message", meanwhile)
+        begun[0].join()
+        with mirror.mirror.reading() as connection:
+            index = b"".join(row[0] for row in connection.execute("SELECT block FROM message_fts_data ORDER BY id"))
+        assert AL.word[-5:].encode() in index  # of a word that is like the one before it, only the rest is there
+        assert BO.word[-5:].encode() not in index
 
 
 def test_a_second_time_there_is_nothing(filled: Path, tmp_path: Path) -> None:
