@@ -1,6 +1,7 @@
 """What tests begin with: examples without a deadline; logs as they come from the library, whatever a command run before
 has set up; and, for those that ask for it, an empty mirror, made once and to be copied."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", rf"error:::({ours})(\.|$)")
     config.addinivalue_line("filterwarnings", "default::ResourceWarning")
     config.addinivalue_line("filterwarnings", "error::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes more than cores: many tests wait for processes, servers and disks."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
