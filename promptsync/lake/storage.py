@@ -109,12 +109,21 @@ class Storage:
             await obstore.put_async(self._store, key, content)
 
     def read_settings(self) -> dict[str, Any] | None:
-        """What was decided when the lake was made; None if there is none here."""
+        """What was decided when the lake was made; None if there is none here. Raises ConfigError if it is damaged."""
         with self._reaching(_SETTINGS):
             try:
-                found: dict[str, Any] = json.loads(bytes(obstore.get(self._store, _SETTINGS).bytes()))
+                content = bytes(obstore.get(self._store, _SETTINGS).bytes())
             except MISSING:
                 return None
+        try:
+            found = json.loads(content)
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict) or not {"format", "buckets"} <= found.keys():
+            raise ConfigError(
+                f"{_SETTINGS} at {self.name} is damaged: write it anew with 'promptsync lake init', after you have "
+                "taken it away; [lake] buckets must be what it was."
+            )
         return found
 
     def write_settings(self, settings: dict[str, Any]) -> None:

@@ -232,3 +232,13 @@ def test_what_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert "has 4 buckets" in home.run("run").stderr
     home.config.write_text("")
     assert "add a section [lake]" in home.run("status").stderr
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "\x00"])
+def test_damaged_settings_are_said(content: str, tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.run("init")
+    (tmp_path / "home" / "lake" / "lake.json").write_text(content)
+    for command in ("init", "run", "status"):
+        result = home.run(command)
+        assert result.exit_code == 2 and "lake.json at" in result.stderr and "is damaged" in result.stderr
