@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from promptsync.errors import Unavailable
 from promptsync.events import merge_claims
 from promptsync.events.apply import EventApplier
+from promptsync.model import delivery as delivery_module
 from promptsync.model.delivery import Delivery
-from promptsync.store import inbox
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.store.writer import Lane
@@ -58,7 +58,7 @@ def mirror(tmp_path: Path) -> Iterator[Mirror]:
 
 @pytest.fixture
 def in_tiny_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbox, "LARGE", 0)
+    monkeypatch.setattr(delivery_module, "LARGE", 0)
     monkeypatch.setattr(merge_claims, "_FIRST", 2)
     monkeypatch.setattr(merge_claims, "_LEAST", 1)
     monkeypatch.setattr(merge_claims, "_MOST", 3)
