@@ -97,19 +97,27 @@ def init(app: App, folder: Path, as_json: bool) -> None:
         app.say(_words(made, steps))
 
 
-def make(folder: Path, zone: str = "") -> Made:
-    """Write everything into a folder, which is made if need be. ``zone``: its time zone, if not the machine's.
+def first(folder: Path, zone: str = "") -> tuple[str, Config]:
+    """The text of a folder's first configuration, and what it says. ``zone``: its time zone, if not the machine's.
 
-    Raises ConfigError if there is a configuration or an unusable secret, Unavailable if the folder cannot be written.
+    Raises ConfigError if there is one.
     """
     path = folder / FILE_NAME
     if os.path.lexists(path):
         raise ConfigError(f"{path} is there already and stays as it is; edit it, or name another folder.")
+    text = CONFIGURATION.replace("{zone}", zone or machine_zone())
+    return text, Config.read(tomllib.loads(text), folder)
+
+
+def make(folder: Path, zone: str = "") -> Made:
+    """Write everything into a folder, which is made if need be. ``zone``: as for ``first``.
+
+    Raises ConfigError if there is a configuration or an unusable secret, Unavailable if the folder cannot be written.
+    """
+    path, (text, config) = folder / FILE_NAME, first(folder, zone)
     try:
         _make_folder(folder)
         secret, kept = _make_secret(folder)
-        text = CONFIGURATION.replace("{zone}", zone or machine_zone())
-        config = Config.read(tomllib.loads(text), folder)
         for inner in (config.mirror.database.parent, config.drop.folder):
             _make_folder(inner)
         _write_new(path, text)

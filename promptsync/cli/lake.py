@@ -1,10 +1,13 @@
 """``promptsync lake``: the same rule over Delta tables, beyond one machine."""
 
 import shlex
+import shutil
+import signal
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
-from promptsync.errors import ConfigError, Unavailable
+from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 
 if TYPE_CHECKING:
     from promptsync.lake.run import RunReport
@@ -54,11 +57,17 @@ def run(app: App, /, forever: bool, as_json: bool, **wanted: Any) -> None:
     """Fold what is new into the tables: deliveries, files put into the lake, and what is at the configured places."""
     _require_packages()
     app.set_up_logs()
-    report = _run(app, wanted, as_json)
-    while forever:
-        threading.Event().wait(_every(app))
-        report = _run(app, {"dry_run": wanted["dry_run"], "table": wanted["table"]}, as_json)
-    finish(report.needs_person)
+    with _tidied():
+        while forever:
+            try:
+                _run(app, wanted, as_json)
+            except PromptsyncError as error:
+                if not error.retryable:
+                    raise
+                click.echo(f"{error} The next run tries it again.", err=True)
+            wanted |= {"accept": (), "discard": ()}
+            time.sleep(_every(app))
+        finish(_run(app, wanted, as_json).needs_person)
 
 
 @lake.command()
@@ -108,7 +117,7 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
     Rows without an organization, Customer.io's and Qlara's, come too. 'browse', 'backup' and 'run' take it as it is.
     """
     _require_packages()
-    from promptsync.cli.init import make
+    from promptsync.cli.init import first, make
     from promptsync.lake.opening import open_lake
     from promptsync.lake.pull import check_known
     from promptsync.lake.pull import pull as pull_lake
@@ -116,21 +125,52 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
 
     app.set_up_logs()
     opened, zone = open_lake(app.config), app.config.mirror.timezone
+    database = first(folder.absolute(), zone.key)[1].mirror.database
     check_known(opened, frozenset(orgs))
-    made = make(folder.absolute(), zone.key)
-    mirror = Mirror(made.config.mirror.database, opened.schema, zone=zone)
-    try:
-        with app.progress() as progress:
-            show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
+    with _tidied(), _filling(database.parent) as unfinished, app.progress() as progress:
+        show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
+        mirror = Mirror(unfinished / database.name, opened.schema, zone=zone)
+        try:
             done = pull_lake(opened, frozenset(orgs), mirror, show)
-    finally:
-        mirror.close()
+        finally:
+            mirror.close()
+    made = make(folder.absolute(), zone.key)
     app.say(f"{sum(done.tables.values()):,} rows in {len(done.tables):,} tables, {done.deliveries:,} deliveries.")
     if done.collisions:
-        why = "their ids are those of an organization with a lower number"
-        click.echo(f"{done.collisions:,} rows are rejects: {why}.", err=True)
+        what = (
+            "1 row is a reject: its id is"
+            if done.collisions == 1
+            else f"{done.collisions:,} rows are rejects: their ids are"
+        )
+        click.echo(f"{what} also claimed by an organization with a lower number.", err=True)
     app.say(f"To look: promptsync --config {shlex.quote(str(made.path))} browse")
     finish(bool(done.collisions))
+
+
+@contextmanager
+def _tidied() -> Iterator[None]:
+    """SIGTERM ends what runs as Ctrl-C does: files in between hold what people wrote, and are removed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _filling(folder: Path) -> Iterator[Path]:
+    """A folder beside, which becomes this one once it is filled; what an earlier try has left of it is removed."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already and stays as it is; name another folder.")
+    unfinished = folder.with_name(f"{folder.name}.unfinished")
+    try:
+        if unfinished.exists():
+            shutil.rmtree(unfinished)
+        unfinished.mkdir(parents=True, mode=0o750)
+        yield unfinished
+        unfinished.rename(folder)
+    except OSError as error:
+        raise Unavailable(f"{error.filename} cannot be written ({error.strerror}); name another folder.") from error
 
 
 def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":

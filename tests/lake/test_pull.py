@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from promptsync.cli import main
+from promptsync.store.search import SearchEntry
 from tests.merge.files import write_file
 
 from .home import Home, unlike
@@ -73,10 +75,29 @@ def test_an_id_that_two_claim_is_the_lower_ones_and_a_reject(home: Home, tmp_pat
     home.run("run")
     assert {(row["org_id"], row["name"]) for row in home.rows("contact_tag")} == {(3, "a"), (12, "b")}
     result = home.run("pull", 12, 3, tmp_path / "both")
-    assert result.exit_code == 1 and result.stderr.startswith("1 rows are rejects: their ids are")
+    assert result.exit_code == 1 and result.stderr.startswith("1 row is a reject: its id is also claimed by")
     assert ask(tmp_path / "both", "SELECT org_id, name FROM contact_tag") == [(3, "a")]
     reasons = ask(tmp_path / "both", "SELECT class, reason FROM sync_reject")
     assert reasons == [("org_collision", "contact_tag 1 belongs to another organization than 12")]
     result = home.run("pull", 99, tmp_path / "none")
     assert result.exit_code == 2 and "no rows of organization 99" in result.stderr
     assert not (tmp_path / "none").exists()
+
+
+def test_what_was_not_pulled_to_its_end_is_pulled_anew(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there of it looks like no mirror, and keeps nobody from trying again; a mirror that is there stays."""
+    write_file(home.incoming, tags(0, "a"))
+    home.run("run")
+    pulled = tmp_path / "pulled"
+    with monkeypatch.context() as patched:
+        patched.setattr(SearchEntry, "enter_missing", lambda *_: sys.exit(9))
+        assert home.run("pull", 1, pulled).exit_code == 9
+    assert not (pulled / "promptsync.toml").exists() and not (pulled / "data").exists()
+    assert home.run("pull", 1, pulled).exit_code == 0
+    assert ask(pulled, "SELECT name FROM contact_tag") == [("a",)]
+    assert sorted(path.name for path in pulled.iterdir()) == ["data", "drop", "promptsync.toml", "webhook.secret"]
+    (pulled / "promptsync.toml").unlink()
+    result = home.run("pull", 1, pulled)
+    assert result.exit_code == 2 and f"{pulled / 'data'} is there already" in result.stderr

@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -242,3 +243,26 @@ def test_damaged_settings_are_said(content: str, tmp_path: Path) -> None:
     for command in ("init", "run", "status"):
         result = home.run(command)
         assert result.exit_code == 2 and "lake.json at" in result.stderr and "is damaged" in result.stderr
+
+
+def test_a_run_without_end_outlives_what_is_not_there_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    place, scratch = tmp_path / "place", tmp_path / "scratch"
+    scratch.mkdir()
+    home = Home(tmp_path / "home", f'every = "1 second"\n[[nightly]]\nlocation = "{place}"\n')
+    home.run("init")
+    command = [sys.executable, "-m", "promptsync", "--config", home.config, "lake", "run", "--forever"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(scratch)}
+    ) as process:
+        assert process.stderr
+        try:
+            said = process.stderr.readline()
+            assert said.endswith("The next run tries it again.\n"), said
+            place.mkdir()
+            write_file(place, tags(0, "a"))
+            while not home.rows("contact_tag"):
+                assert process.poll() is None
+        finally:
+            process.terminate()
+        process.communicate()
+    assert process.returncode == 143 and not list(scratch.iterdir())
