@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from promptsync.clock import iso_millis
 from promptsync.errors import Held
+from promptsync.lake import parquet
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, accepting
@@ -97,7 +97,7 @@ def _hold(one: Decoded, reason: str, why: str | None) -> None:
 
 
 def _keys(files: Sequence[ClaimFile], key: list[str]) -> pa.Table | None:
-    found = [pq.ParquetFile(file.path).read(columns=key) for file in files]
+    found = [parquet.read(file.path, key) for file in files]
     return pa.concat_tables(found).group_by(key).aggregate([]) if found else None
 
 
@@ -105,7 +105,7 @@ def _keys_held(files: Sequence[ClaimFile], key: list[str], before: Snapshot) -> 
     """The keys of the rows that a snapshot held, as the newest that did."""
     found = []
     for file in files:
-        rows = pq.ParquetFile(file.path).read(columns=[*key, SNAP])
+        rows = parquet.read(file.path, [*key, SNAP])
         chosen = pc.equal(rows.column(SNAP), pa.scalar(before.instant, pa.int64()))
         if ORG in key:
             chosen = pc.and_(chosen, pc.equal(rows.column(ORG), pa.scalar(before.org, pa.int64())))

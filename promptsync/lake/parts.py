@@ -13,11 +13,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from promptsync.clock import micros_of
 from promptsync.errors import Held, InputRefused
@@ -26,7 +25,7 @@ from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.parquet.proof import prove_parquet
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.formats.proof import prove
-from promptsync.lake import decode
+from promptsync.lake import decode, parquet
 from promptsync.lake.decode import Learned
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import Input
@@ -166,41 +165,13 @@ class Decoder:
         """The batches as a part, unless there are none."""
         path = self.folder / table / f"{uuid4().hex}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _Writer(path) as writer:
+        with parquet.PartWriter(path) as writer:
             for batch in batches:
                 writer.write(batch)
         if writer.columns:
             done.parts.append((table, ClaimFile(path, writer.columns)))
 
 
-class _Writer:
-    """A Parquet file with the columns of its first batch."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._writer: pq.ParquetWriter | None = None
-        self.columns: tuple[str, ...] = ()
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """One more batch."""
-        if self._writer is None:
-            self.columns = tuple(batch.schema.names)
-            self._writer = pq.ParquetWriter(self._path, batch.schema, compression="zstd")
-        self._writer.write_batch(batch)
-
-    def __enter__(self) -> "_Writer":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
-
-
 def organizations(file: ClaimFile) -> set[int]:
     """Whose rows a part is about; nobody's if its table has no owner."""
-    return {int(org or 0) for org in values_in(file, ORG)} if ORG in file.columns else set()
-
-
-def values_in(file: ClaimFile, column: str) -> set[Any]:
-    """The values of one column, each once."""
-    return set(pq.ParquetFile(file.path).read(columns=[column]).column(column).unique().to_pylist())
+    return {int(org or 0) for org in parquet.values_in(file.path, ORG)} if ORG in file.columns else set()

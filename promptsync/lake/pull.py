@@ -11,13 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from promptsync.clock import iso_millis
 from promptsync.errors import ConfigError
 from promptsync.events.apply import EventApplier
 from promptsync.events.bodies import parse_body
 from promptsync.events.fields import Fields
+from promptsync.lake import parquet
 from promptsync.lake.decode import event_id
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import copy, inputs_of
@@ -109,11 +108,10 @@ class _Pull:
 
     def _rows(self, table: Table, file: ClaimFile) -> Iterator[dict[str, Any]]:
         """The rows of these organizations in a file, and those of none."""
-        for batch in pq.ParquetFile(file.path).iter_batches(_BATCH):
-            for row in batch.to_pylist():
-                org = row[ORG] if is_owned(table) else row["id"] if table.name == _ORGANIZATIONS else None
-                if org is None or org in self._orgs:
-                    yield row
+        for row in parquet.read_rows(file.path, _BATCH):
+            org = row[ORG] if is_owned(table) else row["id"] if table.name == _ORGANIZATIONS else None
+            if org is None or org in self._orgs:
+                yield row
 
     def _table(self, table: Table) -> None:
         files = self._files(table)

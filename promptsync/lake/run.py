@@ -16,16 +16,16 @@ from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from promptsync.clock import iso_millis, local_date
+from promptsync.lake import parquet
 from promptsync.lake.decode import FULL_LIST_TABLE
 from promptsync.lake.engine import ClaimFile, Engine, FoldWork
 from promptsync.lake.inputs import Input, copy, inputs_of, remove
 from promptsync.lake.judge import Judge
 from promptsync.lake.lake import Lake, Wanted, held_named, in_turn
 from promptsync.lake.ledger import Snapshot
-from promptsync.lake.parts import Decoded, Decoder, organizations, values_in
+from promptsync.lake.parts import Decoded, Decoder, organizations
 from promptsync.lake.shape import ORG, shelf_of
 from promptsync.lake.tables import Overtaken, Touched
 from promptsync.model import Table
@@ -135,7 +135,7 @@ class _Run:
         ledger, ended = self._lake.ledger, [one for one in passed if only in (None, one.table)]
         ledger.add_snapshots(ended)
         for file in lists:
-            ledger.append(FULL_LIST_TABLE, pq.ParquetFile(file.path).read())
+            ledger.append(FULL_LIST_TABLE, parquet.read(file.path))
         touched = {name: self._touched(name, files) for name, files in parts.items()}
         for link in self._lake.schema if lists else ():
             if link.full_list:
@@ -154,7 +154,7 @@ class _Run:
         """Whose rows claims, or full lists, are about, and which."""
         table = self._lake.schema[name]
         buckets = {self._bucket(table, org) for file in files for org in organizations(file) or {0}}
-        keys: set[Any] = set().union(*(values_in(file, shelf_of(table)) for file in files))
+        keys: set[Any] = set().union(*(parquet.values_in(file.path, shelf_of(table)) for file in files))
         return Touched(buckets, buckets if None in keys else set(), sorted(keys - {None}))
 
     def _fold(self, table: Table, parts: Sequence[ClaimFile], touched: Touched) -> None:

@@ -16,13 +16,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, CommitProperties, RemoveAction, create_table_with_add_actions
 
 from promptsync.errors import PromptsyncError, Unavailable
+from promptsync.lake import parquet
 from promptsync.lake.engine import BUCKET, ClaimFile
 from promptsync.lake.shape import fields_of, layout_of, row_key, shelf_of
 from promptsync.lake.storage import TABLES, Storage
@@ -124,7 +124,7 @@ class Tables:
     def local(self, files: Iterable[PresentFile], scratch: Path) -> list[ClaimFile]:
         """Files on this machine."""
         paths = [self._storage.get(file.key, scratch / file.key) for file in files]
-        return [ClaimFile(path, columns_in(path)) for path in paths]
+        return [ClaimFile(path, parquet.shape_of(path)[0]) for path in paths]
 
     def widens(self, table: Table, onto: Present, parts: Iterable[ClaimFile]) -> bool:
         """Whether these claims bring columns, or versions of them, that the table has not."""
@@ -139,13 +139,13 @@ class Tables:
         """
         adds, shapes, rows = list[AddAction](), [onto.columns] if onto else [], 0
         for path in sorted(made.rglob("*.parquet")):
-            key, found = str(path.relative_to(made)), pq.read_metadata(path)
+            key, (columns, count) = str(path.relative_to(made)), parquet.shape_of(path)
             self._storage.put(f"{TABLES}/{table.name}/{key}", path)
-            shapes.append(tuple(found.schema.to_arrow_schema().names))
+            shapes.append(columns)
             bucket = {BUCKET: key.split("/")[0].removeprefix(f"{BUCKET}=")}
-            stats = json.dumps({"numRecords": found.num_rows, **_bounds(path, shelf_of(table))})
+            stats = json.dumps({"numRecords": count, **_bounds(path, shelf_of(table))})
             adds.append(AddAction(key, path.stat().st_size, bucket, _now(), True, stats))
-            rows += found.num_rows
+            rows += count
         with translated(table.name):
             self._write(table, onto, _schema(table, shapes), replaced, adds)
         return rows
@@ -199,15 +199,10 @@ def _now() -> int:
 
 def _bounds(path: Path, shelf: str) -> dict[str, Any]:
     """The least and greatest value of a column, as Delta's statistics have them."""
-    found: Any = pc.min_max(pq.ParquetFile(path).read(columns=[shelf]).column(shelf)).as_py()
+    found: Any = pc.min_max(parquet.read(path, [shelf]).column(shelf)).as_py()
     if found["min"] is None:
         return {}
     return {"minValues": {shelf: found["min"]}, "maxValues": {shelf: found["max"]}}
-
-
-def columns_in(path: Path) -> tuple[str, ...]:
-    """The names of the columns of a Parquet file."""
-    return tuple(pq.read_schema(path).names)
 
 
 def _schema(table: Table, shapes: Sequence[tuple[str, ...]]) -> DeltaSchema:

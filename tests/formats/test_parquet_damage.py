@@ -19,14 +19,15 @@ from promptsync.errors import Held, PromptsyncError
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.proof import has_footer, prove_parquet, read_footer, selected_bytes
 from promptsync.formats.parquet.reader import ChangeSetReader
+from promptsync.lake.parquet import read as read_own
 from promptsync.model.file_name import ChangeSetName
 from promptsync.vendors.customerio.tables_sent import METRICS
 from tests.trees import tree
 
 NAME = ChangeSetName("cio_metrics", 7, 5, 11)
 FILE = "metrics_v5_7_11.parquet"
-ASKS_PYARROW = {"formats/parquet/source.py", "formats/parquet/writing.py"}
-"""Only what has read the footer itself before may hand a file to pyarrow; the other only writes."""
+ASKS_PYARROW = {"formats/parquet/source.py", "formats/parquet/writing.py", "lake/parquet.py"}
+"""Only what has read the footer itself before may hand a file to pyarrow; one of them only writes."""
 
 
 def read(path: Path) -> int:
@@ -44,6 +45,7 @@ OPENERS: tuple[Callable[[Path], object], ...] = (
     lambda path: has_footer(path, Limits()),
     selected_bytes,
     read,
+    read_own,
 )
 
 

@@ -1,0 +1,67 @@
+"""The lake's own Parquet files: parts of claims, and the files of its tables.
+
+Owns every call of pyarrow's reader and writer in a lake. The footer is read before pyarrow sees a file, which ends the
+process where one is damaged. What vendors send is read elsewhere (formats/parquet).
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from promptsync.formats.parquet.proof import read_footer, translated
+
+
+def shape_of(path: Path) -> tuple[tuple[str, ...], int]:
+    """The names of a file's columns, and how many rows it has. Raises Held ``damaged``, as all of these do."""
+    with translated(path), _opened(path) as file:
+        return tuple(file.schema_arrow.names), file.metadata.num_rows
+
+
+def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """These columns of a file, or all."""
+    with translated(path), _opened(path) as file:
+        return file.read(columns=None if columns is None else list(columns))
+
+
+def read_rows(path: Path, batch: int) -> Iterator[dict[str, Any]]:
+    """The rows of a file, ``batch`` of them in memory together."""
+    with translated(path), _opened(path) as file:
+        for some in file.iter_batches(batch):
+            yield from some.to_pylist()
+
+
+def values_in(path: Path, column: str) -> set[Any]:
+    """The values of one column, each once."""
+    return set(read(path, [column]).column(column).unique().to_pylist())
+
+
+def _opened(path: Path) -> pq.ParquetFile:
+    with path.open("rb") as file:
+        read_footer(path, file)
+    return pq.ParquetFile(path)
+
+
+class PartWriter:
+    """A file with the columns of its first batch. Use as a context manager; without a batch there is no file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        self.columns: tuple[str, ...] = ()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """One more batch."""
+        if self._writer is None:
+            self.columns = tuple(batch.schema.names)
+            self._writer = pq.ParquetWriter(self._path, batch.schema, compression="zstd")
+        self._writer.write_batch(batch)
+
+    def __enter__(self) -> "PartWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
