@@ -33,3 +33,12 @@ def write_whole(path: Path, content: bytes, mode: int = PRIVATE, owner: tuple[in
     finally:
         beside.unlink(missing_ok=True)
         os.close(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk. Raises OSError."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

@@ -19,6 +19,7 @@ from promptsync.errors import MirrorFull
 from promptsync.store.connect import leave_for_readers
 from promptsync.store.erased import key_path
 from promptsync.store.wal import log_size
+from promptsync.whole_file import sync_folder
 
 _FILES: Final = ("-wal", "-shm", "")
 """What is moved aside, in this order: without its database a log is no danger to another one."""
@@ -141,7 +142,7 @@ def place(work: Work, progress: Progress, clock: Clock) -> None:
         with suppress(FileNotFoundError):
             key_path(work.copy).rename(key_path(database))
         work.copy.rename(database)
-        _sync(database.parent)
+        sync_folder(database.parent)
 
 
 def finish(work: Work, progress: Progress, *, resumed: bool) -> Restored:
@@ -184,11 +185,3 @@ def writing(folder: Path) -> Iterator[None]:
         raise MirrorFull(
             f"{folder.parent} cannot be written ({error.strerror}); make room or make it writable, then restore again."
         ) from error
-
-
-def _sync(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

@@ -21,7 +21,7 @@ from promptsync.cli.context import App
 from promptsync.cli.extended import with_plugins
 from promptsync.cli.output import announce
 from promptsync.config import Config, Secret, load_config
-from promptsync.daemon.client import daemon_answers, socket_path
+from promptsync.daemon.client import daemon_runs
 from promptsync.daemon.logs import set_up_service_logs
 from promptsync.daemon.notify import ServiceManager
 from promptsync.errors import ConfigError
@@ -90,7 +90,7 @@ async def _daemon_runs(database: Path) -> None:
     """Wait until a daemon runs, for half a minute at most: until then a mirror may lack tables, or not be there."""
     with suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            while not await daemon_answers(socket_path(database)):  # noqa: ASYNC110  another process does it
+            while not await asyncio.to_thread(daemon_runs, database):  # noqa: ASYNC110  another process does it
                 await asyncio.sleep(0.05)
 
 

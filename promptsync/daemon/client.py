@@ -32,7 +32,7 @@ def socket_path(database: Path) -> Path:
 
 
 def daemon_runs(database: Path) -> bool:
-    """Whether a daemon answers on the socket."""
+    """Whether a daemon takes connections on its socket. Blocking, if ever, for seconds."""
     with socket.socket(socket.AF_UNIX) as asking:
         asking.settimeout(_SECONDS)
         try:
@@ -47,18 +47,6 @@ def ask_daemon(database: Path, name: str, params: Mapping[str, Any], emit: Emit)
     import asyncio
 
     return asyncio.run(_ask(socket_path(database), name, params, emit))
-
-
-async def daemon_answers(path: Path) -> bool:
-    """Whether a daemon takes connections on its socket."""
-    import asyncio
-
-    try:
-        _, writer = await asyncio.open_unix_connection(str(path))
-    except OSError:
-        return False
-    writer.close()
-    return True
 
 
 async def _ask(path: Path, name: str, params: Mapping[str, Any], emit: Emit) -> dict[str, Any]:

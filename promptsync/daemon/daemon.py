@@ -24,7 +24,7 @@ from promptsync.clock import Clock, system_clock
 from promptsync.config import Config, open_access
 from promptsync.daemon.alerts import Alerts
 from promptsync.daemon.applying import Applying
-from promptsync.daemon.client import daemon_answers, socket_path
+from promptsync.daemon.client import daemon_runs, socket_path
 from promptsync.daemon.control import build_control, remove_socket, start_control
 from promptsync.daemon.health import Health, health_routes
 from promptsync.daemon.logs import log_unhandled, report
@@ -51,6 +51,7 @@ from promptsync.webhook.listener import (
     STATE,
     ListenerSettings,
     build_listener,
+    listen_on,
     listener_runner,
     stop_accepting,
 )
@@ -99,7 +100,7 @@ async def run_daemon(
         loop.call_soon_threadsafe(_fail, loop, daemon_box, error)
 
     manager = ServiceManager.of(os.environ, os.getpid())
-    if await daemon_answers(socket_path(config.mirror.database)):
+    if await asyncio.to_thread(daemon_runs, config.mirror.database):
         raise MirrorLocked("Another daemon is writing this mirror; stop it or try again later.")
     engine = await asyncio.to_thread(Engine, config, clock, broken)
     daemon = Daemon(engine)
@@ -174,16 +175,7 @@ class _Parts:
         runner = listener_runner(app)
         await runner.setup()
         self._runners.append(runner)
-        try:
-            await web.TCPSite(runner, webhook.host, webhook.port, backlog=1024).start()
-        except OSError as error:
-            raise Unavailable(
-                f"Cannot listen on {webhook.host}, port {webhook.port} ({error.strerror}): choose another webhook.port "
-                "or end what uses it."
-            ) from error
-        port = runner.addresses[0][1]
-        host = f"[{webhook.host}]" if ":" in webhook.host else webhook.host
-        self._daemon.address = f"http://{host}:{port}{webhook.path}"
+        self._daemon.address = await listen_on(runner, webhook.host, webhook.port, webhook.path)
         path = socket_path(self._config.mirror.database)
         self._runners.append(await start_control(control, path))
         applying = Applying(self._engine, self._inbox, self._work, self._latencies, self._search)

@@ -6,7 +6,7 @@ loaded together, and their lines written in one transaction. Which files and in 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from promptsync.errors import (
 )
 from promptsync.fetch.kinds import PlaceKind
 from promptsync.fetch.report import FetchReport
+from promptsync.formats.limits import DAMAGE
 from promptsync.loading.files import FileReport, LoadRequest
 from promptsync.loading.report import after_move
 from promptsync.loading.small_runs import SMALL_BYTES
@@ -134,11 +135,9 @@ class Files:
 
     async def _load_alone(self, item: Item, stated: TableFileName, loaded: FileReport | None = None) -> None:
         """Load a file that is here, unless it has been ``loaded``."""
-        from promptsync.formats.parquet.proof import selected_bytes
-
         job, target = self._job, self._target(item)
         if stated.table in job.kind.at.budgets:
-            size = await asyncio.to_thread(selected_bytes, target, job.kind.at.leave_out.get(stated.table, frozenset()))
+            size = await asyncio.to_thread(_size, target, job.kind.at.leave_out.get(stated.table, frozenset()))
             self._write(place_ledger.note_content, job.source, item.key, size)
             if self._exceeds(item, stated, size):
                 job.incoming.drop([target])
@@ -146,7 +145,7 @@ class Files:
         try:
             if loaded is None:
                 loaded = await asyncio.to_thread(self._load, target, stated)
-            if _names_damage(loaded) and await self._fetch_anew(item, target):
+            if loaded.reason in DAMAGE and await self._fetch_anew(item, target):
                 loaded = await asyncio.to_thread(self._load, target, stated)
         except FileUnavailable as error:
             self._tried(item, "waiting", error)
@@ -301,11 +300,11 @@ def is_damaged(engine: Engine, kind: PlaceKind, copy: Path) -> bool:
     if stated is None:
         return False
     (report,) = engine.load([LoadRequest(copy, "fetch", stated, dry_run=True)])
-    return _names_damage(report)
-
-
-def _names_damage(report: FileReport) -> bool:
-    """Whether why a file was refused may lie in the copy alone."""
-    from promptsync.formats.proof import DAMAGE
-
     return report.reason in DAMAGE
+
+
+def _size(path: Path, leave_out: Collection[str]) -> int:
+    """What is to be read of a parquet file, in bytes. For a worker thread: the import alone takes a while."""
+    from promptsync.formats.parquet.proof import selected_bytes
+
+    return selected_bytes(path, leave_out)

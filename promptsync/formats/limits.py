@@ -1,6 +1,6 @@
 """Limits on what one file may cost this machine. Owns the numbers; stream.py, csv/ and parquet/ enforce them.
 
-Also owns how a file is opened, and the error if it cannot be.
+Also owns how a file is opened, the error if it cannot be, and which refusals may be a copy's alone.
 """
 
 import errno
@@ -14,6 +14,12 @@ from promptsync.errors import FileUnavailable, Unavailable, in_words
 
 _OF_THE_MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _MIB = 1 << 20
+
+DAMAGE = frozenset(
+    {"empty", "truncated", "checksum", "damaged", "trailing_bytes", "last_record_cut", "not_gzip", "not_parquet"}
+)
+"""Reasons for which a file is held that can be those of a copy alone: it was cut on its way, or something else came in
+its place."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,6 @@ from promptsync.formats.foreign import refuse_foreign
 from promptsync.formats.limits import Limits, size_of
 from promptsync.formats.stream import RawStream
 
-DAMAGE = frozenset(
-    {"empty", "truncated", "checksum", "damaged", "trailing_bytes", "last_record_cut", "not_gzip", "not_parquet"}
-)
-"""Reasons that can be those of a copy alone: it was cut on its way, or something else came in its place."""
 _AHEAD = 8
 _HEAD = 1 << 12
 _LARGE = 1 << 18

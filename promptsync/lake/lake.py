@@ -3,7 +3,7 @@
 Owns what every command of a lake begins with. Folds nothing, and changes nothing.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,16 +13,20 @@ from promptsync.errors import ConfigError
 from promptsync.fetch.sources import Source
 from promptsync.lake.inputs import Input, inputs_of
 from promptsync.lake.ledger import Ledger
+from promptsync.lake.shape import is_owned
 from promptsync.lake.storage import Storage
 from promptsync.lake.tables import Tables
 from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import LoadSettings
-from promptsync.model import Schema
+from promptsync.model import Schema, Table
 from promptsync.plugins.declared import EventHandler
 
 _FILES_AT_ONCE: Final = 2_000
 _BYTES_AT_ONCE: Final = 32 << 20
 """Of deliveries that are decoded together."""
+
+Known = Mapping[str, Mapping[str, Any]]
+"""The newest row of the ledger about each input, by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +65,21 @@ class Lake:
         """Its ledger."""
         return Ledger(self.storage)
 
-    def new(self, known: dict[str, dict[str, Any]], wanted: Wanted = Wanted()) -> list[Input]:
-        """The inputs that have not been taken, and held ones that are accepted."""
-        there = inputs_of(self.storage, self.sources, self.kinds)
-        accepted = held_named(wanted.accept, known)
-        return [
-            one for one in there if one.name not in known or known[one.name]["tag"] != one.tag or one.name in accepted
-        ]
+    def inputs(self) -> list[Input]:
+        """Everything that lies where it takes its inputs from. Raises ConfigError, Unavailable."""
+        return inputs_of(self.storage, self.sources, self.kinds)
+
+    def bucket_of(self, table: Table, org: int) -> int:
+        """Where a table has the rows of an organization; those of none are all in one place."""
+        return org % self.buckets if is_owned(table) else 0
 
 
-def held_named(names: Iterable[str], known: dict[str, dict[str, Any]]) -> frozenset[str]:
+def new_of(there: Sequence[Input], known: Known, accepted: Container[str] = ()) -> list[Input]:
+    """Of these inputs those that have not been taken as they are now, and those that a person has ``accepted``."""
+    return [one for one in there if one.name in accepted or known.get(one.name, {}).get("tag") != one.tag]
+
+
+def held_named(names: Iterable[str], known: Known) -> frozenset[str]:
     """The held inputs that are meant. Raises ConfigError."""
     held = [name for name, row in known.items() if row["state"] in ("held", "ignored")]
     found = set()

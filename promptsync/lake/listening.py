@@ -8,16 +8,15 @@ import signal
 from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
-
 from promptsync.clock import Clock
 from promptsync.config import Config, open_access
-from promptsync.errors import ConfigError, Unavailable
+from promptsync.errors import ConfigError
 from promptsync.lake.intake import LakeIntake
 from promptsync.lake.storage import Storage
 from promptsync.webhook.listener import (
     ListenerSettings,
     build_listener,
+    listen_on,
     listener_runner,
     stop_accepting,
 )
@@ -39,15 +38,8 @@ async def listen(config: Config, storage: Storage, clock: Clock, ready: Callable
     runner = listener_runner(app, _DRAIN_SECONDS)
     await runner.setup()
     try:
-        await web.TCPSite(runner, webhook.host, webhook.port, backlog=1024).start()
-        host = f"[{webhook.host}]" if ":" in webhook.host else webhook.host
-        ready(f"http://{host}:{runner.addresses[0][1]}{webhook.path}")
+        ready(await listen_on(runner, webhook.host, webhook.port, webhook.path))
         await ended.wait()
-    except OSError as error:
-        raise Unavailable(
-            f"Cannot listen on {webhook.host}, port {webhook.port} ({error.strerror}): choose another webhook.port "
-            "or end what uses it."
-        ) from error
     finally:
         stop_accepting(app)
         await intake.drain()

@@ -57,7 +57,7 @@ def check_known(lake: Lake, orgs: frozenset[int]) -> None:
             if orgs <= known:
                 return
             if is_owned(table) and table.role is Role.MIRROR:
-                buckets = {org % lake.buckets for org in orgs}
+                buckets = {lake.bucket_of(table, org) for org in orgs}
                 present = lake.tables.present(table)
                 files = lake.tables.local(present.of(buckets) if present else (), Path(scratch))
                 known = known.union(*map(organizations, files))
@@ -102,7 +102,7 @@ class _Pull:
 
     def _files(self, table: Table) -> list[ClaimFile]:
         tables = self._lake.tables
-        buckets = {org % self._lake.buckets for org in self._orgs} if is_owned(table) else {0}
+        buckets = {self._lake.bucket_of(table, org) for org in self._orgs}
         present = tables.present(table)
         return tables.local(present.of(buckets) if present else (), self._scratch)
 

@@ -21,9 +21,9 @@ from promptsync.clock import iso_millis, local_date
 from promptsync.lake import parquet
 from promptsync.lake.decode import FULL_LIST_TABLE
 from promptsync.lake.engine import ClaimFile, Engine, FoldWork
-from promptsync.lake.inputs import Input, copy, inputs_of, remove
+from promptsync.lake.inputs import Input, copy, remove
 from promptsync.lake.judge import Judge
-from promptsync.lake.lake import Lake, Wanted, held_named, in_turn
+from promptsync.lake.lake import Known, Lake, Wanted, held_named, in_turn, new_of
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, Decoder, organizations
 from promptsync.lake.shape import ORG, shelf_of
@@ -70,7 +70,8 @@ class _Run:
         known = lake.ledger.inputs()
         accepted = held_named(wanted.accept, known)
         self._discard(known)
-        new, done = lake.new(known, wanted), list[Decoded]()
+        there, done = lake.inputs(), list[Decoded]()
+        new = new_of(there, known, accepted)
         for some in in_turn(new):
             self._progress("decoding files", len(done), len(new))
             done += self._decode(some, accepted)
@@ -83,24 +84,20 @@ class _Run:
             for name in self._report.tables:
                 lake.tables.tidy(lake.schema[name])
             lake.ledger.tidy()
-            self._sweep()
+            self._sweep(there, known)
         self._report.seconds = round(time.perf_counter() - self._started, 3)
         return self._report
 
-    def _sweep(self) -> None:
+    def _sweep(self, there: Sequence[Input], known: Known) -> None:
         """Delete files of deliveries that were folded, once they have been kept for long enough."""
-        lake, period = self._lake, self._lake.keep_deliveries
+        period, zone = self._lake.keep_deliveries, self._lake.settings.zone
         if not period.ends:
             return
-        known, zone = lake.ledger.inputs(), lake.settings.zone
+        rows = [*known.values(), *(self._report.inputs if self._wanted.table is None else ())]
+        folded = {(row["name"], row["tag"]) for row in rows if row["state"] == "merged"}
         first = period.first_day(local_date(self._now, zone))
-        old = []
-        for one in inputs_of(lake.storage, (), lake.kinds):
-            row = known.get(one.name)
-            folded = row is not None and row["state"] == "merged" and row["tag"] == one.tag
-            if one.found is None and folded and local_date(one.item.modified or self._now, zone) < first:
-                old.append(one)
-        remove(old)
+        deliveries = (one for one in there if one.found is None and (one.name, one.tag) in folded)
+        remove([one for one in deliveries if local_date(one.item.modified or self._now, zone) < first])
 
     def _decode(self, some: Sequence[Input], accepted: frozenset[str]) -> list[Decoded]:
         lake, folder = self._lake, self._scratch / "in"
@@ -117,12 +114,9 @@ class _Run:
 
     def _files(self, table: str, org: int) -> list[ClaimFile]:
         """The present files in which an organization's rows of a table are."""
-        tables, bucket = self._lake.tables, self._bucket(self._lake.schema[table], org)
-        present = tables.present(self._lake.schema[table])
+        tables, declared = self._lake.tables, self._lake.schema[table]
+        present, bucket = tables.present(declared), self._lake.bucket_of(declared, org)
         return tables.local(present.of({bucket}) if present else (), self._scratch / uuid4().hex)
-
-    def _bucket(self, table: Table, org: int) -> int:
-        return org % self._lake.buckets if table.org_scoped or ORG in table.by_name else 0
 
     def _commit(self, done: Sequence[Decoded], passed: Sequence[Snapshot]) -> None:
         """What ends rows first, then the tables."""
@@ -141,7 +135,7 @@ class _Run:
             if link.full_list:
                 touched[link.name] = self._touched(link.name, [*parts.get(link.name, ()), *lists])
         for stamp in ended:
-            bucket = self._bucket(self._lake.schema[stamp.table], stamp.org)
+            bucket = self._lake.bucket_of(self._lake.schema[stamp.table], stamp.org)
             whole = touched.setdefault(stamp.table, Touched())
             whole.buckets.add(bucket)
             whole.whole.add(bucket)
@@ -153,7 +147,7 @@ class _Run:
     def _touched(self, name: str, files: Sequence[ClaimFile]) -> Touched:
         """Whose rows claims, or full lists, are about, and which."""
         table = self._lake.schema[name]
-        buckets = {self._bucket(table, org) for file in files for org in organizations(file) or {0}}
+        buckets = {self._lake.bucket_of(table, org) for file in files for org in organizations(file) or {0}}
         keys: set[Any] = set().union(*(parquet.values_in(file.path, shelf_of(table)) for file in files))
         return Touched(buckets, buckets if None in keys else set(), sorted(keys - {None}))
 

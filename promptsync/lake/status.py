@@ -6,7 +6,7 @@ Owns what is asked. Changes nothing.
 from typing import Any, Final
 
 from promptsync.clock import iso_millis
-from promptsync.lake.lake import Lake
+from promptsync.lake.lake import Lake, new_of
 from promptsync.model import Role
 
 _FOR_A_PERSON: Final = ("held", "ignored")
@@ -27,7 +27,7 @@ def status_of(lake: Lake) -> dict[str, Any]:
     return {
         "location": lake.storage.name,
         "tables": tables,
-        "waiting": [one.name for one in lake.new(known)],
+        "waiting": [one.name for one in new_of(lake.inputs(), known)],
         "held": [{name: row[name] for name in shown} for row in sorted(held, key=lambda row: str(row["name"]))],
         "rejects": len(lake.ledger.rows("sync_reject")),
         "runs": sorted((row["started_at"] for row in lake.ledger.rows("sync_run")), reverse=True)[:1],

@@ -11,9 +11,9 @@ written over but ``lake.json``: every other name is used once, so that whoever r
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,11 +24,13 @@ from promptsync.errors import ConfigError
 from promptsync.places.object_listing import MISSING, Store
 from promptsync.places.objects import object_store, translated
 from promptsync.places.place import PlaceSettings, public_name
+from promptsync.whole_file import sync_folder, write_whole
 
 DELIVERIES: Final = "deliveries"
 INCOMING: Final = "incoming"
 TABLES: Final = "tables"
 _SETTINGS: Final = "lake.json"
+_MODE: Final = 0o640
 
 
 class Storage:
@@ -47,16 +49,7 @@ class Storage:
 
     def below(self, part: str) -> PlaceSettings:
         """The settings of a part of it as a place of its own."""
-        known = self.settings
-        return PlaceSettings(
-            location=f"{known.location.rstrip('/')}/{part}",
-            endpoint=known.endpoint,
-            region=known.region,
-            access_key=known.access_key,
-            secret_key=known.secret_key,
-            private_key=known.private_key,
-            allowed_hosts=known.allowed_hosts,
-        )
+        return replace(self.settings, location=f"{self.settings.location.rstrip('/')}/{part}")
 
     def table_url(self, table: str) -> str:
         """Where a Delta table is, as Delta's readers spell it."""
@@ -147,15 +140,6 @@ def _write(path: Path, content: bytes) -> None:
     """A new file, on the disk with its name. Raises OSError."""
     made = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.partial")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    for folder in (path.parent, *(folder.parent for folder in made)):
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    write_whole(path, content, _MODE)
+    for folder in made:
+        sync_folder(folder.parent)

@@ -36,6 +36,7 @@ from promptsync.webhook.signature import Authenticator, signature_form
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
 _EVENT_TYPE: Final = istr("Prompt-EventType")
 _PARSED: Final = 4 << 10  # bytes of a body that may wait; 256 chunks at a time are parsed, in a few milliseconds
+_BACKLOG: Final = 1_024
 KEPT_HEADERS: Final = (_EVENT_TYPE, istr("Content-Type"), istr("User-Agent"))
 """Stored with a delivery; never one that could carry a credential."""
 
@@ -125,6 +126,18 @@ def build_listener(settings: ListenerSettings, intake: Accept) -> web.Applicatio
 def replace_authenticator(app: web.Application, authenticator: Authenticator) -> None:
     """What the next delivery is asked for."""
     app[_LISTENER].authenticate_by(authenticator)
+
+
+async def listen_on(runner: web.AppRunner, host: str, port: int, path: str) -> str:
+    """Begin to listen; returns the address of deliveries. ``port``: 0 for any. Raises Unavailable."""
+    try:
+        await web.TCPSite(runner, host, port, backlog=_BACKLOG).start()
+    except OSError as error:
+        raise Unavailable(
+            f"Cannot listen on {host}, port {port} ({error.strerror}): choose another webhook.port or end what uses it."
+        ) from error
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{runner.addresses[0][1]}{path}"
 
 
 def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web.AppRunner:

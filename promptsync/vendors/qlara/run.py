@@ -13,7 +13,7 @@ import structlog
 
 from promptsync.clock import Clock
 from promptsync.errors import ConfigError, Held, InputRefused, MirrorFull, PromptsyncError, Unavailable
-from promptsync.formats.proof import DAMAGE
+from promptsync.formats.limits import DAMAGE
 from promptsync.loading.export import ExportLoader, advice
 from promptsync.store import jobs as store
 from promptsync.store import spelling_counts
