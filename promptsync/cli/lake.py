@@ -16,12 +16,12 @@ import click
 
 from promptsync.cli.context import App, about_file, finish, print_json, print_table
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
+from promptsync.lake.readers import READERS, statements
 
 if TYPE_CHECKING:
     from promptsync.lake.run import RunReport
 
 _PACKAGES = ("deltalake", "duckdb")
-_READERS = ("bigquery", "duckdb", "snowflake", "spark", "trino")
 
 
 @click.group()
@@ -92,13 +92,14 @@ def status(app: App, as_json: bool) -> None:
 
 
 @lake.command()
-@click.option("--for", "reader", type=click.Choice(_READERS), default="duckdb", show_default=True, help="Who reads.")
+@click.option(
+    "--for", "reader", type=click.Choice(sorted(READERS)), default="duckdb", show_default=True, help="Who reads."
+)
 @click.pass_obj
 def tables(app: App, reader: str) -> None:
     """The statements that make the lake's tables visible to another program."""
     _require_packages()
     from promptsync.lake.opening import open_lake
-    from promptsync.lake.readers import statements
 
     found = list(statements(open_lake(app.config), reader))
     if not found:

@@ -1,13 +1,16 @@
 """How other programs read a lake's tables.
 
-Owns the statement that makes a Delta table visible to each. Knows nothing of what is in one.
+Owns the statement that makes a Delta table visible to each. Knows nothing of what is in one, and needs none of the
+lake's libraries.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from promptsync.lake.lake import Lake
 from promptsync.model import Role
+
+if TYPE_CHECKING:
+    from promptsync.lake.lake import Lake
 
 
 def _duckdb(name: str, url: str) -> str:
@@ -45,7 +48,7 @@ READERS: Final[Mapping[str, Callable[[str, str], str]]] = {
 """Who reads Delta tables, and the statement that makes one visible there: from its name and where it is."""
 
 
-def statements(lake: Lake, reader: str) -> Iterator[str]:
+def statements(lake: "Lake", reader: str) -> Iterator[str]:
     """One for each table that there is."""
     for table in lake.schema:
         if table.role is not Role.OWN and lake.tables.present(table) is not None:
