@@ -67,7 +67,7 @@ def part_of(hook: str, name: str) -> str:
 class Standing:
     """How one part of a plugin fares. ``failures``: in a row, up to now; ``error``: of the last of them."""
 
-    __slots__ = ("_due", "_since", "error", "failures", "hook", "name", "paused", "policy")
+    __slots__ = ("_delay", "_due", "_since", "error", "failures", "hook", "name", "paused", "policy")
 
     def __init__(self, hook: str, name: str = "") -> None:
         self.hook, self.name = hook, name
@@ -75,11 +75,11 @@ class Standing:
         self.failures = 0
         self.paused = False
         self.error = ""
-        self._since = self._due = 0.0
+        self._since = self._due = self._delay = 0.0
 
     def wait(self, now: float) -> float:
         """Seconds until it is called again; 0 if it can be called."""
-        return max(0.0, self._due - now) if self.failures else 0.0
+        return min(self._delay, max(0.0, self._due - now)) if self.failures else 0.0
 
     @property
     def allowance(self) -> int:
@@ -94,7 +94,8 @@ class Standing:
         policy = self.policy
         self.paused = self.failures >= policy.failures and now - self._since >= policy.lasting
         delay = min(policy.first * 2.0 ** min(self.failures - 1, 60), policy.longest)
-        self._due = now + (policy.pause if self.paused else delay)
+        self._delay = policy.pause if self.paused else delay  # which a sum of floats can exceed by a hair
+        self._due = now + self._delay
 
     def succeeded(self) -> None:
         """A call did what it should."""

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -361,7 +362,10 @@ def test_a_change_writes_to_the_indexes_of_its_columns_alone(driver: Driver, cha
         size = connection.execute("PRAGMA page_size").fetchone()[0] + 24
     connection.close()
     rows = [(n, "2026-01-01T00:00:00.000Z", 0, 1 + (n == 4)) for n in range(9)]
-    load(driver, message(SECOND, rows, *columns))
-    frames = log.read_bytes()[32:]
+    with closing(sqlite3.connect(database, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM message").fetchone()  # as long as it looks, the log is not emptied
+        load(driver, message(SECOND, rows, *columns))
+        frames = log.read_bytes()[32:]
     pages = {int.from_bytes(frames[at : at + 4], "big") for at in range(0, len(frames), size)}
     assert {name for root, name in roots.items() if root in pages and name.startswith("message_")} == touched

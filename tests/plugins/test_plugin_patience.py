@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from promptsync import Change, Observer, PluginError, ReadOnly, Source
@@ -41,6 +41,7 @@ def test_what_waits_on_the_outside_is_called_for_hours_before_it_is_paused(hook:
     assert not standing.paused and standing.wait(now) == 0.0 and standing.trouble() is None
 
 
+@example([("observers", False, later) for later in (0.15, 31635.1, 31635.1)])
 @given(st.lists(st.tuples(st.sampled_from(["filters", "observers"]), st.booleans(), st.floats(0, 1e5))))
 def test_a_part_waits_only_while_it_fails(steps: list[tuple[str, bool, float]]) -> None:
     """However calls end and time passes: never after a success, and what is called with each delivery pauses after
