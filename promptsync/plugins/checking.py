@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -44,16 +45,30 @@ def _misfits(item: object) -> Iterator[str]:
     """Sentences about fields of a dataclass, and of those in it, that hold something of another type."""
     if not is_dataclass(item) or isinstance(item, type):
         return
-    hints = get_type_hints(type(item))
-    for field in fields(item):
-        value, hint = getattr(item, field.name), hints[field.name]
+    for name, hint, fits in _hints(type(item)):
+        value = getattr(item, name)
+        if type(value) in fits:
+            continue
         if (wanted := _wanted(value, hint)) is not None:
-            yield f"{_called(item)}: {field.name} takes {wanted}, not {_shown(value)}"
-        elif isinstance(value, list | tuple):
-            for inner in value:
+            yield f"{_called(item)}: {name} takes {wanted}, not {_shown(value)}"
+            continue
+        for inner in value if isinstance(value, list | tuple) else (value,):
+            if is_dataclass(inner):
                 yield from _misfits(inner)
-        else:
-            yield from _misfits(value)
+
+
+@lru_cache(maxsize=128)
+def _hints(kind: type) -> tuple[tuple[str, Any, frozenset[type]], ...]:
+    """The fields of a dataclass, each with its type and the classes whose own values need no second look: every start
+    asks all this of hundreds of columns."""
+    hints = get_type_hints(kind)
+    return tuple((field.name, hints[field.name], _fitting(hints[field.name])) for field in fields(kind))
+
+
+def _fitting(hint: Any) -> frozenset[type]:
+    alternatives = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    classes = {one for one in alternatives if isinstance(one, type) and get_origin(one) is None}
+    return frozenset(one for one in classes if not is_dataclass(one) and not issubclass(one, list | tuple))
 
 
 def _called(item: object) -> str:
@@ -64,13 +79,14 @@ def _called(item: object) -> str:
 
 def _wanted(value: object, hint: Any) -> str | None:
     """What a type asks for, in words, if the value is not of it; a list is taken for a tuple."""
-    origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return None
+    origin, arguments = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
         asked = [_wanted(value, one) for one in arguments if one is not type(None)]
-        nothing = value is None and type(None) in arguments
-        return None if nothing or None in asked else " or ".join(filter(None, asked))
+        return None if None in asked else " or ".join(filter(None, asked))
     if origin is Callable:
         return None if callable(value) else "a function"
     if origin in (tuple, list, Sequence):
