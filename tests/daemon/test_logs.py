@@ -1,6 +1,7 @@
 """What the log says, and what it never repeats."""
 
 import asyncio
+import gzip
 import json
 import logging
 import os
@@ -226,8 +227,8 @@ def test_the_journal_has_a_line_for_each_file_with_its_priority(tmp_path: Path, 
     """A real daemon whose standard error is what JOURNAL_STREAM names, as under systemd."""
     (tmp_path / "promptsync.toml").write_text(f'{_DAEMON}[log]\nformat = "{form}"\n')
     (tmp_path / "drop").mkdir()
-    (tmp_path / "drop/org_2026-02-04T00-00-00-0800Z.csv").write_text("id,name\n1,Green Valley\n")
-    (tmp_path / "drop/notes.txt").write_text("hello")
+    for name, text in (("org_2026-02-04T00-00-00-0800Z", "id,name\n1,Green Valley\n"), ("notes", "hello")):
+        (tmp_path / f"drop/{name}.csv.gz").write_bytes(gzip.compress(text.encode()))  # shows its end: not waited for
     journal = tmp_path / "journal"
     with journal.open("wb") as stream:
         found = os.fstat(stream.fileno())
