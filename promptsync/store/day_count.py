@@ -87,13 +87,14 @@ def keep(connection: sqlite3.Connection, schema: Schema, zone: ZoneInfo | None) 
         connection.execute("DELETE FROM sync_zone")
         connection.executemany("INSERT INTO sync_zone (starts, shift) VALUES (?, ?)", wanted)
     for table in schema:
+        if not (made := triggers(table)):
+            continue
         there = dict(
             connection.execute(
                 "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table.name,)
             )
         )
-        made = triggers(table)
-        if made and (have != wanted or any(there.get(name) != sql for name, sql in made.items())):
+        if have != wanted or any(there.get(name) != sql for name, sql in made.items()):
             for name, sql in made.items():
                 connection.execute(f"DROP TRIGGER IF EXISTS {quote(name)}")
                 connection.execute(sql)
