@@ -148,6 +148,52 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
     finish(bool(done.collisions))
 
 
+@lake.command()
+@click.option("--dry-run", is_flag=True, help="Count what would be pushed, write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_obj
+def push(app: App, dry_run: bool, as_json: bool) -> None:
+    """Bring the mirror that is here into the lake: rows with their versions, nights, and deliveries.
+
+    The mirror is only read. Done again, it adds what has come since, and if nothing has, nothing.
+    """
+    _require_packages()
+    from promptsync.lake.opening import engine_of, open_lake
+    from promptsync.lake.push import push as push_mirror
+
+    app.set_up_logs()
+    opened = open_lake(app.config)
+    with (
+        _tidied(),
+        tempfile.TemporaryDirectory(prefix="promptsync-duckdb-") as scratch,
+        app.reading() as mirror,
+        app.progress() as progress,
+    ):
+        engine = engine_of(app.config, Path(scratch))
+        show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
+        try:
+            done = push_mirror(opened, engine, mirror, dry_run=dry_run, progress=show)
+        finally:
+            engine.close()
+    if as_json:
+        print_json({name: getattr(done, name) for name in done.__slots__})
+        finish(bool(done.collisions))
+    rows = sum(done.tables.values())
+    app.say(
+        f"{rows:,} rows of {len(done.tables):,} tables, {done.deliveries:,} deliveries, {done.files:,} files known."
+    )
+    if done.waiting:
+        app.say(f"{done.waiting:,} deliveries wait to be applied: promptsync lake run")
+    if done.collisions:
+        what = (
+            "1 row is a reject: its id is"
+            if done.collisions == 1
+            else f"{done.collisions:,} rows are rejects: their ids are"
+        )
+        click.echo(f"{what} also claimed by an organization with a lower number.", err=True)
+    finish(bool(done.collisions))
+
+
 @contextmanager
 def _tidied() -> Iterator[None]:
     """SIGTERM ends what runs as Ctrl-C does: files in between hold what people wrote, and are removed."""

@@ -1,9 +1,7 @@
-"""One run of the lake: what is new becomes claims, what may be believed is folded, and committed table by table.
+"""One run of the lake: what is new becomes claims, what may be believed is folded (folding.py).
 
-Owns the course of it. What ends rows (snapshots, full lists) is written down first, then the tables, and last that the
-inputs were taken: whoever commits after us folds with all ends there are, and a run that is killed in between leaves
-inputs that the next one takes again, to no other effect. Of two runs at once the second to commit a table is refused,
-and folds anew onto what the first has made of it.
+Owns the course of it. That the inputs were taken is written down last: a run that is killed leaves inputs that the next
+one takes again, to no other effect.
 """
 
 import shutil
@@ -15,23 +13,15 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-import pyarrow as pa
-
 from promptsync.clock import iso_millis, local_date
-from promptsync.lake import parquet
-from promptsync.lake.decode import FULL_LIST_TABLE
-from promptsync.lake.engine import ClaimFile, Engine, FoldWork
+from promptsync.lake.engine import ClaimFile, Engine
+from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, copy, remove
 from promptsync.lake.judge import Judge
 from promptsync.lake.lake import Known, Lake, Wanted, held_named, in_turn, new_of
 from promptsync.lake.ledger import Snapshot
-from promptsync.lake.parts import Decoded, Decoder, organizations
-from promptsync.lake.shape import ORG, shelf_of
-from promptsync.lake.tables import Overtaken, Touched
-from promptsync.model import Table
+from promptsync.lake.parts import Decoded, Decoder
 from promptsync.store.slices import Progress
-
-_ATTEMPTS = 10
 
 
 @dataclass(slots=True)
@@ -64,6 +54,7 @@ class _Run:
         self._now, self._progress = lake.clock(), progress
         self._started = time.perf_counter()
         self._report = RunReport()
+        self._folding = Folding(lake, engine, scratch, progress)
 
     def run(self) -> RunReport:
         lake, wanted = self._lake, self._wanted
@@ -119,71 +110,11 @@ class _Run:
         return tables.local(present.of({bucket}) if present else (), self._scratch / uuid4().hex)
 
     def _commit(self, done: Sequence[Decoded], passed: Sequence[Snapshot]) -> None:
-        """What ends rows first, then the tables."""
         only = self._wanted.table
-        parts: dict[str, list[ClaimFile]] = {}
+        claims = Claimed(tuple(one for one in passed if only in (None, one.table)))
         for one in done:
-            for table, file in one.parts:
-                parts.setdefault(table, []).append(file)
-        lists = parts.pop(FULL_LIST_TABLE, [])
-        ledger, ended = self._lake.ledger, [one for one in passed if only in (None, one.table)]
-        ledger.add_snapshots(ended)
-        for file in lists:
-            ledger.append(FULL_LIST_TABLE, parquet.read(file.path))
-        touched = {name: self._touched(name, files) for name, files in parts.items()}
-        for link in self._lake.schema if lists else ():
-            if link.full_list:
-                touched[link.name] = self._touched(link.name, [*parts.get(link.name, ()), *lists])
-        for stamp in ended:
-            bucket = self._lake.bucket_of(self._lake.schema[stamp.table], stamp.org)
-            whole = touched.setdefault(stamp.table, Touched())
-            whole.buckets.add(bucket)
-            whole.whole.add(bucket)
-        for number, name in enumerate(sorted(touched)):
-            self._progress("folding tables", number, len(touched))
-            if only in (None, name):
-                self._fold(self._lake.schema[name], parts.get(name, []), touched[name])
-
-    def _touched(self, name: str, files: Sequence[ClaimFile]) -> Touched:
-        """Whose rows claims, or full lists, are about, and which."""
-        table = self._lake.schema[name]
-        buckets = {self._lake.bucket_of(table, org) for file in files for org in organizations(file) or {0}}
-        keys: set[Any] = set().union(*(parquet.values_in(file.path, shelf_of(table)) for file in files))
-        return Touched(buckets, buckets if None in keys else set(), sorted(keys - {None}))
-
-    def _fold(self, table: Table, parts: Sequence[ClaimFile], touched: Touched) -> None:
-        """Fold the claims with what is there, until a commit is taken."""
-        tables = self._lake.tables
-        for attempt in range(1, _ATTEMPTS + 1):
-            scratch = self._scratch / uuid4().hex
-            present = tables.present(table)
-            wider = present is not None and tables.widens(table, present, parts)
-            was = present.of(touched.buckets if wider else touched) if present else ()
-            files = [*tables.local(was, scratch / "was"), *parts]
-            if not files:
-                return
-            work = FoldWork(table, files, self._ends(table), self._lake.buckets, scratch / "made")
-            self._engine.fold(work)
-            try:
-                self._report.tables[table.name] = tables.commit(table, present, was, work.target)
-                return
-            except Overtaken:
-                if attempt == _ATTEMPTS:
-                    raise
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
-
-    def _ends(self, table: Table) -> pa.Table | None:
-        """What ends the rows of a table, as it is known now."""
-        if table.full_list:
-            rows = self._lake.ledger.rows(FULL_LIST_TABLE)
-            ends = [row for row in rows if row["list"] == table.full_list]
-        elif table.exported:
-            known = [one for one in self._lake.ledger.snapshots() if one.table == table.name]
-            ends = [{ORG: s.org, "instant": s.instant, "iso": iso_millis(s.instant)} for s in known]
-        else:
-            return None
-        return pa.Table.from_pylist(ends) if ends else None
+            claims.take(one.parts)
+        self._report.tables |= self._folding.commit(claims, only)
 
     def _row(self, one: Decoded) -> dict[str, Any]:
         """The ledger's row of an input."""

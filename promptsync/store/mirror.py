@@ -77,7 +77,7 @@ class Mirror:
 
     def relayout(self, connection: sqlite3.Connection, table: str) -> Layout:
         """A table's layout read again after a column was split off or added; ``adopt`` it once that has committed."""
-        return _layout_of(self.schema, table, columns_of(connection, table))
+        return layout_in(self.schema, table, columns_of(connection, table))
 
     def adopt(self, layout: Layout) -> None:
         """From now on merge the table by this layout."""
@@ -135,14 +135,15 @@ class Mirror:
         columns = tables_of(connection)
         for table in self.schema:
             if table.role is Role.MIRROR:
-                self._layouts[table.name] = _layout_of(self.schema, table.name, columns[table.name])
+                self._layouts[table.name] = layout_in(self.schema, table.name, columns[table.name])
         self.snapshots.load(connection)
         self.swept.load(connection)
         self.adopt_forgotten(connection)
         self._revision = int(marks.read(connection, "revision") or 0)
 
 
-def _layout_of(schema: Schema, name: str, columns: set[str]) -> Layout:
+def layout_in(schema: Schema, name: str, columns: set[str]) -> Layout:
+    """The layout of a table that has these columns in a mirror."""
     table = schema[name]
     declared = table.by_name
     versioned = sorted(c[5:-3] for c in columns if c.startswith("_col_") and c.endswith("_at"))
