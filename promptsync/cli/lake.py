@@ -86,6 +86,13 @@ def status(app: App, as_json: bool) -> None:
     rows = [[one["table"], one["rows"], min(one["newest"].values(), default="")] for one in found["tables"]]
     print_table(["table", "rows", "complete up to"], rows)
     app.say(f"{len(found['waiting']):,} files wait for the next run; {found['rejects']:,} rows could not be merged.")
+    for table, count in found["claimed_twice"].items():
+        ids = "1 id is" if count == 1 else f"{count:,} ids are"
+        click.echo(
+            f"{table}: {ids} claimed by more than one organization; a mirror pulled of both has the row of the lower "
+            "number, the other is a reject.",
+            err=True,
+        )
     for row in found["held"]:
         click.echo(about_file(row), err=True)
     finish(bool(found["held"]))

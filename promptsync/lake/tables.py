@@ -166,16 +166,7 @@ class Tables:
         adds: list[AddAction],
     ) -> None:
         if onto is None:
-            create_table_with_add_actions(
-                self._storage.table_url(table.name),
-                schema,
-                adds,
-                "error",
-                [BUCKET],
-                description=table.about,
-                configuration={"delta.dataSkippingStatsColumns": ",".join({*row_key(table), shelf_of(table)})},
-                storage_options=self._storage.options,
-            )
+            self._create(table, schema, adds)
             return
         once = CommitProperties(max_commit_retries=0)
         if {field.name for field in schema.fields} != set(onto.columns):
@@ -191,6 +182,26 @@ class Tables:
             for file in replaced
         ]
         onto.delta.create_write_transaction([*gone, *adds], "append", schema, [BUCKET], commit_properties=once)
+
+    def _create(self, table: Table, schema: DeltaSchema, adds: list[AddAction]) -> None:
+        """The first commit of a table. Of its being there already Delta has no error of its own."""
+        url, options = self._storage.table_url(table.name), self._storage.options
+        stated = ",".join({*row_key(table), shelf_of(table)})
+        try:
+            create_table_with_add_actions(
+                url,
+                schema,
+                adds,
+                "error",
+                [BUCKET],
+                description=table.about,
+                configuration={"delta.dataSkippingStatsColumns": stated},
+                storage_options=options,
+            )
+        except DeltaError:
+            if DeltaTable.is_deltatable(url, options):
+                raise Overtaken(f"Another run has made {table.name} meanwhile; run it again.") from None
+            raise
 
 
 def _now() -> int:
@@ -220,8 +231,6 @@ def translated(table: str) -> Iterator[None]:
     except CommitFailedError:
         raise Overtaken(f"Another run has changed {table} meanwhile; run it again.") from None
     except DeltaError as error:
-        if "already exists" in str(error):
-            raise Overtaken(f"Another run has made {table} meanwhile; run it again.") from None
         raise Unavailable(f"The Delta table {table} cannot be reached now ({type(error).__name__}).") from None
     except OSError as error:
         raise Unavailable(f"The Delta table {table} cannot be reached now ({type(error).__name__}).") from None

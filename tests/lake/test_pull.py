@@ -74,6 +74,11 @@ def test_an_id_that_two_claim_is_the_lower_ones_and_a_reject(home: Home, tmp_pat
         write_file(home.incoming, tags(0, "a" if org == 3 else "b", org=org))
     home.run("run")
     assert {(row["org_id"], row["name"]) for row in home.rows("contact_tag")} == {(3, "a"), (12, "b")}
+    assert "contact_tag: 1 id is claimed by more than one organization" in home.run("status").stderr
+    write_file(home.incoming, tags(1, "a"))
+    shown = json.loads(home.run("status", "--json").stdout)
+    assert shown["claimed_twice"] == {"contact_tag": 1}
+    assert shown["backlog"]["files"] == 1 and shown["backlog"]["bytes"] > 0 and shown["backlog"]["oldest"]
     result = home.run("pull", 12, 3, tmp_path / "both")
     assert result.exit_code == 1 and result.stderr.startswith("1 row is a reject: its id is also claimed by")
     assert ask(tmp_path / "both", "SELECT org_id, name FROM contact_tag") == [(3, "a")]
