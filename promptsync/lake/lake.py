@@ -79,6 +79,12 @@ def new_of(there: Sequence[Input], known: Known, accepted: Container[str] = ()) 
     return [one for one in there if one.name in accepted or known.get(one.name, {}).get("tag") != one.tag]
 
 
+def merged_snapshots(known: Known) -> frozenset[tuple[str, str, int, str]]:
+    """The snapshots that need not be merged again, here or before a push: SHA-256, table, organization, ISO instant."""
+    merged = (row for row in known.values() if row["state"] == "merged" and row["sha256"] and row["as_of"])
+    return frozenset((row["sha256"], row["table"], row["org_id"] or 0, row["as_of"]) for row in merged)
+
+
 def held_named(names: Iterable[str], known: Known) -> frozenset[str]:
     """The held inputs that are meant. Raises ConfigError."""
     held = [name for name, row in known.items() if row["state"] in ("held", "ignored")]

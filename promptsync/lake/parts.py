@@ -18,7 +18,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from promptsync.clock import micros_of
+from promptsync.clock import iso_millis, micros_of
 from promptsync.errors import Held, InputRefused
 from promptsync.events.claims import Claims
 from promptsync.formats.csv.reader import SnapshotReader
@@ -46,7 +46,8 @@ _TOGETHER: Final = 20_000
 @dataclass(slots=True)
 class Decoded:
     """What came of one input. ``parts``: files of claims by table; ``stated``: what its name says, if that is a
-    snapshot or a change set. ``state``: decoded, held or ignored, then with ``reason`` and ``error``."""
+    snapshot or a change set. ``state``: decoded; unchanged if the same was merged before; held or ignored, then with
+    ``reason`` and ``error``."""
 
     name: str
     tag: str
@@ -95,13 +96,15 @@ def accepting(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC."""
+    """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC; ``merged``: the snapshots that
+    need not be merged again, as SHA-256, table, organization and ISO instant."""
 
     schema: Schema
     handlers: Mapping[str, EventHandler]
     settings: LoadSettings
     folder: Path
     now: int
+    merged: frozenset[tuple[str, str, int, str]] = frozenset()
 
     def decode(self, one: Input, path: Path, *, accept: bool) -> Decoded:
         """An input that is on this machine. ``accept``: a person has looked at it."""
@@ -139,6 +142,9 @@ class Decoder:
     def _snapshot(self, path: Path, stated: FileName, done: Decoded, accept: bool) -> None:
         table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
         done.stated, done.sha256 = stated, prove(path, limits).sha256
+        if (done.sha256, table.name, stated.org_id or 0, iso_millis(stated.as_of)) in self.merged:
+            done.state = "unchanged"
+            return
         with SnapshotReader(path, table, stated, self.settings.zone, limits) as reader:
             self._write(done, table.name, decode.snapshot(reader, table, stated, done.learned))
 

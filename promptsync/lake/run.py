@@ -18,7 +18,7 @@ from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, copy, remove
 from promptsync.lake.judge import Judge
-from promptsync.lake.lake import Known, Lake, Wanted, held_named, in_turn, new_of
+from promptsync.lake.lake import Known, Lake, Wanted, held_named, in_turn, merged_snapshots, new_of
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, Decoder
 from promptsync.store.slices import Progress
@@ -54,6 +54,7 @@ class _Run:
         self._now, self._progress = lake.clock(), progress
         self._started = time.perf_counter()
         self._report = RunReport()
+        self._merged: frozenset[tuple[str, str, int, str]] = frozenset()
         self._folding = Folding(lake, engine, scratch, progress)
 
     def run(self) -> RunReport:
@@ -63,6 +64,7 @@ class _Run:
         self._discard(known)
         there, done = lake.inputs(), list[Decoded]()
         new = new_of(there, known, accepted)
+        self._merged = merged_snapshots(known)
         for some in in_turn(new):
             self._progress("decoding files", len(done), len(new))
             done += self._decode(some, accepted)
@@ -92,7 +94,8 @@ class _Run:
 
     def _decode(self, some: Sequence[Input], accepted: frozenset[str]) -> list[Decoded]:
         lake, folder = self._lake, self._scratch / "in"
-        decoder = Decoder(lake.schema, lake.handlers, lake.settings, self._scratch / "parts", self._now)
+        parts = self._scratch / "parts"
+        decoder = Decoder(lake.schema, lake.handlers, lake.settings, parts, self._now, self._merged)
         try:
             paths = copy(some, folder)
             if some[0].found is None:

@@ -82,6 +82,12 @@ def test_a_mirror_is_the_same_in_the_lake_and_back(home: Home, tmp_path: Path) -
     assert home.run("pull", 1, tmp_path / "pulled").exit_code == 0
     pulled = tmp_path / "pulled" / "data" / "mirror.db"
     assert unlike(mirror, pulled) == set()
+    for path in (home.folder / "files").iterdir():  # what the mirror has merged need not be merged again
+        (home.incoming / path.name).write_bytes(path.read_bytes())
+    files = sorted(path.name for path in (home.folder / "lake" / "tables" / "contact_tag").rglob("*.parquet"))
+    taken = json.loads(home.run("run", "--json").stdout)
+    assert {row["state"] for row in taken["inputs"]} == {"unchanged"} and taken["tables"] == {}
+    assert sorted(path.name for path in (home.folder / "lake" / "tables" / "contact_tag").rglob("*.parquet")) == files
     once = everything(home)
     again = home.run("push", "--json")
     assert again.exit_code == 0 and json.loads(again.stdout)["deliveries"] == json.loads(again.stdout)["files"] == 0
