@@ -50,6 +50,7 @@ def init(app: App) -> None:
 @click.option("--table", metavar="TABLE", help="Fold this table only; its files stay new for the next run.")
 @click.option("--accept", multiple=True, metavar="NAME", help="Take a held file as it is; any number of these.")
 @click.option("--discard", multiple=True, metavar="NAME", help="Leave a held file out for good.")
+@click.option("--corrects", multiple=True, metavar="NAME", help="It replaces the export of the same night; any number.")
 @click.option("--forever", is_flag=True, help="Again and again, as [lake] every says, until stopped.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.pass_obj
@@ -65,7 +66,7 @@ def run(app: App, /, forever: bool, as_json: bool, **wanted: Any) -> None:
                 if not error.retryable:
                     raise
                 click.echo(f"{error} The next run tries it again.", err=True)
-            wanted |= {"accept": (), "discard": ()}
+            wanted |= {"accept": (), "discard": (), "corrects": ()}
             time.sleep(_every(app))
         finish(_run(app, wanted, as_json).needs_person)
 
@@ -235,7 +236,7 @@ def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
     opened = open_lake(app.config)
     if wanted["table"] is not None and wanted["table"] not in opened.schema:
         raise ConfigError(f"There is no table {wanted['table']}; promptsync schema lists them.")
-    names = {name: frozenset(wanted.get(name, ())) for name in ("accept", "discard")}
+    names = {name: frozenset(wanted.get(name, ())) for name in ("accept", "discard", "corrects")}
     with tempfile.TemporaryDirectory(prefix="promptsync-duckdb-") as scratch, app.progress() as progress:
         engine = engine_of(app.config, Path(scratch))
         show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731

@@ -7,18 +7,19 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from promptsync.clock import Clock
+from promptsync.clock import MICROS, Clock
 from promptsync.config import Period
 from promptsync.errors import ConfigError
 from promptsync.fetch.sources import Source
 from promptsync.lake.inputs import Input, inputs_of
-from promptsync.lake.ledger import Ledger
+from promptsync.lake.ledger import Ledger, Snapshot
 from promptsync.lake.shape import is_owned
 from promptsync.lake.storage import Storage
 from promptsync.lake.tables import Tables
 from promptsync.loading.kinds import FileKinds
 from promptsync.loading.report import LoadSettings
 from promptsync.model import Schema, Table
+from promptsync.model.file_name import FileName
 from promptsync.plugins.declared import EventHandler
 
 _FILES_AT_ONCE: Final = 2_000
@@ -32,12 +33,13 @@ Known = Mapping[str, Mapping[str, Any]]
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a person asks of a run. ``table``: fold this one only, and leave its inputs new; ``accept``, ``discard``:
-    names of held inputs, whole or their last parts."""
+    names of held inputs, whole or their last parts; ``corrects``: of inputs that replace files of their nights."""
 
     dry_run: bool = False
     table: str | None = None
     accept: frozenset[str] = frozenset()
     discard: frozenset[str] = frozenset()
+    corrects: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,22 @@ def merged_snapshots(known: Known) -> frozenset[tuple[str, str, int, str]]:
     """The snapshots that need not be merged again, here or before a push: SHA-256, table, organization, ISO instant."""
     merged = (row for row in known.values() if row["state"] == "merged" and row["sha256"] and row["as_of"])
     return frozenset((row["sha256"], row["table"], row["org_id"] or 0, row["as_of"]) for row in merged)
+
+
+def corrections(names: Iterable[str], there: Sequence[Input], applied: Iterable[Snapshot]) -> dict[str, int]:
+    """Of the inputs that are meant which correction of its night each is. Raises ConfigError."""
+    found, known = dict[str, int](), list(applied)
+    for wanted in names:
+        fitting = [one for one in there if wanted in (one.name, one.name.rsplit("/", 1)[-1])]
+        stated = fitting[0].found.stated if len(fitting) == 1 and fitting[0].found else None
+        if not isinstance(stated, FileName):
+            raise ConfigError(f"'{wanted}' names no single nightly file of the lake or its places; check the spelling.")
+        place, night = (stated.table, stated.org_id or 0), range(stated.as_of, stated.as_of + MICROS)
+        before = [one.instant for one in known if (one.table, one.org) == place and one.instant in night]
+        if not before:
+            raise ConfigError(f"{wanted} replaces nothing, no file of its night was merged; run without --corrects.")
+        found[fitting[0].name] = max(before) - stated.as_of + 1
+    return found
 
 
 def held_named(names: Iterable[str], known: Known) -> frozenset[str]:

@@ -106,8 +106,9 @@ class Decoder:
     now: int
     merged: frozenset[tuple[str, str, int, str]] = frozenset()
 
-    def decode(self, one: Input, path: Path, *, accept: bool) -> Decoded:
-        """An input that is on this machine. ``accept``: a person has looked at it."""
+    def decode(self, one: Input, path: Path, *, accept: bool, correction: int = 0) -> Decoded:
+        """An input that is on this machine. ``accept``: a person has looked at it; ``correction``: which in a row of
+        files that replace one of the same instant."""
         done = Decoded(one.name, one.tag)
         try:
             if one.found is None:
@@ -115,7 +116,7 @@ class Decoder:
             if export := export_of(path.name, self.schema):
                 self._export(path, *export, done=done, accept=accept)
             elif isinstance(one.found.stated, FileName):
-                self._snapshot(path, one.found.stated, done, accept)
+                self._snapshot(path, replace(one.found.stated, correction=correction), done, accept)
             elif isinstance(one.found.stated, ChangeSetName):
                 self._change_set(path, one.found.stated, done, accept)
             else:
@@ -142,7 +143,7 @@ class Decoder:
     def _snapshot(self, path: Path, stated: FileName, done: Decoded, accept: bool) -> None:
         table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
         done.stated, done.sha256 = stated, prove(path, limits).sha256
-        if (done.sha256, table.name, stated.org_id or 0, iso_millis(stated.as_of)) in self.merged:
+        if not stated.correction and _known(done.sha256, stated) in self.merged:
             done.state = "unchanged"
             return
         with SnapshotReader(path, table, stated, self.settings.zone, limits) as reader:
@@ -176,6 +177,10 @@ class Decoder:
                 writer.write(batch)
         if writer.columns:
             done.parts.append((table, ClaimFile(path, writer.columns)))
+
+
+def _known(sha256: str, stated: FileName) -> tuple[str, str, int, str]:
+    return sha256, stated.table, stated.org_id or 0, iso_millis(stated.as_of)
 
 
 def organizations(file: ClaimFile) -> set[int]:

@@ -18,7 +18,7 @@ from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, copy, remove
 from promptsync.lake.judge import Judge
-from promptsync.lake.lake import Known, Lake, Wanted, held_named, in_turn, merged_snapshots, new_of
+from promptsync.lake.lake import Known, Lake, Wanted, corrections, held_named, in_turn, merged_snapshots, new_of
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, Decoder
 from promptsync.store.slices import Progress
@@ -55,6 +55,7 @@ class _Run:
         self._started = time.perf_counter()
         self._report = RunReport()
         self._merged: frozenset[tuple[str, str, int, str]] = frozenset()
+        self._corrections: dict[str, int] = {}
         self._folding = Folding(lake, engine, scratch, progress)
 
     def run(self) -> RunReport:
@@ -63,7 +64,8 @@ class _Run:
         accepted = held_named(wanted.accept, known)
         self._discard(known)
         there, done = lake.inputs(), list[Decoded]()
-        new = new_of(there, known, accepted)
+        self._corrections = corrections(wanted.corrects, there, lake.ledger.snapshots())
+        new = new_of(there, known, accepted.union(self._corrections))
         self._merged = merged_snapshots(known)
         for some in in_turn(new):
             self._progress("decoding files", len(done), len(new))
@@ -101,7 +103,8 @@ class _Run:
             if some[0].found is None:
                 return decoder.deliveries(some, paths)
             return [
-                decoder.decode(one, path, accept=one.name in accepted) for one, path in zip(some, paths, strict=True)
+                decoder.decode(one, path, accept=one.name in accepted, correction=self._corrections.get(one.name, 0))
+                for one, path in zip(some, paths, strict=True)
             ]
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -87,6 +87,20 @@ def test_a_night_that_lacks_too_much_is_held_until_it_is_accepted(home: Home, to
     assert home.run("status").exit_code == 0
 
 
+def test_a_file_replaces_that_of_the_same_night_if_a_person_says_so(home: Home) -> None:
+    """Else the two are claims of one time, and the greater value counts."""
+    night = write_file(home.incoming, tags(0, "z", "b"))
+    result = home.run("run", "--corrects", night.name)
+    assert result.exit_code == 2 and "replaces nothing" in result.stderr
+    home.run("run")
+    write_file(home.incoming, tags(0, "a", "b"))
+    home.run("run")
+    assert state(home)[1] == ("z", None)
+    assert home.run("run", "--corrects", night.name).exit_code == 0
+    assert state(home) == {1: ("a", None), 2: ("b", None)}
+    assert home.run("run", "--corrects", "nobody.csv").exit_code == 2
+
+
 def test_rows_are_compared_by_key(home: Home) -> None:
     write_file(home.incoming, tags(0, *"abcdefghij"))
     home.run("run")
