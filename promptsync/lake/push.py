@@ -289,15 +289,18 @@ def _less(path: Path, key: Sequence[str], gone: set[tuple[Any, ...]], target: Pa
 
 
 def _chunks(found: Iterable[tuple[bool, dict[str, Any]]]) -> Iterator[tuple[bool, str, list[str]]]:
-    """Deliveries as lines, those of a day together: whether they wait, the day as a folder, and the lines."""
-    open_: dict[tuple[bool, str], list[str]] = {}
+    """Deliveries as lines, those of a day that follow each other together: whether they wait, the day as a folder, and
+    the lines."""
+    open_: dict[bool, tuple[str, list[str]]] = {}
     for waits, line in found:
-        place = waits, str(line["received_at"])[:10].replace("-", "/")
-        lines = open_.setdefault(place, [])
+        day = str(line["received_at"])[:10].replace("-", "/")
+        before, lines = open_.setdefault(waits, (day, []))
+        if lines and (before != day or len(lines) == _LINES):
+            yield waits, before, lines
+            lines = []
+        open_[waits] = day, lines
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
-        if len(lines) == _LINES:
-            yield *place, open_.pop(place)
-    for (waits, day), lines in open_.items():
+    for waits, (day, lines) in open_.items():
         yield waits, day, lines
 
 
