@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 
 from promptsync.cli import main
 from promptsync.lake.folding import Folding
-from promptsync.lake.ledger import Ledger
 from promptsync.lake.storage import Storage
 from promptsync.vendors import declared_schema
 from tests.merge.driver import Driver, Load
@@ -92,9 +91,6 @@ def test_a_mirror_is_the_same_in_the_lake_and_back(home: Home, tmp_path: Path) -
     again = home.run("push", "--json")
     assert again.exit_code == 0 and json.loads(again.stdout)["deliveries"] == json.loads(again.stdout)["files"] == 0
     assert everything(home) == once
-    home.config.write_text(home.config.read_text().replace(str(mirror), str(pulled)))
-    assert home.run("push").exit_code == 0
-    assert differing(home, mirror) == set()
 
 
 def test_what_happened_is_not_told_twice_once_its_delivery_is_swept(home: Home) -> None:
@@ -134,11 +130,11 @@ def test_an_id_that_two_mirrors_claim_is_the_lower_ones(home: Home, first: int) 
     assert reasons == [("org_collision", "contact_tag 1 belongs to another organization than 12")]
 
 
-@pytest.mark.parametrize("step", [(Folding, "_fold", 2), (Storage, "add", 1), (Ledger, "add", 2)])
+@pytest.mark.parametrize("step", [(Folding, "_fold", 2), (Storage, "add", 1)])
 def test_what_was_killed_is_done_by_pushing_again(
     home: Home, step: tuple[Any, str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Amid the tables, before the deliveries, and between those and what is known of the files."""
+    """Amid the tables, and between those and the deliveries."""
     mirror, calls = fill(home), list[int]()
     original = getattr(*step[:2])
 
@@ -158,7 +154,7 @@ def test_what_was_killed_is_done_by_pushing_again(
     assert len(ledger) == len({(row["table"], row["org_id"], row["instant"]) for row in ledger}) == 3
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(world=worlds())
 def test_worlds_are_the_same_there_and_back(
     world: World, empty: Path, tmp_path_factory: pytest.TempPathFactory
