@@ -16,7 +16,7 @@ from deltalake.exceptions import TableNotFoundError
 from promptsync.clock import iso_millis
 from promptsync.lake.shape import FULL_LISTS
 from promptsync.lake.storage import Storage
-from promptsync.lake.tables import KEPT_HOURS, translated
+from promptsync.lake.tables import KEPT_HOURS, NO_STATISTICS, translated
 
 _COLUMNS: Final[Mapping[str, Mapping[str, pa.DataType]]] = {
     "sync_input": {
@@ -79,9 +79,9 @@ class Ledger:
 
     def append(self, table: str, rows: pa.Table) -> None:
         """The same of an Arrow table."""
+        url, options = self._storage.table_url(table), self._storage.options
         with translated(table):
-            options = self._storage.options
-            write_deltalake(self._storage.table_url(table), rows, mode="append", storage_options=options)
+            write_deltalake(url, rows, mode="append", storage_options=options, configuration=dict(NO_STATISTICS))
 
     def add_snapshots(self, applied: Iterable[Snapshot]) -> None:
         """That snapshots were applied."""

@@ -67,6 +67,13 @@ def shelf_of(table: Table) -> str:
     return next((name for name in table.key if name != "workspace_id"), table.key[0])
 
 
+def bounded(table: Table, name: str) -> bool:
+    """Whether the least and the greatest value of a column may stand in Delta's log, which outlives the rows: not those
+    of a text that says who somebody is."""
+    column = table.by_name.get(name)
+    return column is None or column.identity is None or column.kind is Kind.INTEGER
+
+
 def sees(table: Table) -> bool:
     """Whether it matters when a row was last claimed."""
     return table.role is Role.MIRROR and (table.exported or bool(table.full_list))

@@ -11,8 +11,8 @@ written over but ``lake.json``: every other name is used once, so that whoever r
 
 import asyncio
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -91,6 +91,12 @@ class Storage:
             for piece in obstore.get(self._store, key).stream(min_chunk_size=1 << 20):
                 file.write(piece)
         return target
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete files; one that is not there any more is none the less gone."""
+        for key in sorted(keys):
+            with self._reaching(key), suppress(*MISSING):
+                obstore.delete(self._store, key)
 
     async def add(self, key: str, content: bytes) -> None:
         """Store something new; it is durable once this returns."""

@@ -24,13 +24,16 @@ from deltalake.transaction import AddAction, CommitProperties, RemoveAction, cre
 from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.lake import parquet
 from promptsync.lake.engine import BUCKET, ClaimFile
-from promptsync.lake.shape import fields_of, layout_of, row_key, shelf_of
+from promptsync.lake.shape import bounded, fields_of, layout_of, row_key, shelf_of
 from promptsync.lake.storage import TABLES, Storage
 from promptsync.model import Table
 
 KEPT_HOURS: Final = 7 * 24
 """For how long what does not count any more can still be read: by whoever began to, or asks for an older version."""
 
+
+NO_STATISTICS: Final = {"delta.dataSkippingNumIndexedCols": "0"}
+"""Of a table of whose rows nothing is to stand in Delta's log, whoever writes it."""
 
 SMALL_ROWS: Final = 50_000
 """A file with fewer rows is folded with whatever else is in its bucket, so that small files do not pile up."""
@@ -143,12 +146,23 @@ class Tables:
             self._storage.put(f"{TABLES}/{table.name}/{key}", path)
             shapes.append(columns)
             bucket = {BUCKET: key.split("/")[0].removeprefix(f"{BUCKET}=")}
-            stats = json.dumps({"numRecords": count, **_bounds(path, shelf_of(table))})
+            stats = json.dumps({"numRecords": count, **_bounds(path, table)})
             adds.append(AddAction(key, path.stat().st_size, bucket, _now(), True, stats))
             rows += count
-        with translated(table.name):
-            self._write(table, onto, _schema(table, shapes), replaced, adds)
+        try:
+            with translated(table.name):
+                self._write(table, onto, _schema(table, shapes), replaced, adds)
+        except Overtaken:
+            self._take_back(table, [add.path for add in adds])
+            raise
         return rows
+
+    def _take_back(self, table: Table, made: Iterable[str]) -> None:
+        """Delete the files of a commit that was refused. One that counts all the same was not: the answer to the first
+        try was lost."""
+        present = self.present(table)
+        count = {file.key for file in present.files} if present else set()
+        self._storage.delete({f"{TABLES}/{table.name}/{key}" for key in made} - count)
 
     def tidy(self, table: Table) -> None:
         """Delete files that have not counted for a week: of older versions, and of commits that were refused."""
@@ -186,7 +200,7 @@ class Tables:
     def _create(self, table: Table, schema: DeltaSchema, adds: list[AddAction]) -> None:
         """The first commit of a table. Of its being there already Delta has no error of its own."""
         url, options = self._storage.table_url(table.name), self._storage.options
-        stated = ",".join({*row_key(table), shelf_of(table)})
+        stated = sorted(name for name in {*row_key(table), shelf_of(table)} if bounded(table, name))
         try:
             create_table_with_add_actions(
                 url,
@@ -195,7 +209,7 @@ class Tables:
                 "error",
                 [BUCKET],
                 description=table.about,
-                configuration={"delta.dataSkippingStatsColumns": stated},
+                configuration={"delta.dataSkippingStatsColumns": ",".join(stated)} if stated else NO_STATISTICS,
                 storage_options=options,
             )
         except DeltaError:
@@ -208,8 +222,11 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _bounds(path: Path, shelf: str) -> dict[str, Any]:
-    """The least and greatest value of a column, as Delta's statistics have them."""
+def _bounds(path: Path, table: Table) -> dict[str, Any]:
+    """The least and greatest value of the column ``shelf_of``, as Delta's statistics have them."""
+    shelf = shelf_of(table)
+    if not bounded(table, shelf):
+        return {}
     found: Any = pc.min_max(parquet.read(path, [shelf]).column(shelf)).as_py()
     if found["min"] is None:
         return {}

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
@@ -42,6 +44,11 @@ def home(tmp_path: Path) -> Home:
 def present(home: Home) -> Present | None:
     lake = open_lake(load_config(home.config))
     return lake.tables.present(lake.schema["contact_tag"])
+
+
+def log(table: Path) -> str:
+    """The text of a Delta table's log."""
+    return "\n".join(path.read_text() for path in sorted((table / "_delta_log").glob("*.json")))
 
 
 def state(home: Home) -> dict[int, tuple[str, str | None]]:
@@ -197,6 +204,23 @@ def test_what_has_not_counted_for_a_week_is_deleted(home: Home, monkeypatch: pyt
     assert len(DeltaTable(home.folder / "lake" / "tables" / "sync_input").file_uris()) == 1
 
 
+def test_deltas_log_says_nothing_of_anybody(home: Home) -> None:
+    """It outlives the rows: no text of a reject or an input stands in its statistics, and no text that is an id."""
+    line = {"received_at": iso_micros(NIGHTS[0]), "path": "customer/added", "body": "Wilhelmina"}
+    (home.folder / "lake" / "deliveries" / "some.jsonl").write_text(json.dumps(line))
+    stamp = pa.array([NIGHTS[0]], pa.timestamp("us", "UTC"))
+    people = {"workspace_id": [7], "internal_customer_id": ["0300abcdef"], "customer_id": ["ada"], "updated_at": stamp}
+    pq.write_table(pa.table(people), home.incoming / "people_v5_7_1.parquet")
+    result = home.run("run")
+    assert result.exit_code == 1 and not result.stderr
+    assert [row["customer_id"] for row in home.rows("cio_people")] == ["ada"]
+    assert b"Wilhelmina" in home.rows("sync_reject")[0]["original"]
+    tables = [home.folder / "lake" / "tables" / name for name in ("sync_reject", "sync_input", "cio_people")]
+    logs = "".join(map(log, tables))
+    assert logs.count("numRecords") == 3
+    assert not [word for word in ("Wilhelmina", "0300abcdef", "some.jsonl", "people_v5") if word in logs]
+
+
 @pytest.mark.parametrize("before", [False, True], ids=["no table yet", "a table"])
 def test_of_two_runs_at_once_the_second_folds_onto_the_first(
     home: Home, monkeypatch: pytest.MonkeyPatch, before: bool
@@ -227,6 +251,9 @@ def test_of_two_runs_at_once_the_second_folds_onto_the_first(
     assert len(commits) == 3 and len(home.rows("contact_tag")) == 6
     newest = {n: (name, None) for n, name in enumerate("Abcde", 1)}
     assert state(home) == newest | {6: ("f", "2026-02-03T08:00:00.000Z")}
+    table = home.folder / "lake" / "tables" / "contact_tag"
+    written = {line["add"]["path"] for text in log(table).splitlines() if "add" in (line := json.loads(text))}
+    assert {str(path.relative_to(table)) for path in table.glob("_bucket*/**/*.parquet")} == written
 
 
 def test_without_its_packages_it_says_what_installs_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
