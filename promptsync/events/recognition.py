@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from promptsync.events.bodies import parse_body
 from promptsync.events.claims import Claims, RowClaim
-from promptsync.events.mentions import mentions, text_of, without
+from promptsync.events.mentions import Place, mentions, text_of, without
 from promptsync.formats.rejects import BadRow
 from promptsync.model import Identity, Schema, Table
 from promptsync.model.delivery import Delivery
@@ -199,6 +199,10 @@ class Recogniser:
     def delivery(self, delivery: Delivery) -> Delivery:
         """A delivery as it may be stored: without the items that are about erased people; of one that is about nobody
         else only ``KEPT_FIELDS``, and ``suppressed``."""
+        return self.cut(delivery)[0]
+
+    def cut(self, delivery: Delivery) -> tuple[Delivery, frozenset[Place]]:
+        """The same, and the items that were taken out of it."""
         people, records = People(self._forgotten), Records(self._forgotten)
         try:
             body = parse_body(delivery.body)
@@ -206,11 +210,13 @@ class Recogniser:
             body = None
         if not isinstance(body, dict):  # nothing is read of it, but it would be kept as it is
             named = any(one in people for one in mentioned(delivery.body))
-            return replace(delivery, body="", cut=True, suppressed=True) if named else delivery
+            return (replace(delivery, body="", cut=True, suppressed=True) if named else delivery), frozenset()
         places = mentions(body).concerning(people, records)
         if places is None:
-            return replace(delivery, body=text_of(envelope(body)), cut=True, suppressed=True)
-        return replace(delivery, body=text_of(without(body, places)), cut=True) if places else delivery
+            return replace(delivery, body=text_of(envelope(body)), cut=True, suppressed=True), frozenset()
+        if not places:
+            return delivery, frozenset()
+        return replace(delivery, body=text_of(without(body, places)), cut=True), frozenset(places)
 
 
 def envelope(body: Mapping[str, Any]) -> dict[str, Any]:

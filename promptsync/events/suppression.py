@@ -6,23 +6,37 @@ recognition.py. What is left out is only counted; who asks says it of its file o
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from promptsync.events.claims import Claims
+from promptsync.model import Schema
 from promptsync.model.delivery import Delivery
-from promptsync.store.mirror import Mirror
+from promptsync.store.erased import ErasedList
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from promptsync.events.mentions import Place
     from promptsync.events.recognition import Recogniser
     from promptsync.formats.rejects import BadRow
+
+
+class HasList(Protocol):
+    """A mirror, or whatever else has a list of erased people."""
+
+    @property
+    def schema(self) -> Schema:
+        """The tables of which rows may be about them."""
+
+    @property
+    def forgotten(self) -> ErasedList:
+        """The list as it is now."""
 
 
 class Suppression:
     """Leaves out of what comes into a mirror what is about erased people."""
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: HasList) -> None:
         self._mirror = mirror
 
     def rows(self, table: str, batch: "pa.RecordBatch") -> "pa.RecordBatch":
@@ -47,6 +61,11 @@ class Suppression:
         if found is None or delivery.looked == version:
             return delivery
         return replace(found.delivery(delivery), looked=version)
+
+    def cut(self, delivery: Delivery) -> "tuple[Delivery, frozenset[Place]]":
+        """The same of a delivery that is kept elsewhere, and the items that were taken out."""
+        found = self._recogniser()
+        return found.cut(delivery) if found else (delivery, frozenset())
 
     def _recogniser(self) -> "Recogniser | None":
         """What knows the list as it is now; None if nobody is on it."""

@@ -7,7 +7,6 @@ likes; knows no engine, no object store and no ledger.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
@@ -16,16 +15,19 @@ import pyarrow.compute as pc
 from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_micros, iso_millis
 from promptsync.events.claims import Claims
 from promptsync.events.reading import Reading, read
+from promptsync.events.suppression import Suppression
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.formats.rejects import BadRow
+from promptsync.lake.lines import Line, as_received, forgetting, line_of
 from promptsync.lake.shape import FULL_LISTS, ORG, SEEN, SNAP, claims_schema, is_owned, sees
 from promptsync.loading.rows import RowBatch
 from promptsync.merge.version import PER_MICRO
 from promptsync.model import Schema, Table
-from promptsync.model.delivery import Delivery, StoredEvent, delivery_of
+from promptsync.model.delivery import Delivery, StoredEvent
 from promptsync.model.file_name import FileName
 from promptsync.plugins.declared import EventHandler
+from promptsync.vendors import type_of_path
 
 FULL_LIST_TABLE = "sync_full_list"
 _SHOWN = 1_000
@@ -35,14 +37,16 @@ _SHOWN = 1_000
 @dataclass(slots=True)
 class Learned:
     """What one input turned out to hold. ``rows``: good ones; ``bad``: the others, ``keyless`` of them without a
-    readable key; ``first_bad``: where the first of these is, in words. ``rejects``: class, table, line, reason and the
-    original bytes of the first few. ``drift``: kind, table and name of what no declaration knows."""
+    readable key; ``first_bad``: where the first of these is, in words. ``forgotten``: how many were left out, in whole
+    or in part, as they are about people who were erased. ``rejects``: class, table, line, reason and the original bytes
+    of the first few. ``drift``: kind, table and name of what no declaration knows."""
 
     rows: int = 0
     bad: int = 0
     keyless: int = 0
     first_bad: str = ""
     ahead: int = 0
+    forgotten: int = 0
     rejects: list[dict[str, Any]] = field(default_factory=list)
     drift: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -119,37 +123,44 @@ def claimed(found: Iterable[Claims], schema: Schema) -> dict[str, pa.Table]:
     return tables
 
 
-def event_id(delivery: Delivery) -> int:
-    """The same for the same delivery, whoever counts: 63 bits of a digest of when it came, where, and what it says."""
-    said = f"{iso_micros(delivery.received_at)}\0{delivery.path}\0{delivery.body}"
-    return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "big") >> 1
-
-
 def deliveries(
-    lines: Iterable[str], handlers: Mapping[str, EventHandler], type_of: Any, now: int, learned: Learned
+    lines: Iterable[str],
+    handlers: Mapping[str, EventHandler],
+    now: int,
+    learned: Learned,
+    door: Suppression,
 ) -> Iterator[Claims]:
-    """What deliveries claim, one a line as they are exported. ``type_of``: the event type of a path; ``now``:
-    microseconds; what was received later, or before 2000, is none."""
+    """What deliveries claim, one a line as they are stored. ``now``: microseconds; what was received later, or before
+    2000, is none."""
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
         try:
-            delivery = delivery_of(text)
-            if not YEAR_2000 <= delivery.received_at <= now + CLOCKS_DIFFER:
-                raise ValueError(f"was not received at {iso_micros(delivery.received_at)}")
+            line = line_of(text)
+            if not YEAR_2000 <= line.delivery.received_at <= now + CLOCKS_DIFFER:
+                raise ValueError(f"was not received at {iso_micros(line.delivery.received_at)}")
         except ValueError as error:
             learned.bad += 1
-            learned.reject("delivery", "", number, f"Line {number} {error}.", text.encode("utf-8", "replace"))
+            if not door.cut(Delivery("", text))[0].cut:
+                learned.reject("delivery", "", number, f"Line {number} {error}.", text.encode("utf-8", "replace"))
+            else:
+                learned.forgotten += 1
             continue
-        reading = _read(delivery, handlers, type_of(delivery.path))
         learned.rows += 1
+        kept = forgetting(line, door, type_of_path(line.delivery.path))
+        learned.forgotten += kept is not line
+        if kept.suppressed:
+            continue
+        reading = _read(kept, handlers)
         _note(reading, number, learned)
         if reading.claims is not None:
-            yield reading.claims
+            yield from door.claims([as_received(reading.claims, kept.cut)])
 
 
-def _read(delivery: Delivery, handlers: Mapping[str, EventHandler], type_: str) -> Reading:
-    event = StoredEvent(event_id(delivery), type_, delivery.path, delivery.body, delivery.received_at)
+def _read(line: Line, handlers: Mapping[str, EventHandler]) -> Reading:
+    delivery = line.delivery
+    type_ = type_of_path(delivery.path)
+    event = StoredEvent(line.id, type_, delivery.path, delivery.body, delivery.received_at)
     try:
         return read(event, handlers)
     except Exception as error:  # noqa: BLE001  one delivery must never stop the others
@@ -165,15 +176,19 @@ def _note(reading: Reading, number: int, learned: Learned) -> None:
         learned.reject("delivery", "", number, f"Delivery {event.id}: {reading.error}.", event.body.encode())
 
 
-def snapshot(reader: SnapshotReader, table: Table, stated: FileName, learned: Learned) -> Iterator[pa.RecordBatch]:
+def snapshot(
+    reader: SnapshotReader, table: Table, stated: FileName, learned: Learned, door: Suppression
+) -> Iterator[pa.RecordBatch]:
     """The rows of a snapshot: every unit of which the file has a column, at the row's time. A row that cannot be read
     was there all the same, if its key can."""
     have = set(reader.schema.names)
     groups = {name: [c.name for c in columns if c.name in have] for name, columns in table.groups.items()}
     for batch in reader:
         learned.rows += batch.rows.num_rows
-        learned.take_bad(table.name, batch.rejects, batch.not_shown)
-        rows, org = batch.rows, pa.scalar(stated.org_id or 0, pa.int64())
+        rows, bad = door.rows(table.name, batch.rows), door.bad_rows(table.name, batch.rejects)
+        learned.forgotten += batch.rows.num_rows - rows.num_rows + len(batch.rejects) - len(bad)
+        learned.take_bad(table.name, bad, batch.not_shown)
+        org = pa.scalar(stated.org_id or 0, pa.int64())
         at = rows.column("_at")
         version = pc.multiply(at, pa.scalar(PER_MICRO, pa.int64()))
         columns: dict[str, Any] = {ORG: pa.repeat(org, rows.num_rows)} if is_owned(table) else {}
@@ -186,7 +201,7 @@ def snapshot(reader: SnapshotReader, table: Table, stated: FileName, learned: Le
         columns |= {SEEN: at, SNAP: pa.repeat(pa.scalar(stated.at, pa.int64()), rows.num_rows)}
         whole = pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])
         yield whole
-        spared = [row.key for row in batch.rejects if row.key is not None and row.reason_class != "org_collision"]
+        spared = [row.key for row in bad if row.key is not None and row.reason_class != "org_collision"]
         if spared:
             yield _only_there(whole.schema, table, spared, stated)
     learned.ahead = reader.ahead
@@ -204,27 +219,31 @@ def _only_there(schema: pa.Schema, table: Table, keys: list[tuple[Any, ...]], st
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def change_set(reader: ChangeSetReader, table: Table, learned: Learned) -> Iterator[pa.RecordBatch]:
+def change_set(reader: ChangeSetReader, table: Table, learned: Learned, door: Suppression) -> Iterator[pa.RecordBatch]:
     """The rows of a change set, each at its own version."""
     (group,) = table.groups
     for batch in reader:
         learned.rows += batch.rows.num_rows
-        learned.take_bad(table.name, batch.rejects, batch.not_shown, "row")
-        at = batch.rows.column("_at")
-        columns = {name: batch.rows.column(name) for name in batch.rows.schema.names if name not in ("_n", "_at")}
+        rows, bad = door.rows(table.name, batch.rows), door.bad_rows(table.name, batch.rejects)
+        learned.forgotten += batch.rows.num_rows - rows.num_rows + len(batch.rejects) - len(bad)
+        learned.take_bad(table.name, bad, batch.not_shown, "row")
+        at = rows.column("_at")
+        columns = {name: rows.column(name) for name in rows.schema.names if name not in ("_n", "_at")}
         columns |= {f"_{group}_at": at, **{f"_col_{name}_at": at for name in reader.unknown}}
         yield pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])
     learned.drift += [("column", table.name, name) for name in reader.unknown]
 
 
-def export(batch: RowBatch, table: Table, learned: Learned) -> pa.RecordBatch:
+def export(batch: RowBatch, table: Table, learned: Learned, door: Suppression) -> pa.RecordBatch:
     """Some rows of an export, each at its own version."""
     learned.rows += batch.rows.num_rows
-    learned.take_bad(table.name, batch.bad, batch.not_shown)
+    rows, bad = door.rows(table.name, batch.rows), door.bad_rows(table.name, batch.bad)
+    learned.forgotten += batch.rows.num_rows - rows.num_rows + len(batch.bad) - len(bad)
+    learned.take_bad(table.name, bad, batch.not_shown)
     groups = {column.name: name for name, columns in table.groups.items() for column in columns}
-    at = batch.rows.column(batch.rows.num_columns - 1)
-    columns = {"id": batch.rows.column(0)}
+    at = rows.column(rows.num_columns - 1)
+    columns = {"id": rows.column(0)}
     for n, (name, _, _) in enumerate([one for one in batch.header.columns if one[0] != "id"], 1):
         unit = groups.get(name)
-        columns |= {f"_{unit}_at" if unit else f"_col_{name}_at": at, name: batch.rows.column(n)}
+        columns |= {f"_{unit}_at" if unit else f"_col_{name}_at": at, name: rows.column(n)}
     return pa.RecordBatch.from_arrays([*columns.values()], names=[*columns])

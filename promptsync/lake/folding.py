@@ -17,12 +17,13 @@ import pyarrow as pa
 from promptsync.clock import iso_millis
 from promptsync.lake import parquet
 from promptsync.lake.decode import FULL_LIST_TABLE
+from promptsync.lake.delta import Overtaken
 from promptsync.lake.engine import ClaimFile, Engine, FoldWork
 from promptsync.lake.lake import Lake
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import organizations
 from promptsync.lake.shape import ORG, shelf_of
-from promptsync.lake.tables import Overtaken, Touched
+from promptsync.lake.tables import Touched
 from promptsync.model import Table
 from promptsync.store.slices import Progress
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from promptsync.clock import MICROS, Clock, iso_micros
 from promptsync.errors import PromptsyncError, Unavailable
-from promptsync.lake.decode import event_id
+from promptsync.lake.lines import event_id
 from promptsync.lake.storage import DELIVERIES, Storage
 from promptsync.model.delivery import Delivery
 

@@ -4,13 +4,15 @@ Owns what every command of a lake begins with. Folds nothing, and changes nothin
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from promptsync.clock import MICROS, Clock
 from promptsync.config import Period
 from promptsync.errors import ConfigError
+from promptsync.events.suppression import Suppression
 from promptsync.fetch.sources import Source
+from promptsync.lake.erased import ErasedPeople, Listed
 from promptsync.lake.inputs import Input, inputs_of
 from promptsync.lake.ledger import Ledger, Snapshot
 from promptsync.lake.shape import is_owned
@@ -45,7 +47,8 @@ class Wanted:
 @dataclass(frozen=True)
 class Lake:
     """One lake, and how inputs are read. ``buckets``: as it was made with.
-    ``keep_deliveries``: how long their files stay, once folded."""
+    ``keep_deliveries``: how long their files stay, once folded; ``listed``: the list of erased people, if it is asked.
+    """
 
     storage: Storage
     buckets: int
@@ -56,16 +59,36 @@ class Lake:
     sources: Sequence[Source]
     keep_deliveries: Period
     clock: Clock
+    listed: Listed | None = None
 
     @property
     def tables(self) -> Tables:
         """Its mirrored tables."""
-        return Tables(self.storage)
+        return Tables(self.storage, self._check)
 
     @property
     def ledger(self) -> Ledger:
         """Its ledger."""
-        return Ledger(self.storage)
+        return Ledger(self.storage, self._check)
+
+    @property
+    def people(self) -> ErasedPeople:
+        """The list of people whom it has forgotten."""
+        return ErasedPeople(self.storage, self.schema)
+
+    @property
+    def door(self) -> Suppression:
+        """Leaves out whoever is on that list."""
+        return Suppression(self.listed or Listed(self.schema))
+
+    def knowing(self) -> "Lake":
+        """The same lake by the list of erased people as it is now: nothing is committed to it any more once that has
+        changed."""
+        return replace(self, listed=self.people.read())
+
+    def _check(self) -> None:
+        if self.listed is not None:
+            self.people.check(self.listed)
 
     def inputs(self) -> list[Input]:
         """Everything that lies where it takes its inputs from. Raises ConfigError, Unavailable."""

@@ -6,17 +6,17 @@ rather than never.
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
-from deltalake.exceptions import TableNotFoundError
 
 from promptsync.clock import iso_millis
+from promptsync.lake import delta
 from promptsync.lake.shape import FULL_LISTS
 from promptsync.lake.storage import Storage
-from promptsync.lake.tables import KEPT_HOURS, NO_STATISTICS, translated
+from promptsync.lake.tables import KEPT_HOURS
 
 _COLUMNS: Final[Mapping[str, Mapping[str, pa.DataType]]] = {
     "sync_input": {
@@ -58,17 +58,13 @@ class Snapshot:
 class Ledger:
     """The ledger of one lake, as it was when it was asked."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, check: delta.Check = lambda: None) -> None:
+        self._storage, self._check = storage, check
 
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of one of its tables."""
-        with translated(table):
-            try:
-                delta = DeltaTable(self._storage.table_url(table), storage_options=self._storage.options)
-            except TableNotFoundError:
-                return []
-            return delta.to_pyarrow_table().to_pylist()
+        found = delta.opened(self._storage, table)
+        return delta.rows_of(found, table) if found else []
 
     def add(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """More rows; columns that one does not give are NULL."""
@@ -79,9 +75,7 @@ class Ledger:
 
     def append(self, table: str, rows: pa.Table) -> None:
         """The same of an Arrow table."""
-        url, options = self._storage.table_url(table), self._storage.options
-        with translated(table):
-            write_deltalake(url, rows, mode="append", storage_options=options, configuration=dict(NO_STATISTICS))
+        delta.append(self._storage, table, rows, self._check)
 
     def add_snapshots(self, applied: Iterable[Snapshot]) -> None:
         """That snapshots were applied."""
@@ -92,14 +86,11 @@ class Ledger:
     def tidy(self) -> None:
         """Put the many small files of its tables together, and delete those put together a week ago."""
         for table in SCHEMAS:
-            with translated(table):
-                try:
-                    delta = DeltaTable(self._storage.table_url(table), storage_options=self._storage.options)
-                except TableNotFoundError:
-                    continue
-                if len(delta.file_uris()) > _MOST_FILES:
-                    delta.optimize.compact()
-                    delta.vacuum(KEPT_HOURS, False, enforce_retention_duration=False, full=True)
+            found = delta.opened(self._storage, table)
+            with suppress(delta.Overtaken), delta.translated(table):
+                if found and len(delta.counting(found)) > _MOST_FILES:
+                    found.optimize.compact(commit_properties=delta.ONCE)
+                    found.vacuum(KEPT_HOURS, False, enforce_retention_duration=False, full=True)
 
     def inputs(self) -> dict[str, dict[str, Any]]:
         """What is known of each input, by its name: the newest row about it."""

@@ -33,6 +33,13 @@ def read_rows(path: Path, batch: int) -> Iterator[dict[str, Any]]:
             yield from some.to_pylist()
 
 
+def content_of(rows: pa.Table) -> bytes:
+    """The bytes of a file of these rows."""
+    found = pa.BufferOutputStream()
+    pq.write_table(rows, found, compression="zstd")
+    return found.getvalue().to_pybytes()
+
+
 def values_in(path: Path, column: str) -> set[Any]:
     """The values of one column, each once."""
     return set(read(path, [column]).column(column).unique().to_pylist())

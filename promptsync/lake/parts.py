@@ -21,6 +21,7 @@ import pyarrow as pa
 from promptsync.clock import iso_millis, micros_of
 from promptsync.errors import Held, InputRefused
 from promptsync.events.claims import Claims
+from promptsync.events.suppression import Suppression
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.parquet.proof import prove_parquet
 from promptsync.formats.parquet.reader import ChangeSetReader
@@ -35,7 +36,7 @@ from promptsync.loading.rows import RowSource
 from promptsync.model import Schema
 from promptsync.model.file_name import ChangeSetName, FileName
 from promptsync.plugins.declared import EventHandler
-from promptsync.vendors import export_rows, type_of_path
+from promptsync.vendors import export_rows
 
 _EXPORT: Final = re.compile(r"([a-z_-]+)_([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})Z\.csv")
 
@@ -96,7 +97,8 @@ def accepting(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC; ``merged``: the snapshots that
+    """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC; ``door``: leaves out
+    whoever was erased; ``merged``: the snapshots that
     need not be merged again, as SHA-256, table, organization and ISO instant."""
 
     schema: Schema
@@ -104,6 +106,7 @@ class Decoder:
     settings: LoadSettings
     folder: Path
     now: int
+    door: Suppression
     merged: frozenset[tuple[str, str, int, str]] = frozenset()
 
     def decode(self, one: Input, path: Path, *, accept: bool, correction: int = 0) -> Decoded:
@@ -138,7 +141,7 @@ class Decoder:
         with path.open("rb") as file:
             done.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with path.open(encoding="utf-8", errors="replace") as lines:
-            yield from decode.deliveries(lines, self.handlers, type_of_path, self.now, done.learned)
+            yield from decode.deliveries(lines, self.handlers, self.now, done.learned, self.door)
 
     def _snapshot(self, path: Path, stated: FileName, done: Decoded, accept: bool) -> None:
         table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
@@ -147,7 +150,7 @@ class Decoder:
             done.state = "unchanged"
             return
         with SnapshotReader(path, table, stated, self.settings.zone, limits) as reader:
-            self._write(done, table.name, decode.snapshot(reader, table, stated, done.learned))
+            self._write(done, table.name, decode.snapshot(reader, table, stated, done.learned, self.door))
 
     def _change_set(self, path: Path, stated: ChangeSetName, done: Decoded, accept: bool) -> None:
         table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
@@ -160,13 +163,14 @@ class Decoder:
                     f"It lacks the column {table.order}, which says which rows are newer: have it exported again. "
                     f"Accepted without it, its rows give way to all that have one: {accepting(done.name)}",
                 )
-            self._write(done, table.name, decode.change_set(reader, table, done.learned))
+            self._write(done, table.name, decode.change_set(reader, table, done.learned, self.door))
 
     def _export(self, path: Path, rows: RowSource, at: int, *, done: Decoded, accept: bool) -> None:
         limits, times = self.settings.limits, (self.settings.zone, at)
         file = rows.open(path, times, limits, vouched=False, accepted=accept)
         done.sha256 = file.prove(lambda _: None, lambda _: None).file.sha256
-        self._write(done, rows.table.name, (decode.export(batch, rows.table, done.learned) for batch in file))
+        batches = (decode.export(batch, rows.table, done.learned, self.door) for batch in file)
+        self._write(done, rows.table.name, batches)
 
     def _write(self, done: Decoded, table: str, batches: Iterable[pa.RecordBatch]) -> None:
         """The batches as a part, unless there are none."""

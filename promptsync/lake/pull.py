@@ -17,11 +17,11 @@ from promptsync.events.apply import EventApplier
 from promptsync.events.bodies import parse_body
 from promptsync.events.fields import Fields
 from promptsync.lake import parquet
-from promptsync.lake.decode import event_id
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import copy, inputs_of
 from promptsync.lake.lake import Lake, in_turn
 from promptsync.lake.ledger import Snapshot
+from promptsync.lake.lines import event_id
 from promptsync.lake.parts import organizations
 from promptsync.lake.shape import ORG, SEEN, SNAP, folded, is_owned, layout_of
 from promptsync.merge.layout import Layout, Unit

@@ -24,15 +24,16 @@ import pyarrow as pa
 
 from promptsync.clock import iso_millis, parse_iso
 from promptsync.lake import parquet
-from promptsync.lake.decode import FULL_LIST_TABLE, event_id
+from promptsync.lake.decode import FULL_LIST_TABLE
+from promptsync.lake.delta import Overtaken
 from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, copy, inputs_of
 from promptsync.lake.lake import Lake
 from promptsync.lake.ledger import Snapshot
+from promptsync.lake.lines import event_id
 from promptsync.lake.shape import FULL_LISTS, ORG, Field, fields_of, is_owned, row_key
 from promptsync.lake.storage import DELIVERIES
-from promptsync.lake.tables import Overtaken
 from promptsync.merge.layout import Layout
 from promptsync.model import Role, Table
 from promptsync.model.delivery import Delivery, delivery_of

@@ -7,13 +7,14 @@ one takes again, to no other effect.
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 from promptsync.clock import iso_millis, local_date
+from promptsync.lake.delta import ListChanged
 from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, copy, remove
@@ -22,6 +23,8 @@ from promptsync.lake.lake import Known, Lake, Wanted, corrections, held_named, i
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, Decoder
 from promptsync.store.slices import Progress
+
+_ATTEMPTS = 5
 
 
 @dataclass(slots=True)
@@ -42,10 +45,18 @@ class RunReport:
 def run(lake: Lake, engine: Engine, wanted: Wanted, progress: Progress = lambda *_: None) -> RunReport:
     """Do it; ``progress`` gets a step, how many are done, and of how many.
 
-    Raises ConfigError, Unavailable, and Overtaken if others commit without end.
+    Raises ConfigError, Unavailable, and Refused if others commit without end. If somebody is forgotten while it runs,
+    it begins anew.
     """
-    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        return _Run(lake, engine, wanted, Path(scratch), progress).run()
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
+                return _Run(lake.knowing(), engine, wanted, Path(scratch), progress).run()
+        except ListChanged:
+            wanted = replace(wanted, discard=frozenset())
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError
 
 
 class _Run:
@@ -97,7 +108,7 @@ class _Run:
     def _decode(self, some: Sequence[Input], accepted: frozenset[str]) -> list[Decoded]:
         lake, folder = self._lake, self._scratch / "in"
         parts = self._scratch / "parts"
-        decoder = Decoder(lake.schema, lake.handlers, lake.settings, parts, self._now, self._merged)
+        decoder = Decoder(lake.schema, lake.handlers, lake.settings, parts, self._now, lake.door, self._merged)
         try:
             paths = copy(some, folder)
             if some[0].found is None:

@@ -6,9 +6,10 @@ Owns what is asked. Changes nothing.
 from typing import Any, Final
 
 from promptsync.clock import iso_millis
+from promptsync.lake.delta import translated
 from promptsync.lake.lake import Lake, new_of
 from promptsync.lake.shape import ORG, is_owned
-from promptsync.lake.tables import Present, translated
+from promptsync.lake.tables import Present
 from promptsync.model import Role, Table
 
 _FOR_A_PERSON: Final = ("held", "ignored")

@@ -24,7 +24,7 @@ from promptsync.errors import ConfigError
 from promptsync.places.object_listing import MISSING, Store
 from promptsync.places.objects import object_store, translated
 from promptsync.places.place import PlaceSettings, public_name
-from promptsync.whole_file import sync_folder, write_whole
+from promptsync.whole_file import PRIVATE, sync_folder, write_whole
 
 DELIVERIES: Final = "deliveries"
 INCOMING: Final = "incoming"
@@ -77,8 +77,8 @@ class Storage:
             given = {}
         return {name: value for name, value in given.items() if value is not None}
 
-    def put(self, key: str, source: Path) -> None:
-        """Store a file of this machine."""
+    def put(self, key: str, source: Path | bytes) -> None:
+        """Store a file of this machine, or some bytes."""
         with self._reaching(key):
             obstore.put(self._store, key, source)
 
@@ -91,6 +91,21 @@ class Storage:
             for piece in obstore.get(self._store, key).stream(min_chunk_size=1 << 20):
                 file.write(piece)
         return target
+
+    def read(self, key: str) -> bytes | None:
+        """What is stored; None if nothing is."""
+        with self._reaching(key):
+            try:
+                return bytes(obstore.get(self._store, key).bytes())
+            except MISSING:
+                return None
+
+    def write_once(self, key: str, content: bytes) -> None:
+        """Store what nobody else may read, unless something is there already."""
+        with self._reaching(key), suppress(obstore.exceptions.AlreadyExistsError):
+            obstore.put(self._store, key, content, mode="create")
+        if self.folder is not None:
+            (self.folder / key).chmod(PRIVATE)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files; one that is not there any more is none the less gone."""
@@ -109,11 +124,9 @@ class Storage:
 
     def read_settings(self) -> dict[str, Any] | None:
         """What was decided when the lake was made; None if there is none here. Raises ConfigError if it is damaged."""
-        with self._reaching(_SETTINGS):
-            try:
-                content = bytes(obstore.get(self._store, _SETTINGS).bytes())
-            except MISSING:
-                return None
+        content = self.read(_SETTINGS)
+        if content is None:
+            return None
         try:
             found = json.loads(content)
         except (ValueError, RecursionError):

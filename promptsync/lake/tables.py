@@ -6,10 +6,8 @@ bucket would otherwise both stand. Must not know what the rows mean.
 """
 
 import json
-import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +16,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
-from deltalake.transaction import AddAction, CommitProperties, RemoveAction, create_table_with_add_actions
+from deltalake.transaction import AddAction, RemoveAction
 
-from promptsync.errors import PromptsyncError, Unavailable
 from promptsync.lake import parquet
+from promptsync.lake.delta import (
+    NO_STATISTICS,
+    ONCE,
+    Check,
+    Refused,
+    commit,
+    create,
+    now,
+    opened,
+    take_back,
+    translated,
+)
 from promptsync.lake.engine import BUCKET, ClaimFile
 from promptsync.lake.shape import bounded, fields_of, layout_of, row_key, shelf_of
 from promptsync.lake.storage import TABLES, Storage
@@ -32,17 +40,8 @@ KEPT_HOURS: Final = 7 * 24
 """For how long what does not count any more can still be read: by whoever began to, or asks for an older version."""
 
 
-NO_STATISTICS: Final = {"delta.dataSkippingNumIndexedCols": "0"}
-"""Of a table of whose rows nothing is to stand in Delta's log, whoever writes it."""
-
 SMALL_ROWS: Final = 50_000
 """A file with fewer rows is folded with whatever else is in its bucket, so that small files do not pile up."""
-
-
-class Overtaken(PromptsyncError):
-    """Another run has committed to the table since it was read."""
-
-    retryable = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +99,16 @@ class Present:
 class Tables:
     """The mirrored tables of one lake."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, check: Check = lambda: None) -> None:
+        self._storage, self._check = storage, check
 
     def present(self, table: Table) -> Present | None:
         """The newest version of a table; None if there is none yet."""
         name, shelf = table.name, shelf_of(table)
+        delta = opened(self._storage, name)
+        if delta is None:
+            return None
         with translated(name):
-            try:
-                delta = DeltaTable(self._storage.table_url(name), storage_options=self._storage.options)
-            except TableNotFoundError:
-                return None
             actions = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
         found = [
             PresentFile(
@@ -138,7 +136,7 @@ class Tables:
         """The files below ``made`` count from now on, instead of the ``replaced`` ones that were folded into them.
 
         Returns how many rows they have. If they have more columns than the table ``onto`` which they were folded, all
-        files of their buckets must have been folded. Raises Overtaken.
+        files of their buckets must have been folded. Raises Refused.
         """
         adds, shapes, rows = list[AddAction](), [onto.columns] if onto else [], 0
         for path in sorted(made.rglob("*.parquet")):
@@ -147,22 +145,14 @@ class Tables:
             shapes.append(columns)
             bucket = {BUCKET: key.split("/")[0].removeprefix(f"{BUCKET}=")}
             stats = json.dumps({"numRecords": count, **_bounds(path, table)})
-            adds.append(AddAction(key, path.stat().st_size, bucket, _now(), True, stats))
+            adds.append(AddAction(key, path.stat().st_size, bucket, now(), True, stats))
             rows += count
         try:
-            with translated(table.name):
-                self._write(table, onto, _schema(table, shapes), replaced, adds)
-        except Overtaken:
-            self._take_back(table, [add.path for add in adds])
+            self._write(table, onto, _schema(table, shapes), replaced, adds)
+        except Refused:
+            take_back(self._storage, table.name, [add.path for add in adds])
             raise
         return rows
-
-    def _take_back(self, table: Table, made: Iterable[str]) -> None:
-        """Delete the files of a commit that was refused. One that counts all the same was not: the answer to the first
-        try was lost."""
-        present = self.present(table)
-        count = {file.key for file in present.files} if present else set()
-        self._storage.delete({f"{TABLES}/{table.name}/{key}" for key in made} - count)
 
     def tidy(self, table: Table) -> None:
         """Delete files that have not counted for a week: of older versions, and of commits that were refused."""
@@ -180,46 +170,37 @@ class Tables:
         adds: list[AddAction],
     ) -> None:
         if onto is None:
-            self._create(table, schema, adds)
-            return
-        once = CommitProperties(max_commit_retries=0)
+            onto = Present(self._create(table, schema), ())
         if {field.name for field in schema.fields} != set(onto.columns):
             buckets = sorted({add.partition_values[BUCKET] or "" for add in adds})
             where: Any = [(BUCKET, "in", buckets)]
-            onto.delta.create_write_transaction(
-                [*adds], "overwrite", schema, [BUCKET], partition_filters=where, commit_properties=once
-            )
+            self._check()
+            with translated(table.name):
+                onto.delta.create_write_transaction(
+                    [*adds], "overwrite", schema, [BUCKET], partition_filters=where, commit_properties=ONCE
+                )
             return
-        prefix = f"{TABLES}/{table.name}/"
-        gone = [
-            RemoveAction(file.key.removeprefix(prefix), True, _now(), None, {BUCKET: str(file.bucket)})
-            for file in replaced
-        ]
-        onto.delta.create_write_transaction([*gone, *adds], "append", schema, [BUCKET], commit_properties=once)
+        commit(onto.delta, table.name, [*removing(table, replaced), *adds], self._check)
 
-    def _create(self, table: Table, schema: DeltaSchema, adds: list[AddAction]) -> None:
-        """The first commit of a table. Of its being there already Delta has no error of its own."""
-        url, options = self._storage.table_url(table.name), self._storage.options
+    def _create(self, table: Table, schema: DeltaSchema) -> DeltaTable:
+        """Without rows, so that an erasure that has not seen it is on the list before the first commit of some."""
         stated = sorted(name for name in {*row_key(table), shelf_of(table)} if bounded(table, name))
-        try:
-            create_table_with_add_actions(
-                url,
-                schema,
-                adds,
-                "error",
-                [BUCKET],
-                description=table.about,
-                configuration={"delta.dataSkippingStatsColumns": ",".join(stated)} if stated else NO_STATISTICS,
-                storage_options=options,
-            )
-        except DeltaError:
-            if DeltaTable.is_deltatable(url, options):
-                raise Overtaken(f"Another run has made {table.name} meanwhile; run it again.") from None
-            raise
+        return create(
+            self._storage,
+            table.name,
+            schema,
+            partition_by=[BUCKET],
+            description=table.about,
+            configuration={"delta.dataSkippingStatsColumns": ",".join(stated)} if stated else dict(NO_STATISTICS),
+        )
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
+def removing(table: Table, files: Iterable[PresentFile]) -> list[RemoveAction]:
+    """The actions by which files count no more."""
+    prefix = f"{TABLES}/{table.name}/"
+    return [
+        RemoveAction(file.key.removeprefix(prefix), True, now(), None, {BUCKET: str(file.bucket)}) for file in files
+    ]
 
 
 def _bounds(path: Path, table: Table) -> dict[str, Any]:
@@ -238,16 +219,3 @@ def _schema(table: Table, shapes: Sequence[tuple[str, ...]]) -> DeltaSchema:
     fields = [pa.field(field.name, field.type) for field in fields_of(layout_of(table, shapes))]
     ends = [pa.field(name, pa.string()) for name in ("_absent_since", "removed_at") if any(name in s for s in shapes)]
     return DeltaSchema.from_arrow(pa.schema([*fields, *ends, pa.field(BUCKET, pa.int32())]))
-
-
-@contextmanager
-def translated(table: str) -> Iterator[None]:
-    """Delta's errors, by their type: their texts quote requests and answers."""
-    try:
-        yield
-    except CommitFailedError:
-        raise Overtaken(f"Another run has changed {table} meanwhile; run it again.") from None
-    except DeltaError as error:
-        raise Unavailable(f"The Delta table {table} cannot be reached now ({type(error).__name__}).") from None
-    except OSError as error:
-        raise Unavailable(f"The Delta table {table} cannot be reached now ({type(error).__name__}).") from None

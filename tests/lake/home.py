@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from promptsync.cli import main
 from promptsync.clock import parse_iso
-from promptsync.lake.decode import event_id
+from promptsync.lake.lines import event_id
 from promptsync.model import Role
 from promptsync.model.delivery import Delivery
 from promptsync.vendors import declared_schema

@@ -19,15 +19,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptsync.clock import iso_micros, iso_millis
+from promptsync.events.suppression import Suppression
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.limits import Limits
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.lake import decode
 from promptsync.lake.engine import ClaimFile, FoldWork
 from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.erased import Listed
 from promptsync.model.file_name import ChangeSetName, FileName
 from promptsync.vendors import declared_schema
-from promptsync.vendors.prompt.event_types import type_of_path
 from promptsync.vendors.prompt.events import HANDLERS
 from tests.kinds import file_kinds
 from tests.merge.files import DECODED, exported, write_file
@@ -42,6 +43,8 @@ _PROFILE = settings(
 )
 _NOW = 1_800_000_000_000_000
 SCHEMA = declared_schema()
+NOBODY = Suppression(Listed(SCHEMA))
+"""Nobody was erased."""
 HAPPENED = ("message_status", "message_error", "opt_out_change", "broadcast_change")
 
 
@@ -105,7 +108,7 @@ def claims_of(lake: Lake, world: World) -> list[tuple[str, ClaimFile]]:
         found += of_file(lake, file, path)
     for event in world.events:
         line = {"received_at": iso_micros(event.received_at), "path": event.type, "body": event.body}
-        claims = decode.deliveries([pa_json(line)], HANDLERS, type_of_path, _NOW, decode.Learned())
+        claims = decode.deliveries([pa_json(line)], HANDLERS, _NOW, decode.Learned(), NOBODY)
         found += [lake.take(t, rows.to_batches()) for t, rows in decode.claimed(claims, SCHEMA).items()]
     return [one for one in found if one is not None]
 
@@ -119,16 +122,16 @@ def of_file(lake: Lake, file: Input, path: Path) -> list[tuple[str, ClaimFile] |
     if isinstance(file, Export):
         rows, at = exported(path, SCHEMA)
         batches = rows.open(path, (utc, at), Limits(), vouched=True, accepted=True)
-        return [lake.take("qlara_contact", [decode.export(one, rows.table, learned) for one in batches])]
+        return [lake.take("qlara_contact", [decode.export(one, rows.table, learned, NOBODY) for one in batches])]
     stated = file_kinds().recognise(path.name).stated
     if isinstance(stated, ChangeSetName):
         with ChangeSetReader(path, SCHEMA[stated.table], stated, Limits(accept=True)) as reader:
-            return [lake.take(stated.table, decode.change_set(reader, SCHEMA[stated.table], learned))]
+            return [lake.take(stated.table, decode.change_set(reader, SCHEMA[stated.table], learned, NOBODY))]
     assert isinstance(stated, FileName)
     stated = replace(stated, correction=getattr(file, "correction", 0))
     lake.snapshots.add((stated.table, stated.org_id or 0, stated.at))
     with SnapshotReader(path, SCHEMA[stated.table], stated, utc, Limits(accept=True)) as snapshot:
-        return [lake.take(stated.table, decode.snapshot(snapshot, SCHEMA[stated.table], stated, learned))]
+        return [lake.take(stated.table, decode.snapshot(snapshot, SCHEMA[stated.table], stated, learned, NOBODY))]
 
 
 def pa_json(line: dict[str, Any]) -> str:

@@ -174,7 +174,7 @@ def deliveries(people: list[Someone]) -> Iterator[tuple[int, str, str]]:
 
 
 _CUSTOMER = SAMPLES["customer/added"]["customer"]
-_OWN = {301, 9000, 9001, 4001, 4101, 601, 801, 501}
+OWN = {301, 9000, 9001, 4001, 4101, 601, 801, 501}
 _NEUTRAL = ("agent", "channel", "orgChannel", "postingUser", "users", "notification", "notifications", "type", "status")
 
 
@@ -186,7 +186,7 @@ def _as(someone: Someone, value: Any, name: str = "") -> Any:
         return {key: _as(someone, inner, key) for key, inner in value.items()}
     if isinstance(value, list):
         return [_as(someone, inner, name) for inner in value]
-    if isinstance(value, int) and not isinstance(value, bool) and value in _OWN:
+    if isinstance(value, int) and not isinstance(value, bool) and value in OWN:
         return someone.number if value == 301 else someone.number * 10_000 + value
     if isinstance(value, str) and value.startswith("+1555"):
         return someone.phone

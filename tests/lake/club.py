@@ -1,0 +1,52 @@
+"""The account of tests/people in a lake, and in a mirror beside it: three people in every table and every delivery."""
+
+import json
+import shutil
+from pathlib import Path
+
+from promptsync.clock import iso_micros, parse_iso
+from promptsync.engine.engine import Engine
+from tests.people.people_world import AL, AT, BO, CY, Someone, config, deliveries, fill
+
+from .home import Home
+
+EXPORTED = {
+    len(table): kind
+    for kind, table in (
+        ("contacts", "qlara_contact"),
+        ("delivery-reports", "qlara_delivery_report"),
+        ("messages", "qlara_message"),
+    )
+}
+PEOPLE = [BO, AL, CY]
+
+
+def fill_mirror(folder: Path) -> Path:
+    """A mirror of all three, and the folder it is in."""
+    with Engine(config(folder)) as engine:
+        fill(engine, folder, PEOPLE)
+    return folder
+
+
+def put_files(mirror: Path, home: Home) -> None:
+    """The files that the mirror was filled with, into the lake."""
+    for path in (mirror / "drop" / "done").iterdir():
+        shutil.copy(path, home.incoming)
+    for path in (mirror / "data" / "exports").iterdir():
+        kind = EXPORTED[int(path.stem.removeprefix("job-"))]
+        shutil.copy(path, home.incoming / f"{kind}_2026-11-04T08-00-00Z.csv")
+
+
+def lines(people: list[Someone] = PEOPLE) -> list[str]:
+    """Their deliveries, as listeners store them."""
+    return [
+        json.dumps({"received_at": iso_micros(parse_iso(AT) + label * 1_000), "path": path, "body": body})
+        for label, path, body in sorted(deliveries(people))
+    ]
+
+
+def put_deliveries(home: Home, name: str = "some", people: list[Someone] = PEOPLE) -> Path:
+    """These into the lake, in one file."""
+    path = home.incoming.parent / "deliveries" / f"{name}.jsonl"
+    path.write_text("\n".join(lines(people)) + "\n")
+    return path
