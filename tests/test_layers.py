@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "daemon": DATA
     | {"", "loading", "places", "config", "vendors", "engine", "people", "drop", "fetch", "backup", "status"}
     | {"webhook"},
-    "lake": DATA | {"", "whole_file", "events", "loading", "places", "config", "vendors", "engine", "fetch", "webhook"},
+    "lake": DATA
+    | {"", "whole_file", "events", "loading", "places", "config", "vendors", "engine", "people", "fetch", "webhook"},
     "testing": DATA | {"loading", "config", "vendors", "engine", "status"},
     "pytest_plugin": frozenset({"testing"}),
     "browse": WORDS | {"", "whole_file", "store", "docs"},

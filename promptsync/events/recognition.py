@@ -123,6 +123,11 @@ class Recogniser:
             gone[[n for n, row in zip(some, rows, strict=True) if watched.is_of(self._forgotten, row)]] = True
         return batch.filter(pa.array(~gone)) if gone.any() else batch
 
+    def naming(self, table: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows in which any column may name somebody on the list, whoever's they are."""
+        places = [found for _, found in self._named(self._watched[table], batch)]
+        return batch.take(pa.array(np.unique(np.concatenate(places)) if places else [], pa.int64()))
+
     def _named(self, watched: Watched, batch: pa.RecordBatch) -> Iterator[tuple[bool, Places]]:
         """The rows in which a column names somebody on the list, column by column; whether they are that person's in
         any case."""

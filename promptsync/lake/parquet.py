@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from promptsync.formats.parquet.proof import read_footer, translated
 
+_BATCH = 50_000
+
 
 def shape_of(path: Path) -> tuple[tuple[str, ...], int]:
     """The names of a file's columns, and how many rows it has. Raises Held ``damaged``, as all of these do."""
@@ -38,6 +40,12 @@ def content_of(rows: pa.Table) -> bytes:
     found = pa.BufferOutputStream()
     pq.write_table(rows, found, compression="zstd")
     return found.getvalue().to_pybytes()
+
+
+def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The same, some rows at a time."""
+    with translated(path), _opened(path) as file:
+        yield from file.iter_batches(_BATCH, columns=None if columns is None else list(columns))
 
 
 def values_in(path: Path, column: str) -> set[Any]:

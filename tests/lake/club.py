@@ -11,12 +11,9 @@ from tests.people.people_world import AL, AT, BO, CY, Someone, config, deliverie
 from .home import Home
 
 EXPORTED = {
-    len(table): kind
-    for kind, table in (
-        ("contacts", "qlara_contact"),
-        ("delivery-reports", "qlara_delivery_report"),
-        ("messages", "qlara_message"),
-    )
+    "qlara_contact": "contacts",
+    "qlara_delivery_report": "delivery-reports",
+    "qlara_message": "messages",
 }
 PEOPLE = [BO, AL, CY]
 
@@ -33,7 +30,7 @@ def put_files(mirror: Path, home: Home) -> None:
     for path in (mirror / "drop" / "done").iterdir():
         shutil.copy(path, home.incoming)
     for path in (mirror / "data" / "exports").iterdir():
-        kind = EXPORTED[int(path.stem.removeprefix("job-"))]
+        kind = EXPORTED[path.stem.removeprefix("job-")]
         shutil.copy(path, home.incoming / f"{kind}_2026-11-04T08-00-00Z.csv")
 
 

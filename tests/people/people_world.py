@@ -223,7 +223,7 @@ def _files(engine: Engine, folder: Path, people: list[Someone]) -> Iterator[tupl
             )
         elif table.filled_by is FilledBy.EXPORT:
             path, stated = (
-                engine.mirror.folder / "exports" / f"job-{len(table.name)}.csv",
+                engine.mirror.folder / "exports" / f"job-{table.name}.csv",
                 ExportName(table.name, parse_iso(AT)),
             )
             path.parent.mkdir(exist_ok=True)

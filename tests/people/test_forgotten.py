@@ -66,7 +66,7 @@ def load(mirror: Engine, path: Path) -> None:
     assert report.state in ("merged", "unchanged"), report
 
 
-_EXPORTED = {f"job-{len(name)}": name for name in ("qlara_contact", "qlara_delivery_report", "qlara_message")}
+_EXPORTED = {f"job-{name}": name for name in ("qlara_contact", "qlara_delivery_report", "qlara_message")}
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -1,0 +1,158 @@
+"""Who is meant, and which rows of a lake are theirs, found as in a mirror (people/find.py).
+
+Owns a small mirror of just the rows that name an identifier which is known so far. What is found in it leads to more
+rows of the lake, until no identifier is new; then it holds what a mirror of everything would have had to be asked for.
+Reads only.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from promptsync.errors import ConfigError
+from promptsync.events.mentions import Record
+from promptsync.events.recognition import Recogniser, watched
+from promptsync.lake import parquet
+from promptsync.lake.lake import Lake
+from promptsync.lake.shape import ORG
+from promptsync.model import Identity, Role, Table
+from promptsync.model.person import Identifier, identifier
+from promptsync.people import find
+from promptsync.people.find import Archive, Person, person_of
+from promptsync.plugins.declared import ReadOnly
+from promptsync.store import person_rows
+from promptsync.store.erased import ErasedList, Secret
+from promptsync.store.mirror import Mirror
+from promptsync.store.pulled import write_rows
+from promptsync.store.slices import Progress
+
+_NUMBERS: Final = "channel"
+"""The table of the organizations' own numbers, which are nobody's."""
+_ANY_KEY: Final = bytes(32)
+"""Of a list that is never kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a person typed to say whom they mean. ``org``: whose contact it is; 0 leaves that open."""
+
+    contacts: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+    org: int = 0
+
+    @property
+    def candidates(self) -> set[Identifier]:
+        """Everything that these texts may be."""
+        kinds = [(Identity.CONTACT, self.contacts), (Identity.PHONE, self.phones)]
+        kinds += [(kind, self.customers) for kind in (Identity.CIO, Identity.CUSTOMER, Identity.EMAIL)]
+        found = (identifier(kind, text) for kind, texts in kinds for text in texts)
+        return {one for one in found if one is not None}
+
+
+@contextmanager
+def finder(lake: Lake, progress: Progress = lambda *_: None) -> Iterator["Finder"]:
+    """What finds people, with room for what it finds."""
+    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
+        mirror = Mirror(Path(scratch) / "mirror.db", lake.schema)
+        try:
+            yield Finder(lake, mirror, Path(scratch), progress)
+        finally:
+            mirror.close()
+
+
+class Finder:
+    """Finds people in one lake."""
+
+    def __init__(self, lake: Lake, mirror: Mirror, scratch: Path, progress: Progress) -> None:
+        self._lake, self._mirror, self._scratch, self._progress = lake, mirror, scratch, progress
+        self._watched = watched(lake.schema)
+        self._referred = {column.references for table in lake.schema for column in table.columns if column.references}
+        self._sought: set[tuple[str, str]] = set()
+        self._rounds = 0
+
+    @contextmanager
+    def archive(self) -> Iterator[Archive]:
+        """What has been gathered so far, as people are looked for in it."""
+        mirror = self._mirror
+        with mirror.reading_apart() as connection:
+            yield Archive(connection, mirror.schema, (), ReadOnly(mirror.reading), self._lake.kinds, ())
+
+    def person(self, start: Callable[[Archive], frozenset[Identifier]], named: Iterable[Identifier]) -> Person:
+        """Who is meant by ``start``, which reads what is known so far, with every row that is about them. ``named``:
+        the identifiers that ``start`` has to know of. Raises ConfigError if that is nobody's."""
+        sought = {(one.kind.value, one.value) for one in named}
+        person: Person | None = None
+        while person is None or not sought <= self._sought:
+            self._gather(sought)
+            with self.archive() as archive:
+                person = person_of(archive, [start(archive)])
+            sought = {(one.kind.value, one.value) for one in person.identifiers}
+            sought |= {(table, str(id_)) for table, id_ in self._records(person)}
+        return person
+
+    def _records(self, person: Person) -> Iterator[Record]:
+        """The rows of theirs to which others may refer."""
+        yield from person.records
+        for table, rows in person.rows.items():
+            if table in self._referred:
+                yield from ((table, key[-1]) for key in rows if isinstance(key[-1], int | str))
+
+    def _gather(self, sought: set[tuple[str, str]]) -> None:
+        """All rows that name one of these, or one of those that were sought before."""
+        self._sought |= sought
+        self._rounds += 1
+        secret = Secret(_ANY_KEY)
+        people = ErasedList([(kind, secret.hash(kind, value)) for kind, value in self._sought], secret)
+        recogniser, tables = Recogniser(self._lake.schema, people), self._lake.tables
+        some = [table for table in self._lake.schema if table.role is not Role.OWN]
+        for number, table in enumerate(some):
+            self._progress(f"looking for them, round {self._rounds}", number, len(some))
+            present = tables.present(table)
+            for kept in present.files if present else ():
+                (file,) = tables.local([kept], self._scratch)
+                wanted = self._columns(table, file.columns)
+                for batch in parquet.read_batches(file.path, wanted):
+                    found = batch if table.name == _NUMBERS else recogniser.naming(table.name, batch)
+                    rows = [list(row.values()) for row in found.to_pylist()]
+                    self._mirror.writer.run(partial(_write, table.name, wanted, rows))
+
+    def _columns(self, table: Table, have: Sequence[str]) -> list[str]:
+        """Those by which rows are told apart, and by which it is told whose they are."""
+        wanted = {*table.key, *self._watched[table.name].names, table.label, ORG}
+        wanted |= {"channel_key"} if table.name == _NUMBERS else set()
+        return [name for name in have if name in wanted and name in table.by_name]
+
+
+def _write(table: str, columns: Sequence[str], rows: list[list[Any]], connection: sqlite3.Connection) -> None:
+    write_rows(connection, table, columns, rows)
+
+
+def start_of(archive: Archive, named: Named) -> frozenset[Identifier]:
+    """The identifiers that are meant, as far as they are some. Raises ConfigError for what is none, and for nobody."""
+    found = set(_of_organization(archive, named)) if named.org else set()
+    for option, texts in (("contact", named.contacts), ("phone", named.phones), ("customer", named.customers)):
+        for text in texts if option == "customer" or not named.org else ():
+            found |= find.start_of(archive, **{option: text})
+    if not found:
+        raise ConfigError("Say whom: --contact ID, --phone P, or --customer ID.")
+    return frozenset(found)
+
+
+def _of_organization(archive: Archive, named: Named) -> frozenset[Identifier]:
+    """The contacts of an organization that are meant. Raises ConfigError if there is none."""
+    table, found = archive.schema["contact"], set()
+    for kind, texts in ((Identity.CONTACT, named.contacts), (Identity.PHONE, named.phones)):
+        for text in texts:
+            one = identifier(kind, text)
+            rows = person_rows.stating(archive.connection, table, [one] if one else [])
+            mine = {identifier(Identity.CONTACT, row["id"]) for row in rows if row[ORG] == named.org}
+            if not mine - {None}:
+                raise ConfigError(f"Organization {named.org} has no contact {text} in the lake.")
+            found |= {known for known in mine if known is not None}
+    return frozenset(found)
