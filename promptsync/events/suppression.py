@@ -39,6 +39,11 @@ class Suppression:
     def __init__(self, mirror: HasList) -> None:
         self._mirror = mirror
 
+    @property
+    def schema(self) -> Schema:
+        """The tables of which rows may be about them."""
+        return self._mirror.schema
+
     def rows(self, table: str, batch: "pa.RecordBatch") -> "pa.RecordBatch":
         """A batch of rows of a table, by the mirror's names of its columns, without those of erased people."""
         found = self._recogniser()

@@ -65,6 +65,12 @@ def rows_of(table: DeltaTable, name: str) -> list[dict[str, Any]]:
         return found
 
 
+def schema_of(table: DeltaTable) -> pa.Schema:
+    """Its columns."""
+    found: Any = table.schema().to_arrow()
+    return pa.schema(found)
+
+
 def counting(table: DeltaTable) -> set[str]:
     """The files that count, below the table's folder."""
     return {str(one["path"]) for one in pa.table(table.get_add_actions(flatten=True)).to_pylist()}
@@ -111,6 +117,23 @@ def commit(onto: DeltaTable, name: str, actions: Sequence[AddAction | RemoveActi
     with translated(name):
         parts = onto.metadata().partition_columns
         onto.create_write_transaction([*actions], "append", onto.schema(), parts, commit_properties=ONCE)
+
+
+def replace(storage: Storage, onto: DeltaTable, name: str, rows: pa.Table | None) -> None:
+    """These rows instead of all that a table has; None: a commit that changes nothing. Raises Overtaken."""
+    made, actions = list[str](), list[AddAction | RemoveAction]()
+    if rows is not None:
+        actions += [RemoveAction(path, True, now(), None, {}) for path in sorted(counting(onto))]
+    if rows is not None and rows.num_rows:
+        content = parquet.content_of(rows)
+        made.append(f"{uuid4().hex}.parquet")
+        storage.put(f"{TABLES}/{name}/{made[0]}", content)
+        actions.append(AddAction(made[0], len(content), {}, now(), True, json.dumps({"numRecords": rows.num_rows})))
+    try:
+        commit(onto, name, actions, lambda: None)
+    except Overtaken:
+        take_back(storage, name, made)
+        raise
 
 
 def take_back(storage: Storage, name: str, made: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ written over but ``lake.json``: every other name is used once, so that whoever r
 
 import asyncio
 import json
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -92,6 +93,17 @@ class Storage:
                 file.write(piece)
         return target
 
+    def keys(self, prefix: str) -> list[str]:
+        """Everything whose key begins so."""
+        with self._reaching(prefix):
+            return [one["path"] for page in obstore.list(self._store, prefix=prefix) for one in page]
+
+    def folders(self, prefix: str) -> list[str]:
+        """The names of the folders below one."""
+        with self._reaching(prefix):
+            found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
+        return sorted(one.rstrip("/").rsplit("/", 1)[-1] for one in found)
+
     def read(self, key: str) -> bytes | None:
         """What is stored; None if nothing is."""
         with self._reaching(key):
@@ -100,12 +112,25 @@ class Storage:
             except MISSING:
                 return None
 
-    def write_once(self, key: str, content: bytes) -> None:
-        """Store what nobody else may read, unless something is there already."""
-        with self._reaching(key), suppress(obstore.exceptions.AlreadyExistsError):
-            obstore.put(self._store, key, content, mode="create")
+    def write_once(self, key: str, content: bytes) -> bool:
+        """Store what nobody else may read, unless something is there already; returns whether it was stored."""
+        with self._reaching(key):
+            try:
+                obstore.put(self._store, key, content, mode="create")
+            except obstore.exceptions.AlreadyExistsError:
+                return False
         if self.folder is not None:
             (self.folder / key).chmod(PRIVATE)
+        return True
+
+    def rewrite(self, key: str, content: bytes) -> None:
+        """Store other content under a name that is there, in a folder with the time that it had."""
+        path = self.folder / key if self.folder is not None else None
+        with self._reaching(key):
+            status = path.stat() if path else None
+            obstore.put(self._store, key, content)
+            if path and status:
+                os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files; one that is not there any more is none the less gone."""

@@ -34,6 +34,13 @@ def put_files(mirror: Path, home: Home) -> None:
         shutil.copy(path, home.incoming / f"{kind}_2026-11-04T08-00-00Z.csv")
 
 
+def put_odd_files(mirror: Path, home: Home) -> None:
+    """What a mirror keeps beside: files that cannot be read, whose names say who, with rows that are rejected."""
+    for folder in (mirror / "drop" / "held", mirror / "data" / "incoming"):
+        for path in folder.rglob("*.*"):
+            shutil.copy(path, home.incoming)
+
+
 def lines(people: list[Someone] = PEOPLE) -> list[str]:
     """Their deliveries, as listeners store them."""
     return [

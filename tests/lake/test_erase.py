@@ -1,20 +1,26 @@
 """Forgetting a person in a lake, from outside: what the command says, and every byte below the lake's root."""
 
+import gzip
+import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
+from deltalake import DeltaTable
 
 from promptsync.config import load_config
 from promptsync.engine.engine import Engine
+from promptsync.lake.erase import erase
 from promptsync.lake.finding import Named, finder, start_of
 from promptsync.lake.opening import open_lake
 from promptsync.model import Role
 from promptsync.people.find import Person, archive_of, person_of
 from promptsync.vendors import declared_schema
-from tests.people.people_world import BO, config
+from tests.people.people_world import AL, BO, Someone, config
 
-from .club import fill_mirror, put_deliveries, put_files
+from .club import fill_mirror, put_deliveries, put_files, put_odd_files
 from .home import Home
 
 
@@ -30,7 +36,19 @@ def filled(club: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
     put_files(club, home)
     put_deliveries(home)
     home.run("run")
+    leave_older_versions(club, home)
     return home
+
+
+def leave_older_versions(club: Path, home: Home) -> None:
+    """A second run, with rejects and held files, two checkpoints, and files of runs that were killed."""
+    tables = home.folder / "lake" / "tables"
+    DeltaTable(tables / "contact").create_checkpoint()
+    put_odd_files(club, home)
+    home.run("run")
+    DeltaTable(tables / "contact").create_checkpoint()
+    part = next((tables / "contact").glob("_bucket=*/*/*.parquet"))
+    shutil.copy(part, tables / "contact" / "_bucket=1" / "killed.parquet")
 
 
 def counted(person: Person) -> dict[str, Any]:
@@ -63,3 +81,47 @@ def test_whoever_is_meant_is_found_as_in_a_mirror(filled: Home, club: Path, name
     assert person.identifiers == expected.identifiers and person.records == expected.records
     assert [one.because for one in person.doubts] == [one.because for one in expected.doubts]
     assert counted(person) == counted(expected)
+
+
+def said(folder: Path) -> bytes:
+    """Every byte of every file, and what those of Parquet and gzip hold."""
+    found = list[bytes]()
+    for path in sorted(one for one in folder.rglob("*") if one.is_file()):
+        content = path.read_bytes()
+        found += [str(path).encode(), content]
+        if content[:4] == b"PAR1":
+            found.append(repr(pq.read_table(path, partitioning=None).to_pylist()).encode())
+        elif content[:2] == b"\x1f\x8b":
+            with suppress(EOFError):
+                found.append(gzip.decompress(content))
+    return b"\n".join(found)
+
+
+def rows(home: Home) -> dict[str, list[str]]:
+    """Every row of the mirrored tables, as text."""
+    tables = [table.name for table in declared_schema() if table.role is not Role.OWN]
+    return {name: sorted(map(repr, home.rows(name))) for name in tables}
+
+
+def of(someone: Someone, content: bytes) -> list[bytes]:
+    return [word for word in someone.canaries if word in content]
+
+
+@pytest.fixture
+def home(filled: Home, tmp_path: Path) -> Home:
+    shutil.copytree(filled.folder, tmp_path / "home")
+    return Home(tmp_path / "home")
+
+
+def test_no_byte_is_left_and_others_keep_every_row(home: Home) -> None:
+    lake, root = open_lake(load_config(home.config)), home.folder / "lake"
+    before = rows(home)
+    assert len(of(BO, said(root))) == len(BO.canaries)
+    person = found_in_lake(home, Named(phones=(BO.phone,)))
+    done = erase(lake, person.identifiers, person.records, "asked")
+    assert of(BO, said(root)) == []
+    left = {name: [r for r in some if not of(BO, r.encode())] for name, some in before.items()}
+    assert rows(home) == left
+    assert len(of(AL, said(root))) == len(AL.canaries)
+    gone = {name: len(some) - len(left[name]) for name, some in before.items() if len(some) > len(left[name])}
+    assert {name: count for name, count in done.tables.items() if name in before} == gone
