@@ -13,31 +13,31 @@ from array import array
 from collections.abc import Collection, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import xxhash
 
-from promptsync.formats.buffers import Bytes, Ints
 from promptsync.formats.csv.dialect import Dialect, dialect_of
 from promptsync.formats.csv.quote_places import well_placed
 from promptsync.formats.csv.records import cells_of, first_record
-from promptsync.merge.block_index import NO_STRETCHES, NOTHING_KNOWN, Cut, KnownBlocks, Stretches
+from promptsync.loading.boundaries import DIGITS, MARGIN, boundaries
+from promptsync.loading.resume import bounds_in, grammar, place_of
+from promptsync.merge.block_index import DIGEST, NO_STRETCHES, NOTHING_KNOWN, Cut, KnownBlocks, KnownStretch, Stretches
 
 _CHUNK = 1 << 20
 _LONGEST = 8 * _CHUNK
 _MOST_BLOCKS = 500_000
 _ENOUGH = 10_000
-_DIGITS = 18  # any number with this many fits in 64 bits
-_MARGIN = 32  # beyond a place where digits are counted
 _STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
 _LAST_STEP = 10_000
 _STRETCH = 16
 """Of how many steps the first key of a stretch is a multiple."""
 _VERSION = b"4"  # of how cells are read: another one makes every known block unknown
-_LF, _ZERO = b"\n0"
+_FARTHEST = 64
+"""Stretches ahead, at most, that is looked for where known ones may go on."""
+_LF = ord("\n")
 
 
 class ContentCutter:
@@ -64,10 +64,13 @@ class ContentCutter:
         self._have, self._wanted = 0, _CHUNK
         self._digests = bytearray()
         self._first = array("q")
-        self._old: list[Ints] = []
+        self._old = array("q")
+        self._fresh: list[tuple[int, int, int]] = []  # of the text at hand: block, start and end of what may be unknown
+        self._marks: list[tuple[int, int]] = []  # and where stretches begin: block, start
         self._stretches: list[tuple[int, int, int, bytes]] = []
         self._header = b""
         self._names, self._dialect = names, Dialect()
+        self._grammar = grammar(self._dialect.delimiter, step, seed)
         self._broken = False
 
     def feed(self, piece: bytes) -> None:
@@ -82,16 +85,18 @@ class ContentCutter:
                 self._pending = []
 
     def finish(self) -> Cut | None:
-        """Nothing more comes. None if the file has no blocks."""
+        """Nothing more comes. None if the file has no blocks: then nothing is set aside either."""
         if not self._broken:
             self._work(last=True)
+        if self._broken and self._file is not None:
+            self._file.truncate(0)
         if self._broken or not self._first:
             return None
         identity = xxhash.xxh3_128_digest(_VERSION + self._salt + self._header, self._seed)
         digests = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
-        first, old = np.frombuffer(self._first, np.int64), np.concatenate(self._old)
+        first, old = np.frombuffer(self._first, np.int64), np.frombuffer(self._old, np.int64)
         cut = Cut(identity, digests, first, old, self._found_stretches())
-        self._known, self._old = NOTHING_KNOWN, []
+        self._known = NOTHING_KNOWN
         return cut
 
     def _found_stretches(self) -> Stretches:
@@ -131,53 +136,88 @@ class ContentCutter:
                 self._broken = True
                 return
             self._header, data = data[: dialect.start + end], data[dialect.start + end :]
-        data, waits = self._pass_over(data, last=last)
-        if waits:
-            self._keep(data)
-            return
-        array = np.frombuffer(data, np.uint8)
-        quotes = well_placed(data, self._dialect.delimiter)
-        if quotes is None or b"\r" in data:
-            self._broken = True
-            return
-        starts = _boundaries(array, self._step, self._dialect.delimiter[0])
-        starts = starts[~quotes.within(starts)]
-        bounds = [0, *starts.tolist()]
-        if last:
-            bounds.append(len(data))
-        else:
-            bounds = bounds[: self._last_stretch(data, bounds) + 1]
-        self._blocks(data, bounds)
-        if not last:
-            self._keep(data[bounds[-1] :])
-            self._broken = self._broken or self._have > _LONGEST or self._too_many(len(bounds))
+            self._grammar = grammar(dialect.delimiter, self._step, self._seed)
+        before = len(self._first)
+        at = self._cut_known(data, last=last)
+        if at is not None:
+            self._settle(data, at)
+            if not last:
+                self._keep(data[at:])
+                self._broken = self._broken or self._have > _LONGEST or self._too_many(len(self._first) - before)
 
     def _keep(self, data: bytes) -> None:
         """Bytes from a boundary on that are cut with those that come next."""
         self._pending, self._have = [data], len(data)
         self._wanted = max(_CHUNK, 2 * self._have)
 
-    def _pass_over(self, data: bytes, *, last: bool) -> tuple[bytes, bool]:
-        """What follows the known stretches that ``data``, from a boundary on, begins with; and whether that may begin
-        with another one, whose end is still to come."""
-        at, view = 0, memoryview(data)
-        while (known := self._known.stretch_from(self._key(data, at))) is not None:
-            end = at + known.size
-            if not last and end + _MARGIN > len(data):
-                return data[at:], True
-            digest = xxhash.xxh3_128_digest(view[at:end], self._seed)
-            if digest != known.digest or not (self._begins_stretch(data, end) or (last and end == len(data))):
-                break
-            self._stretches.append((len(self._first), len(known.first), known.size, digest))
-            self._first.frombytes(known.first.tobytes())
-            self._digests += known.digests.tobytes()
-            self._old.append(np.arange(known.low, known.low + len(known.first)))
-            at = end
-        return data[at:], False
+    def _cut_known(self, data: bytes, *, last: bool) -> int | None:
+        """Cut ``data``, from a boundary on, passing over what is known of it. Returns the end of what is cut, a
+        boundary too; None if the file has no blocks."""
+        at, ahead = 0, 1
+        while at < len(data):
+            key = self._key(data, at)
+            known, bounds = self._known.stretch_from(key), None
+            if known is not None:
+                end = at + known.size
+                if not last and end + MARGIN > len(data):
+                    return at
+                if self._is(known, data, at) and (self._begins_stretch(data, end) or (last and end == len(data))):
+                    self._take(known, at)
+                    at, ahead = end, 1
+                    continue
+                bounds = bounds_in(data, at, known, self._grammar)
+            if bounds is None:
+                if (end := self._resumed(data, at, key, ahead)) == 0:
+                    return self._cut_rest(data, at, last=last)
+                bounds = self._bounds(data, at, end)
+                if bounds is None:
+                    return self._cut_rest(data, at, last=last)
+                ahead = min(2 * ahead, _FARTHEST)
+            self._blocks(data, bounds)
+            at = bounds[-1]
+        return at
+
+    def _resumed(self, data: bytes, at: int, key: int, ahead: int) -> int:
+        """Where a known stretch may begin, some stretches after the boundary with that key; 0: nowhere here."""
+        following = self._known.key_after(key, ahead) if key >= 0 else -1
+        return place_of(data, following, self._dialect.delimiter, at, len(data)) if following >= 0 else 0
+
+    def _bounds(self, data: bytes, start: int, end: int) -> list[int] | None:
+        """The bounds of the blocks between two places, the first a boundary; None if the second is within quotes, or
+        what is between them cannot be cut."""
+        some = data[start:end] if start or end < len(data) else data
+        quotes = well_placed(some, self._dialect.delimiter)
+        if quotes is None or b"\r" in some or (end < len(data) and not quotes.closed):
+            return None
+        starts = boundaries(np.frombuffer(some, np.uint8), self._step, self._dialect.delimiter[0])
+        return [start, *(starts[~quotes.within(starts)] + start).tolist(), end]
+
+    def _cut_rest(self, data: bytes, start: int, *, last: bool) -> int | None:
+        """Cut all from a boundary on."""
+        bounds = self._bounds(data, start, len(data))
+        if bounds is None:
+            self._broken = True
+            return None
+        if not last:
+            bounds.pop()
+            bounds = bounds[: self._last_stretch(data, bounds) + 1]
+        self._blocks(data, bounds)
+        return bounds[-1]
+
+    def _is(self, known: KnownStretch, data: bytes, at: int) -> bool:
+        digest = xxhash.xxh3_128_digest(memoryview(data)[at : at + known.size], self._seed) if known.digest else b""
+        return digest == known.digest
+
+    def _take(self, known: KnownStretch, at: int) -> None:
+        """A stretch whose blocks are all known begins there."""
+        self._marks.append((len(self._first), at))
+        self._first.frombytes(known.first.tobytes())
+        self._digests += known.digests.tobytes()
+        self._old.extend(range(known.low, known.low + len(known.first)))
 
     def _key(self, data: bytes, at: int) -> int:
         """The first cell of the record there, -1 if it is no number as boundaries have."""
-        cell = data[at : max(at, data.find(self._dialect.delimiter, at, at + _DIGITS + 1))]
+        cell = data[at : max(at, data.find(self._dialect.delimiter, at, at + DIGITS + 1))]
         return int(cell) if cell.isdigit() else -1
 
     def _begins_stretch(self, data: bytes, at: int) -> bool:
@@ -194,35 +234,39 @@ class ContentCutter:
         return len(bounds) - 1
 
     def _blocks(self, data: bytes, bounds: list[int]) -> None:
-        """Whole records, from each bound to the next, and the stretches among them."""
-        view, digests, delimiter = memoryview(data), [], self._dialect.delimiter
+        """Whole records, from each bound to the next."""
+        view, whole, delimiter = memoryview(data), _STRETCH * self._step, self._dialect.delimiter
         for start, end in pairwise(bounds):
-            key = data[start : data.find(delimiter, start, start + _DIGITS + 1)]
+            key = data[start : data.find(delimiter, start, start + DIGITS + 1)]
             if not key.isdigit():
                 self._broken = self._broken or start < end
                 return
-            digests.append(xxhash.xxh3_128_digest(view[start:end], self._seed))
-            self._first.append(int(key))
-        self._note_stretches(data, bounds, len(self._first) - len(digests))
-        together = b"".join(digests)
-        places = self._known.find(np.frombuffer(together, np.uint64).reshape(-1, 2))
-        self._digests += together
-        self._old.append(places)
-        if self._file is not None:
-            for at in np.flatnonzero(places < 0).tolist():
-                self._file.write(view[bounds[at] : bounds[at + 1]])
+            place, first = len(self._first), int(key)
+            if first % whole == 0:
+                self._marks.append((place, start))
+            self._digests += xxhash.xxh3_128_digest(view[start:end], self._seed)
+            self._first.append(first)
+            self._old.append(-1)
+            self._fresh.append((place, start, end))
 
-    def _note_stretches(self, data: bytes, bounds: list[int], before: int) -> None:
-        """``before``: how many blocks there are before these. One that has no end here is none."""
-        whole = _STRETCH * self._step
-        starts = [n for n in range(len(bounds) - 1) if self._first[before + n] % whole == 0]
-        if len(bounds) > 1 and (bounds[-1] == len(data) or self._begins_stretch(data, bounds[-1])):
-            starts.append(len(bounds) - 1)
-        for low, high in pairwise(starts):
-            start, end = bounds[low], bounds[high]
-            if end - start <= _CHUNK:
-                digest = xxhash.xxh3_128_digest(memoryview(data)[start:end], self._seed)
-                self._stretches.append((before + low, high - low, end - start, digest))
+    def _settle(self, data: bytes, end: int) -> None:
+        """What was cut of the text at hand, up to ``end``: find its blocks, set aside those that are not known, note
+        the stretches. One that has no end here is none."""
+        view, fresh, marks = memoryview(data), self._fresh, self._marks
+        if fresh:
+            digests = np.frombuffer(bytes(self._digests[DIGEST * fresh[0][0] :]), np.uint64).reshape(-1, 2)
+            known = self._known.find(digests[[place - fresh[0][0] for place, _, _ in fresh]]).tolist()
+            for (place, start, stop), old in zip(fresh, known, strict=True):
+                self._old[place] = old
+                if old < 0 and self._file is not None:
+                    self._file.write(view[start:stop])
+        if marks and end > 0 and (end == len(data) or self._begins_stretch(data, end)):
+            marks.append((len(self._first), end))
+        for (low, start), (high, stop) in pairwise(marks):
+            if stop - start <= _CHUNK and high > low:
+                digest = xxhash.xxh3_128_digest(view[start:stop], self._seed)
+                self._stretches.append((low, high - low, stop - start, digest))
+        self._fresh, self._marks = [], []
 
     def _too_many(self, new: int) -> bool:
         """Whether there are more blocks than such a file can have, or many out of order, so that nobody needs them."""
@@ -235,64 +279,3 @@ class ContentCutter:
 def step_for(size: int) -> int:
     """Of what the keys of boundaries are multiples, in a file of this many compressed bytes."""
     return next((step for step, most in _STEPS if size < most), _LAST_STEP)
-
-
-def _boundaries(data: Bytes, step: int, delimiter: int) -> Ints:
-    """Where records begin, if no quote is open, whose first cell is digits, a multiple of ``step``, itself one of ten.
-
-    Looked for slice by slice: of short lines there can be millions.
-    """
-    found = [np.zeros(0, np.int64)]
-    for start in range(0, len(data), _CHUNK):
-        some = data[start : start + _CHUNK + _MARGIN]
-        if len(some) < _CHUNK + _MARGIN:
-            some = np.append(some, np.zeros(_MARGIN, np.uint8))
-        found.append(_within(some, step, delimiter) + start)
-    return np.concatenate(found)
-
-
-def _within(data: Bytes, step: int, delimiter: int) -> Ints:
-    """Those after a line end in ``data``, its margin left out."""
-    starts = np.flatnonzero(data[:_CHUNK] == _LF) + 1
-    ends = starts + _digits(data, starts)
-    which = (ends > starts) & (ends <= starts + _DIGITS)
-    which &= (data[ends] == delimiter) & (data[ends - 1] == _ZERO)
-    starts, ends = starts[which], ends[which]
-    value = np.zeros(len(starts), np.int64)
-    for place in range(len(str(step))):
-        at = np.maximum(ends - 1 - place, starts)
-        value += np.where(ends - 1 - place >= starts, data[at] - np.int64(_ZERO), 0) * 10**place
-    found: Ints = starts[value % step == 0]
-    return found
-
-
-def _digits(data: Bytes, starts: Ints) -> Ints:
-    """How many digits follow each of these places; of more than 24, any number above that."""
-    words = np.ndarray((len(data) - 7,), "<u8", data, strides=(1,))
-    count = _leading(words[starts])
-    for more in (8, 16):
-        some = np.flatnonzero(count == more)
-        if not len(some):
-            break
-        count[some] += _leading(words[starts[some] + more])
-    return count
-
-
-def _leading(words: npt.NDArray[np.uint64]) -> Ints:
-    """How many of the eight bytes of each word, the least significant first, are digits before one that is none.
-
-    In each byte of ``others`` the highest bit says that it is no digit. The lowest of them, 2 ** (8 * n + 7), becomes
-    ``n`` by one multiplication.
-    """
-    bare = words ^ _ZEROS
-    others = ((bare & _LOW_BITS) + _TO_HIGH_BIT | bare) & ~_LOW_BITS
-    lowest = others & (~others + np.uint64(1))
-    count: Ints = (((lowest >> np.uint64(7)) * _PLACES) >> np.uint64(56)).astype(np.int64)
-    count[others == 0] = 8
-    return count
-
-
-_ZEROS: Final = np.uint64(0x3030303030303030)
-_LOW_BITS: Final = np.uint64(0x7F7F7F7F7F7F7F7F)
-_TO_HIGH_BIT: Final = np.uint64(0x7676767676767676)  # from ten on
-_PLACES: Final = np.uint64(0x0001020304050607)

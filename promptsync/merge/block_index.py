@@ -7,6 +7,7 @@ are a stretch, with a size and a digest of its own: what nobody changed need not
 on any of it: without an index everything is read, with the same result.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -32,6 +33,11 @@ class Stretches:
     count: Ints
     sizes: Ints
     digests: Digests
+
+    def bounds(self, n: int) -> tuple[int, int]:
+        """The positions of the first block of the n-th of them, and of the one after its last."""
+        low = int(self.at[n])
+        return low, low + int(self.count[n])
 
 
 _NONE = np.zeros(0, np.int64)
@@ -97,14 +103,16 @@ class BlockIndex:
 
 @dataclass(frozen=True, slots=True)
 class KnownStretch:
-    """A stretch whose blocks may all be used. ``low``: the position of the first of them in the index; ``size``: its
-    bytes, ``digest``: of these; ``digests``, ``first``: of its blocks, as the index has them."""
+    """A stretch of the night before. ``low``: the position of the first of its blocks in the index; ``size``: its
+    bytes, ``digest``: of these, None if some of its blocks may not be used; ``digests``, ``first``: of its blocks, as
+    the index has them; ``following``: the key of the boundary at its end, -1 if the file ended there."""
 
     low: int
     size: int
-    digest: bytes
+    digest: bytes | None
     digests: Digests
     first: Ints
+    following: int
 
 
 class KnownBlocks:
@@ -113,28 +121,33 @@ class KnownBlocks:
 
     def __init__(self, digests: Digests, places: Ints, index: BlockIndex | None = None) -> None:
         self._index = index
+        self._keys: list[int] = []
         if index is not None:
             unusable = np.ones(len(digests), np.int64)
             unusable[places] = 0
             before, some = np.concatenate((np.zeros(1, np.int64), np.cumsum(unusable))), index.stretches
-            self._whole = np.flatnonzero(before[some.at] == before[some.at + some.count])
-            self._keys = index.first[some.at[self._whole]]
+            self._whole = before[some.at] == before[some.at + some.count]
+            self._keys = index.first[some.at].tolist()
         order = np.argsort(digests[places, 0], kind="stable")
         self._places = places[order]
         self._high, self._low = digests[self._places, 0], digests[self._places, 1]
 
     def stretch_from(self, key: int) -> KnownStretch | None:
-        """The stretch whose first key this is, if all of its blocks may be used."""
-        index = self._index
-        if index is None:
+        """The stretch whose first key this is."""
+        n, index = bisect_left(self._keys, key), self._index
+        if index is None or n == len(self._keys) or self._keys[n] != key:
             return None
-        place = int(np.searchsorted(self._keys, key))
-        if place == len(self._keys) or self._keys[place] != key:
-            return None
-        some, n = index.stretches, int(self._whole[place])
-        low, high = int(some.at[n]), int(some.at[n] + some.count[n])
-        digest = some.digests[n].tobytes()
-        return KnownStretch(low, int(some.sizes[n]), digest, index.digests[low:high], index.first[low:high])
+        some, (low, high) = index.stretches, index.stretches.bounds(n)
+        following = int(index.first[high]) if high < len(index.first) else -1
+        digest = some.digests[n].tobytes() if self._whole[n] else None
+        size, digests, first = int(some.sizes[n]), index.digests[low:high], index.first[low:high]
+        return KnownStretch(low, size, digest, digests, first, following)
+
+    def key_after(self, key: int, count: int) -> int:
+        """The first key of the ``count``-th of the stretches that begin after a key; of the last, if they are fewer; -1
+        if there is none."""
+        n = bisect_right(self._keys, key)
+        return self._keys[min(n + count, len(self._keys)) - 1] if n < len(self._keys) else -1
 
     def find(self, digests: Digests) -> Ints:
         """The position of each digest in the index, -1 if it is unknown."""

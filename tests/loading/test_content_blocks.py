@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsync.loading import content_blocks
+from promptsync.loading import boundaries, content_blocks
 from promptsync.loading.content_blocks import ContentCutter, step_for
 from promptsync.merge.block_index import NOTHING_KNOWN, BlockIndex, Cut, KnownBlocks
 
@@ -114,6 +115,66 @@ def test_passing_over_known_stretches_finds_the_same_blocks(
             assert getattr(cut, one).tolist() == getattr(plain, one).tolist()
 
 
+_CELLS = st.sampled_from(('"a\n320,b\n2000,""c"""', '"a\n680,b\n', "x", "", '"680,c"', "much longer " * 9))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    start=st.integers(1, 4_000),
+    length=st.integers(1, 900),
+    every=st.integers(1, 90),
+    said=st.lists(_CELLS, min_size=1, max_size=3),
+    gone=st.integers(3, 60),
+    added=st.booleans(),
+    pieces=st.sampled_from((5_000, 1 << 20)),
+)
+def test_where_many_rows_changed_the_known_blocks_are_found_again(
+    start: int,
+    length: int,
+    every: int,
+    said: list[str],
+    gone: int,
+    added: bool,
+    pieces: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    before = {key: f"text {key}" for key in range(2, 5_000, 2)}
+    after = dict(before)
+    for place, key in enumerate(range(start, start + length, every)):
+        after[key] = said[place % len(said)]
+        if added:
+            after[key | 1] = "in between"
+        if place % gone == 2:
+            after.pop(key + 2, None)
+    aside = tmp_path_factory.getbasetemp() / "many"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(content_blocks, "_CHUNK", 20_000)
+        old, _ = _cut(b"id,rest\n" + _text(before), 1 << 20, NOTHING_KNOWN, aside)
+        assert old is not None
+        known = BlockIndex(old.identity, old.digests, old.first, old.first + 19, old.first, old.stretches).known([])
+        text = b"id,rest\n" + _text(after)
+        cut, rest = _cut(text, pieces, known, aside)
+        plain, plain_rest = _cut(text, pieces, KnownBlocks(old.digests, np.arange(len(old.first))), aside)
+    assert rest == plain_rest
+    assert (cut is None) == (plain is None)
+    if cut and plain:
+        for one in ("digests", "first", "old"):
+            assert getattr(cut, one).tolist() == getattr(plain, one).tolist()
+        _assert_true(cut, text.removeprefix(b"id,rest\n"))
+
+
+def _assert_true(cut: Cut, text: bytes) -> None:
+    """Every stretch says how long it is, and what its bytes are, wherever it lies."""
+    some = cut.stretches
+    for at, count, size, digest in zip(some.at, some.count, some.sizes, some.digests, strict=True):
+        begins = text.index(b"\n%d," % cut.first[at]) + 1 if at else 0
+        while xxhash.xxh3_128_digest(text[begins : begins + size], 1) != digest.tobytes():
+            begins = text.index(b"\n%d," % cut.first[at], begins) + 1  # that was within a text
+        assert count > 0 and (
+            at + count == len(cut.first) or b"\n%d," % cut.first[at + count] in text[begins + size - 1 :]
+        )
+
+
 def test_of_what_nobody_changed_no_boundary_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = {key: f"text {key}" for key in range(1, 300_000)}
     text = b"id,rest\n" + _text(rows)
@@ -121,8 +182,8 @@ def test_of_what_nobody_changed_no_boundary_is_looked_for(tmp_path: Path, monkey
     assert old is not None
     known = BlockIndex(old.identity, old.digests, old.first, old.first + 19, old.first, old.stretches).known([])
     looked: list[int] = []
-    within = content_blocks._within
-    monkeypatch.setattr(content_blocks, "_within", lambda data, *more: looked.append(len(data)) or within(data, *more))
+    within = boundaries.within
+    monkeypatch.setattr(boundaries, "within", lambda data, *more: looked.append(len(data)) or within(data, *more))
     cut, rest = _cut(text, 1 << 20, known, tmp_path / "aside")
     assert cut is not None and rest == b"id,rest\n" and cut.stretches.at.tolist() == old.stretches.at.tolist()
     assert sum(looked) < len(text) / 3
