@@ -1,19 +1,26 @@
-"""What an engine does for the lake: it folds files of claims and rows into files of rows.
+"""What an engine does for the lake: it has inputs decoded, and folds files of claims and rows into files of rows.
 
-Owns the contract, which is that of one SQL statement (fold_sql.py) over files, so that there can be several. An engine
-decides nothing: which files, which buckets and what counts afterwards is the run's.
+Owns the contract, so that there can be several: decoding is a pure function of one input (parts.py), folding one SQL
+statement (fold_sql.py) over files, and both may be done twice or on any machine. An engine decides nothing: which
+inputs, which files, which buckets and what counts afterwards is the run's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from promptsync.lake.shape import layout_of
+from promptsync.lake import parquet
+from promptsync.lake.shape import layout_of, shelf_of
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
+
+if TYPE_CHECKING:
+    from promptsync.lake.inputs import Input
+    from promptsync.lake.parts import Decoded, Decoder
 
 BUCKET = "_bucket"
 """The column that a table's files are partitioned by: the organization's number modulo the lake's ``buckets``."""
@@ -32,11 +39,31 @@ class ClaimFile:
 
 
 @dataclass(frozen=True, slots=True)
+class MadeFile:
+    """A file of folded rows. ``key``: below its table's folder, ``_bucket=3/<name never used again>.parquet``;
+    ``path``: on this machine. ``low``, ``high``: the least and greatest value in its
+    column ``shelf_of``, None if there is none."""
+
+    key: str
+    path: Path
+    columns: tuple[str, ...]
+    rows: int
+    size: int
+    low: Any = None
+    high: Any = None
+
+    @property
+    def bucket(self) -> str:
+        """The bucket that its rows are of."""
+        return self.key.split("/")[0].removeprefix(f"{BUCKET}=")
+
+
+@dataclass(frozen=True, slots=True)
 class FoldWork:
     """One table's files to fold. ``buckets``: into how many rows are divided, by organization; ``ends``: what ends
     rows (fold_sql.py), with ``org_id``, or a link's contact too, ``instant`` and ``iso``; ``target``: a folder for the
-    result: ``_bucket=3/_shelf=0/<name never used again>.parquet`` has rows of bucket 3, at most SHELF_ROWS, with
-    the least values in the column ``shelf_of``."""
+    result if it is made on this machine. A file has rows of one bucket, at most SHELF_ROWS, whose values in the column
+    ``shelf_of`` follow on one another."""
 
     table: Table
     files: Sequence[ClaimFile]
@@ -45,11 +72,11 @@ class FoldWork:
     target: Path
 
     @property
-    def shapes(self) -> Mapping[tuple[str, ...], list[Path]]:
+    def shapes(self) -> Mapping[tuple[str, ...], list[ClaimFile]]:
         """The files by the columns that they have."""
-        found: dict[tuple[str, ...], list[Path]] = {}
+        found: dict[tuple[str, ...], list[ClaimFile]] = {}
         for file in self.files:
-            found.setdefault(file.columns, []).append(file.path)
+            found.setdefault(file.columns, []).append(file)
         return found
 
     @property
@@ -59,10 +86,21 @@ class FoldWork:
 
 
 class Engine(Protocol):
-    """Folds, one table at a time. Raises Unavailable if it cannot now."""
+    """Decodes all inputs of a run, and folds, one table at a time. Raises Unavailable if it cannot now."""
 
-    def fold(self, work: FoldWork) -> None:
-        """Write the rows that the files make into the target."""
+    def decode(self, decoder: "Decoder", groups: Sequence[Sequence["Input"]]) -> Iterator[list["Decoded"]]:
+        """What came of each group of inputs that is decoded together, in any order. The parts are on this machine."""
+
+    def fold(self, work: FoldWork) -> list[MadeFile]:
+        """The rows that the files make, as new files."""
 
     def close(self) -> None:
         """Give back what it holds."""
+
+
+def made_file(table: Table, path: Path, key: str) -> MadeFile:
+    """What is to be known of a new file on this machine."""
+    columns, rows = parquet.shape_of(path)
+    shelf = shelf_of(table)
+    found: Any = pc.min_max(parquet.read(path, [shelf]).column(shelf)).as_py()
+    return MadeFile(key, path, columns, rows, path.stat().st_size, found["min"], found["max"])

@@ -3,20 +3,25 @@
 Owns the connection and how files become relations there. The only module that imports duckdb.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from promptsync.errors import Unavailable
-from promptsync.lake.engine import BUCKET, SHELF, SHELF_ROWS, FoldWork
-from promptsync.lake.fold_sql import DUCKDB, Fold, Input
+from promptsync.lake.engine import BUCKET, SHELF, SHELF_ROWS, ClaimFile, FoldWork, MadeFile, made_file
+from promptsync.lake.fold_sql import DUCKDB, Fold, Relation
 from promptsync.lake.shape import ORG, is_owned, shelf_of
+
+if TYPE_CHECKING:
+    from promptsync.lake.inputs import Input
+    from promptsync.lake.parts import Decoded, Decoder
 
 
 class DuckDBEngine:
-    """Folds in this process. ``scratch``: a folder for what does not fit into memory."""
+    """Decodes and folds in this process. ``scratch``: a folder for what does not fit into memory."""
 
     def __init__(self, scratch: Path, threads: int | None = None) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
@@ -27,10 +32,14 @@ class DuckDBEngine:
             if threads:
                 self._connection.execute("SET threads = ?", [threads])
 
-    def fold(self, work: FoldWork) -> None:
-        """Write the rows that the files make into the target."""
+    def decode(self, decoder: "Decoder", groups: "Sequence[Sequence[Input]]") -> "Iterator[list[Decoded]]":
+        """One after the other."""
+        return map(decoder.take, groups)
+
+    def fold(self, work: FoldWork) -> list[MadeFile]:
+        """The rows that the files make, as new files in the target."""
         work.target.mkdir(parents=True, exist_ok=True)
-        inputs = [Input(_relation(paths), columns) for columns, paths in work.shapes.items()]
+        inputs = [Relation(_relation(files), columns) for columns, files in work.shapes.items()]
         with _translated():
             if work.ends is not None:
                 self._connection.register("ends", work.ends)
@@ -44,15 +53,17 @@ class DuckDBEngine:
                 f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({BUCKET}, {SHELF}), FILENAME_PATTERN '{{uuid}}', "
                 "OVERWRITE_OR_IGNORE)"
             )
+        paths = sorted(work.target.rglob("*.parquet"))
+        return [made_file(work.table, path, str(path.relative_to(work.target))) for path in paths]
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
 
 
-def _relation(paths: list[Path]) -> str:
-    files = ", ".join(_text(path) for path in paths)
-    return f"read_parquet([{files}], hive_partitioning = false)"
+def _relation(files: Sequence[ClaimFile]) -> str:
+    paths = ", ".join(_text(file.path) for file in files)
+    return f"read_parquet([{paths}], hive_partitioning = false)"
 
 
 def _text(path: Path) -> str:

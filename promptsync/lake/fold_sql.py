@@ -44,10 +44,10 @@ DUCKDB = Dialect('"', {"int64": "BIGINT", "double": "DOUBLE", "string": "VARCHAR
 
 
 @dataclass(frozen=True)
-class Input:
+class Relation:
     """A relation to fold: its name in SQL, and the columns that its files have."""
 
-    relation: str
+    name: str
     columns: tuple[str, ...]
 
 
@@ -58,7 +58,7 @@ class Fold:
     layout: Layout
     dialect: Dialect
 
-    def statement(self, inputs: Sequence[Input], ends: str = "") -> str:
+    def statement(self, inputs: Sequence[Relation], ends: str = "") -> str:
         """The rows that the inputs make, in order of the key. ``ends``: the relation of what ends them; without one
         none has ended."""
         claims = " UNION ALL ".join(self._aligned(one) for one in inputs)
@@ -77,19 +77,19 @@ class Fold:
     def _key(self) -> tuple[str, ...]:
         return row_key(self.layout.table)
 
-    def _aligned(self, one: Input) -> str:
+    def _aligned(self, one: Relation) -> str:
         """An input in the layout's shape. A unit of which it lacks a column is not claimed."""
         have = {folded(column): column for column in one.columns}
         named = self.dialect.name
         picked = [f"{named(have[folded(column)])} AS {named(column)}" for column in self._key]
         if self.layout.table.role is Role.HAPPENED:
             picked += [named(field.name) for field in fields_of(self.layout) if field.name not in self._key]
-            return f"SELECT {', '.join(picked)} FROM {one.relation}"
+            return f"SELECT {', '.join(picked)} FROM {one.name}"
         for unit in self.layout.units:
             picked += self._unit(unit, have)
         for column in self._instants:
             picked.append(f"{have.get(column) or self.dialect.null(pa.int64())} AS {column}")
-        return f"SELECT {', '.join(picked)} FROM {one.relation}"
+        return f"SELECT {', '.join(picked)} FROM {one.name}"
 
     def _unit(self, unit: Unit, have: Mapping[str, str]) -> list[str]:
         """The version and the values of a unit, as an input with these columns claims them."""

@@ -93,9 +93,9 @@ class Folding:
             if not files:
                 return {}
             work = FoldWork(table, files, self._ends(table), self._lake.buckets, scratch / "made")
-            self._engine.fold(work)
+            made = self._engine.fold(work)
             try:
-                return {table.name: tables.commit(table, present, was, work.target)}
+                return {table.name: tables.commit(table, present, was, made)}
             except Overtaken:
                 if attempt == _ATTEMPTS:
                     raise

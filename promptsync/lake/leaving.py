@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from promptsync.events.recognition import watched
 from promptsync.events.suppression import Suppression
 from promptsync.lake import delta, parquet
-from promptsync.lake.engine import ClaimFile
+from promptsync.lake.engine import ClaimFile, MadeFile, made_file
 from promptsync.lake.purge import files_of, purge
 from promptsync.lake.storage import Storage
 from promptsync.lake.tables import PresentFile, Tables
@@ -69,14 +69,16 @@ def leave(storage: Storage, table: Table, leaving: Leaving, scratch: Path) -> in
             return 0
         inner = scratch / uuid4().hex
         try:
-            gone, replaced = 0, list[PresentFile]()
+            gone, replaced, made = 0, list[PresentFile](), list[MadeFile]()
             for kept in present.files:
                 (file,) = tables.local([kept], inner / "was")
                 if some := leaving.count(table, file):
                     gone += some
                     replaced.append(kept)
-                    _write(table, file, leaving, inner / "made" / f"_bucket={kept.bucket}" / f"_shelf={uuid4().hex}")
-            tables.commit(table, present, replaced, inner / "made")
+                    name = f"_bucket={kept.bucket}/{uuid4().hex}.parquet"
+                    if path := _write(table, file, leaving, inner / name):
+                        made.append(made_file(table, path, name))
+            tables.commit(table, present, replaced, made)
             purge(storage, table.name, before)
             return gone
         except delta.Overtaken:
@@ -87,12 +89,14 @@ def leave(storage: Storage, table: Table, leaving: Leaving, scratch: Path) -> in
     raise AssertionError
 
 
-def _write(table: Table, file: ClaimFile, leaving: Leaving, place: Path) -> None:
-    place.mkdir(parents=True)
-    with parquet.PartWriter(place / f"{uuid4().hex}.parquet") as writer:
+def _write(table: Table, file: ClaimFile, leaving: Leaving, path: Path) -> Path | None:
+    """The rows of a file that stay; None if none does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with parquet.PartWriter(path) as writer:
         for batch in parquet.read_batches(file.path):
             if (left := leaving.stay(table, batch)).num_rows:
                 writer.write(left)
+    return path if path.exists() else None
 
 
 def rewrite(storage: Storage, name: str, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> int:

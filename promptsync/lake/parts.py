@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 from uuid import uuid4
 
@@ -29,7 +30,7 @@ from promptsync.formats.proof import prove
 from promptsync.lake import decode, parquet
 from promptsync.lake.decode import Learned
 from promptsync.lake.engine import ClaimFile
-from promptsync.lake.inputs import Input
+from promptsync.lake.inputs import Input, copy
 from promptsync.lake.shape import ORG
 from promptsync.loading.report import LoadSettings
 from promptsync.loading.rows import RowSource
@@ -97,9 +98,10 @@ def accepting(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC; ``door``: leaves out
-    whoever was erased; ``merged``: the snapshots that
-    need not be merged again, as SHA-256, table, organization and ISO instant."""
+    """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC; ``door``: leaves out whoever
+    was erased; ``merged``: the snapshots that need not be merged again, as SHA-256, table, organization and ISO
+    instant; ``accepted``: the names of inputs at which a person has looked; ``corrections``: which of those of
+    its night an input is that replaces another."""
 
     schema: Schema
     handlers: Mapping[str, EventHandler]
@@ -108,18 +110,28 @@ class Decoder:
     now: int
     door: Suppression
     merged: frozenset[tuple[str, str, int, str]] = frozenset()
+    accepted: frozenset[str] = frozenset()
+    corrections: Mapping[str, int] = field(default_factory=dict)
 
-    def decode(self, one: Input, path: Path, *, accept: bool, correction: int = 0) -> Decoded:
-        """An input that is on this machine. ``accept``: a person has looked at it; ``correction``: which in a row of
-        files that replace one of the same instant."""
-        done = Decoded(one.name, one.tag)
+    def take(self, some: Sequence[Input]) -> list[Decoded]:
+        """Inputs wherever they lie: files of deliveries together, or others. Raises Unavailable."""
+        with TemporaryDirectory(prefix="promptsync-lake-") as folder:
+            paths = copy(some, Path(folder))
+            if some[0].found is None:
+                return self.deliveries(some, paths)
+            return [self.decode(one, path) for one, path in zip(some, paths, strict=True)]
+
+    def decode(self, one: Input, path: Path) -> Decoded:
+        """An input that is on this machine."""
+        done, accept = Decoded(one.name, one.tag), one.name in self.accepted
         try:
             if one.found is None:
                 raise ValueError(one.name)
             if export := export_of(path.name, self.schema):
                 self._export(path, *export, done=done, accept=accept)
             elif isinstance(one.found.stated, FileName):
-                self._snapshot(path, replace(one.found.stated, correction=correction), done, accept)
+                stated = replace(one.found.stated, correction=self.corrections.get(one.name, 0))
+                self._snapshot(path, stated, done, accept)
             elif isinstance(one.found.stated, ChangeSetName):
                 self._change_set(path, one.found.stated, done, accept)
             else:

@@ -26,7 +26,7 @@ from promptsync.clock import iso_millis, parse_iso
 from promptsync.lake import parquet
 from promptsync.lake.decode import FULL_LIST_TABLE
 from promptsync.lake.delta import Overtaken
-from promptsync.lake.engine import ClaimFile, Engine
+from promptsync.lake.engine import ClaimFile, Engine, MadeFile, made_file
 from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, copy, inputs_of
 from promptsync.lake.lake import Lake
@@ -175,13 +175,14 @@ class _Push:
         for attempt in range(1, _ATTEMPTS + 1):
             scratch = self._scratch / uuid4().hex
             present = tables.present(table)
-            was = present.of(buckets) if present else ()
+            was, made = present.of(buckets) if present else (), list[MadeFile]()
             for kept, file in zip(was, tables.local(was, scratch / "was"), strict=True):
-                place = scratch / "made" / f"_bucket={kept.bucket}" / f"_shelf={uuid4().hex}"
-                place.mkdir(parents=True)
-                _less(file.path, key, gone, place / f"{uuid4().hex}.parquet")
+                name = f"_bucket={kept.bucket}/{uuid4().hex}.parquet"
+                (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+                if path := _less(file.path, key, gone, scratch / name):
+                    made.append(made_file(table, path, name))
             try:
-                tables.commit(table, present, was, scratch / "made")
+                tables.commit(table, present, was, made)
                 return
             except Overtaken:
                 if attempt == _ATTEMPTS:

@@ -4,7 +4,6 @@ Owns the course of it. That the inputs were taken is written down last: a run th
 one takes again, to no other effect.
 """
 
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +16,7 @@ from promptsync.clock import iso_millis, local_date
 from promptsync.lake.delta import ListChanged
 from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
-from promptsync.lake.inputs import Input, copy, remove
+from promptsync.lake.inputs import Input, remove
 from promptsync.lake.judge import Judge
 from promptsync.lake.lake import Known, Lake, Wanted, corrections, held_named, in_turn, merged_snapshots, new_of
 from promptsync.lake.ledger import Snapshot
@@ -65,8 +64,6 @@ class _Run:
         self._now, self._progress = lake.clock(), progress
         self._started = time.perf_counter()
         self._report = RunReport()
-        self._merged: frozenset[tuple[str, str, int, str]] = frozenset()
-        self._corrections: dict[str, int] = {}
         self._folding = Folding(lake, engine, scratch, progress)
 
     def run(self) -> RunReport:
@@ -75,12 +72,23 @@ class _Run:
         accepted = held_named(wanted.accept, known)
         self._discard(known)
         there, done = lake.inputs(), list[Decoded]()
-        self._corrections = corrections(wanted.corrects, there, lake.ledger.snapshots())
-        new = new_of(there, known, accepted.union(self._corrections))
-        self._merged = merged_snapshots(known)
-        for some in in_turn(new):
+        replaced = corrections(wanted.corrects, there, lake.ledger.snapshots())
+        new = new_of(there, known, accepted.union(replaced))
+        decoder = Decoder(
+            lake.schema,
+            lake.handlers,
+            lake.settings,
+            self._scratch / "parts",
+            self._now,
+            lake.door,
+            merged_snapshots(known),
+            accepted,
+            replaced,
+        )
+        self._progress("decoding files", 0, len(new))
+        for some in self._engine.decode(decoder, list(in_turn(new))):
+            done += some
             self._progress("decoding files", len(done), len(new))
-            done += self._decode(some, accepted)
         judge = Judge(lake.schema, lake.settings.guards, lake.ledger.snapshots(), self._files, self._now)
         judge.judge(done, accepted)
         self._report.inputs += [self._row(one) for one in done]
@@ -104,21 +112,6 @@ class _Run:
         first = period.first_day(local_date(self._now, zone))
         deliveries = (one for one in there if one.found is None and (one.name, one.tag) in folded)
         remove([one for one in deliveries if local_date(one.item.modified or self._now, zone) < first])
-
-    def _decode(self, some: Sequence[Input], accepted: frozenset[str]) -> list[Decoded]:
-        lake, folder = self._lake, self._scratch / "in"
-        parts = self._scratch / "parts"
-        decoder = Decoder(lake.schema, lake.handlers, lake.settings, parts, self._now, lake.door, self._merged)
-        try:
-            paths = copy(some, folder)
-            if some[0].found is None:
-                return decoder.deliveries(some, paths)
-            return [
-                decoder.decode(one, path, accept=one.name in accepted, correction=self._corrections.get(one.name, 0))
-                for one, path in zip(some, paths, strict=True)
-            ]
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def _files(self, table: str, org: int) -> list[ClaimFile]:
         """The present files in which an organization's rows of a table are."""

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake import Schema as DeltaSchema
 from deltalake.transaction import AddAction, RemoveAction
@@ -31,7 +30,7 @@ from promptsync.lake.delta import (
     take_back,
     translated,
 )
-from promptsync.lake.engine import BUCKET, ClaimFile
+from promptsync.lake.engine import BUCKET, ClaimFile, MadeFile
 from promptsync.lake.shape import bounded, fields_of, layout_of, row_key, shelf_of
 from promptsync.lake.storage import TABLES, Storage
 from promptsync.model import Table
@@ -132,21 +131,21 @@ class Tables:
         wanted = _schema(table, [onto.columns, *(file.columns for file in parts)])
         return {field.name for field in wanted.fields} != set(onto.columns)
 
-    def commit(self, table: Table, onto: Present | None, replaced: Sequence[PresentFile], made: Path) -> int:
-        """The files below ``made`` count from now on, instead of the ``replaced`` ones that were folded into them.
+    def commit(
+        self, table: Table, onto: Present | None, replaced: Sequence[PresentFile], made: Sequence[MadeFile]
+    ) -> int:
+        """The files ``made`` count from now on, instead of the ``replaced`` ones that were folded into them.
 
         Returns how many rows they have. If they have more columns than the table ``onto`` which they were folded, all
         files of their buckets must have been folded. Raises Refused.
         """
         adds, shapes, rows = list[AddAction](), [onto.columns] if onto else [], 0
-        for path in sorted(made.rglob("*.parquet")):
-            key, (columns, count) = str(path.relative_to(made)), parquet.shape_of(path)
-            self._storage.put(f"{TABLES}/{table.name}/{key}", path)
-            shapes.append(columns)
-            bucket = {BUCKET: key.split("/")[0].removeprefix(f"{BUCKET}=")}
-            stats = json.dumps({"numRecords": count, **_bounds(path, table)})
-            adds.append(AddAction(key, path.stat().st_size, bucket, now(), True, stats))
-            rows += count
+        for file in made:
+            self._storage.put(f"{TABLES}/{table.name}/{file.key}", file.path)
+            shapes.append(file.columns)
+            stats = json.dumps({"numRecords": file.rows, **_bounds(file, table)})
+            adds.append(AddAction(file.key, file.size, {BUCKET: file.bucket}, now(), True, stats))
+            rows += file.rows
         try:
             self._write(table, onto, _schema(table, shapes), replaced, adds)
         except Refused:
@@ -203,15 +202,12 @@ def removing(table: Table, files: Iterable[PresentFile]) -> list[RemoveAction]:
     ]
 
 
-def _bounds(path: Path, table: Table) -> dict[str, Any]:
+def _bounds(file: MadeFile, table: Table) -> dict[str, Any]:
     """The least and greatest value of the column ``shelf_of``, as Delta's statistics have them."""
     shelf = shelf_of(table)
-    if not bounded(table, shelf):
+    if file.low is None or not bounded(table, shelf):
         return {}
-    found: Any = pc.min_max(parquet.read(path, [shelf]).column(shelf)).as_py()
-    if found["min"] is None:
-        return {}
-    return {"minValues": {shelf: found["min"]}, "maxValues": {shelf: found["max"]}}
+    return {"minValues": {shelf: file.low}, "maxValues": {shelf: file.high}}
 
 
 def _schema(table: Table, shapes: Sequence[tuple[str, ...]]) -> DeltaSchema:

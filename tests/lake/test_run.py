@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from deltalake import DeltaTable
 from promptsync.clock import iso_micros
 from promptsync.config import load_config
 from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.inputs import Input
 from promptsync.lake.lake import Wanted
 from promptsync.lake.opening import open_lake
+from promptsync.lake.parts import Decoded, Decoder
 from promptsync.lake.run import run as run_lake
 from promptsync.lake.tables import Present, Tables
 from tests.merge.files import write_file
@@ -307,3 +310,27 @@ def test_a_run_without_end_outlives_what_is_not_there_and_leaves_nothing_behind(
             process.terminate()
         process.communicate()
     assert process.returncode == 143 and not list(scratch.iterdir())
+
+
+def test_inputs_may_be_decoded_in_any_order(home: Home) -> None:
+    """An engine has them decoded as it likes, here the newest first: what may be believed is judged afterwards, by the
+    night before, and the rows are the same."""
+
+    class Backwards(DuckDBEngine):
+        def decode(self, decoder: Decoder, groups: Sequence[Sequence[Input]]) -> Iterator[list[Decoded]]:
+            asked.extend(one.item.file_name for some in groups for one in some)
+            return super().decode(decoder, groups[::-1])
+
+    asked = list[str]()
+    written = [
+        write_file(home.incoming, tags(night, *names)).name for night, names in enumerate(("abcde", "Abcd", "x"))
+    ]
+    engine = Backwards(home.folder / "scratch", 1)
+    report = run_lake(open_lake(load_config(home.config)), engine, Wanted())
+    engine.close()
+    assert sorted(asked) == sorted(written)
+    assert {row["name"].split("/")[-1]: row["state"] for row in report.inputs} == dict(
+        zip(written, ("merged", "merged", "held"), strict=True)
+    )
+    gone = "2026-02-02T08:00:00.000Z"
+    assert state(home) == {1: ("A", None), 2: ("b", None), 3: ("c", None), 4: ("d", None), 5: ("e", gone)}
