@@ -75,6 +75,10 @@ class InputRefused(PromptsyncError):
         super().__init__(sentence)
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """Can be sent to another process, its traceback apart."""
+        return type(self), (self.reason, str(self))
+
 
 class Held(InputRefused):
     """A file is kept back until a person has looked at it (``load --accept``)."""

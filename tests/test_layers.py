@@ -78,6 +78,7 @@ LATE: dict[str, str] = {
     "cli/extended.py": "most configurations enable no plugins",
     "cli/demo.py": "a visitor is given the address before the make-believe account is even imported",
     "events/suppression.py": "most mirrors have erased nobody, and reading numbers needs a library of its own",
+    "lake/opening.py": "one engine is configured, and the libraries of the others need not be there",
     "pytest_plugin.py": "every run of pytest imports it, tests of plugins alone need the kit",
     "config/schedules.py": "most configurations give no schedule, and APScheduler brings asyncio",
     "daemon/client.py": "most commands find no daemon to ask",

@@ -19,9 +19,10 @@ from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.lake.readers import READERS, statements
 
 if TYPE_CHECKING:
+    from promptsync.lake.engine import Engine
     from promptsync.lake.run import RunReport
 
-_PACKAGES = ("deltalake", "duckdb")
+_PACKAGES = {"duckdb": ("deltalake", "duckdb"), "spark": ("deltalake", "pandas", "pyspark")}
 
 
 @click.group()
@@ -33,7 +34,7 @@ def lake() -> None:
 @click.pass_obj
 def init(app: App) -> None:
     """Make the lake that [lake] names, and say what to put where. Done again, it changes nothing."""
-    _require_packages()
+    _require_packages(app)
     from promptsync.lake.opening import make_lake
     from promptsync.lake.settings import section_of
 
@@ -56,7 +57,7 @@ def init(app: App) -> None:
 @click.pass_obj
 def run(app: App, /, forever: bool, as_json: bool, **wanted: Any) -> None:
     """Fold what is new into the tables: deliveries, files put into the lake, and what is at the configured places."""
-    _require_packages()
+    _require_packages(app)
     app.set_up_logs()
     with _tidied():
         while forever:
@@ -76,7 +77,7 @@ def run(app: App, /, forever: bool, as_json: bool, **wanted: Any) -> None:
 @click.pass_obj
 def status(app: App, as_json: bool) -> None:
     """What each table has, what waits for the next run, and what needs a person (then exit 1)."""
-    _require_packages()
+    _require_packages(app)
     from promptsync.lake.opening import open_lake
     from promptsync.lake.status import status_of
 
@@ -106,7 +107,7 @@ def status(app: App, as_json: bool) -> None:
 @click.pass_obj
 def tables(app: App, reader: str) -> None:
     """The statements that make the lake's tables visible to another program."""
-    _require_packages()
+    _require_packages(app)
     from promptsync.lake.opening import open_lake
 
     found = list(statements(open_lake(app.config), reader))
@@ -125,7 +126,7 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
 
     Rows without an organization, Customer.io's and Qlara's, come too. 'browse', 'backup' and 'run' take it as it is.
     """
-    _require_packages()
+    _require_packages(app)
     from promptsync.cli.init import first, make
     from promptsync.lake.opening import open_lake
     from promptsync.lake.pull import check_known
@@ -165,24 +166,20 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
 
     The mirror is only read. Done again, it adds what has come since, and if nothing has, nothing.
     """
-    _require_packages()
-    from promptsync.lake.opening import engine_of, open_lake
+    _require_packages(app)
+    from promptsync.lake.opening import open_lake
     from promptsync.lake.push import push as push_mirror
 
     app.set_up_logs()
     opened = open_lake(app.config)
     with (
         _tidied(),
-        tempfile.TemporaryDirectory(prefix="promptsync-duckdb-") as scratch,
         app.reading() as mirror,
         app.progress() as progress,
+        _engine(app) as engine,
     ):
-        engine = engine_of(app.config, Path(scratch))
         show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
-        try:
-            done = push_mirror(opened, engine, mirror, dry_run=dry_run, progress=show)
-        finally:
-            engine.close()
+        done = push_mirror(opened, engine, mirror, dry_run=dry_run, progress=show)
     if as_json:
         print_json({name: getattr(done, name) for name in done.__slots__})
         finish(bool(done.collisions))
@@ -200,6 +197,18 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
         )
         click.echo(f"{what} also claimed by an organization with a lower number.", err=True)
     finish(bool(done.collisions))
+
+
+def job() -> None:
+    """``promptsync lake run`` for what starts jobs by an entry point: the same arguments and exit codes, but that it
+    returns where the code is 0, as some call every exit a failure."""
+    from promptsync.cli.app import main
+
+    try:
+        main(["lake", "run", *sys.argv[1:]], prog_name="promptsync")
+    except SystemExit as ended:
+        if ended.code:
+            raise
 
 
 @contextmanager
@@ -228,22 +237,31 @@ def _filling(folder: Path) -> Iterator[Path]:
         raise Unavailable(f"{error.filename} cannot be written ({error.strerror}); name another folder.") from error
 
 
+@contextmanager
+def _engine(app: App) -> "Iterator[Engine]":
+    """What decodes and folds, as configured."""
+    from promptsync.lake.opening import engine_of
+
+    with tempfile.TemporaryDirectory(prefix="promptsync-engine-") as scratch:
+        engine = engine_of(app.config, Path(scratch))
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+
 def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
     from promptsync.lake.lake import Wanted
-    from promptsync.lake.opening import engine_of, open_lake
+    from promptsync.lake.opening import open_lake
     from promptsync.lake.run import run as run_lake
 
     opened = open_lake(app.config)
     if wanted["table"] is not None and wanted["table"] not in opened.schema:
         raise ConfigError(f"There is no table {wanted['table']}; promptsync schema lists them.")
     names = {name: frozenset(wanted.get(name, ())) for name in ("accept", "discard", "corrects")}
-    with tempfile.TemporaryDirectory(prefix="promptsync-duckdb-") as scratch, app.progress() as progress:
-        engine = engine_of(app.config, Path(scratch))
+    with app.progress() as progress, _engine(app) as engine:
         show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
-        try:
-            report = run_lake(opened, engine, Wanted(wanted["dry_run"], wanted["table"], **names), show)
-        finally:
-            engine.close()
+        report = run_lake(opened, engine, Wanted(wanted["dry_run"], wanted["table"], **names), show)
     _show(app, report, as_json)
     return report
 
@@ -267,9 +285,11 @@ def _every(app: App) -> float:
     return section_of(app.config).every.total_seconds()
 
 
-def _require_packages() -> None:
+def _require_packages(app: App) -> None:
     """Raises ConfigError, with the command that installs what is not there."""
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    from promptsync.lake.settings import section_of
+
+    missing = [name for name in _PACKAGES[section_of(app.config).engine] if find_spec(name) is None]
     if missing:
         python, names = shlex.quote(sys.executable), " ".join(missing)
         install = (

@@ -272,11 +272,13 @@ class BackupConfig(PlaceConfig):
 
 
 class LakeConfig(PlaceConfig):
-    """``[lake]``: where the Delta tables are, beyond one machine. ``engine``: what folds; ``buckets``: into how many
-    parts organizations are divided, fixed when the lake is made; ``every``: of ``lake run --forever``.
-    ``keep_deliveries``: how long files of deliveries stay after they were folded."""
+    """``[lake]``: where the Delta tables are, beyond one machine. ``engine``: what folds; ``master``: the address of
+    Spark's cluster, "" if the process is started for one; ``buckets``: into how many parts organizations are divided,
+    fixed when the lake is made; ``every``: of ``lake run --forever``. ``keep_deliveries``: how long files of deliveries
+    stay after they were folded."""
 
-    engine: Literal["duckdb"] = "duckdb"
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    master: str = ""
     buckets: Annotated[StrictInt, Field(ge=1, le=4_096)] = 64
     every: Duration = timedelta(minutes=15)
     keep_deliveries: PeriodField = parse_period("30 days")

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from promptsync.lake import parquet
 from promptsync.lake.shape import layout_of, shelf_of
+from promptsync.lake.storage import Stored
 from promptsync.merge.layout import Layout
 from promptsync.model import Table
 
@@ -32,20 +33,22 @@ SHELF_ROWS = 500_000
 
 @dataclass(frozen=True, slots=True)
 class ClaimFile:
-    """A Parquet file of claims or rows of one table, and the columns that it has."""
+    """A Parquet file of claims or rows of one table. ``columns``: those that it has; of a file of the lake's tables
+    those of the table, as it is not read to know. ``rows``: how many, 0 if that is not known."""
 
-    path: Path
+    path: parquet.Source
     columns: tuple[str, ...]
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class MadeFile:
     """A file of folded rows. ``key``: below its table's folder, ``_bucket=3/<name never used again>.parquet``;
-    ``path``: on this machine. ``low``, ``high``: the least and greatest value in its
+    ``path``: on this machine, None if it is in the lake already. ``low``, ``high``: the least and greatest value in its
     column ``shelf_of``, None if there is none."""
 
     key: str
-    path: Path
+    path: Path | None
     columns: tuple[str, ...]
     rows: int
     size: int
@@ -62,8 +65,8 @@ class MadeFile:
 class FoldWork:
     """One table's files to fold. ``buckets``: into how many rows are divided, by organization; ``ends``: what ends
     rows (fold_sql.py), with ``org_id``, or a link's contact too, ``instant`` and ``iso``; ``target``: a folder for the
-    result if it is made on this machine. A file has rows of one bucket, at most SHELF_ROWS, whose values in the column
-    ``shelf_of`` follow on one another."""
+    result if it is made on this machine; what has to be copied for it comes beside. A file has rows of one bucket, at
+    most SHELF_ROWS, whose values in the column ``shelf_of`` follow on one another."""
 
     table: Table
     files: Sequence[ClaimFile]
@@ -72,24 +75,26 @@ class FoldWork:
     target: Path
 
     @property
-    def shapes(self) -> Mapping[tuple[str, ...], list[ClaimFile]]:
-        """The files by the columns that they have."""
-        found: dict[tuple[str, ...], list[ClaimFile]] = {}
-        for file in self.files:
-            found.setdefault(file.columns, []).append(file)
-        return found
-
-    @property
     def layout(self) -> Layout:
         """In which they can be put together."""
-        return layout_of(self.table, self.shapes)
+        return layout_of(self.table, dict.fromkeys(file.columns for file in self.files))
+
+    def local(self) -> Mapping[tuple[str, ...], list[ClaimFile]]:
+        """The files on this machine, by the columns that they have."""
+        found: dict[tuple[str, ...], list[ClaimFile]] = {}
+        for file in self.files:
+            if isinstance(file.path, Stored):
+                path = file.path.storage.get(file.path.key, self.target.with_name("was") / file.path.key)
+                file = ClaimFile(path, *parquet.shape_of(path))
+            found.setdefault(file.columns, []).append(file)
+        return found
 
 
 class Engine(Protocol):
     """Decodes all inputs of a run, and folds, one table at a time. Raises Unavailable if it cannot now."""
 
     def decode(self, decoder: "Decoder", groups: Sequence[Sequence["Input"]]) -> Iterator[list["Decoded"]]:
-        """What came of each group of inputs that is decoded together, in any order. The parts are on this machine."""
+        """What came of each group of inputs that is decoded together, in any order."""
 
     def fold(self, work: FoldWork) -> list[MadeFile]:
         """The rows that the files make, as new files."""

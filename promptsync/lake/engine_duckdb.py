@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from promptsync.errors import Unavailable
+from promptsync.lake import parquet
 from promptsync.lake.engine import BUCKET, SHELF, SHELF_ROWS, ClaimFile, FoldWork, MadeFile, made_file
 from promptsync.lake.fold_sql import DUCKDB, Fold, Relation
 from promptsync.lake.shape import ORG, is_owned, shelf_of
@@ -39,7 +40,7 @@ class DuckDBEngine:
     def fold(self, work: FoldWork) -> list[MadeFile]:
         """The rows that the files make, as new files in the target."""
         work.target.mkdir(parents=True, exist_ok=True)
-        inputs = [Relation(_relation(files), columns) for columns, files in work.shapes.items()]
+        inputs = [Relation(_relation(files), columns) for columns, files in work.local().items()]
         with _translated():
             if work.ends is not None:
                 self._connection.register("ends", work.ends)
@@ -66,7 +67,7 @@ def _relation(files: Sequence[ClaimFile]) -> str:
     return f"read_parquet([{paths}], hive_partitioning = false)"
 
 
-def _text(path: Path) -> str:
+def _text(path: parquet.Source) -> str:
     """A path as SQL text."""
     return "'" + str(path).replace("'", "''") + "'"
 

@@ -15,7 +15,18 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from promptsync.lake.shape import ORG, SEEN, SNAP, column_type, fields_of, folded, row_key, sees, version_type
+from promptsync.lake.shape import (
+    ORG,
+    SEEN,
+    SNAP,
+    claiming,
+    column_type,
+    fields_of,
+    folded,
+    row_key,
+    sees,
+    version_type,
+)
 from promptsync.merge.layout import Layout, Unit
 from promptsync.model import Role
 
@@ -40,6 +51,7 @@ class Dialect:
         return f"CAST(NULL AS {self.types[str(type_)]})"
 
 
+SPARK = Dialect("`", {"int64": "BIGINT", "double": "DOUBLE", "string": "STRING", "binary": "BINARY"})
 DUCKDB = Dialect('"', {"int64": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "binary": "BLOB"})
 
 
@@ -64,6 +76,40 @@ class Fold:
         claims = " UNION ALL ".join(self._aligned(one) for one in inputs)
         parts = [f"claims AS ({claims})", *self._folded, *([self._gone(ends)] if self.end and ends else [])]
         return f"WITH {', '.join(parts)} {self._rows(ends)} ORDER BY {self.dialect.names(self._key)}"
+
+    def folded(self, claims: str) -> str:
+        """The rows that claims make, none of them ended, where a relation that is read twice would be made twice.
+        ``claims``: a relation in the layout's shape."""
+        named, key = self.dialect.name, self.dialect.names(self._key)
+        if self.layout.table.role is Role.HAPPENED:
+            return f"SELECT {key}, {self._greatest()} FROM {claims} GROUP BY {key}"
+        newest = {unit.at: named(f"newest {unit.at}") for unit in self.layout.units}
+        picked = [key]
+        for unit in self.layout.units:
+            at, top = named(unit.at), newest[unit.at]
+            picked.append(f"max({at}) AS {at}")
+            picked += [f"max(CASE WHEN {at} = {top} THEN {named(c)} END) AS {named(c)}" for c in unit.columns]
+        picked += [f"max({column}) AS {column}" for column in self._instants]
+        over = "".join(f", max({named(at)}) OVER same AS {top}" for at, top in newest.items())
+        return (
+            f"SELECT {', '.join(picked)} FROM (SELECT *{over} FROM {claims} WINDOW same AS (PARTITION BY {key})) "
+            f"GROUP BY {key}"
+        )
+
+    def ended(self, rows: str, ends: str = "", hint: str = "") -> str:
+        """Folded rows, with since when they are gone, each read once. ``rows``, ``ends``: relations; ``hint``: on how
+        to bring them together."""
+        if not self.end or not ends:
+            return self._rows("").replace(" folded", f" {rows}")
+        of, named = self._ended_by, self.dialect.name
+        each, same = (
+            "".join(f"{named(c)}, " for c in of),
+            " AND ".join(f"g.{named(c)} = f.{named(c)}" for c in of) or "true",
+        )
+        stamps = f"SELECT {each}array_sort(collect_list(struct(instant, iso))) AS stamps FROM {ends}"
+        stamps += f" GROUP BY {self.dialect.names(of)}" if of else ""
+        first = f"get(filter(g.stamps, one -> one.instant > f.{SEEN}), 0).iso"
+        return f"SELECT {hint} f.*, {first} AS {self.end} FROM {rows} f LEFT JOIN ({stamps}) g ON {same}"
 
     @property
     def end(self) -> str:
@@ -94,10 +140,8 @@ class Fold:
     def _unit(self, unit: Unit, have: Mapping[str, str]) -> list[str]:
         """The version and the values of a unit, as an input with these columns claims them."""
         named, table = self.dialect.name, self.layout.table
-        at = have.get(folded(unit.at))
-        if at is None and unit.split and unit.group:
-            at = have.get(folded(f"_{unit.group}_at"))
-        if at is None or not all(folded(column) in have for column in unit.columns):
+        at = claiming(unit, have)
+        if at is None:
             nothing = [self.dialect.null(column_type(table, column)) for column in unit.columns]
             at_sql, values = self.dialect.null(version_type(table)), nothing
         else:
@@ -115,9 +159,7 @@ class Fold:
         """The relation ``folded``, one row of each key, and what it is made of."""
         named, key = self.dialect.name, self.dialect.names(self._key)
         if self.layout.table.role is Role.HAPPENED:
-            rest = [f.name for f in fields_of(self.layout) if f.name not in self._key]
-            greatest = ", ".join(f"max({named(column)}) AS {named(column)}" for column in rest)
-            return (f"folded AS (SELECT {key}, {greatest} FROM claims GROUP BY {key})",)
+            return (f"folded AS (SELECT {key}, {self._greatest()} FROM claims GROUP BY {key})",)
         versions = [*(unit.at for unit in self.layout.units), *self._instants]
         newest = "".join(f", max({named(at)}) AS {named(at)}" for at in versions)
         same = " AND ".join(f"c.{named(column)} = n.{named(column)}" for column in self._key)
@@ -133,6 +175,11 @@ class Fold:
             f"GROUP BY {self.dialect.names(self._key, 'n')})",
         )
 
+    def _greatest(self) -> str:
+        """Of what happened the greatest of each column: what claims one key says the same."""
+        rest = [self.dialect.name(field.name) for field in fields_of(self.layout) if field.name not in self._key]
+        return ", ".join(f"max({column}) AS {column}" for column in rest)
+
     def _rows(self, ends: str) -> str:
         """The folded rows, with since when they are gone."""
         named, key = self.dialect.name, self._key
@@ -143,10 +190,15 @@ class Fold:
         same = " AND ".join(f"f.{named(column)} = g.{named(column)}" for column in key)
         return f"SELECT f.*, g.iso AS {self.end} FROM folded f LEFT JOIN gone g ON {same}"
 
+    @property
+    def _ended_by(self) -> tuple[str, ...]:
+        """The part of the key that a row and what ends it share."""
+        of = (ORG,) if self.layout.table.exported else self._key[:2]
+        return tuple(column for column in of if column in self._key)
+
     def _gone(self, ends: str) -> str:
         """The relation ``gone``: the rows last seen before the last end that concerns them, and the first after it."""
-        names, key = self.dialect.names, self._key
-        of = tuple(column for column in ((ORG,) if self.layout.table.exported else key[:2]) if column in key)
+        names, key, of = self.dialect.names, self._key, self._ended_by
         same = "".join(f"e.{self.dialect.name(column)} = f.{self.dialect.name(column)} AND " for column in of)
         each = f"{names(of)}, " if of else ""
         last = f"SELECT {each}max(instant) AS instant FROM {ends}" + (f" GROUP BY {names(of)}" if of else "")

@@ -89,7 +89,7 @@ class Folding:
             present = tables.present(table)
             wider = present is not None and tables.widens(table, present, parts)
             was = present.of(touched.buckets if wider else touched) if present else ()
-            files = [*tables.local(was, scratch / "was"), *parts]
+            files = [*(tables.stored(present, was) if present else ()), *parts]
             if not files:
                 return {}
             work = FoldWork(table, files, self._ends(table), self._lake.buckets, scratch / "made")

@@ -13,16 +13,14 @@ from promptsync.engine.built_in import load_extensions
 from promptsync.engine.engine import load_settings
 from promptsync.errors import ConfigError
 from promptsync.fetch.sources import sources_of
-from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.engine import Engine
 from promptsync.lake.lake import Lake
-from promptsync.lake.settings import section_of, storage_of
+from promptsync.lake.settings import master_of, section_of, storage_of
 from promptsync.loading.kinds import FileKinds
 from promptsync.plugins.declared import FileKind
 from promptsync.plugins.loading import Extensions
 
 _FORMAT: Final = 1
-ENGINES: Final = {"duckdb": DuckDBEngine}
-"""What folds, by its name in the configuration."""
 
 
 def make_lake(config: Config, clock: Clock = system_clock) -> bool:
@@ -72,6 +70,12 @@ def _refuse_plugins(extensions: Extensions) -> None:
             )
 
 
-def engine_of(config: Config, scratch: Path) -> DuckDBEngine:
-    """What folds, as configured."""
-    return ENGINES[section_of(config).engine](scratch)
+def engine_of(config: Config, scratch: Path) -> Engine:
+    """What folds, as configured. Raises ConfigError, Unavailable."""
+    if section_of(config).engine == "spark":
+        from promptsync.lake.engine_spark import SparkEngine
+
+        return SparkEngine(storage_of(config), master_of(config))
+    from promptsync.lake.engine_duckdb import DuckDBEngine
+
+    return DuckDBEngine(scratch)

@@ -192,7 +192,7 @@ class Decoder:
             for batch in batches:
                 writer.write(batch)
         if writer.columns:
-            done.parts.append((table, ClaimFile(path, writer.columns)))
+            done.parts.append((table, ClaimFile(path, writer.columns, writer.rows)))
 
 
 def _known(sha256: str, stated: FileName) -> tuple[str, str, int, str]:

@@ -118,7 +118,7 @@ class _Push:
                 columns = zip(zip(*some, strict=True), schema, strict=True)
                 writer.write(pa.RecordBatch.from_arrays([pa.array(c, one.type) for c, one in columns], schema=schema))
                 self._done.tables[table.name] = self._done.tables.get(table.name, 0) + len(some)
-        return ClaimFile(path, writer.columns) if writer.columns else None
+        return ClaimFile(path, writer.columns, writer.rows) if writer.columns else None
 
     def _happened(self, table: Table) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of what happened, in the order of the shape."""
@@ -161,7 +161,7 @@ class _Push:
         left: ClaimFile | None = part
         if lost:
             path = _less(part.path, [ORG, *key], lost, self._scratch / f"{uuid4().hex}.parquet")
-            left = ClaimFile(path, part.columns) if path else None
+            left = ClaimFile(path, part.columns, part.rows) if path else None
         for org, *one in sorted(lost | won):
             reason = f"{table.name} {', '.join(map(str, one))} belongs to another organization than {org}"
             self._rejects.append({"class": "org_collision", "table": table.name, "name": "mirror", "reason": reason})
@@ -279,7 +279,7 @@ class _Named:
         return tuple(cell for n, cell in enumerate(cells) if n != self._number)
 
 
-def _less(path: Path, key: Sequence[str], gone: set[tuple[Any, ...]], target: Path) -> Path | None:
+def _less(path: parquet.Source, key: Sequence[str], gone: set[tuple[Any, ...]], target: Path) -> Path | None:
     """A file without the rows of these keys; None if it has no others."""
     rows = parquet.read(path)
     keys = zip(*(rows.column(name).to_pylist() for name in key), strict=True)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from uuid import uuid4
 
 from promptsync.clock import iso_millis, local_date
 from promptsync.lake.delta import ListChanged
@@ -117,7 +116,7 @@ class _Run:
         """The present files in which an organization's rows of a table are."""
         tables, declared = self._lake.tables, self._lake.schema[table]
         present, bucket = tables.present(declared), self._lake.bucket_of(declared, org)
-        return tables.local(present.of({bucket}) if present else (), self._scratch / uuid4().hex)
+        return tables.stored(present, present.of({bucket})) if present else []
 
     def _commit(self, done: Sequence[Decoded], passed: Sequence[Snapshot]) -> None:
         only = self._wanted.table

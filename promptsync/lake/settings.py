@@ -19,6 +19,12 @@ def section_of(config: Config) -> LakeConfig:
     return config.lake
 
 
+def master_of(config: Config) -> str:
+    """Where Spark's cluster is; "" if the process is started for one."""
+    section: LakeConfig = section_of(config)
+    return section.master
+
+
 def storage_of(config: Config) -> Storage:
     """Where it is. Raises ConfigError."""
     return Storage(place_settings(section_of(config)))

@@ -9,13 +9,13 @@ A file has the columns that its input had. Which columns it has decides what it 
 filled in: NULL in a version column says "not claimed", a version column that is not there says "as its group".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from promptsync.formats.csv.reader import ARROW
-from promptsync.merge.layout import Layout
+from promptsync.merge.layout import Layout, Unit
 from promptsync.model import FilledBy, Kind, Role, Table
 
 ORG = "org_id"
@@ -131,6 +131,15 @@ def layout_of(table: Table, shapes: Iterable[Sequence[str]]) -> Layout:
                 extra.setdefault(folded(name), name)
     declared = tuple(column.name for column in table.values if column.name in split)
     return Layout(table, declared, tuple(sorted(extra.values(), key=folded)))
+
+
+def claiming(unit: Unit, have: Mapping[str, str]) -> str | None:
+    """The version column by which a file claims a unit; None if it does not, as of one of which it lacks a column.
+    ``have``: its columns as it spells them, by ``folded`` name."""
+    at = have.get(folded(unit.at))
+    if at is None and unit.split and unit.group:
+        at = have.get(folded(f"_{unit.group}_at"))
+    return at if all(folded(column) in have for column in unit.columns) else None
 
 
 def folded(name: str) -> str:

@@ -6,17 +6,19 @@ written over but ``lake.json``: every other name is used once, so that whoever r
     deliveries/   webhook deliveries as JSON Lines, as they are exported; listeners and people put them there
     incoming/     files that a person puts there: nightly exports, change sets, exports of the Qlara account
     tables/       a folder for each Delta table, promptsync's own included
+    parts/        claims of a run under way, where several machines make them
     lake.json     what was decided when the lake was made
 """
 
 import asyncio
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import obstore
 from obstore.store import LocalStore
@@ -30,6 +32,7 @@ from promptsync.whole_file import PRIVATE, sync_folder, write_whole
 DELIVERIES: Final = "deliveries"
 INCOMING: Final = "incoming"
 TABLES: Final = "tables"
+PARTS: Final = "parts"
 _SETTINGS: Final = "lake.json"
 _MODE: Final = 0o640
 
@@ -80,7 +83,7 @@ class Storage:
 
     def put(self, key: str, source: Path | bytes) -> None:
         """Store a file of this machine, or some bytes."""
-        with self._reaching(key):
+        with self.reaching(key):
             obstore.put(self._store, key, source)
 
     def get(self, key: str, target: Path) -> Path:
@@ -88,25 +91,25 @@ class Storage:
         if self.folder is not None:
             return self.folder / key
         target.parent.mkdir(parents=True, exist_ok=True)
-        with self._reaching(key), target.open("wb") as file:
+        with self.reaching(key), target.open("wb") as file:
             for piece in obstore.get(self._store, key).stream(min_chunk_size=1 << 20):
                 file.write(piece)
         return target
 
     def keys(self, prefix: str) -> list[str]:
         """Everything whose key begins so."""
-        with self._reaching(prefix):
+        with self.reaching(prefix):
             return [one["path"] for page in obstore.list(self._store, prefix=prefix) for one in page]
 
     def folders(self, prefix: str) -> list[str]:
         """The names of the folders below one."""
-        with self._reaching(prefix):
+        with self.reaching(prefix):
             found = obstore.list_with_delimiter(self._store, prefix)["common_prefixes"]
         return sorted(one.rstrip("/").rsplit("/", 1)[-1] for one in found)
 
     def read(self, key: str) -> bytes | None:
         """What is stored; None if nothing is."""
-        with self._reaching(key):
+        with self.reaching(key):
             try:
                 return bytes(obstore.get(self._store, key).bytes())
             except MISSING:
@@ -114,7 +117,7 @@ class Storage:
 
     def write_once(self, key: str, content: bytes) -> bool:
         """Store what nobody else may read, unless something is there already; returns whether it was stored."""
-        with self._reaching(key):
+        with self.reaching(key):
             try:
                 obstore.put(self._store, key, content, mode="create")
             except obstore.exceptions.AlreadyExistsError:
@@ -126,7 +129,7 @@ class Storage:
     def rewrite(self, key: str, content: bytes) -> None:
         """Store other content under a name that is there, in a folder with the time that it had."""
         path = self.folder / key if self.folder is not None else None
-        with self._reaching(key):
+        with self.reaching(key):
             status = path.stat() if path else None
             obstore.put(self._store, key, content)
             if path and status:
@@ -135,16 +138,33 @@ class Storage:
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files; one that is not there any more is none the less gone."""
         for key in sorted(keys):
-            with self._reaching(key), suppress(*MISSING):
+            with self.reaching(key), suppress(*MISSING):
                 obstore.delete(self._store, key)
+
+    def open(self, key: str) -> BinaryIO:
+        """A file of the lake, of which only what is read is fetched. Raises Unavailable, as reading it does."""
+        if self.folder is not None:
+            return (self.folder / key).open("rb")
+        with self.reaching(key):
+            reader = obstore.open_reader(self._store, key)
+        return io.BufferedReader(_Remote(self, key, reader), 1 << 20)
+
+    def remove_below(self, part: str, before: float = float("inf")) -> None:
+        """Delete the files below a part of the lake that were stored before this time, in seconds since 1970."""
+        with self.reaching(part):
+            for some in obstore.list(self._store, part):
+                if gone := [one["path"] for one in some if one["last_modified"].timestamp() < before]:
+                    obstore.delete(self._store, gone)
+        if self.folder is not None:
+            _remove_empty(self.folder / part)
 
     async def add(self, key: str, content: bytes) -> None:
         """Store something new; it is durable once this returns."""
         if self.folder is not None:
-            with self._reaching(key):
+            with self.reaching(key):
                 await asyncio.to_thread(_write, self.folder / key, content)
             return
-        with self._reaching(key):
+        with self.reaching(key):
             await obstore.put_async(self._store, key, content)
 
     def read_settings(self) -> dict[str, Any] | None:
@@ -165,7 +185,7 @@ class Storage:
 
     def write_settings(self, settings: dict[str, Any]) -> None:
         """Write that down."""
-        with self._reaching(_SETTINGS):
+        with self.reaching(_SETTINGS):
             obstore.put(self._store, _SETTINGS, json.dumps(settings, indent=2).encode())
 
     def make_folders(self) -> None:
@@ -175,9 +195,59 @@ class Storage:
                 (self.folder / part).mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def _reaching(self, key: str) -> Iterator[None]:
+    def reaching(self, key: str) -> Iterator[None]:
+        """Whatever goes wrong with a file within becomes an error of promptsync."""
         with translated(self.name, ConfigError(f"{self.name} has no {key}; was it removed?"), f" for {key}"):
             yield
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file of the lake, wherever that is; it can be sent to other machines."""
+
+    storage: Storage
+    key: str
+
+    @property
+    def name(self) -> str:
+        """The last part of its name."""
+        return self.key.rsplit("/", 1)[-1]
+
+    def open(self, _: str = "rb") -> BinaryIO:
+        """Its content, of which only what is read is fetched."""
+        return self.storage.open(self.key)
+
+
+class _Remote(io.RawIOBase):
+    """An object as a file."""
+
+    def __init__(self, storage: Storage, key: str, reader: "obstore.ReadableFile") -> None:
+        self._storage, self._key, self._reader = storage, key, reader
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._reader.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._reader.tell()
+
+    def readinto(self, into: Any) -> int:
+        with self._storage.reaching(self._key):
+            found = bytes(self._reader.read(len(into)))
+        into[: len(found)] = found
+        return len(found)
+
+
+def _remove_empty(folder: Path) -> None:
+    """Remove a folder's folders without files, and itself if it is one. Another run may be about to fill one."""
+    for path in [*sorted(folder.rglob("*"), reverse=True), folder]:
+        with suppress(OSError):
+            path.rmdir()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -32,7 +32,7 @@ from promptsync.lake.delta import (
 )
 from promptsync.lake.engine import BUCKET, ClaimFile, MadeFile
 from promptsync.lake.shape import bounded, fields_of, layout_of, row_key, shelf_of
-from promptsync.lake.storage import TABLES, Storage
+from promptsync.lake.storage import TABLES, Storage, Stored
 from promptsync.model import Table
 
 KEPT_HOURS: Final = 7 * 24
@@ -121,10 +121,14 @@ class Tables:
         ]
         return Present(delta, tuple(sorted(found, key=lambda file: file.key)))
 
+    def stored(self, present: Present, files: Iterable[PresentFile]) -> list[ClaimFile]:
+        """Present files where they are."""
+        return [ClaimFile(Stored(self._storage, file.key), present.columns, file.rows) for file in files]
+
     def local(self, files: Iterable[PresentFile], scratch: Path) -> list[ClaimFile]:
         """Files on this machine."""
         paths = [self._storage.get(file.key, scratch / file.key) for file in files]
-        return [ClaimFile(path, parquet.shape_of(path)[0]) for path in paths]
+        return [ClaimFile(path, *parquet.shape_of(path)) for path in paths]
 
     def widens(self, table: Table, onto: Present, parts: Iterable[ClaimFile]) -> bool:
         """Whether these claims bring columns, or versions of them, that the table has not."""
@@ -141,7 +145,8 @@ class Tables:
         """
         adds, shapes, rows = list[AddAction](), [onto.columns] if onto else [], 0
         for file in made:
-            self._storage.put(f"{TABLES}/{table.name}/{file.key}", file.path)
+            if file.path is not None:
+                self._storage.put(f"{TABLES}/{table.name}/{file.key}", file.path)
             shapes.append(file.columns)
             stats = json.dumps({"numRecords": file.rows, **_bounds(file, table)})
             adds.append(AddAction(file.key, file.size, {BUCKET: file.bucket}, now(), True, stats))

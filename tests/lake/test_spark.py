@@ -1,0 +1,135 @@
+"""Spark folds as DuckDB does, on a real cluster: a master and two workers, processes of their own."""
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from promptsync.clock import iso_millis
+from promptsync.demo.cluster import Cluster
+from promptsync.lake.engine import ClaimFile, Engine, FoldWork
+from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.shape import SEEN, SNAP, column_type, fields_of, row_key, version_type
+from promptsync.lake.storage import TABLES, Storage
+from promptsync.merge.layout import Layout
+from promptsync.model import Role, Table
+from promptsync.places.place import PlaceSettings
+from promptsync.vendors import declared_schema
+from tests.merge.world_values import NIGHTS
+
+pytest.importorskip("pyspark")
+SCHEMA = declared_schema()
+VALUES: dict[str, list[Any]] = {
+    "int64": [None, -7, -1, 0, 1, 3],
+    "double": [None, -1.5, 0.0, 2.25],
+    "string": [None, "", "z", "\u00e9", "Z", "\uffff", "\U0001f600", "e\u0301"],
+    "binary": [None, b"", b"\x00", b"\xff\x01"],
+}
+VERSIONS = {"int64": [None, 1, 2, 3], "binary": [None, b"\x01", b"\x7f", b"\x80"]}
+
+
+def kinds() -> dict[Any, Table]:
+    """A table of every sort: what happened, what is exported, links with full lists, versions that are bytes, ..."""
+    tables = [table for table in SCHEMA if table.role is not Role.OWN]
+    return {
+        (t.role, t.exported, bool(t.full_list), str(version_type(t)), len(row_key(t)) > 1, len(t.groups) > 1): t
+        for t in tables
+    }
+
+
+def claims(table: Table, chance: random.Random, folder: Path) -> list[ClaimFile]:
+    """Files of claims that tie and contradict each other: as declared, without a column, and with others."""
+    value = next((column.name for column in table.values if table.role is Role.MIRROR), "")
+    layouts = [Layout(table), Layout(table)]
+    if table.role is Role.MIRROR:
+        layouts.append(Layout(table, (value,) if value else (), ("mood", "a `b\" 'c'.d")))
+    found = []
+    for number, layout in enumerate(layouts):
+        fields = [field for field in fields_of(layout) if not (number == 1 and field.name == value)]
+        versions = {unit.at for unit in layout.units} if table.role is Role.MIRROR else set()
+        arrays = []
+        for field in fields:
+            if field.name in (SEEN, SNAP):
+                cells = [chance.choice([None, *NIGHTS]) for _ in range(60)]
+            elif field.name in versions:
+                cells = [chance.choice(VERSIONS[str(field.type)]) for _ in range(60)]
+            else:
+                some = VALUES[str(field.type)]
+                some = [one for one in some if one is not None][:3] if field.name in row_key(table) else some
+                cells = [chance.choice(some) for _ in range(60)]
+            arrays.append(pa.array(cells, field.type))
+        path = folder / f"{table.name}{number}.parquet"
+        pq.write_table(pa.Table.from_arrays(arrays, names=[field.name for field in fields]), path)
+        found.append(ClaimFile(path, tuple(field.name for field in fields), 60))
+    return found
+
+
+def ends(table: Table, chance: random.Random) -> pa.Table | None:
+    if not (table.exported or table.full_list):
+        return None
+    of = {name: column_type(table, name) for name in ("org_id", *(() if table.exported else row_key(table)[1:2]))}
+    rows = [
+        {name: chance.choice(VALUES[str(type_)][1:]) for name, type_ in of.items()}
+        | {"instant": instant, "iso": iso_millis(instant)}
+        for instant in NIGHTS
+        for _ in range(2)
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def rows_of(engine: Engine, work: FoldWork, storage: Storage) -> Counter[tuple[Any, ...]]:
+    """What an engine makes of it: the bucket and every column of every row. Each key is there once."""
+    found = Counter[tuple[Any, ...]]()
+    keys = Counter[tuple[Any, ...]]()
+    for file in engine.fold(work):
+        path = file.path or storage.get(f"{TABLES}/{work.table.name}/{file.key}", Path())
+        rows = pq.ParquetFile(path).read()
+        assert (tuple(rows.column_names), rows.num_rows, path.stat().st_size) == (file.columns, file.rows, file.size)
+        for row in rows.to_pylist():
+            found[file.bucket, *sorted(row.items())] += 1
+            keys[tuple(row[name] for name in row_key(work.table))] += 1
+    assert set(keys.values()) == {1}
+    return found
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two workers; this process asks them."""
+    if shutil.which("java") is None:
+        pytest.skip("Spark needs Java")
+    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster, pytest.MonkeyPatch.context() as patched:
+        for name, value in cluster.environment.items():
+            patched.setenv(name, value)
+        yield cluster
+
+
+def both_fold_alike(cluster: Cluster, folder: Path, tables: Sequence[Table], seed: int) -> None:
+    from promptsync.lake.engine_spark import SparkEngine
+
+    folder.mkdir(exist_ok=True)
+    storage, chance = Storage(PlaceSettings(str(folder / "lake"))), random.Random(seed)
+    duckdb, spark = DuckDBEngine(folder / "scratch", 1), SparkEngine(storage, cluster.master)
+    try:
+        for table in tables:
+            files, end = claims(table, chance, folder), ends(table, chance)
+            work = [FoldWork(table, files, end, 2, folder / table.name / name / "made") for name in ("duckdb", "spark")]
+            assert rows_of(duckdb, work[0], storage) == rows_of(spark, work[1], storage), table.name
+    finally:
+        spark.close()
+        duckdb.close()
+
+
+@pytest.mark.slow
+def test_spark_folds_as_duckdb_does(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of every sort, row by row, in one task and in several."""
+    some = list(kinds().values())
+    both_fold_alike(cluster, tmp_path, some[::2], 1)
+    monkeypatch.setattr("promptsync.lake.engine_spark._TASK_ROWS", 50)
+    monkeypatch.setattr("promptsync.lake.engine_spark.SHELF_ROWS", 20)
+    both_fold_alike(cluster, tmp_path / "more", some[1::2], 2)
