@@ -7,6 +7,7 @@ rate and time left on a terminal, a plain line every few seconds elsewhere.
 
 import json
 import os
+import signal
 import sqlite3
 import sys
 import time
@@ -257,3 +258,13 @@ def exit_code(error: PromptsyncError) -> int:
 
 def _plain(value: object) -> object:
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+@contextmanager
+def tidied() -> Iterator[None]:
+    """SIGTERM ends what runs as Ctrl-C does: files in between hold what people wrote, and are removed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -2,27 +2,23 @@
 
 import shlex
 import shutil
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from promptsync.cli.context import App, about_file, finish, print_json, print_table
+from promptsync.cli.context import App, about_file, finish, print_json, print_table, tidied
+from promptsync.cli.lake_erase import erase
+from promptsync.cli.lake_needs import engine_for, require_packages
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.lake.readers import READERS, statements
 
 if TYPE_CHECKING:
-    from promptsync.lake.engine import Engine
     from promptsync.lake.run import RunReport
-
-_PACKAGES = {"duckdb": ("deltalake", "duckdb"), "spark": ("deltalake", "pandas", "pyspark")}
 
 
 @click.group()
@@ -30,11 +26,14 @@ def lake() -> None:
     """Delta tables in a folder or an object store, for more than one machine and for any warehouse to read."""
 
 
+lake.add_command(erase)
+
+
 @lake.command()
 @click.pass_obj
 def init(app: App) -> None:
     """Make the lake that [lake] names, and say what to put where. Done again, it changes nothing."""
-    _require_packages(app)
+    require_packages(app)
     from promptsync.lake.opening import make_lake
     from promptsync.lake.settings import section_of
 
@@ -57,9 +56,9 @@ def init(app: App) -> None:
 @click.pass_obj
 def run(app: App, /, forever: bool, as_json: bool, **wanted: Any) -> None:
     """Fold what is new into the tables: deliveries, files put into the lake, and what is at the configured places."""
-    _require_packages(app)
+    require_packages(app)
     app.set_up_logs()
-    with _tidied():
+    with tidied():
         while forever:
             try:
                 _run(app, wanted, as_json)
@@ -77,7 +76,7 @@ def run(app: App, /, forever: bool, as_json: bool, **wanted: Any) -> None:
 @click.pass_obj
 def status(app: App, as_json: bool) -> None:
     """What each table has, what waits for the next run, and what needs a person (then exit 1)."""
-    _require_packages(app)
+    require_packages(app)
     from promptsync.lake.opening import open_lake
     from promptsync.lake.status import status_of
 
@@ -107,7 +106,7 @@ def status(app: App, as_json: bool) -> None:
 @click.pass_obj
 def tables(app: App, reader: str) -> None:
     """The statements that make the lake's tables visible to another program."""
-    _require_packages(app)
+    require_packages(app)
     from promptsync.lake.opening import open_lake
 
     found = list(statements(open_lake(app.config), reader))
@@ -126,7 +125,7 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
 
     Rows without an organization, Customer.io's and Qlara's, come too. 'browse', 'backup' and 'run' take it as it is.
     """
-    _require_packages(app)
+    require_packages(app)
     from promptsync.cli.init import first, make
     from promptsync.lake.opening import open_lake
     from promptsync.lake.pull import check_known
@@ -137,7 +136,7 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
     opened, zone = open_lake(app.config), app.config.mirror.timezone
     database = first(folder.absolute(), zone.key)[1].mirror.database
     check_known(opened, frozenset(orgs))
-    with _tidied(), _filling(database.parent) as unfinished, app.progress() as progress:
+    with tidied(), _filling(database.parent) as unfinished, app.progress() as progress:
         show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
         mirror = Mirror(unfinished / database.name, opened.schema, zone=zone)
         try:
@@ -166,17 +165,17 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
 
     The mirror is only read. Done again, it adds what has come since, and if nothing has, nothing.
     """
-    _require_packages(app)
+    require_packages(app)
     from promptsync.lake.opening import open_lake
     from promptsync.lake.push import push as push_mirror
 
     app.set_up_logs()
     opened = open_lake(app.config)
     with (
-        _tidied(),
+        tidied(),
         app.reading() as mirror,
         app.progress() as progress,
-        _engine(app) as engine,
+        engine_for(app) as engine,
     ):
         show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
         done = push_mirror(opened, engine, mirror, dry_run=dry_run, progress=show)
@@ -212,16 +211,6 @@ def job() -> None:
 
 
 @contextmanager
-def _tidied() -> Iterator[None]:
-    """SIGTERM ends what runs as Ctrl-C does: files in between hold what people wrote, and are removed."""
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
 def _filling(folder: Path) -> Iterator[Path]:
     """A folder beside, which becomes this one once it is filled; what an earlier try has left of it is removed."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -237,19 +226,6 @@ def _filling(folder: Path) -> Iterator[Path]:
         raise Unavailable(f"{error.filename} cannot be written ({error.strerror}); name another folder.") from error
 
 
-@contextmanager
-def _engine(app: App) -> "Iterator[Engine]":
-    """What decodes and folds, as configured."""
-    from promptsync.lake.opening import engine_of
-
-    with tempfile.TemporaryDirectory(prefix="promptsync-engine-") as scratch:
-        engine = engine_of(app.config, Path(scratch))
-        try:
-            yield engine
-        finally:
-            engine.close()
-
-
 def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
     from promptsync.lake.lake import Wanted
     from promptsync.lake.opening import open_lake
@@ -259,7 +235,7 @@ def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
     if wanted["table"] is not None and wanted["table"] not in opened.schema:
         raise ConfigError(f"There is no table {wanted['table']}; promptsync schema lists them.")
     names = {name: frozenset(wanted.get(name, ())) for name in ("accept", "discard", "corrects")}
-    with app.progress() as progress, _engine(app) as engine:
+    with app.progress() as progress, engine_for(app) as engine:
         show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
         report = run_lake(opened, engine, Wanted(wanted["dry_run"], wanted["table"], **names), show)
     _show(app, report, as_json)
@@ -283,16 +259,3 @@ def _every(app: App) -> float:
     from promptsync.lake.settings import section_of
 
     return section_of(app.config).every.total_seconds()
-
-
-def _require_packages(app: App) -> None:
-    """Raises ConfigError, with the command that installs what is not there."""
-    from promptsync.lake.settings import section_of
-
-    missing = [name for name in _PACKAGES[section_of(app.config).engine] if find_spec(name) is None]
-    if missing:
-        python, names = shlex.quote(sys.executable), " ".join(missing)
-        install = (
-            f"{python} -m pip install {names}" if find_spec("pip") else f"uv pip install --python {python} {names}"
-        )
-        raise ConfigError(f"A lake needs packages that are not installed: {install}")

@@ -19,7 +19,9 @@ from promptsync.events.mentions import Record
 from promptsync.events.recognition import Recogniser, watched
 from promptsync.lake import parquet
 from promptsync.lake.lake import Lake
+from promptsync.lake.ledger import SCHEMAS
 from promptsync.lake.shape import ORG
+from promptsync.lake.storage import TABLES
 from promptsync.model import Identity, Role, Table
 from promptsync.model.person import Identifier, identifier
 from promptsync.people import find
@@ -45,6 +47,11 @@ class Named:
     phones: tuple[str, ...] = ()
     customers: tuple[str, ...] = ()
     org: int = 0
+
+    @property
+    def says_anybody(self) -> bool:
+        """Whether anything was typed."""
+        return bool(self.contacts or self.phones or self.customers)
 
     @property
     def candidates(self) -> set[Identifier]:
@@ -75,6 +82,7 @@ class Finder:
         self._referred = {column.references for table in lake.schema for column in table.columns if column.references}
         self._sought: set[tuple[str, str]] = set()
         self._rounds = 0
+        self._claimed: dict[str, set[int]] = {}
 
     @contextmanager
     def archive(self) -> Iterator[Archive]:
@@ -95,6 +103,19 @@ class Finder:
             sought = {(one.kind.value, one.value) for one in person.identifiers}
             sought |= {(table, str(id_)) for table, id_ in self._records(person)}
         return person
+
+    def not_sure(self, person: Person) -> list[str]:
+        """What else is left open, each a sentence."""
+        found = []
+        for one in sorted(person.identifiers, key=lambda one: one.value):
+            orgs = self._claimed.get(one.value, set()) if one.kind is Identity.CONTACT else set()
+            if len(orgs) > 1:
+                claims = " and ".join(map(str, sorted(orgs)))
+                found.append(f"contact {one.value} is claimed by organizations {claims}: its rows are taken in each.")
+        there = (name for name in self._lake.storage.folders(TABLES) if name not in SCHEMAS)
+        if unknown := [name for name in there if name not in self._lake.schema]:
+            found.append(f"{', '.join(unknown)} were not looked at: enable the plugin whose they are, then ask again.")
+        return found
 
     def _records(self, person: Person) -> Iterator[Record]:
         """The rows of theirs to which others may refer."""
@@ -119,6 +140,9 @@ class Finder:
                 wanted = self._columns(table, file.columns)
                 for batch in parquet.read_batches(file.path, wanted):
                     found = batch if table.name == _NUMBERS else recogniser.naming(table.name, batch)
+                    if table.name == "contact":
+                        for row in found.to_pylist():
+                            self._claimed.setdefault(str(row["id"]), set()).add(row[ORG])
                     rows = [list(row.values()) for row in found.to_pylist()]
                     self._mirror.writer.run(partial(_write, table.name, wanted, rows))
 
