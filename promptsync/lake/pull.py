@@ -5,6 +5,7 @@ what one mirror would have had from the start. Rows without an organization come
 numbered anew in order of receipt, with what happened, and applied once more, to no effect but their state.
 """
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,19 +17,21 @@ from promptsync.errors import ConfigError
 from promptsync.events.apply import EventApplier
 from promptsync.events.bodies import parse_body
 from promptsync.events.fields import Fields
+from promptsync.events.suppression import Suppression
 from promptsync.lake import parquet
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import copy, inputs_of
 from promptsync.lake.lake import Lake, in_turn
 from promptsync.lake.ledger import Snapshot
-from promptsync.lake.lines import event_id
+from promptsync.lake.lines import Line, counted_now, forgetting, line_of
 from promptsync.lake.parts import organizations
 from promptsync.lake.shape import ORG, SEEN, SNAP, folded, is_owned, layout_of
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.version import PER_MICRO
 from promptsync.model import FilledBy, Role, Table
-from promptsync.model.delivery import Delivery, delivery_of
+from promptsync.model.delivery import Delivery
 from promptsync.store import ledger
+from promptsync.store.erased import replace_list, write_key
 from promptsync.store.inbox import insert_event, number_after
 from promptsync.store.mirror import Mirror
 from promptsync.store.pulled import prepare_layout, write_full_lists, write_rows, write_snapshot
@@ -70,7 +73,7 @@ def check_known(lake: Lake, orgs: frozenset[int]) -> None:
 def pull(lake: Lake, orgs: frozenset[int], mirror: Mirror, progress: Progress = lambda *_: None) -> Pulled:
     """Fill a fresh mirror. Raises Unavailable if the lake cannot be reached."""
     with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        return _Pull(lake, orgs, mirror, Path(scratch), progress).run()
+        return _Pull(lake.knowing(), orgs, mirror, Path(scratch), progress).run()
 
 
 class _Pull:
@@ -79,19 +82,22 @@ class _Pull:
         self._progress, self._done, self._now = progress, Pulled(), iso_millis(lake.clock())
         self._snapshots = {one for one in lake.ledger.snapshots() if one.org in orgs | {0}}
         self._numbers: dict[int, int] = {}
+        self._cut: dict[int, tuple[int, ...]] = {}
         self._collisions: list[dict[str, Any]] = []
         self._revision = 0
 
     def run(self) -> Pulled:
         self._revision = int(self._write(self._mirror.next_revision))
+        self._keep_away()
         tables = [table for table in self._lake.schema if table.role is not Role.OWN]
-        deliveries = sorted(self._deliveries(), key=lambda one: (one.received_at, event_id(one)))
+        deliveries = sorted(self._deliveries(), key=lambda one: (one.delivery.received_at, one.id))
+        self._cut = {one.id: one.cut for one in deliveries if one.cut}
         self._number(deliveries, [table for table in tables if table.role is Role.HAPPENED])
         for number, table in enumerate(tables):
             self._progress("pulling tables", number, len(tables))
             self._table(table)
         self._write(self._ledgers)
-        self._receive(deliveries)
+        self._receive([one.delivery for one in deliveries])
         search = SearchEntry(self._mirror)
         for table in tables:
             search.enter_missing(table.name, self._progress)
@@ -99,6 +105,19 @@ class _Pull:
 
     def _write(self, work: Callable[..., Any]) -> Any:
         return self._mirror.writer.run(work)
+
+    def _keep_away(self) -> None:
+        """Let the mirror have the list of erased people, and the key that it was made with."""
+        listed, mirror = self._lake.listed, self._mirror
+        if listed is None or listed.secret is None or not listed.erasures:
+            return
+        key = listed.secret.key
+        hashes = [{"kind": kind, "hash": one.hex(), "erasure_id": number} for number, kind, one in listed.kept]
+        erasures = [one | {"tables": json.dumps(one["tables"])} for one in listed.erasures]
+        write_key(mirror.path, key)
+        listing = {"sync_erasure": erasures, "sync_erased": hashes}
+        self._write(lambda connection: replace_list(connection, listing, key))
+        self._write(mirror.adopt_forgotten)
 
     def _files(self, table: Table) -> list[ClaimFile]:
         tables = self._lake.tables
@@ -120,8 +139,7 @@ class _Pull:
         if table.role is Role.HAPPENED:
             columns = [column.name for column in table.columns]
             rows = (row for file in files for row in self._rows(table, file))
-            numbered = ({**row, "event_id": self._numbers[row["event_id"]]} for row in rows)
-            self._insert(table, columns, ([row[name] for name in columns] for row in numbered))
+            self._insert(table, columns, ([row[name] for name in columns] for row in map(self._numbered, rows)))
             return
         wanted = layout_of(table, [file.columns for file in files])
         layout = self._write(lambda connection: prepare_layout(connection, self._mirror, wanted))
@@ -132,6 +150,12 @@ class _Pull:
                 form = _Form(layout, file.columns, self._newest(table), self._revision)
                 mine = (row for row in self._rows(table, file) if org is None or row[ORG] == org)
                 self._insert(table, form.columns, map(form.cells, self._unclaimed(table, mine, claimed)))
+
+    def _numbered(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row of what happened by the number that its delivery has there, at the place that its item has now."""
+        cut = self._cut.get(row["event_id"])
+        moved = {"item": counted_now(cut, row["item"])} if cut else {}
+        return {**row, "event_id": self._numbers[row["event_id"]], **moved}
 
     def _unclaimed(
         self, table: Table, rows: Iterable[dict[str, Any]], claimed: set[tuple[Any, ...]]
@@ -191,22 +215,22 @@ class _Pull:
         row = {"table": one.table, "org_id": one.org, "as_of": iso_millis(one.instant), "at": one.instant}
         write_snapshot(connection, {**row, "rows": one.rows, "applied_at": self._now}, (*layout.split, *layout.extra))
 
-    def _deliveries(self) -> Iterator[Delivery]:
-        """Those of these organizations, each once."""
+    def _deliveries(self) -> Iterator[Line]:
+        """Those of these organizations, each once, without people who were erased since they came."""
         seen: set[int] = set()
         there = inputs_of(self._lake.storage, (), self._lake.kinds)
         for some in in_turn([one for one in there if one.found is None]):
             for path in copy(some, self._scratch / "deliveries"):
                 with path.open(encoding="utf-8", errors="replace") as lines:
-                    for delivery in filter(None, (_delivery(text, self._orgs) for text in lines)):
-                        if event_id(delivery) not in seen:
-                            seen.add(event_id(delivery))
-                            yield delivery
+                    for line in filter(None, (_line(text, self._orgs, self._lake.door) for text in lines)):
+                        if line.id not in seen:
+                            seen.add(line.id)
+                            yield line
 
-    def _number(self, deliveries: Sequence[Delivery], happened: Sequence[Table]) -> None:
+    def _number(self, deliveries: Sequence[Line], happened: Sequence[Table]) -> None:
         """New numbers for what deliveries are called in the lake: those that are not kept any more come first."""
         digests = {row["event_id"] for t in happened for file in self._files(t) for row in self._rows(t, file)}
-        kept = [event_id(delivery) for delivery in deliveries]
+        kept = [line.id for line in deliveries]
         for number, digest in enumerate([*sorted(digests - set(kept)), *kept], 1):
             self._numbers[digest] = number
 
@@ -225,16 +249,18 @@ class _Pull:
         self._done.deliveries = len(deliveries)
 
 
-def _delivery(text: str, orgs: frozenset[int]) -> Delivery | None:
-    """A line of deliveries, if it is one of one of these organizations."""
+def _line(text: str, orgs: frozenset[int], door: Suppression) -> Line | None:
+    """A line of deliveries, if it is one of one of these organizations, and about anybody who was not erased."""
     try:
-        delivery = delivery_of(text)
-        body = parse_body(delivery.body)
+        line = line_of(text)
+        body = parse_body(line.delivery.body)
     except (ValueError, RecursionError):
         return None
     if not isinstance(body, dict) or Fields(body, []).identifier("orgId") not in orgs:
         return None
-    return replace(delivery, type=type_of_path(delivery.path))
+    type_ = type_of_path(line.delivery.path)
+    line = forgetting(line, door, type_)
+    return None if line.suppressed else replace(line, delivery=replace(line.delivery, type=type_, cut=False))
 
 
 class _Form:

@@ -3,16 +3,20 @@
 import gzip
 import json
 import shutil
+import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from deltalake import DeltaTable
 
+from promptsync.cli import main
 from promptsync.config import load_config
+from promptsync.daemon.operations import OPERATIONS
 from promptsync.engine.engine import Engine
 from promptsync.lake import delta
 from promptsync.lake.finding import Named, finder, start_of
@@ -21,10 +25,10 @@ from promptsync.lake.storage import Storage
 from promptsync.model import Role
 from promptsync.people.find import Person, archive_of, person_of
 from promptsync.vendors import declared_schema
-from tests.people.people_world import AL, BO, CY, Someone, config
+from tests.people.people_world import AL, BO, CY, ORG, Someone, config
 
-from .club import fill_mirror, put_deliveries, put_files, put_odd_files
-from .home import Home
+from .club import fill_mirror, lines, put_deliveries, put_files, put_odd_files
+from .home import Home, unlike
 
 
 @pytest.fixture(scope="module")
@@ -159,3 +163,36 @@ def test_killed_again_and_again_it_is_carried_out_in_the_end(home: Home, monkeyp
     assert rows(home) == kept
     assert home.run("erase", "list").exit_code == 0 and home.run("erase", "--resume").exit_code == 0
     assert home.run("run").exit_code == 0 and rows(home) == kept
+
+
+def test_a_mirror_pulled_out_of_it_has_forgotten_them_too(club: Path, tmp_path: Path) -> None:
+    """It is the one in which they were erased, but for the messages by day, which a lake does not keep. What comes
+    there later leaves them out as well."""
+    home = Home(tmp_path / "home")
+    home.run("init")
+    put_files(club, home)
+    put_deliveries(home)
+    home.run("run")
+    home.run("erase", "--contact", BO.number, "--yes")
+    put_deliveries(home, "once more")  # which no run has seen yet
+    pulled, mirror = tmp_path / "pulled", shutil.copytree(club, tmp_path / "mirror")
+    assert home.run("pull", ORG, pulled).exit_code == 0
+    with Engine(config(mirror)) as engine:
+        OPERATIONS["erase"](engine, {"starts": [[["contact", str(BO.number)]]], "why": "asked"}, lambda _: None)
+    where = mirror / "data" / "mirror.db", pulled / "data" / "mirror.db"
+    assert unlike(*where) == {"day_count", "contact", "sync_event"}
+    for differs in (  # a night that the mirror alone was given, and what is no JSON, which is not pulled
+        "SELECT id, display_name, phone FROM contact WHERE id > 1000 ORDER BY id",
+        "SELECT received_at, path, body FROM sync_event WHERE state <> 'failed' ORDER BY received_at",
+    ):
+        assert ask(where[0], differs) == ask(where[1], differs)
+    assert of(BO, said(pulled)) == []
+    (tmp_path / "again.jsonl").write_text("\n".join(lines()))
+    for command in (("events", "import", tmp_path / "again.jsonl"), ("load", *(club / "drop" / "done").iterdir())):
+        CliRunner().invoke(main, ["--config", str(pulled / "promptsync.toml"), *map(str, command)])
+    assert of(BO, where[1].read_bytes()) == []
+
+
+def ask(mirror: Path, sql: str) -> list[Any]:
+    with closing(sqlite3.connect(mirror)) as connection:
+        return connection.execute(sql).fetchall()
