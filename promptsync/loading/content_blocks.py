@@ -2,9 +2,9 @@
 
 Owns the cut and the digests, in the same pass that proves the file complete, and the bytes of the blocks that are not
 known, set aside for reading. A boundary is before a record whose key, a plain number in the first cell, is a multiple
-of twenty: the same ones every night, whatever was changed, added or left out between them. In a very large file it is
-one of fifty, a hundred or more, so that the number of blocks, and what they take in memory, stays within bounds. About
-every sixteenth boundary begins a stretch of blocks too; one that is known as a whole is passed over without looking for
+of ten: the same ones every night, whatever was changed, added or left out between them. In a large file it is
+one of twenty, fifty or more, so that the number of blocks, and what they take in memory, stays within bounds. About
+every thirtieth boundary begins a stretch of blocks too; one that is known as a whole is passed over without looking for
 the boundaries in it. Says nothing about what a block holds; a file in which a quote stands where it means nothing has
 no blocks.
 """
@@ -22,18 +22,18 @@ from promptsync.formats.csv.dialect import Dialect, dialect_of
 from promptsync.formats.csv.quote_places import well_placed
 from promptsync.formats.csv.records import cells_of, first_record
 from promptsync.loading.boundaries import DIGITS, MARGIN, boundaries
-from promptsync.loading.resume import bounds_in, grammar, place_of
+from promptsync.loading.resume import Part, grammar, parts_of, place_of
 from promptsync.merge.block_index import DIGEST, NO_STRETCHES, NOTHING_KNOWN, Cut, KnownBlocks, KnownStretch, Stretches
 
 _CHUNK = 1 << 20
 _LONGEST = 8 * _CHUNK
 _MOST_BLOCKS = 500_000
 _ENOUGH = 10_000
-_STEPS = ((20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
+_STEPS = ((10, 80 << 20), (20, 160 << 20), (50, 480 << 20), (100, 1 << 30), (1_000, 10 << 30))
 """Step, and the compressed bytes of a file below which it is taken: a few hundred thousand blocks at most."""
 _LAST_STEP = 10_000
-_STRETCH = 16
-"""Of how many steps the first key of a stretch is a multiple."""
+_STRETCH, _LEAST = 16, 320
+"""Of how many steps, and at least of what, the first key of a stretch is a multiple."""
 _VERSION = b"4"  # of how cells are read: another one makes every known block unknown
 _FARTHEST = 64
 """Stretches ahead, at most, that is looked for where known ones may go on."""
@@ -60,14 +60,15 @@ class ContentCutter:
         self._known = known
         self._file: BinaryIO | None = aside.open("w+b") if aside else None
         self._seed, self._salt, self._step = seed, b"%s %d" % (salt, step), step
+        self._whole = max(_STRETCH * step, _LEAST)
         self._pending: list[bytes] = []
         self._have, self._wanted = 0, _CHUNK
         self._digests = bytearray()
         self._first = array("q")
-        self._old = array("q")
+        self._old, self._sizes = array("q"), array("q")
         self._fresh: list[tuple[int, int, int]] = []  # of the text at hand: block, start and end of what may be unknown
         self._marks: list[tuple[int, int]] = []  # and where stretches begin: block, start
-        self._stretches: list[tuple[int, int, int, bytes]] = []
+        self._stretches: list[tuple[int, int, bytes]] = []
         self._header = b""
         self._names, self._dialect = names, Dialect()
         self._grammar = grammar(self._dialect.delimiter, step, seed)
@@ -94,8 +95,8 @@ class ContentCutter:
             return None
         identity = xxhash.xxh3_128_digest(_VERSION + self._salt + self._header, self._seed)
         digests = np.frombuffer(self._digests, np.uint64).reshape(-1, 2)
-        first, old = np.frombuffer(self._first, np.int64), np.frombuffer(self._old, np.int64)
-        cut = Cut(identity, digests, first, old, self._found_stretches())
+        first, old, sizes = (np.frombuffer(some, np.int64) for some in (self._first, self._old, self._sizes))
+        cut = Cut(identity, digests, first, old, sizes, self._found_stretches())
         self._known = NOTHING_KNOWN
         return cut
 
@@ -103,8 +104,8 @@ class ContentCutter:
         if not self._stretches:
             return NO_STRETCHES
         *numbers, digests = zip(*self._stretches, strict=True)
-        at, count, sizes = (np.array(some, np.int64) for some in numbers)
-        return Stretches(at, count, sizes, np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2))
+        at, count = (np.array(some, np.int64) for some in numbers)
+        return Stretches(at, count, np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2))
 
     def key_name(self) -> str:
         """The name of the first column, in small letters."""
@@ -156,25 +157,28 @@ class ContentCutter:
         at, ahead = 0, 1
         while at < len(data):
             key = self._key(data, at)
-            known, bounds = self._known.stretch_from(key), None
+            known, parts = self._known.stretch_from(key), None
             if known is not None:
                 end = at + known.size
                 if not last and end + MARGIN > len(data):
                     return at
                 if self._is(known, data, at) and (self._begins_stretch(data, end) or (last and end == len(data))):
-                    self._take(known, at)
+                    self._take(known, Part([at, end], known.low, known.high))
                     at, ahead = end, 1
                     continue
-                bounds = bounds_in(data, at, known, self._grammar)
-            if bounds is None:
-                if (end := self._resumed(data, at, key, ahead)) == 0:
-                    return self._cut_rest(data, at, last=last)
-                bounds = self._bounds(data, at, end)
+                parts = parts_of(data, at, known, self._grammar)
+            if parts is None:
+                end = self._resumed(data, at, key, ahead)
+                bounds = self._bounds(data, at, end) if end else None
                 if bounds is None:
                     return self._cut_rest(data, at, last=last)
-                ahead = min(2 * ahead, _FARTHEST)
-            self._blocks(data, bounds)
-            at = bounds[-1]
+                parts, ahead = [Part(bounds)], min(2 * ahead, _FARTHEST)
+            for part in parts:
+                if known is not None and part.low >= 0:
+                    self._take(known, part)
+                else:
+                    self._blocks(data, part.bounds)
+            at = parts[-1].bounds[-1]
         return at
 
     def _resumed(self, data: bytes, at: int, key: int, ahead: int) -> int:
@@ -208,12 +212,15 @@ class ContentCutter:
         digest = xxhash.xxh3_128_digest(memoryview(data)[at : at + known.size], self._seed) if known.digest else b""
         return digest == known.digest
 
-    def _take(self, known: KnownStretch, at: int) -> None:
-        """A stretch whose blocks are all known begins there."""
-        self._marks.append((len(self._first), at))
-        self._first.frombytes(known.first.tobytes())
-        self._digests += known.digests.tobytes()
-        self._old.extend(range(known.low, known.low + len(known.first)))
+    def _take(self, known: KnownStretch, part: Part) -> None:
+        """Some blocks of a stretch that are all known."""
+        index, low, high = known.index, part.low, part.high
+        if low == known.low:
+            self._marks.append((len(self._first), part.bounds[0]))
+        self._first.frombytes(index.first[low:high].tobytes())
+        self._sizes.frombytes(index.sizes[low:high].tobytes())
+        self._digests += index.digests[low:high].tobytes()
+        self._old.extend(range(low, high))
 
     def _key(self, data: bytes, at: int) -> int:
         """The first cell of the record there, -1 if it is no number as boundaries have."""
@@ -221,7 +228,7 @@ class ContentCutter:
         return int(cell) if cell.isdigit() else -1
 
     def _begins_stretch(self, data: bytes, at: int) -> bool:
-        return data[at - 1] == _LF and self._key(data, at) % (_STRETCH * self._step) == 0
+        return data[at - 1] == _LF and self._key(data, at) % self._whole == 0
 
     def _last_stretch(self, data: bytes, bounds: list[int]) -> int:
         """The place in ``bounds`` of the last one where a stretch begins, so that it is cut as a whole; of the last
@@ -235,7 +242,7 @@ class ContentCutter:
 
     def _blocks(self, data: bytes, bounds: list[int]) -> None:
         """Whole records, from each bound to the next."""
-        view, whole, delimiter = memoryview(data), _STRETCH * self._step, self._dialect.delimiter
+        view, whole, delimiter = memoryview(data), self._whole, self._dialect.delimiter
         for start, end in pairwise(bounds):
             key = data[start : data.find(delimiter, start, start + DIGITS + 1)]
             if not key.isdigit():
@@ -247,6 +254,7 @@ class ContentCutter:
             self._digests += xxhash.xxh3_128_digest(view[start:end], self._seed)
             self._first.append(first)
             self._old.append(-1)
+            self._sizes.append(end - start)
             self._fresh.append((place, start, end))
 
     def _settle(self, data: bytes, end: int) -> None:
@@ -265,7 +273,7 @@ class ContentCutter:
         for (low, start), (high, stop) in pairwise(marks):
             if stop - start <= _CHUNK and high > low:
                 digest = xxhash.xxh3_128_digest(view[start:stop], self._seed)
-                self._stretches.append((low, high - low, stop - start, digest))
+                self._stretches.append((low, high - low, digest))
         self._fresh, self._marks = [], []
 
     def _too_many(self, new: int) -> bool:

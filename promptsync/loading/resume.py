@@ -6,16 +6,20 @@ might stand within quotes is none. Pure.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import xxhash
 
 from promptsync.loading.boundaries import DIGITS, MARGIN
-from promptsync.merge.block_index import KnownStretch
+from promptsync.merge.block_index import DIGEST, KnownStretch
 
-_MOST_CHANGED = 3
-"""Blocks of a stretch, beyond which it is cut as a whole."""
+_MOST_PARTS = 8
+"""Of a stretch: one of more is cut as a whole."""
+_MOST_MISSING = 3
+"""Blocks whose beginnings are looked for in vain."""
 _SHORT = 1 << 15
+_LF = ord("\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +46,62 @@ def place_of(data: bytes, key: int, delimiter: bytes, start: int, end: int) -> i
     return data.find(b"\n%d%b" % (key, delimiter), start, end) + 1
 
 
-def bounds_in(data: bytes, start: int, known: KnownStretch, cut: Grammar) -> list[int] | None:
-    """The bounds of the blocks from ``start``, where a known stretch begins of which a few blocks have changed, to its
-    end. None if that cannot be told, or is not worth it."""
-    if known.following < 0:
-        return None
-    window = 4 * known.size // len(known.first) + MARGIN
-    view, bounds, changed = memoryview(data), [start], 0
-    for place, key in enumerate((*known.first[1:].tolist(), known.following)):
-        end = place_of(data, key, cut.delimiter, start, start + window)
-        if not end:
-            continue
-        if xxhash.xxh3_128_digest(view[start:end], cut.seed) != known.digests[place].tobytes():
-            within = short_bounds(data, start, end, cut) if changed < _MOST_CHANGED else None
-            if within is None:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some blocks, one after the other, of which ``bounds`` has the first bound and the last. Either they are those
+    from ``low`` to ``high`` of the index, or they have changed, and every bound is there (``low`` is -1)."""
+
+    bounds: list[int]
+    low: int = -1
+    high: int = -1
+
+
+def parts_of(data: bytes, start: int, known: KnownStretch, cut: Grammar) -> list[Part] | None:
+    """The text from ``start``, where a known stretch begins of which a few blocks have changed, to its end. None if
+    that cannot be told, or is not worth it."""
+    index, low, high, keys = known.index, known.low, known.high, known.keys
+    view, digests, usable = memoryview(data), index.digests[low:high].tobytes(), known.usable[low:high].tolist()
+    sizes = index.sizes[low:high].tolist()
+    found, place, at, count = list[Part](), 0, start, len(sizes)
+    while place < count:
+        first, begun = place, at
+        while place < count and usable[place]:
+            end = at + sizes[place]
+            digest = xxhash.xxh3_128_digest(view[at:end], cut.seed)
+            if digest != digests[DIGEST * place : DIGEST * (place + 1)]:
+                break
+            at, place = end, place + 1
+        if place > first and not begins_with(data, at, keys[place], cut.delimiter):
+            place -= 1  # what follows is of the same block now
+            at -= sizes[place]
+        if place > first:
+            found.append(Part([begun, at], low + first, low + place))
+        if place < count:
+            changed = _changed(data, at, (keys[place + 1 :], sizes[place:]), cut) if len(found) < _MOST_PARTS else None
+            if changed is None:
                 return None
-            changed += 1
-            bounds += within
-        bounds.append(end)
-        start = end
-    return bounds if end else None
+            part, passed = changed
+            found.append(part)
+            at, place = part.bounds[-1], place + passed
+    return found
+
+
+def _changed(data: bytes, at: int, known: tuple[Sequence[int], Sequence[int]], cut: Grammar) -> tuple[Part, int] | None:
+    """The text from a boundary to the next one that is known, and how many known blocks that is in place of.
+    ``known``: the keys with which the blocks after this one begin, and the sizes from this one on."""
+    window = MARGIN
+    for passed, (key, size) in enumerate(zip(*known, strict=True), 1):
+        window += 4 * size
+        end = place_of(data, key, cut.delimiter, at, at + window) if key >= 0 and passed <= _MOST_MISSING else 0
+        if end:
+            bounds = short_bounds(data, at, end, cut)
+            return None if bounds is None else (Part([at, *bounds, end]), passed)
+    return None
+
+
+def begins_with(data: bytes, at: int, key: int, delimiter: bytes) -> bool:
+    """Whether a line begins there with that key."""
+    return data[at - 1] == _LF and data.startswith(b"%d%b" % (key, delimiter), at)
 
 
 def short_bounds(data: bytes, start: int, end: int, cut: Grammar) -> list[int] | None:

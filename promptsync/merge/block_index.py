@@ -10,6 +10,7 @@ on any of it: without an index everything is read, with the same result.
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,29 +20,23 @@ Digests = npt.NDArray[np.uint64]
 """Shape (n, 2): 128 bits each. Arrays throughout: a file of ten million rows has half a million blocks."""
 
 DIGEST = 16
-_EACH = DIGEST + 3 * 8
-_MAGIC = b"blocks3\0"
+_EACH, _EACH_STRETCH = DIGEST + 2 * 8 + 2 * 4, DIGEST + 2 * 8
+_MAGIC = b"blocks4\0"
 _LOWEST, _HIGHEST = -(1 << 63), (1 << 63) - 1
 
 
 @dataclass(frozen=True)
 class Stretches:
     """Runs of blocks, in the file's order: ``at``, the position of the first block of each, ``count``, how many there
-    are, ``sizes``, their bytes together, and ``digests`` of these."""
+    are, and ``digests`` of their bytes together."""
 
     at: Ints
     count: Ints
-    sizes: Ints
     digests: Digests
-
-    def bounds(self, n: int) -> tuple[int, int]:
-        """The positions of the first block of the n-th of them, and of the one after its last."""
-        low = int(self.at[n])
-        return low, low + int(self.count[n])
 
 
 _NONE = np.zeros(0, np.int64)
-NO_STRETCHES = Stretches(_NONE, _NONE, _NONE, np.zeros((0, 2), np.uint64))
+NO_STRETCHES = Stretches(_NONE, _NONE, np.zeros((0, 2), np.uint64))
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class BlockIndex:
     """Blocks in the file's order. ``identity``: a digest, 16 bytes, of the header, the zone and how cells are read.
 
     For each block, ``digests`` has the digest of its bytes, ``first`` and ``last`` its least and greatest key, ``rows``
-    its number of records.
+    its number of records, ``sizes`` that of its bytes, both below 2**32.
     """
 
     identity: bytes
@@ -57,12 +52,14 @@ class BlockIndex:
     first: Ints
     last: Ints
     rows: Ints
+    sizes: Ints
     stretches: Stretches = NO_STRETCHES
 
     def parts(self) -> tuple[bytes | memoryview, ...]:
         """Its bytes as parts, to be stored one after the other."""
         some = self.stretches
-        arrays = (self.digests, self.first, self.last, self.rows, some.at, some.count, some.sizes, some.digests)
+        short = self.rows.astype(np.uint32), self.sizes.astype(np.uint32)
+        arrays = (self.digests, self.first, self.last, *short, some.at, some.count, some.digests)
         return (
             _MAGIC,
             self.identity,
@@ -77,7 +74,7 @@ class BlockIndex:
         if size < head or read(len(_MAGIC)) != _MAGIC:
             return None
         identity, stretches = read(DIGEST), int.from_bytes(read(8), "little")
-        count, rest = divmod(size - head - stretches * _EACH, _EACH)
+        count, rest = divmod(size - head - stretches * _EACH_STRETCH, _EACH)
         if rest or count < 0:
             return None
 
@@ -85,11 +82,14 @@ class BlockIndex:
             return np.frombuffer(read(DIGEST * of), np.uint64).reshape(of, 2)
 
         def numbers(of: int) -> list[Ints]:
-            return [np.frombuffer(read(8 * of), np.int64) for _ in range(3)]
+            return [np.frombuffer(read(8 * of), np.int64) for _ in range(2)]
 
-        found, (first, last, rows) = digests(count), numbers(count)
-        at, many, sizes = numbers(stretches)
-        return cls(identity, found, first, last, rows, Stretches(at, many, sizes, digests(stretches)))
+        def short(of: int) -> list[Ints]:
+            return [np.frombuffer(read(4 * of), np.uint32).astype(np.int64) for _ in range(2)]
+
+        found, (first, last), (rows, sizes) = digests(count), numbers(count), short(count)
+        at, many = numbers(stretches)
+        return cls(identity, found, first, last, rows, sizes, Stretches(at, many, digests(stretches)))
 
     def known(self, claimed: Iterable[int]) -> "KnownBlocks":
         """The blocks in which no other source has ``claimed`` a key since."""
@@ -101,18 +101,23 @@ class BlockIndex:
         return KnownBlocks(self.digests, np.flatnonzero(untouched), self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KnownStretch:
-    """A stretch of the night before. ``low``: the position of the first of its blocks in the index; ``size``: its
-    bytes, ``digest``: of these, None if some of its blocks may not be used; ``digests``, ``first``: of its blocks, as
-    the index has them; ``following``: the key of the boundary at its end, -1 if the file ended there."""
+    """A stretch of the night before: the blocks from ``low`` to ``high`` of ``index``. ``size``: its bytes; ``digest``:
+    of these, None if some of its blocks may not be used, ``usable`` says which may."""
 
+    index: BlockIndex
     low: int
+    high: int
     size: int
     digest: bytes | None
-    digests: Digests
-    first: Ints
-    following: int
+    usable: npt.NDArray[np.bool_]
+
+    @property
+    def keys(self) -> list[int]:
+        """The keys with which its blocks begin, and that of the boundary at its end, -1 if the file ended there."""
+        keys: list[int] = self.index.first[self.low : self.high + 1].tolist()
+        return keys if len(keys) > self.high - self.low else [*keys, -1]
 
 
 class KnownBlocks:
@@ -123,11 +128,12 @@ class KnownBlocks:
         self._index = index
         self._keys: list[int] = []
         if index is not None:
-            unusable = np.ones(len(digests), np.int64)
-            unusable[places] = 0
-            before, some = np.concatenate((np.zeros(1, np.int64), np.cumsum(unusable))), index.stretches
-            self._whole = before[some.at] == before[some.at + some.count]
+            some, self._usable = index.stretches, np.zeros(len(digests), bool)
+            self._usable[places] = True
             self._keys = index.first[some.at].tolist()
+            self._at, self._count = some.at.tolist(), some.count.tolist()
+            self._sizes = _over(index.sizes, some).tolist()
+            self._whole = (_over(self._usable, some) == some.count).tolist()
         order = np.argsort(digests[places, 0], kind="stable")
         self._places = places[order]
         self._high, self._low = digests[self._places, 0], digests[self._places, 1]
@@ -137,11 +143,10 @@ class KnownBlocks:
         n, index = bisect_left(self._keys, key), self._index
         if index is None or n == len(self._keys) or self._keys[n] != key:
             return None
-        some, (low, high) = index.stretches, index.stretches.bounds(n)
-        following = int(index.first[high]) if high < len(index.first) else -1
-        digest = some.digests[n].tobytes() if self._whole[n] else None
-        size, digests, first = int(some.sizes[n]), index.digests[low:high], index.first[low:high]
-        return KnownStretch(low, size, digest, digests, first, following)
+        low = self._at[n]
+        high = low + self._count[n]
+        digest = index.stretches.digests[n].tobytes() if self._whole[n] else None
+        return KnownStretch(index, low, high, self._sizes[n], digest, self._usable)
 
     def key_after(self, key: int, count: int) -> int:
         """The first key of the ``count``-th of the stretches that begin after a key; of the last, if they are fewer; -1
@@ -159,17 +164,26 @@ class KnownBlocks:
         return found
 
 
+def _over(values: npt.NDArray[Any], stretches: Stretches) -> Ints:
+    """The sum of what each block has, for every stretch."""
+    before = np.concatenate((np.zeros(1, np.int64), np.cumsum(values, dtype=np.int64)))
+    sums: Ints = before[stretches.at + stretches.count] - before[stretches.at]
+    return sums
+
+
 NOTHING_KNOWN = KnownBlocks(np.zeros((0, 2), np.uint64), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
 class Cut:
-    """How a new file divides into blocks. ``old``: each block's position in the old index, -1 if it has changed."""
+    """How a new file divides into blocks. ``old``: each block's position in the old index, -1 if it has changed;
+    ``sizes``: their bytes."""
 
     identity: bytes
     digests: Digests
     first: Ints
     old: Ints
+    sizes: Ints
     stretches: Stretches = NO_STRETCHES
 
     @property
@@ -213,7 +227,7 @@ class BlockCount:
             return None
         rows = np.where(self._same, self._rows, self._read)
         cut = self._cut
-        return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows, cut.stretches)
+        return BlockIndex(cut.identity, cut.digests, cut.first, self._last, rows, cut.sizes, cut.stretches)
 
     def gaps(self) -> list[tuple[int, int]]:
         """Ranges of keys, both ends included, that are in no unchanged block."""
