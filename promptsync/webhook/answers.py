@@ -6,12 +6,15 @@ is never logged: its type and the line that raised it are. Decides nothing.
 """
 
 import logging
+import time
 from collections import Counter
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Final
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -92,9 +95,45 @@ NO_ROOM: Final = Refusal("no_room", 503, b'{"error": "too many large bodies at o
 UNEXPECTED: Final = Refusal("unexpected", 503, b'{"error": "cannot be stored now, try again"}', _RETRY)
 
 
-def stored(delivery_id: int) -> web.Response:
-    """The answer to a delivery that is durable."""
-    return json_response(b'{"stored": %d}' % delivery_id, 200)
+class Stored:
+    """The answer to a delivery that is durable, as aiohttp's protocol takes a response.
+
+    On a connection that stays open its bytes are written as they are, without a response's headers being gathered and
+    put together anew; otherwise (HTTP/1.0, ``Connection: close``) it is an ordinary one.
+    """
+
+    __slots__ = ("_body", "_ordinary", "keep_alive")
+
+    def __init__(self, delivery_id: int) -> None:
+        self._body = b'{"stored": %d}' % delivery_id
+        self._ordinary: web.Response | None = None
+        self.keep_alive: bool | None = True
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Begin the answer."""
+        if request.keep_alive and request.version == HttpVersion11:
+            await request.writer.write(_READY % (_date(int(time.time())), len(self._body), self._body))
+            return
+        self._ordinary = json_response(self._body, 200)
+        await self._ordinary.prepare(request)
+        self.keep_alive = self._ordinary.keep_alive
+
+    async def write_eof(self) -> None:
+        """End it."""
+        if self._ordinary is not None:
+            await self._ordinary.write_eof()
+
+
+_READY: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: promptsync\r\nDate: %b\r\nContent-Length: %d\r\n"
+    b"\r\n%b"
+)
+
+
+@lru_cache(1)
+def _date(second: int) -> bytes:
+    """A second since 1970 as HTTP writes it (RFC 9110, 5.6.7)."""
+    return formatdate(second, usegmt=True).encode()
 
 
 def json_response(body: bytes, status: int) -> web.Response:

@@ -16,6 +16,7 @@ no crowd of large ones keeps an ordinary one out; a large one that finds no room
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -151,18 +152,37 @@ class Connection(RequestHandler):
             self._resuming = None
 
 
-class _Server(web.Server):
-    """aiohttp's server, with our connections."""
+Handle = Callable[[Any], Awaitable[web.StreamResponse]]
 
-    def __init__(self, server: web.Server) -> None:
+
+class _Server(web.Server):
+    """aiohttp's server, with our connections. What is asked for below ``base`` is handled at once by ``handle``."""
+
+    def __init__(self, server: web.Server, base: str, handle: Handle) -> None:
         self.__dict__.update(server.__dict__)
+        routed = self.request_handler
+
+        def directly(request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
+            return handle(request) if request.raw_path.startswith(base) else routed(request)
+
+        self.request_handler = directly
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
 
 class Runner(web.AppRunner):
-    """aiohttp's runner of an application, with our connections."""
+    """aiohttp's runner of an application, with our connections.
+
+    ``direct``: a path, ending with a slash, and what handles all that is asked for below it, for which no route need be
+    looked for; the routes that the application may have there come first all the same.
+    """
+
+    def __init__(self, app: web.Application, direct: tuple[str, Handle], **settings: Any) -> None:
+        super().__init__(app, **settings)
+        self._direct = direct
 
     async def _make_server(self) -> web.Server:
-        return _Server(await super()._make_server())
+        server, (base, handle) = await super()._make_server(), self._direct
+        below = any(resource.canonical.startswith(base) for resource in self.app.router.resources())
+        return _Server(server, "\0" if below else base, handle)

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 
 import structlog
 from aiohttp import web
@@ -21,16 +21,8 @@ from promptsync.model.delivery import Accept, Delivery
 from promptsync.vendors import EVENT_TYPES, type_of_path
 from promptsync.webhook import answers
 from promptsync.webhook.answers import Refusal, Refused, protocol_logger
-from promptsync.webhook.connection import Place, Room, Runner
-from promptsync.webhook.request import (
-    LARGE,
-    EveryPath,
-    JsonText,
-    event_path,
-    large_json_text,
-    read_body,
-    types_agree,
-)
+from promptsync.webhook.connection import Handle, Place, Room, Runner
+from promptsync.webhook.request import LARGE, EveryPath, JsonText, event_path, large_json_text, read_body, types_agree
 from promptsync.webhook.signature import Authenticator, signature_form
 
 _CONTENT_ENCODING: Final = istr("Content-Encoding")
@@ -148,6 +140,7 @@ def listener_runner(app: web.Application, shutdown_timeout: float = 15.0) -> web
     """
     return Runner(
         app,
+        app[_LISTENER].direct,
         auto_decompress=False,
         access_log=None,
         logger=protocol_logger(app[STATE].refused),
@@ -181,6 +174,11 @@ class _Listener:
         self._checking = asyncio.Lock()
         self._log = structlog.get_logger("promptsync.listener")
 
+    @property
+    def direct(self) -> tuple[str, Handle]:
+        """Below which path deliveries are sent, and what handles them."""
+        return self._base, self.handle
+
     def authenticate_by(self, authenticator: Authenticator) -> None:
         """Ask for something else from now on."""
         if authenticator.secrets != self._settings.authenticator.secrets:
@@ -207,7 +205,7 @@ class _Listener:
             return self._refuse(answers.UNEXPECTED)
         self._state.stored += 1
         self._state.stored_by_type[_counted_as(delivery.type)] += 1
-        return answers.stored(delivery_id)
+        return cast("web.Response", answers.Stored(delivery_id))
 
     async def _checked(self, request: web.Request, place: Place) -> Delivery:
         """The delivery in a request that passes every check, in their order. Raises Refused by the first that fails."""

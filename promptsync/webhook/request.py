@@ -63,6 +63,8 @@ def types_agree(values: Sequence[str], path: str) -> bool:
 
     Below ``contactAction`` both the type and the whole path, suffix included, are right.
     """
+    if len(values) == 1 and values[0] == path:
+        return True
     kind = type_of_path(path)
     return all(value in (path, kind) for value in values)
 
