@@ -49,6 +49,7 @@ class Cluster:
             "SPARK_CONF_DIR": str(folder),
             "SPARK_LOCAL_IP": _HOST,
             "SPARK_LOCAL_DIRS": str(folder / "local"),
+            "SPARK_LAUNCHER_OPTS": _JAVA,
             "SPARK_DAEMON_MEMORY": "256m",
             "SPARK_DAEMON_JAVA_OPTS": _JAVA,
             "PYSPARK_PYTHON": sys.executable,

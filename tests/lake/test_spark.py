@@ -1,7 +1,10 @@
 """Spark folds as DuckDB does, on a real cluster: a master and two workers, processes of their own."""
 
+import json
+import os
 import random
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,17 +14,26 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptsync.clock import iso_millis
+from promptsync.clock import iso_micros, iso_millis
+from promptsync.config import load_config
 from promptsync.demo.cluster import Cluster
 from promptsync.lake.engine import ClaimFile, Engine, FoldWork
 from promptsync.lake.engine_duckdb import DuckDBEngine
+from promptsync.lake.lake import Wanted
+from promptsync.lake.opening import open_lake
+from promptsync.lake.run import run as run_lake
+from promptsync.lake.settings import storage_of
 from promptsync.lake.shape import SEEN, SNAP, column_type, fields_of, row_key, version_type
 from promptsync.lake.storage import TABLES, Storage
 from promptsync.merge.layout import Layout
 from promptsync.model import Role, Table
-from promptsync.places.place import PlaceSettings
 from promptsync.vendors import declared_schema
+from tests.merge.files import write_file
+from tests.merge.model import File
 from tests.merge.world_values import NIGHTS
+
+from .home import Home
+from .test_run import tags
 
 pytest.importorskip("pyspark")
 SCHEMA = declared_schema()
@@ -37,10 +49,7 @@ VERSIONS = {"int64": [None, 1, 2, 3], "binary": [None, b"\x01", b"\x7f", b"\x80"
 def kinds() -> dict[Any, Table]:
     """A table of every sort: what happened, what is exported, links with full lists, versions that are bytes, ..."""
     tables = [table for table in SCHEMA if table.role is not Role.OWN]
-    return {
-        (t.role, t.exported, bool(t.full_list), str(version_type(t)), len(row_key(t)) > 1, len(t.groups) > 1): t
-        for t in tables
-    }
+    return {(t.role, t.exported, bool(t.full_list), str(version_type(t)), len(row_key(t)) > 1): t for t in tables}
 
 
 def claims(table: Table, chance: random.Random, folder: Path) -> list[ClaimFile]:
@@ -103,33 +112,78 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two workers; this process asks them."""
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java")
-    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster, pytest.MonkeyPatch.context() as patched:
+    quick = {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN"}
+    with (
+        Cluster(tmp_path_factory.mktemp("cluster"), settings=quick) as cluster,
+        pytest.MonkeyPatch.context() as patched,
+    ):
         for name, value in cluster.environment.items():
             patched.setenv(name, value)
         yield cluster
 
 
-def both_fold_alike(cluster: Cluster, folder: Path, tables: Sequence[Table], seed: int) -> None:
-    from promptsync.lake.engine_spark import SparkEngine
+def fold_alike(spark: Engine, home: Home, tables: Sequence[Table], seed: int) -> None:
+    chance, storage = random.Random(seed), storage_of(load_config(home.config))
+    folder = home.folder / str(seed)
+    folder.mkdir()
+    duckdb = DuckDBEngine(folder / "scratch", 1)
+    for table in tables:
+        files, end = claims(table, chance, folder), ends(table, chance)
+        work = [FoldWork(table, files, end, 4, folder / table.name / name / "made") for name in ("duckdb", "spark")]
+        assert rows_of(duckdb, work[0], storage) == rows_of(spark, work[1], storage), table.name
+    duckdb.close()
 
-    folder.mkdir(exist_ok=True)
-    storage, chance = Storage(PlaceSettings(str(folder / "lake"))), random.Random(seed)
-    duckdb, spark = DuckDBEngine(folder / "scratch", 1), SparkEngine(storage, cluster.master)
-    try:
-        for table in tables:
-            files, end = claims(table, chance, folder), ends(table, chance)
-            work = [FoldWork(table, files, end, 2, folder / table.name / name / "made") for name in ("duckdb", "spark")]
-            assert rows_of(duckdb, work[0], storage) == rows_of(spark, work[1], storage), table.name
-    finally:
-        spark.close()
-        duckdb.close()
+
+def fill(*homes: Home) -> None:
+    """The same inputs of two nights and a day for each."""
+    body = '{"orgId": 1, "bulkActionId": 3, "status": "SENT", "statusMessage": "x"}'
+    for home in homes:
+        for night, names in enumerate(("abcde", "Abcd")):
+            write_file(home.incoming, tags(night, *names))
+            write_file(home.incoming, tags(night, *names[::-1], org=2))
+        rows = tuple((n, f"b{n}") for n in range(5))
+        write_file(home.incoming, File("broadcast", 1, NIGHTS[0], ("id", "description"), rows))
+        (home.incoming / "holiday.png").write_text("x")
+        for night in (0, 1):
+            line = {"received_at": iso_micros(NIGHTS[night]), "path": "broadcast/state", "body": body}
+            (home.folder / "lake" / "deliveries" / f"{night}.jsonl").write_text(json.dumps(line))
+
+
+def contents(home: Home) -> dict[str, Counter[str]]:
+    """Every row of every table that a run writes."""
+    names = ("contact_tag", "broadcast", "broadcast_change", "sync_snapshot", "sync_input", "sync_reject")
+    untimed = ("seen", "seen_at", "tag", "rejected_at")
+    return {n: Counter(repr({k: v for k, v in r.items() if k not in untimed}) for r in home.rows(n)) for n in names}
 
 
 @pytest.mark.slow
-def test_spark_folds_as_duckdb_does(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tables of every sort, row by row, in one task and in several."""
-    some = list(kinds().values())
-    both_fold_alike(cluster, tmp_path, some[::2], 1)
-    monkeypatch.setattr("promptsync.lake.engine_spark._TASK_ROWS", 50)
-    monkeypatch.setattr("promptsync.lake.engine_spark.SHELF_ROWS", 20)
-    both_fold_alike(cluster, tmp_path / "more", some[1::2], 2)
+def test_spark_makes_the_rows_that_duckdb_makes_while_executors_die(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tables of every sort, row by row; whole runs, amid whose folds an executor is killed; tables in several tasks."""
+    from promptsync.lake.engine_spark import SparkEngine
+
+    one, other = Home(tmp_path / "duckdb"), Home(tmp_path / "spark")
+    for home in (one, other):
+        assert home.run("init").exit_code == 0
+    fill(one, other)
+    killed = list[int]()
+
+    def kill(step: str, number: int, _: int) -> None:
+        if step == "folding tables" and number == 1:
+            killed.extend(cluster.executors()[:1])
+            os.kill(killed[0], signal.SIGKILL)
+
+    spark, some = SparkEngine(storage_of(load_config(other.config)), cluster.master), list(kinds().values())
+    try:
+        fold_alike(spark, other, some, 1)
+        report = run_lake(open_lake(load_config(other.config)), spark, Wanted(), kill)
+        monkeypatch.setattr("promptsync.lake.engine_spark._TASK_ROWS", 90)
+        monkeypatch.setattr("promptsync.lake.engine_spark.SHELF_ROWS", 20)
+        fold_alike(spark, other, some[1:2], 2)
+        assert killed and report.needs_person
+    finally:
+        spark.close()
+    assert one.run("run").exit_code == 1
+    assert contents(one) == contents(other)
+    assert not (other.folder / "lake" / "parts").exists()
