@@ -78,8 +78,10 @@ class Ledger:
         delta.append(self._storage, table, rows, self._check)
 
     def add_snapshots(self, applied: Iterable[Snapshot]) -> None:
-        """That snapshots were applied."""
-        stamps = ((one, iso_millis(one.instant)) for one in applied)
+        """That snapshots were applied; once of each, even if a run that was killed has said so before."""
+        new = list(dict.fromkeys(applied))
+        known = self.snapshots() if new else set()
+        stamps = ((one, iso_millis(one.instant)) for one in new if one not in known)
         rows = [{"table": s.table, "org_id": s.org, "instant": s.instant, "rows": s.rows, "iso": i} for s, i in stamps]
         self.add("sync_snapshot", rows)
 
