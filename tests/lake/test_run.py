@@ -261,7 +261,7 @@ def test_of_two_runs_at_once_the_second_folds_onto_the_first(
 
 def test_without_its_packages_it_says_what_installs_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     packages = dict.fromkeys(("duckdb", "spark"), ("pyarrow", "no_such_package"))
-    monkeypatch.setattr("promptsync.cli.lake._PACKAGES", packages)
+    monkeypatch.setattr("promptsync.cli.lake_needs._PACKAGES", packages)
     for command in ("init", "run", "status", "tables"):
         result = home.run(command)
         assert result.exit_code == 2
