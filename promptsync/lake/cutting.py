@@ -7,7 +7,7 @@ what it is now, so that the next run does not take it for new.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,19 +65,20 @@ class Cut:
     removed: list[dict[str, str]] = field(default_factory=list)
 
 
-def cut_deliveries(lake: Lake, door: Suppression, scratch: Path, *, write: bool) -> Cut:
-    """Take people out of all deliveries, or only look for them."""
+def cut_deliveries(
+    lake: Lake, door: Suppression, scratch: Path, *, write: bool, only: Container[str] | None = None
+) -> Cut:
+    """Take people out of all deliveries, or those in some files, or only look for them."""
     there = [one for one in inputs_of(lake.storage, (), lake.kinds) if one.found is None]
     done = Cut()
-    for some in in_turn(there):
-        cut_some(lake, door, some, copy(some, scratch / uuid4().hex), done, write=write)
+    for some in in_turn([one for one in there if only is None or one.name in only]):
+        _cut_some(lake, door, some, copy(some, scratch / uuid4().hex), done, write=write)
     return done
 
 
-def cut_some(
+def _cut_some(
     lake: Lake, door: Suppression, some: Sequence[Input], paths: Sequence[Path], done: Cut, *, write: bool
 ) -> None:
-    """The same of some files of deliveries, which are on this machine."""
     for one, path in zip(some, paths, strict=True):
         with path.open(encoding="utf-8", errors="replace") as file:
             lines = list(file)
@@ -147,14 +148,14 @@ def _rewrite(lake: Lake, one: Input, kept: Kept, table: Table | None, judge: Jud
 
 def carry_over(lake: Lake, names: dict[str, str], now: int) -> None:
     """Say of rewritten files what was known of them. ``names``: with the tags that they had."""
-    known, seen = lake.ledger.inputs(), {"seen": now, "seen_at": iso_millis(now)}
     there = {one.name: one for one in inputs_of(lake.storage, (), lake.kinds)}
-    lake.ledger.add("sync_input", _carried(names, known, there, seen))
+    lake.ledger.add("sync_input", _carried(names, lake.ledger.inputs(), there, now))
 
 
 def _carried(
-    names: dict[str, str], known: dict[str, dict[str, Any]], there: dict[str, Input], seen: dict[str, Any]
+    names: dict[str, str], known: dict[str, dict[str, Any]], there: dict[str, Input], now: int
 ) -> Iterator[dict[str, Any]]:
     for name, tag in names.items():
         if name in there and known.get(name, {}).get("tag") == tag:
-            yield known[name] | seen | {"tag": there[name].tag}
+            seen = max(now, known[name]["seen"] + 1)  # the newest row about it counts
+            yield known[name] | {"tag": there[name].tag, "seen": seen, "seen_at": iso_millis(seen)}

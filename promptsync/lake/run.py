@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from promptsync.clock import iso_millis, local_date
+from promptsync.lake.cutting import carry_over, cut_deliveries
 from promptsync.lake.delta import ListChanged
 from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
@@ -94,12 +95,19 @@ class _Run:
         if not wanted.dry_run:
             self._commit([one for one in done if one.state == "decoded"], judge.passed)
             self._record(done)
+            self._forget({one.name for one in done if one.deliveries and one.learned.forgotten})
             for name in self._report.tables:
                 lake.tables.tidy(lake.schema[name])
             lake.ledger.tidy()
             self._sweep(there, known)
         self._report.seconds = round(time.perf_counter() - self._started, 3)
         return self._report
+
+    def _forget(self, names: set[str]) -> None:
+        """Take people who are on the list out of the deliveries that have come about them since."""
+        if names:
+            cut = cut_deliveries(self._lake, self._lake.door, self._scratch / "cut", write=True, only=names)
+            carry_over(self._lake, cut.names, self._now)
 
     def _sweep(self, there: Sequence[Input], known: Known) -> None:
         """Delete files of deliveries that were folded, once they have been kept for long enough."""

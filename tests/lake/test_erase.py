@@ -162,7 +162,11 @@ def test_killed_again_and_again_it_is_carried_out_in_the_end(home: Home, monkeyp
     kept = {name: [r for r in some if not of(BO, r.encode()) + of(CY, r.encode())] for name, some in before.items()}
     assert rows(home) == kept
     assert home.run("erase", "list").exit_code == 0 and home.run("erase", "--resume").exit_code == 0
-    assert home.run("run").exit_code == 0 and rows(home) == kept
+    put_deliveries(home, "once more")
+    (root / "deliveries" / "damaged.jsonl").write_text(json.dumps({"to": BO.phone}) + "\n")
+    assert home.run("run").exit_code == 1 and rows(home) == kept
+    assert of(BO, said(root)) == of(CY, said(root)) == []
+    assert home.run("run").exit_code == 0 and "0 files, 0 tables" in home.run("run").output
 
 
 def test_a_mirror_pulled_out_of_it_has_forgotten_them_too(club: Path, tmp_path: Path) -> None:
