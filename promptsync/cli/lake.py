@@ -178,10 +178,10 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
         engine_for(app) as engine,
     ):
         show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
-        done = push_mirror(opened, engine, mirror, dry_run=dry_run, progress=show)
+        done = push_mirror(opened, engine, mirror, app.config.mirror.database, dry_run=dry_run, progress=show)
     if as_json:
         print_json({name: getattr(done, name) for name in done.__slots__})
-        finish(bool(done.collisions))
+        finish(bool(done.collisions or done.erasures_stay))
     rows = sum(done.tables.values())
     app.say(
         f"{rows:,} rows of {len(done.tables):,} tables, {done.deliveries:,} deliveries, {done.files:,} files known."
@@ -195,7 +195,15 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
             else f"{done.collisions:,} rows are rejects: their ids are"
         )
         click.echo(f"{what} also claimed by an organization with a lower number.", err=True)
-    finish(bool(done.collisions))
+    if done.erasures:
+        app.say(f"{done.erasures:,} erasures were carried out in the lake, too: promptsync lake erase list")
+    if done.erasures_stay:
+        click.echo(
+            f"{done.erasures_stay:,} erasures of the mirror stay with it, as the lake's list has another key: forget "
+            "these people in the lake as well, with promptsync lake erase.",
+            err=True,
+        )
+    finish(bool(done.collisions or done.erasures_stay))
 
 
 def job() -> None:

@@ -100,14 +100,14 @@ def erase(
         number = max((one["id"] for one in listed.erasures), default=0) + 1
         plan = Plan(number, why, frozenset(known), frozenset(records))
         if lake.storage.write_once(PLAN, plan.content()):
-            return _carry_out(lake, plan, progress)
+            return carry_out(lake, plan, progress)
     raise ConfigError("Somebody else erases people here all the time; try again.")
 
 
 def resume(lake: Lake, progress: Progress = lambda *_: None) -> Erased:
     """Carry out what was begun and did not end."""
     content = lake.storage.read(PLAN)
-    return _carry_out(lake, Plan.of(content), progress) if content else Erased()
+    return carry_out(lake, Plan.of(content), progress) if content else Erased()
 
 
 def undo(lake: Lake, number: int) -> int:
@@ -119,7 +119,8 @@ def undo(lake: Lake, number: int) -> int:
     return sum(one[0] == number for one in listed.kept)
 
 
-def _carry_out(lake: Lake, plan: Plan, progress: Progress) -> Erased:
+def carry_out(lake: Lake, plan: Plan, progress: Progress) -> Erased:
+    """Do what a plan says that is kept, and keep it no more."""
     secret = lake.people.make_key()
     if plan.number not in {one["id"] for one in lake.people.read().erasures}:
         lake.people.begin(plan.number, lake.clock(), plan.why, plan.hashes(secret))

@@ -10,7 +10,7 @@ commits to every table.
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -99,8 +99,7 @@ class ErasedPeople:
 
     def begin(self, number: int, at: int, why: str, hashes: Iterable[tuple[str, bytes]]) -> None:
         """Put an erasure and its people on the list. ``hashes``: by kind; ``at``: microseconds."""
-        people = ({"what": _HASH, "kind": kind, "hash": one} for kind, one in hashes)
-        self._add(number, at, [{"what": _BEGUN, "why": why}, *people])
+        self.take(rows_of_erasure(number, {"begun_at": iso_millis(at), "why": why}, hashes, ended=False))
 
     def finish(self, number: int, at: int, tables: Mapping[str, int], files: int) -> None:
         """That everything of it is removed. ``tables``: rows by table."""
@@ -117,6 +116,18 @@ class ErasedPeople:
 
     def _add(self, number: int, at: int, rows: Iterable[Mapping[str, Any]]) -> None:
         self.take({"erasure_id": number, "at": iso_millis(at), **row} for row in rows)
+
+
+def rows_of_erasure(
+    number: int, said: Mapping[str, Any], hashes: Iterable[tuple[str, bytes]], *, ended: bool
+) -> Iterator[dict[str, Any]]:
+    """What the list says of an erasure. ``said``: as a mirror has it; ``hashes``: by kind."""
+    row = {"erasure_id": number, "at": said["begun_at"]}
+    yield row | {"what": _BEGUN, "why": said["why"]}
+    yield from (row | {"what": _HASH, "kind": kind, "hash": one} for kind, one in hashes)
+    if ended and said["finished_at"]:
+        counts = {name: said[name] for name in ("rows", "tables", "files")}
+        yield row | {"at": said["finished_at"], "what": _FINISHED, **counts}
 
 
 def _erasures(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

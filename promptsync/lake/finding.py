@@ -16,14 +16,15 @@ from typing import Any, Final
 
 from promptsync.errors import ConfigError
 from promptsync.events.mentions import Record
-from promptsync.events.recognition import Recogniser, watched
+from promptsync.events.recognition import Recogniser, has, watched
 from promptsync.lake import parquet
+from promptsync.lake.erased import Listed
 from promptsync.lake.lake import Lake
 from promptsync.lake.ledger import SCHEMAS
 from promptsync.lake.shape import ORG
 from promptsync.lake.storage import TABLES
 from promptsync.model import Identity, Role, Table
-from promptsync.model.person import Identifier, identifier
+from promptsync.model.person import Identifier, identifier, identifiers_in
 from promptsync.people import find
 from promptsync.people.find import Archive, Person, person_of
 from promptsync.plugins.declared import ReadOnly
@@ -155,6 +156,20 @@ class Finder:
 
 def _write(table: str, columns: Sequence[str], rows: list[list[Any]], connection: sqlite3.Connection) -> None:
     write_rows(connection, table, columns, rows)
+
+
+def people_on(lake: Lake, listed: Listed, scratch: Path) -> set[Identifier]:
+    """The identifiers on a list that rows of the lake state."""
+    recogniser, of = Recogniser(lake.schema, listed.forgotten), watched(lake.schema)
+    found: set[Identifier] = set()
+    for table in lake.schema:
+        present = lake.tables.present(table) if table.role is not Role.OWN else None
+        for file in lake.tables.local(present.files if present else (), scratch):
+            columns = [name for name in file.columns if name in of[table.name].names]
+            for batch in parquet.read_batches(file.path, columns) if columns else ():
+                for row in recogniser.naming(table.name, batch).to_pylist():
+                    found |= {one for one in identifiers_in(table, row) if has(listed.forgotten, one)}
+    return found
 
 
 def start_of(archive: Archive, named: Named) -> frozenset[Identifier]:

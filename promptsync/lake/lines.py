@@ -7,9 +7,11 @@ Its other rows keep their keys by these, and a whole copy of it that comes later
 
 import json
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from promptsync.clock import iso_micros
@@ -44,6 +46,14 @@ def line_of(text: str) -> Line:
     if not isinstance(id_, int) or not isinstance(cut, list) or not all(isinstance(one, int) for one in cut):
         return Line(delivery, event_id(delivery))
     return Line(delivery, id_, tuple(sorted(cut)))
+
+
+def lines_in(path: Path) -> Iterator[Line]:
+    """The lines of a file that are deliveries."""
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        for text in lines:
+            with suppress(ValueError):
+                yield line_of(text)
 
 
 def forgetting(line: Line, door: Suppression, type_: str) -> Line:

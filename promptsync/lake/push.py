@@ -22,7 +22,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from promptsync.clock import iso_millis, parse_iso
+from promptsync.clock import iso_millis
 from promptsync.lake import parquet
 from promptsync.lake.decode import FULL_LIST_TABLE
 from promptsync.lake.delta import Overtaken
@@ -31,12 +31,13 @@ from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, copy, inputs_of
 from promptsync.lake.lake import Lake
 from promptsync.lake.ledger import Snapshot
-from promptsync.lake.lines import event_id
+from promptsync.lake.lines import line_of, lines_in, received_as
+from promptsync.lake.push_deliveries import KeptDeliveries
+from promptsync.lake.push_erased import Brought, bring_list
 from promptsync.lake.shape import FULL_LISTS, ORG, Field, fields_of, is_owned, row_key
 from promptsync.lake.storage import DELIVERIES
 from promptsync.merge.layout import Layout
 from promptsync.model import Role, Table
-from promptsync.model.delivery import Delivery, delivery_of
 from promptsync.store import pushed
 from promptsync.store.slices import Progress
 
@@ -48,13 +49,16 @@ _ATTEMPTS: Final = 10
 class Pushed:
     """What was pushed. ``tables``: rows of each; ``deliveries``: those stored that the lake had not, ``waiting`` ones
     among them, which its next run applies; ``files``: merged ones that the lake did not know; ``collisions``: rows left
-    out, as an organization with a lower number has their id."""
+    out, as an organization with a lower number has their id; ``erasures``: those of the mirror that were carried out
+    here too, ``erasures_stay``: those that cannot be, as the lake's list was made with another key."""
 
     tables: dict[str, int] = field(default_factory=dict)
     deliveries: int = 0
     waiting: int = 0
     files: int = 0
     collisions: int = 0
+    erasures: int = 0
+    erasures_stay: int = 0
     seconds: float = 0.0
 
 
@@ -62,13 +66,18 @@ def push(
     lake: Lake,
     engine: Engine,
     mirror: sqlite3.Connection,
+    database: Path,
     *,
     dry_run: bool = False,
     progress: Progress = lambda *_: None,
 ) -> Pushed:
-    """Do it. Raises Unavailable if the lake cannot be reached."""
+    """Do it. ``database``: where the mirror is, with its key beside it. Raises Unavailable if the lake cannot be
+    reached, ListChanged if somebody is forgotten there meanwhile, KeyLost."""
+    brought = Brought() if dry_run else bring_list(lake, mirror, database, progress)
     with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        return _Push(lake, engine, mirror, Path(scratch), progress).run(dry_run=dry_run)
+        done = _Push(lake.knowing(), engine, mirror, Path(scratch), progress).run(dry_run=dry_run)
+    done.erasures, done.erasures_stay = brought.erasures, brought.stay
+    return done
 
 
 class _Push:
@@ -78,6 +87,7 @@ class _Push:
         self._lake, self._mirror, self._scratch, self._progress = lake, mirror, scratch, progress
         self._folding, self._now, self._done = Folding(lake, engine, scratch, progress), lake.clock(), Pushed()
         self._rejects: list[dict[str, Any]] = []
+        self._kept = KeptDeliveries(lake, scratch)
 
     def run(self, *, dry_run: bool) -> Pushed:
         started, lake = time.perf_counter(), self._lake
@@ -116,29 +126,35 @@ class _Push:
         with parquet.PartWriter(path) as writer:
             for some in rows:
                 columns = zip(zip(*some, strict=True), schema, strict=True)
-                writer.write(pa.RecordBatch.from_arrays([pa.array(c, one.type) for c, one in columns], schema=schema))
-                self._done.tables[table.name] = self._done.tables.get(table.name, 0) + len(some)
+                batch = pa.RecordBatch.from_arrays([pa.array(c, one.type) for c, one in columns], schema=schema)
+                if (left := self._lake.door.rows(table.name, batch)).num_rows:
+                    writer.write(left)
+                    self._done.tables[table.name] = self._done.tables.get(table.name, 0) + left.num_rows
         return ClaimFile(path, writer.columns, writer.rows) if writer.columns else None
 
     def _happened(self, table: Table) -> Iterator[list[tuple[Any, ...]]]:
         """Rows of what happened, in the order of the shape."""
         columns = [one.name for one in fields_of(Layout(table))]
-        number, named = columns.index("event_id"), None
+        number, item, named = columns.index("event_id"), columns.index("item"), None
         for some in pushed.happened(self._mirror, table.name, columns):
             rows = []
             for at, path, body, *cells in some:
                 if body is not None:
-                    cells[number] = event_id(Delivery(path, body, received_at=parse_iso(at)))
+                    line = self._kept.line(at, path, body)
+                    if line.suppressed:
+                        continue
+                    cells[number], cells[item] = line.id, received_as(line.cut, cells[item])
                 else:
                     named = named or _Named(table, columns, self._ids_kept(table), self._present_rows(table))
                     cells[number] = named.id_of(cells)
                 rows.append(tuple(cells))
-            yield rows
+            if rows:
+                yield rows
 
     def _ids_kept(self, table: Table) -> set[int]:
         """What the deliveries that are kept are called, of those that rows of the table came from."""
         found = (row for some in pushed.happened(self._mirror, table.name, ["event_id"]) for row in some)
-        return {event_id(Delivery(path, body, received_at=parse_iso(at))) for at, path, body, _ in found if body}
+        return {self._kept.line(at, path, body).id for at, path, body, _ in found if body}
 
     def _present_rows(self, table: Table) -> Iterator[dict[str, Any]]:
         present = self._lake.tables.present(table)
@@ -194,7 +210,8 @@ class _Push:
             (row[ORG], row["contact_id"], row["list"], row["instant"])
             for row in self._lake.ledger.rows(FULL_LIST_TABLE)
         }
-        new = [(*one, iso_millis(one[3])) for one in pushed.full_lists(self._mirror) if one not in have]
+        found = [one for one in pushed.full_lists(self._mirror) if one not in have and not self._kept.forgot(one[1])]
+        new = [(*one, iso_millis(one[3])) for one in found]
         if not new:
             return []
         path = self._scratch / f"{uuid4().hex}.parquet"
@@ -207,13 +224,13 @@ class _Push:
         """Store the deliveries that no push has stored. Those that were applied count as taken; the others wait."""
         lake, taken = self._lake, list[str]()
         there = {one.name: one for one in inputs_of(lake.storage, (), lake.kinds) if one.found is None}
-        for waits, day, lines in _chunks(pushed.deliveries(self._mirror)):
+        for waits, day, lines in _chunks(self._kept.deliveries(pushed.deliveries(self._mirror))):
             before = [one for name, one in there.items() if name.startswith(f"{DELIVERIES}/{day}/mirror-")]
             key = f"{DELIVERIES}/{day}/{_name(lines)}"
             if key in there:
                 continue
             have = self._ids_in(before) if before else set()
-            lines = [line for line in lines if event_id(delivery_of(line)) not in have]
+            lines = [line for line in lines if line_of(line).id not in have]
             if not lines:
                 continue
             key = f"{DELIVERIES}/{day}/{_name(lines)}"
@@ -229,7 +246,7 @@ class _Push:
 
     def _ids_in(self, inputs: Sequence[Input]) -> set[int]:
         paths = copy(inputs, self._scratch / uuid4().hex)
-        return {event_id(delivery_of(line)) for path in paths for line in path.read_text("utf-8").splitlines() if line}
+        return {line.id for path in paths for line in lines_in(path)}
 
     def _ledgers(self, *, dry_run: bool) -> None:
         """What the lake has to know of what was merged: files, what was odd, and what was left out."""

@@ -197,6 +197,30 @@ def test_a_mirror_pulled_out_of_it_has_forgotten_them_too(club: Path, tmp_path: 
     assert of(BO, where[1].read_bytes()) == []
 
 
+def test_a_mirror_that_is_pushed_has_them_erased_there_too(club: Path, tmp_path: Path) -> None:
+    """One that has forgotten them since it was pushed, and cut its deliveries. One that has not brings nothing back."""
+    home = Home(tmp_path / "home")
+    home.run("init")
+    shutil.copytree(club / "data", home.folder / "data")
+    assert home.run("push").exit_code == 0
+    before = rows(home)
+    with Engine(config(home.folder)) as engine:
+        OPERATIONS["erase"](engine, {"starts": [[["contact", str(BO.number)]]], "why": "asked"}, lambda _: None)
+    kept = {name: [r for r in some if not of(BO, r.encode())] for name, some in before.items()}
+    for erasures in (1, 0):
+        done = json.loads(home.run("push", "--json").stdout)
+        assert (done["erasures"], done["erasures_stay"], done["deliveries"]) == (erasures, 0, 0)
+        assert of(BO, said(home.folder / "lake")) == [] and rows(home) == kept
+    assert home.run("erase", "list").exit_code == 0
+    whole = Home(tmp_path / "whole", location=str(home.folder / "lake"))
+    shutil.copytree(club / "data", whole.folder / "data")
+    done = json.loads(whole.run("push", "--json").stdout)
+    assert (done["erasures"], done["deliveries"]) == (0, 0)
+    assert of(BO, said(home.folder / "lake")) == [] and rows(home) == kept
+    home.run("erase", "--undo", 1, "--yes")
+    assert whole.run("push").exit_code == 0 and len(rows(home)["contact"]) == len(before["contact"])
+
+
 def ask(mirror: Path, sql: str) -> list[Any]:
     with closing(sqlite3.connect(mirror)) as connection:
         return connection.execute(sql).fetchall()
