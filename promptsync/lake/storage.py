@@ -1,13 +1,15 @@
 """The object store, or folder, that a lake is in.
 
-Owns where things are below the lake's location, and moving files between there and this machine. Nothing is ever
-written over but ``lake.json``: every other name is used once, so that whoever reads sees a whole file or none.
+Owns where things are below the lake's location, and moving files between there and this machine. Every name is used
+once, so that whoever reads sees a whole file or none; only erasing writes over what is there, each file as a whole.
 
     deliveries/   webhook deliveries as JSON Lines, as they are exported; listeners and people put them there
     incoming/     files that a person puts there: nightly exports, change sets, exports of the Qlara account
     tables/       a folder for each Delta table, promptsync's own included
     parts/        claims of a run under way, where several machines make them
     lake.json     what was decided when the lake was made
+    erased.key    what the list of erased people is made with, once there is one
+    erasing.json  an erasure that is to be carried out, until it is
 """
 
 import asyncio

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from promptsync.config import load_config
+from promptsync.lake import delta
 from promptsync.lake.engine_duckdb import DuckDBEngine
 from promptsync.lake.lake import Lake, Wanted
 from promptsync.lake.lines import line_of
@@ -69,7 +70,7 @@ def test_nothing_of_them_comes_in(home: Home, club: Path) -> None:
     assert len(told(home, AL)) > 30 and told(home, AL) == told(home, CY)
     *_, batch = (line for line in map(line_of, lines()) if line.delivery.path == "customer/optOut")
     assert {row["item"] for row in home.rows("opt_out_change") if row["event_id"] == batch.id} == {1, 2}
-    assert home.rows("sync_run")[0]["inputs"] == len(home.rows("sync_input"))
+    assert home.rows("sync_run")[0]["inputs"] == len({row["name"] for row in home.rows("sync_input")})
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["no table yet", "a table"])
@@ -100,3 +101,28 @@ def test_a_run_that_has_decoded_them_before_begins_anew(
     assert commits.count("contact") == 2 and "contact" in told(home, AL)
     earlier = commits[: commits.index("contact")]  # what the erasure then removes
     assert told(home, BO) <= {*earlier, "sync_full_list"} and "contact" not in earlier
+
+
+def test_a_run_and_an_erasure_at_once_leave_nothing(home: Home, club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the erasure happens when the run has read a table, has put its files there, and is about to commit."""
+    lake, engine = open_lake(load_config(home.config)), DuckDBEngine(home.folder / "scratch", 1)
+    put_deliveries(home, "all")
+    home.run("run")
+    put_files(club, home)
+    next(home.incoming.glob("contacts_*")).unlink()  # of a person whom the erasure cannot know yet
+    original, erased = delta.commit, list[int]()
+
+    def commit(onto: Any, name: str, *args: Any) -> None:
+        if name == "contact" and not erased:
+            erased.append(0)
+            erased[0] = home.run("erase", "--contact", BO.number, "--yes").exit_code
+        original(onto, name, *args)
+
+    monkeypatch.setattr("promptsync.lake.tables.commit", commit)
+    run_lake(lake, engine, Wanted())
+    engine.close()
+    assert erased == [0] and told(home, BO) == set() and told(home, AL) == told(home, CY)
+    words = [
+        word for path in (home.folder / "lake").rglob("*.jsonl") for word in BO.canaries if word in path.read_bytes()
+    ]
+    assert not words and home.run("run").exit_code == 0
