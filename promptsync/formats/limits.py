@@ -43,7 +43,7 @@ class Limits:
     max_cell: int = 16 * _MIB
     max_record: int = 20 * _MIB
     max_header: int = _MIB
-    block: int = 4 * _MIB
+    block: int = 2 * _MIB
     max_at_once: int = 80 * _MIB
     max_bad: int = 100_000
     max_bad_accepted: int = 1_000_000
