@@ -21,7 +21,7 @@ from promptsync.demo.home import Home
 from promptsync.errors import Unavailable, size_in_words
 
 if TYPE_CHECKING:
-    from promptsync.demo.run import DemoSettings
+    from promptsync.demo.run import Demo, DemoSettings, Progress
     from promptsync.demo.truth.compare import TableResult
 
 _MIN_CONTACTS, _MIN_MESSAGES = 50, 100
@@ -42,6 +42,9 @@ _HOST = "127.0.0.1"
 @click.option("--open/--no-open", "open_", default=None, help="Open the pages in a browser; by default on a desktop.")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="Another day than today as the simulated present.")
 @click.option("--crash", is_flag=True, help="Kill the daemon in the middle of it and start it again.")
+@click.option("--lake", "in_lake", is_flag=True, help="Through a lake instead of a mirror, without pages.")
+@click.option("--engine", type=click.Choice(["duckdb", "spark"]), default="duckdb", help="What folds (with --lake).")
+@click.option("--master", default="", help="Of a cluster of Spark; without one it is made on this machine.")
 @click.option("--json", "as_json", is_flag=True, help="The comparison for programs (with --once).")
 @click.pass_obj
 def demo(app: App, /, folder: Path, full: bool, once: bool, open_: bool | None, **options: Any) -> None:
@@ -51,6 +54,7 @@ def demo(app: App, /, folder: Path, full: bool, once: bool, open_: bool | None, 
     (promptsync-demo). Without --once the pages are served from the start, and it keeps living until Ctrl-C; what was
     compared is said in a sentence, with -v table by table.
     """
+    once = once or options["in_lake"]
     home = Home(folder.absolute())
     home.clear(options["seed"])
     listener = None if once else listening(options["browse_port"])
@@ -75,15 +79,16 @@ def demo(app: App, /, folder: Path, full: bool, once: bool, open_: bool | None, 
         listener=listener,
     )
     try:
-        equal = _played(settings, app, as_json=options["as_json"])
+        lake = (options["engine"], options["master"]) if options["in_lake"] else None
+        equal = _played(settings, app, lake, as_json=options["as_json"])
     finally:
         _say_what_stays(home)
     raise SystemExit(0 if equal else 1)
 
 
-def _played(settings: "DemoSettings", app: App, *, as_json: bool) -> bool:
+def _played(settings: "DemoSettings", app: App, lake: tuple[str, str] | None, *, as_json: bool) -> bool:
     """Whether the mirror was equal to the truth. Raises SystemExit if it was interrupted before that was known."""
-    from promptsync.demo.run import run_demo
+    from promptsync.demo.run import Demo, run_demo
 
     with ExitStack() as shown:
         bar = shown.enter_context(app.progress())
@@ -115,12 +120,19 @@ def _played(settings: "DemoSettings", app: App, *, as_json: bool) -> bool:
 
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 loop.add_signal_handler(number, end)
-            return await run_demo(settings, say=_say, progress=progress, show=show)
+            played = Demo(settings, _say, progress) if lake is None else _of_lake(settings, lake, progress)
+            return await run_demo(played, say=_say, show=show, pages=settings.listener is not None)
 
         try:
             return asyncio.run(play())
         except asyncio.CancelledError:
             raise SystemExit(130) from None
+
+
+def _of_lake(settings: "DemoSettings", lake: tuple[str, str], progress: "Progress") -> "Demo":
+    from promptsync.demo.lake import LakeDemo, LakeSettings
+
+    return LakeDemo(settings, LakeSettings(*lake), _say, progress)
 
 
 def listening(port: int | None) -> socket.socket:
@@ -147,7 +159,7 @@ def _say(text: str) -> None:
 
 def _say_what_stays(home: Home) -> None:
     folder = shlex.quote(str(home.folder))
-    again = shlex.join([program(), "--config", str(home.config_file), "browse"])
+    again = shlex.join([program(), "--config", str(home.browsable), "browse"])
     _say(f"{folder} stays, {size_in_words(home.size())}. To look again: {again}")
     _say(f"To remove it: rm -r {folder}")
 

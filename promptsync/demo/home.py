@@ -7,6 +7,7 @@ of their own, so that what is shown, and what is killed, is what a user runs. Im
 import asyncio
 import contextlib
 import json
+import os
 import secrets
 import shutil
 import signal
@@ -21,6 +22,8 @@ from promptsync.daemon.client import ask_daemon, daemon_runs
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.whole_file import write_whole
 
+PULLED = "pulled"
+"""Below the demonstration's folder: a mirror that is pulled out of a lake, with its configuration."""
 _MARK = "demo.json"
 _START_SECONDS = 60.0
 _CONFIG = """\
@@ -41,6 +44,23 @@ allowed_hosts = ["127.0.0.1"]
 [browse]
 port = {browse_port}
 anonymous = true
+
+[log]
+level = "warning"
+"""
+
+
+_LAKE_CONFIG = """\
+# Written by 'promptsync demo --lake'; the next run in this folder writes it anew.
+[webhook]
+port = {port}
+secrets = [{{ file = "webhook.secret" }}]
+
+[lake]
+location = "lake"
+engine = "{engine}"
+master = "{master}"
+buckets = 4
 
 [log]
 level = "warning"
@@ -72,6 +92,12 @@ class Home:
     def config_file(self) -> Path:
         """The configuration of both processes."""
         return self.folder / "promptsync.toml"
+
+    @property
+    def browsable(self) -> Path:
+        """The configuration of the mirror that stays: its own, or that of one pulled out of a lake."""
+        pulled = self.folder / PULLED / "promptsync.toml"
+        return pulled if pulled.exists() else self.config_file
 
     @property
     def database(self) -> Path:
@@ -120,6 +146,39 @@ class Home:
             self.pages = await self._start("browse", "Open ", "--fd", str(number), keeps=(number,))
         finally:
             listener.close()
+
+    def prepare_lake(self, port: int, engine: str, master: str) -> None:
+        """The configuration of a lake instead, and the webhook's secret."""
+        try:
+            self.config_file.write_text(_LAKE_CONFIG.format(port=port, engine=engine, master=master))
+            self.secret = secrets.token_hex(20).encode()
+            write_whole(self.folder / "webhook.secret", self.secret)
+        except OSError as error:
+            raise Unavailable(f"The folder {self.folder} cannot be written ({error.strerror}).") from error
+
+    async def start_listener(self) -> None:
+        """Start ``promptsync listen`` and wait until it listens."""
+        self.webhook = await self._start("listen", "Listening for webhooks at ")
+
+    async def run_lake(self, *options: str, environment: Mapping[str, str] | None = None) -> str:
+        """``promptsync lake`` with these options; returns its output. Raises ConfigError, Unavailable."""
+        arguments = [sys.executable, "-m", "promptsync", "--config", str(self.config_file.absolute()), "lake", *options]
+        process = await asyncio.create_subprocess_exec(
+            *arguments,
+            env={**os.environ, **(environment or {})},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            said, complained = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+        if process.returncode:
+            why = complained.decode(errors="replace").strip().rpartition("\n")[2].removeprefix("promptsync: ")
+            raise (ConfigError if process.returncode == 2 else Unavailable)(why)
+        return said.decode()
 
     def size(self) -> int:
         """Bytes of all files that are there."""

@@ -7,10 +7,11 @@ posted, signed, to the listener of a real daemon; the mirror is read like any re
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from itertools import count
+from pathlib import Path
 from typing import Protocol
 
 from promptsync.clock import MICROS, system_clock
@@ -18,7 +19,7 @@ from promptsync.demo.drops import Drops
 from promptsync.demo.home import Addresses, Home
 from promptsync.demo.prompt.days import EVERYTHING, Night, happenings, simulate
 from promptsync.demo.prompt.events import Event, Receipts, Sender
-from promptsync.demo.qlara.account import Qlara
+from promptsync.demo.qlara.account import Qlara, QlaraAccount
 from promptsync.demo.truth.compare import TableResult, Truth, compare, deliveries, pending, reading, truth
 from promptsync.demo.truth.customerio import change_sets
 from promptsync.demo.truth.knowledge import Knowledge
@@ -26,7 +27,8 @@ from promptsync.demo.world.time import RUN_DELAY, midnight, midnight_before
 from promptsync.demo.world.world import DAY, HISTORY_DAYS, World
 from promptsync.errors import PromptsyncError, Unavailable
 
-_LIVE_DAYS = 4
+LIVE_DAYS = 4
+"""How many days are lived through, before the comparison."""
 _FILES, _DELIVERIES = "files", "deliveries"
 _SETTLE_SECONDS = 120.0
 _BEAT_SECONDS = 4.0
@@ -74,7 +76,13 @@ class Demo:
         self.home = settings.home
         self._posted = Receipts()
         self._qlara = Qlara()
+        self._account: QlaraAccount
         self._serving = contextlib.AsyncExitStack()
+
+    @property
+    def database(self) -> Path:
+        """What is held against the truth."""
+        return self.home.database
 
     async def play(self) -> list[TableResult]:
         """Let the days pass, wait until all of it is merged, compare. The daemon is left running."""
@@ -82,15 +90,14 @@ class Demo:
         await self._serving.enter_async_context(self._qlara.server)
         addresses = Addresses(settings.port, settings.browse_port, self._qlara.server.address, self._qlara.server.key)
         self.home.prepare(addresses)
-        self._say(f"A make-believe organisation, {settings.contacts:,} contacts and {settings.messages:,} messages ...")
-        self._progress("inventing people", 0, 0)
+        self._announce()
         async with asyncio.TaskGroup() as starting:
             starting.create_task(self.home.start_daemon())
             if settings.listener is not None:
                 starting.create_task(self.home.start_pages(settings.listener))
             self._world, end = await asyncio.to_thread(self._create)
-        self._qlara.open(self._world)
-        begin = end - _LIVE_DAYS * DAY
+        self._account = self._qlara.open(self._world)
+        begin = end - LIVE_DAYS * DAY
         actions = await asyncio.to_thread(lambda: list(simulate(self._world, begin, end, EVERYTHING)))
         events = [action for action in actions if isinstance(action, Event)]
         nights = [action for action in actions if isinstance(action, Night)]
@@ -152,6 +159,11 @@ class Demo:
         if beat % _EXPORT_BEATS == 0:
             await self._qlara.ask_for_newest(self.home, until)
 
+    def _announce(self) -> None:
+        settings = self._settings
+        self._say(f"A make-believe organisation, {settings.contacts:,} contacts and {settings.messages:,} messages ...")
+        self._progress("inventing people", 0, 0)
+
     def _create(self) -> tuple[World, int]:
         """The organisation, and when its days until now end."""
         settings = self._settings
@@ -196,18 +208,22 @@ class Demo:
         return (_DELIVERIES, count) if count else None
 
     def _compare(self) -> list[TableResult]:
-        with reading(self.home.database) as connection:
+        with reading(self.database) as connection:
             received = deliveries(connection)
             knowledge = Knowledge()
             for night in self._drops.nights:
                 knowledge.night(night.as_of)
             for id_, event in sorted(self._known(received).items()):
                 event.informs(knowledge, received[id_][0])
-            lost = TableResult("sync_event", self._posted.sent, len(self._posted.stored.keys() & received.keys()))
-            if lost.found != lost.expected:
-                lost.missing.extend([(id_,) for id_ in self._posted.stored if id_ not in received][:5])
-            others = Truth(self._qlara.account.truth(), {}).beside(*change_sets(self._drops.change_sets))
+            lost = self._lost(received)
+            others = Truth(self._account.truth(), {}).beside(*change_sets(self._drops.change_sets))
             return [*compare(truth(self._world, knowledge), connection), *compare(others, connection), lost]
+
+    def _lost(self, received: Mapping[int, tuple[int, str, str]]) -> TableResult:
+        """What was acknowledged, and is not there."""
+        lost = TableResult("sync_event", self._posted.sent, len(self._posted.stored.keys() & received.keys()))
+        lost.missing.extend([(id_,) for id_ in self._posted.stored if id_ not in received][:5])
+        return lost
 
     def _known(self, received: dict[int, tuple[int, str, str]]) -> dict[int, Event]:
         """Every stored delivery with its event: the acknowledged ones, and those whose answer was lost."""
@@ -219,19 +235,16 @@ class Demo:
         return known
 
 
-async def run_demo(
-    settings: DemoSettings, *, say: Say, progress: Progress, show: Callable[[list[TableResult]], None]
-) -> bool:
+async def run_demo(demo: Demo, *, say: Say, show: Callable[[list[TableResult]], None], pages: bool) -> bool:
     """Play, show the comparison, and where pages are served go on living until interrupted.
 
     Returns whether the mirror was equal to the truth.
     """
-    demo = Demo(settings, say, progress)
     try:
         results = await demo.play()
         show(results)
         equal = all(result.equal for result in results)
-        if settings.listener is not None:
+        if pages:
             say(f"Open {demo.home.pages} in a browser. New messages keep coming; Ctrl-C ends it.")
             with contextlib.suppress(asyncio.CancelledError):
                 await demo.live()

@@ -71,6 +71,20 @@ def in_a_lake(demo: Path, home: Home) -> set[str]:
     return differing(home, mirror)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["duckdb", "spark"])
+def test_so_is_a_lake(tmp_path: Path, engine: str) -> None:
+    if engine == "spark" and "SPARK_BY_HAND" not in os.environ:
+        pytest.skip("takes minutes; set SPARK_BY_HAND")
+    command = [sys.executable, "-m", "promptsync", "demo", str(tmp_path / "demo"), "--lake", "--json"]
+    sizes = ["--engine", engine, "--contacts", "200", "--messages", "1500", "--today", "2026-03-20"]
+    done = subprocess.run([*command, *sizes], capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tables = {table["table"]: table for table in json.loads(done.stdout)}
+    for name in ("message", "sync_event", "cio_people", "cio_metrics", *QLARA):
+        assert tables[name]["equal"] and tables[name]["mirror"] > 5, name
+
+
 def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("dear")
     done = subprocess.run(

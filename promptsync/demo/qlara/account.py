@@ -177,9 +177,10 @@ class Qlara:
         faults = Faults(rate_limited=2, retry_after=0.2, errors=1, link_dead=1)
         self.server = QlaraServer(lambda kind, asked: self.account.csv_text(kind, asked), faults=faults)
 
-    def open(self, world: World) -> None:
+    def open(self, world: World) -> "QlaraAccount":
         """The account has these people."""
         self.account = QlaraAccount(world)
+        return self.account
 
     async def ask_for_days(self, home: Home) -> int:
         """Have the daemon make all three exports, reports and messages of two stretches that overlap."""
