@@ -7,22 +7,24 @@ but the error tree; which file is read, the commands say.
 from promptsync.config.access import WebhookAccess, open_access, require_authentication
 from promptsync.config.browse import BrowseConfig
 from promptsync.config.load import InvalidConfig, Problem, load_config
+from promptsync.config.remotes import (
+    BackupConfig,
+    CustomerioConfig,
+    LakeConfig,
+    NightlyConfig,
+    QlaraConfig,
+    RemoteConfig,
+)
 from promptsync.config.schedules import Schedule
 from promptsync.config.secret import Secret
 from promptsync.config.sections import (
     AlertsConfig,
-    BackupConfig,
     BasicAuthConfig,
     Config,
-    CustomerioConfig,
     DropConfig,
-    LakeConfig,
     LoadConfig,
     MirrorConfig,
-    NightlyConfig,
     PluginsConfig,
-    QlaraConfig,
-    RemoteConfig,
     RetentionConfig,
     WebhookConfig,
 )

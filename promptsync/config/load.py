@@ -14,8 +14,9 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from promptsync.config.remotes import BackupConfig
 from promptsync.config.section import Section
-from promptsync.config.sections import BackupConfig, Config
+from promptsync.config.sections import Config
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from promptsync.clock import micros_of
 from promptsync.config import Config, NightlyConfig, Secret
-from promptsync.config.sections import CustomerioConfig, PlaceConfig
+from promptsync.config.remotes import CustomerioConfig, PlaceConfig
 from promptsync.errors import ConfigError
 from promptsync.fetch.expected import task_of
 from promptsync.places.place import Expected, PlaceSettings, public_name

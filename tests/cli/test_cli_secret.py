@@ -16,8 +16,8 @@ import pytest
 from cli_place import Place
 
 from promptsync.config import Config, open_access
+from promptsync.config.remotes import NightlyConfig
 from promptsync.config.secret_names import find_secret, secret_keys
-from promptsync.config.sections import NightlyConfig
 from promptsync.errors import ConfigError
 from tests.daemons import running
 

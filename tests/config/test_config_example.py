@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from promptsync.config import Config, load_config
-from promptsync.config.sections import Section
+from promptsync.config.section import Section
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 

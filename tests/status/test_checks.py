@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptsync.config import Config
-from promptsync.config.sections import Section
+from promptsync.config.section import Section
 from promptsync.plugins.declared import Level
 from promptsync.status.check_contents import check_clock, check_integrity
 from promptsync.status.check_machine import (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
-from promptsync.config.sections import CustomerioConfig
+from promptsync.config.remotes import CustomerioConfig
 from promptsync.config.values import suggest
 from promptsync.errors import ConfigError
 from promptsync.plugins.declared import AtPlace, TableFiles
