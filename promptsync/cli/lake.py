@@ -252,11 +252,13 @@ def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
 
 def _show(app: App, report: "RunReport", as_json: bool) -> None:
     if as_json:
-        print_json({"inputs": report.inputs, "tables": report.tables, "seconds": report.seconds})
+        print_json({"inputs": report.inputs, "tables": report.tables, "swept": report.swept, "seconds": report.seconds})
         return
     if report.inputs:
         columns = ["name", "state", "table", "rows", "rejected"]
         print_table(columns, [[row[column] for column in columns] for row in report.inputs])
+    for key, count in report.swept.items():
+        app.say(f"{key}: {count:,} were too old and went, as [retention] says.")
     for row in report.inputs:
         if row["error"]:
             click.echo(about_file(row), err=True)

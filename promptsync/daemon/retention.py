@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Final
 
-from promptsync.clock import MICROS, iso_micros, iso_millis
+from promptsync.clock import iso_micros, iso_millis
 from promptsync.config.schedules import Schedule
 from promptsync.drop.done import delete_copies, old_copies
 from promptsync.engine.engine import Engine
-from promptsync.engine.keeping import chosen
+from promptsync.engine.keeping import ClockSeen, chosen, judge_clock
 from promptsync.errors import Unavailable
 from promptsync.model import Table
 from promptsync.store import marks
@@ -32,8 +32,6 @@ NIGHTLY: Final = Schedule("30 3 * * *")
 """In the mirror's zone."""
 TASK: Final = "retention"
 _CLOCK: Final = "retention_clock"
-_TRUSTED: Final = 8 * 86_400 * MICROS
-_SURE: Final = 12 * 3_600 * MICROS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +46,6 @@ class Part:
     count: int = 0
     kept: int = 0
     why: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ClockSeen:
-    """What the machine's clock showed when it was last believed, and when (by itself) it was first found further ahead
-    than that; microseconds."""
-
-    at: int
-    ahead_since: int | None = None
-
-
-def judge_clock(seen: ClockSeen, now: int) -> tuple[ClockSeen, bool]:
-    """What is to be remembered of a clock that shows ``now``, and whether it is believed. One that has gone more than
-    eight days since it was last looked at was off, or is wrong: it is believed once it has gone on from there for
-    twelve hours, in which a wrong one is put right, as by it everything may be too old."""
-    if now <= seen.at + _TRUSTED:
-        return ClockSeen(now), True
-    since = seen.ahead_since
-    if since is None or not since <= now <= since + _TRUSTED:
-        return ClockSeen(seen.at, now), False
-    return (ClockSeen(now), True) if now >= since + _SURE else (seen, False)
 
 
 class Retention:

@@ -6,7 +6,7 @@ inputs, which files, which buckets and what counts afterwards is the run's.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from promptsync.lake import parquet
+from promptsync.lake.kept import Keeping
 from promptsync.lake.shape import layout_of, shelf_of
 from promptsync.lake.storage import Stored
 from promptsync.merge.layout import Layout
@@ -65,14 +66,16 @@ class MadeFile:
 class FoldWork:
     """One table's files to fold. ``buckets``: into how many rows are divided, by organization; ``ends``: what ends
     rows (fold_sql.py), with ``org_id``, or a link's contact too, ``instant`` and ``iso``; ``target``: a folder for the
-    result if it is made on this machine; what has to be copied for it comes beside. A file has rows of one bucket, at
-    most SHELF_ROWS, whose values in the column ``shelf_of`` follow on one another."""
+    result if it is made on this machine; what has to be copied for it comes beside; ``keeping``: what of the rows is
+    not written any more. A file has rows of one bucket, at most SHELF_ROWS, whose values in the column ``shelf_of``
+    follow on one another."""
 
     table: Table
     files: Sequence[ClaimFile]
     ends: pa.Table | None
     buckets: int
     target: Path
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def layout(self) -> Layout:

@@ -54,6 +54,7 @@ class DuckDBEngine:
                 f"(FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({BUCKET}, {SHELF}), FILENAME_PATTERN '{{uuid}}', "
                 "OVERWRITE_OR_IGNORE)"
             )
+        work.keeping.apply(work.table, work.target)
         paths = sorted(work.target.rglob("*.parquet"))
         return [made_file(work.table, path, str(path.relative_to(work.target))) for path in paths]
 

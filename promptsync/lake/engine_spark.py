@@ -101,7 +101,7 @@ class SparkEngine:
         columns = schema_of(work.layout)
         if fold.end:
             columns = columns.append(pa.field(fold.end, pa.string()))
-        task = WriteTask(work.layout, columns, self._storage)
+        task = WriteTask(work.layout, columns, self._storage, work.keeping)
         if not several:
             return _flat(self._answers(divided.coalesce(1).sortWithinPartitions(*order), task))
         divided = divided.persist()  # counted, sampled for its ranges, and written

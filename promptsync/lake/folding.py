@@ -92,7 +92,8 @@ class Folding:
             files = [*(tables.stored(present, was) if present else ()), *parts]
             if not files:
                 return {}
-            work = FoldWork(table, files, self._ends(table), self._lake.buckets, scratch / "made")
+            ends, keeping = self._ends(table), self._lake.keeping
+            work = FoldWork(table, files, ends, self._lake.buckets, scratch / "made", keeping)
             made = self._engine.fold(work)
             try:
                 return {table.name: tables.commit(table, present, was, made)}

@@ -4,7 +4,7 @@ Owns what every command of a lake begins with. Folds nothing, and changes nothin
 """
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from promptsync.clock import MICROS, Clock
@@ -14,6 +14,8 @@ from promptsync.events.suppression import Suppression
 from promptsync.fetch.sources import Source
 from promptsync.lake.erased import ErasedPeople, Listed
 from promptsync.lake.inputs import Input, inputs_of
+from promptsync.lake.keeping import keeping_now, wanted_of
+from promptsync.lake.kept import Keeping
 from promptsync.lake.ledger import Ledger, Snapshot
 from promptsync.lake.shape import is_owned
 from promptsync.lake.storage import Storage
@@ -47,8 +49,8 @@ class Wanted:
 @dataclass(frozen=True)
 class Lake:
     """One lake, and how inputs are read. ``buckets``: as it was made with.
-    ``keep_deliveries``: how long their files stay, once folded; ``listed``: the list of erased people, if it is asked.
-    """
+    ``keep_deliveries``: how long their files stay, once folded; ``periods``: those of ``[retention]``;
+    ``listed``: the list of erased people, if it is asked; ``keeping``: what is not written any more."""
 
     storage: Storage
     buckets: int
@@ -59,7 +61,9 @@ class Lake:
     sources: Sequence[Source]
     keep_deliveries: Period
     clock: Clock
+    periods: Mapping[str, Period] = field(default_factory=dict)
     listed: Listed | None = None
+    keeping: Keeping = field(default_factory=Keeping)
 
     @property
     def tables(self) -> Tables:
@@ -82,9 +86,14 @@ class Lake:
         return Suppression(self.listed or Listed(self.schema))
 
     def knowing(self) -> "Lake":
-        """The same lake by the list of erased people as it is now: nothing is committed to it any more once that has
-        changed."""
-        return replace(self, listed=self.people.read())
+        """The same lake by the list of erased people, and what is kept no more, as they are now: nothing is committed
+        to it any more once that list has changed."""
+        return replace(self, listed=self.people.read(), keeping=keeping_now(self.storage, self.wanted))
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Before when (ISO) what ``[retention]`` names is too old by now."""
+        return wanted_of(self.periods, self.schema, self.clock(), self.settings.zone)
 
     def _check(self) -> None:
         if self.listed is not None:

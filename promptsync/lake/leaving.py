@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import pyarrow as pa
@@ -51,18 +51,29 @@ class Leaving:
         return sum(batch.num_rows - self.stay(table, batch).num_rows for batch in batches)
 
 
-def count(storage: Storage, table: Table, leaving: Leaving, scratch: Path) -> int:
+class Sieve(Protocol):
+    """What says which rows of a table go."""
+
+    def stay(self, table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows of a batch that stay, as they stay."""
+
+    def count(self, table: Table, file: ClaimFile) -> int:
+        """How many rows of a file go, or become other."""
+
+
+def count(storage: Storage, table: Table, leaving: Sieve, scratch: Path) -> int:
     """How many rows of a mirrored table would go."""
     tables = Tables(storage)
     present = tables.present(table)
     return sum(leaving.count(table, file) for file in tables.local(present.files if present else (), scratch))
 
 
-def leave(storage: Storage, table: Table, leaving: Leaving, scratch: Path) -> int:
-    """Take the rows out of a mirrored table, with all that Delta keeps of them; returns how many they were."""
+def leave(storage: Storage, table: Table, leaving: Sieve, scratch: Path, *, at_once: bool = True) -> int:
+    """Take the rows out of a mirrored table; returns how many they were. ``at_once``: with all that Delta keeps of
+    them, which otherwise goes a week later."""
     tables = Tables(storage)
     for attempt in range(1, _ATTEMPTS + 1):
-        before = files_of(storage, table.name)
+        before = files_of(storage, table.name) if at_once else set[str]()
         present = tables.present(table)
         if present is None:
             purge(storage, table.name, before)
@@ -78,8 +89,10 @@ def leave(storage: Storage, table: Table, leaving: Leaving, scratch: Path) -> in
                     name = f"_bucket={kept.bucket}/{uuid4().hex}.parquet"
                     if path := _write(table, file, leaving, inner / name):
                         made.append(made_file(table, path, name))
-            tables.commit(table, present, replaced, made)
-            purge(storage, table.name, before)
+            if at_once or replaced:
+                tables.commit(table, present, replaced, made)
+            if at_once:
+                purge(storage, table.name, before)
             return gone
         except delta.Overtaken:
             if attempt == _ATTEMPTS:
@@ -89,7 +102,7 @@ def leave(storage: Storage, table: Table, leaving: Leaving, scratch: Path) -> in
     raise AssertionError
 
 
-def _write(table: Table, file: ClaimFile, leaving: Leaving, path: Path) -> Path | None:
+def _write(table: Table, file: ClaimFile, leaving: Sieve, path: Path) -> Path | None:
     """The rows of a file that stay; None if none does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with parquet.PartWriter(path) as writer:

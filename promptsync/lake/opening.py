@@ -11,6 +11,7 @@ from promptsync.clock import Clock, iso_millis, system_clock
 from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.engine.engine import load_settings
+from promptsync.engine.keeping import check_retention
 from promptsync.errors import ConfigError
 from promptsync.fetch.sources import sources_of
 from promptsync.lake.engine import Engine
@@ -45,6 +46,7 @@ def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
         raise ConfigError(f"The lake at {storage.name} has {found['buckets']} buckets: write so in [lake] buckets.")
     extensions = load_extensions(config)
     _refuse_plugins(extensions)
+    check_retention(config, extensions.schema)
     kinds = FileKinds.of(extensions)
     return Lake(
         storage,
@@ -56,6 +58,7 @@ def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
         sources_of(config),
         section.keep_deliveries,
         clock,
+        config.retention.periods,
     )
 
 

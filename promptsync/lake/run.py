@@ -18,6 +18,7 @@ from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, remove
 from promptsync.lake.judge import Judge
+from promptsync.lake.keeping import Sweep
 from promptsync.lake.lake import Known, Lake, Wanted, corrections, held_named, in_turn, merged_snapshots, new_of
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, Decoder
@@ -29,10 +30,11 @@ _ATTEMPTS = 5
 @dataclass(slots=True)
 class RunReport:
     """What a run did. ``inputs``: a row of the ledger for each; ``tables``: rows that each folded table's touched
-    buckets have now."""
+    buckets have now; ``swept``: rows and texts that were too old, by what [retention] calls them."""
 
     inputs: list[dict[str, Any]] = field(default_factory=list)
     tables: dict[str, int] = field(default_factory=dict)
+    swept: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -96,12 +98,20 @@ class _Run:
             self._commit([one for one in done if one.state == "decoded"], judge.passed)
             self._record(done)
             self._forget({one.name for one in done if one.deliveries and one.learned.forgotten})
+            self._keep(known)
             for name in self._report.tables:
                 lake.tables.tidy(lake.schema[name])
             lake.ledger.tidy()
             self._sweep(there, known)
         self._report.seconds = round(time.perf_counter() - self._started, 3)
         return self._report
+
+    def _keep(self, known: Known) -> None:
+        """Sweep what is too old by now."""
+        lake = self._lake
+        newest = max((int(row["seen"]) for row in known.values()), default=None)
+        sweep = Sweep(lake.storage, lake.schema, self._scratch / "kept", self._progress)
+        self._report.swept = sweep.run(lake.wanted, self._now, newest)
 
     def _forget(self, names: set[str]) -> None:
         """Take people who are on the list out of the deliveries that have come about them since."""

@@ -21,6 +21,7 @@ from promptsync.errors import PromptsyncError
 from promptsync.lake import parquet
 from promptsync.lake.engine import BUCKET, SHELF_ROWS, ClaimFile, MadeFile, made_file
 from promptsync.lake.inputs import Input
+from promptsync.lake.kept import Keeping
 from promptsync.lake.parts import Decoded, Decoder
 from promptsync.lake.shape import claiming, fields_of, folded
 from promptsync.lake.storage import TABLES, Storage, Stored
@@ -71,11 +72,12 @@ class ReadTask:
 @dataclass(frozen=True)
 class WriteTask:
     """Rows to files of their table in the lake. They come by bucket, which is their last column, and within it in
-    order. ``columns``: all others."""
+    order. ``columns``: all others; ``keeping``: what of them is not written any more."""
 
     layout: Layout
     columns: pa.Schema
     storage: Storage
+    keeping: Keeping
 
     def __call__(self, batches: Batches) -> Batches:
         with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
@@ -89,7 +91,9 @@ class WriteTask:
                 writer = parquet.PartWriter(scratch / "rows")
             bucket = number
             columns = [batch.column(n).cast(field.type) for n, field in enumerate(self.columns)]
-            writer.write(pa.RecordBatch.from_arrays(columns, schema=self.columns))
+            left = self.keeping.stay(self.layout.table, pa.RecordBatch.from_arrays(columns, schema=self.columns))
+            if left.num_rows:
+                writer.write(left)
         if writer.rows:
             yield self._stored(bucket, writer)
 

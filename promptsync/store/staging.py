@@ -20,7 +20,7 @@ from adbc_driver_sqlite import dbapi
 
 from promptsync.errors import MirrorFull
 from promptsync.merge.sql import names, quote
-from promptsync.model import Table
+from promptsync.model import Kept, Table
 from promptsync.store.connect import translate
 from promptsync.store.memory import trim
 from promptsync.store.swept import Swept
@@ -218,7 +218,11 @@ def without_swept(swept: Swept, table: Table, rows: pa.RecordBatch) -> pa.Record
     found = swept.texts(table)
     if found is None or found[0].at not in rows.schema.names:
         return rows
-    kept, before = found
+    return blanked(*found, rows)
+
+
+def blanked(kept: Kept, before: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows without the texts that are kept no more, as they are older than then (ISO)."""
     times: pa.Array[pa.StringScalar] = rows.column(kept.at)
     old: Any = pc.fill_null(pc.less(times, pa.scalar(before)), pa.scalar(False))
     if not pc.any(old).as_py():
