@@ -1,5 +1,7 @@
 """A lake in an object store: the same commands, the same tables."""
 
+import gzip
+import json
 import urllib.request
 from pathlib import Path
 
@@ -7,11 +9,14 @@ import pytest
 from obstore.store import S3Store
 
 from tests.merge.files import write_file
+from tests.merge.model import File
+from tests.merge.world_values import NIGHTS
 from tests.places.counterparts import s3_server
 
 from .home import Home
 from .test_run import tags
 
+ADA, BEA = (7319030, "Ada", "+12125550173"), (8642041, "Bea", "+12125550184")
 KEYS = {"access_key_id": "key", "secret_access_key": "a secret", "region": "us-east-1"}
 
 
@@ -34,6 +39,23 @@ def test_a_lake_in_an_object_store(tmp_path: Path) -> None:
         options |= {"AWS_ENDPOINT_URL": endpoint, "AWS_ALLOW_HTTP": "true"}
         found = {row["name"]: row["_absent_since"] for row in home.rows("contact_tag", options)}
         assert found == dict.fromkeys("abcde") | {"f": "2026-02-02T08:00:00.000Z"}
+        people = write_file(tmp_path, File("contact", 1, NIGHTS[0], ("id", "display_name", "phone"), (ADA, BEA)))
+        store.put(f"lake/incoming/{people.name}", people)
+        body = json.dumps({"orgId": 1, "customers": [{"id": one[0], "displayName": one[1]} for one in (ADA, BEA)]})
+        line = {"received_at": "2026-02-04T00:00:00.000001Z", "path": "customer/modified", "body": body}
+        store.put("lake/deliveries/some.jsonl", f"{json.dumps(line)}\n".encode())
+        assert home.run("run").exit_code == 0
+        result = home.run("erase", "--phone", ADA[2], "--yes")
+        assert result.exit_code == 0, result.output
+        held = {one["path"]: bytes(store.get(one["path"]).bytes()) for page in store.list() for one in page}
+        assert not [path for path, content in held.items() if b"7319030" in content or b"Ada" in content]
+        assert b"Bea" in held["lake/deliveries/some.jsonl"]
+        assert (
+            b",Bea,+12125550184\n" in (left := gzip.decompress(held[f"lake/incoming/{people.name}"]))
+            and b"Ada" not in left
+        )
+        assert [row["display_name"] for row in home.rows("contact", options)] == ["Bea"]
+        assert home.run("run").exit_code == 0 and home.run("erase", "list").exit_code == 0
         home.config.write_text(home.config.read_text().replace(endpoint, "http://127.0.0.1:9"))
         result = home.run("status")
         assert result.exit_code == 3 and len(result.stderr.splitlines()) == 1
