@@ -83,7 +83,7 @@ def status(app: App, as_json: bool) -> None:
     found = status_of(open_lake(app.config))
     if as_json:
         print_json(found)
-        finish(bool(found["held"]))
+        finish(bool(found["held"] or found["erasing"]))
     rows = [[one["table"], one["rows"], min(one["newest"].values(), default="")] for one in found["tables"]]
     print_table(["table", "rows", "complete up to"], rows)
     app.say(f"{len(found['waiting']):,} files wait for the next run; {found['rejects']:,} rows could not be merged.")
@@ -96,7 +96,9 @@ def status(app: App, as_json: bool) -> None:
         )
     for row in found["held"]:
         click.echo(about_file(row), err=True)
-    finish(bool(found["held"]))
+    if found["erasing"]:
+        click.echo("An erasure did not end: 'promptsync lake erase --resume' finishes it.", err=True)
+    finish(bool(found["held"] or found["erasing"]))
 
 
 @lake.command()

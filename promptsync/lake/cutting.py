@@ -7,6 +7,7 @@ what it is now, so that the next run does not take it for new.
 """
 
 import re
+import shutil
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,13 +56,12 @@ class ListJudge(Judge):
 @dataclass(slots=True)
 class Cut:
     """What was, or would be, rewritten. ``events``: deliveries that go as a whole; ``deliveries``: how many these are,
-    and those that lose something; ``names``: of the files, with the tags that they had; ``rows``: how many rows of
-    theirs; ``removed``: files that go, and why."""
+    and those that lose something; ``names``: of the files, with the tags that they had; ``removed``: those that go, and
+    why."""
 
     events: set[int] = field(default_factory=set)
     deliveries: int = 0
     names: dict[str, str] = field(default_factory=dict)
-    rows: dict[str, int] = field(default_factory=dict)
     removed: list[dict[str, str]] = field(default_factory=list)
 
 
@@ -72,7 +72,9 @@ def cut_deliveries(
     there = [one for one in inputs_of(lake.storage, (), lake.kinds) if one.found is None]
     done = Cut()
     for some in in_turn([one for one in there if only is None or one.name in only]):
-        _cut_some(lake, door, some, copy(some, scratch / uuid4().hex), done, write=write)
+        folder = scratch / uuid4().hex
+        _cut_some(lake, door, some, copy(some, folder), done, write=write)
+        shutil.rmtree(folder)
     return done
 
 
@@ -120,13 +122,14 @@ def cut_files(lake: Lake, judge: Judge, scratch: Path, *, write: bool) -> Cut:
             continue
         path = lake.storage.get(one.name, scratch / uuid4().hex / one.item.file_name)
         table = _table(lake, one)
-        if (kept := look(path, table, judge)) is None:
-            continue
-        done.names[one.name], done.rows[one.name] = one.tag, kept.rows
-        if kept.removed:
-            done.removed.append({"file": one.name, "why": kept.removed})
-        if write:
-            _rewrite(lake, one, kept, table, judge)
+        if (kept := look(path, table, judge)) is not None:
+            done.names[one.name] = one.tag
+            if kept.removed:
+                done.removed.append({"file": one.name, "why": kept.removed})
+            if write:
+                _rewrite(lake, one, kept, table, judge)
+        if lake.storage.folder is None:
+            path.unlink(missing_ok=True)
     return done
 
 

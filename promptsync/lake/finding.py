@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
+import pyarrow as pa
+
 from promptsync.errors import ConfigError
 from promptsync.events.mentions import Record
 from promptsync.events.recognition import Recogniser, has, watched
@@ -137,15 +139,18 @@ class Finder:
             self._progress(f"looking for them, round {self._rounds}", number, len(some))
             present = tables.present(table)
             for kept in present.files if present else ():
-                (file,) = tables.local([kept], self._scratch)
-                wanted = self._columns(table, file.columns)
-                for batch in parquet.read_batches(file.path, wanted):
-                    found = batch if table.name == _NUMBERS else recogniser.naming(table.name, batch)
-                    if table.name == "contact":
-                        for row in found.to_pylist():
-                            self._claimed.setdefault(str(row["id"]), set()).add(row[ORG])
-                    rows = [list(row.values()) for row in found.to_pylist()]
-                    self._mirror.writer.run(partial(_write, table.name, wanted, rows))
+                with tables.reading(kept, self._scratch) as file:
+                    wanted = self._columns(table, file.columns)
+                    for batch in parquet.read_batches(file.path, wanted):
+                        self._take(table, wanted, recogniser, batch)
+
+    def _take(self, table: Table, columns: Sequence[str], recogniser: Recogniser, batch: pa.RecordBatch) -> None:
+        found = (batch if table.name == _NUMBERS else recogniser.naming(table.name, batch)).to_pylist()
+        for row in found if table.name == "contact" else ():
+            self._claimed.setdefault(str(row["id"]), set()).add(row[ORG])
+        if found:
+            rows = [list(row.values()) for row in found]
+            self._mirror.writer.run(partial(_write, table.name, columns, rows))
 
     def _columns(self, table: Table, have: Sequence[str]) -> list[str]:
         """Those by which rows are told apart, and by which it is told whose they are."""
@@ -164,11 +169,12 @@ def people_on(lake: Lake, listed: Listed, scratch: Path) -> set[Identifier]:
     found: set[Identifier] = set()
     for table in lake.schema:
         present = lake.tables.present(table) if table.role is not Role.OWN else None
-        for file in lake.tables.local(present.files if present else (), scratch):
-            columns = [name for name in file.columns if name in of[table.name].names]
-            for batch in parquet.read_batches(file.path, columns) if columns else ():
-                for row in recogniser.naming(table.name, batch).to_pylist():
-                    found |= {one for one in identifiers_in(table, row) if has(listed.forgotten, one)}
+        for kept in present.files if present else ():
+            with lake.tables.reading(kept, scratch) as file:
+                columns = [name for name in file.columns if name in of[table.name].names]
+                for batch in parquet.read_batches(file.path, columns) if columns else ():
+                    for row in recogniser.naming(table.name, batch).to_pylist():
+                        found |= {one for one in identifiers_in(table, row) if has(listed.forgotten, one)}
     return found
 
 

@@ -65,7 +65,11 @@ def count(storage: Storage, table: Table, leaving: Sieve, scratch: Path) -> int:
     """How many rows of a mirrored table would go."""
     tables = Tables(storage)
     present = tables.present(table)
-    return sum(leaving.count(table, file) for file in tables.local(present.files if present else (), scratch))
+    found = 0
+    for kept in present.files if present else ():
+        with tables.reading(kept, scratch) as file:
+            found += leaving.count(table, file)
+    return found
 
 
 def leave(storage: Storage, table: Table, leaving: Sieve, scratch: Path, *, at_once: bool = True) -> int:
@@ -82,13 +86,13 @@ def leave(storage: Storage, table: Table, leaving: Sieve, scratch: Path, *, at_o
         try:
             gone, replaced, made = 0, list[PresentFile](), list[MadeFile]()
             for kept in present.files:
-                (file,) = tables.local([kept], inner / "was")
-                if some := leaving.count(table, file):
-                    gone += some
-                    replaced.append(kept)
-                    name = f"_bucket={kept.bucket}/{uuid4().hex}.parquet"
-                    if path := _write(table, file, leaving, inner / name):
-                        made.append(made_file(table, path, name))
+                with tables.reading(kept, inner / "was") as file:
+                    if some := leaving.count(table, file):
+                        gone += some
+                        replaced.append(kept)
+                        name = f"_bucket={kept.bucket}/{uuid4().hex}.parquet"
+                        if path := _write(table, file, leaving, inner / name):
+                            made.append(made_file(table, path, name))
             if at_once or replaced:
                 tables.commit(table, present, replaced, made)
             if at_once:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from promptsync.clock import iso_millis
 from promptsync.lake.delta import translated
+from promptsync.lake.erase import PLAN
 from promptsync.lake.lake import Lake, new_of
 from promptsync.lake.shape import ORG, is_owned
 from promptsync.lake.tables import Present
@@ -17,7 +18,7 @@ _FOR_A_PERSON: Final = ("held", "ignored")
 
 def status_of(lake: Lake) -> dict[str, Any]:
     """Tables with rows and the newest night of each organization, inputs that wait and how much they are, what needs a
-    person, and by table how many ids more than one organization claims."""
+    person, by table how many ids more than one organization claims, and whether an erasure has not ended."""
     known, snapshots = lake.ledger.inputs(), lake.ledger.snapshots()
     tables, claimed_twice = [], {}
     for table in lake.schema:
@@ -42,6 +43,7 @@ def status_of(lake: Lake) -> dict[str, Any]:
             "oldest": iso_millis(since) if since else None,
         },
         "claimed_twice": claimed_twice,
+        "erasing": lake.storage.read(PLAN) is not None,
         "held": [{name: row[name] for name in shown} for row in sorted(held, key=lambda row: str(row["name"]))],
         "rejects": len(lake.ledger.rows("sync_reject")),
         "runs": sorted((row["started_at"] for row in lake.ledger.rows("sync_run")), reverse=True)[:1],

@@ -7,7 +7,8 @@ bucket would otherwise both stand. Must not know what the rows mean.
 
 import json
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -129,6 +130,16 @@ class Tables:
         """Files on this machine."""
         paths = [self._storage.get(file.key, scratch / file.key) for file in files]
         return [ClaimFile(path, *parquet.shape_of(path)) for path in paths]
+
+    @contextmanager
+    def reading(self, file: PresentFile, scratch: Path) -> Iterator[ClaimFile]:
+        """One file on this machine, and no longer than it is read."""
+        (found,) = self.local([file], scratch)
+        try:
+            yield found
+        finally:
+            if self._storage.folder is None:
+                found.path.unlink(missing_ok=True)
 
     def widens(self, table: Table, onto: Present, parts: Iterable[ClaimFile]) -> bool:
         """Whether these claims bring columns, or versions of them, that the table has not."""
