@@ -21,9 +21,26 @@ import xxhash
 from promptsync.formats.csv.dialect import Dialect, dialect_of
 from promptsync.formats.csv.quote_places import well_placed
 from promptsync.formats.csv.records import cells_of, first_record
-from promptsync.loading.boundaries import DIGITS, MARGIN, boundaries
-from promptsync.loading.resume import Part, grammar, parts_of, place_of
-from promptsync.merge.block_index import DIGEST, NO_STRETCHES, NOTHING_KNOWN, Cut, KnownBlocks, KnownStretch, Stretches
+from promptsync.loading.boundaries import DIGITS, boundaries
+from promptsync.loading.resume import (
+    Part,
+    Passage,
+    begins_stretch,
+    grammar,
+    key_at,
+    parts_of,
+    pass_over,
+    place_of,
+)
+from promptsync.merge.block_index import (
+    DIGEST,
+    NO_STRETCHES,
+    NOTHING_KNOWN,
+    Cut,
+    KnownBlocks,
+    KnownStretch,
+    Stretches,
+)
 
 _CHUNK = 1 << 20
 _LONGEST = 8 * _CHUNK
@@ -67,11 +84,11 @@ class ContentCutter:
         self._first = array("q")
         self._old, self._sizes = array("q"), array("q")
         self._fresh: list[tuple[int, int, int]] = []  # of the text at hand: block, start and end of what may be unknown
-        self._marks: list[tuple[int, int]] = []  # and where stretches begin: block, start
+        self._marks: list[tuple[int, int, bytes]] = []  # and where stretches begin: block, start, known digest
         self._stretches: list[tuple[int, int, bytes]] = []
         self._header = b""
         self._names, self._dialect = names, Dialect()
-        self._grammar = grammar(self._dialect.delimiter, step, seed)
+        self._grammar = grammar(self._dialect.delimiter, (step, self._whole), seed)
         self._broken = False
 
     def feed(self, piece: bytes) -> None:
@@ -137,7 +154,7 @@ class ContentCutter:
                 self._broken = True
                 return
             self._header, data = data[: dialect.start + end], data[dialect.start + end :]
-            self._grammar = grammar(dialect.delimiter, self._step, self._seed)
+            self._grammar = grammar(dialect.delimiter, (self._step, self._whole), self._seed)
         before = len(self._first)
         at = self._cut_known(data, last=last)
         if at is not None:
@@ -156,17 +173,17 @@ class ContentCutter:
         boundary too; None if the file has no blocks."""
         at, ahead = 0, 1
         while at < len(data):
-            key = self._key(data, at)
+            key = key_at(data, at, self._dialect.delimiter)
             known, parts = self._known.stretch_from(key), None
             if known is not None:
-                end = at + known.size
-                if not last and end + MARGIN > len(data):
-                    return at
-                if self._is(known, data, at) and (self._begins_stretch(data, end) or (last and end == len(data))):
-                    self._take(known, Part([at, end], known.low, known.high))
-                    at, ahead = end, 1
+                passage = pass_over(data, at, (self._known, known), self._grammar, last=last)
+                self._take(known, passage)
+                if passage.waits:
+                    return passage.end
+                at, ahead, known = passage.end, 1 if passage.end > at else ahead, passage.changed
+                if known is None:
                     continue
-                parts = parts_of(data, at, known, self._grammar)
+                key, parts = known.key, parts_of(data, at, known, self._grammar)
             if parts is None:
                 end = self._resumed(data, at, key, ahead)
                 bounds = self._bounds(data, at, end) if end else None
@@ -175,7 +192,9 @@ class ContentCutter:
                 parts, ahead = [Part(bounds)], min(2 * ahead, _FARTHEST)
             for part in parts:
                 if known is not None and part.low >= 0:
-                    self._take(known, part)
+                    self._take(
+                        known, Passage(part.low, part.high, [(known.low, at, b"")] if part.low == known.low else [])
+                    )
                 else:
                     self._blocks(data, part.bounds)
             at = parts[-1].bounds[-1]
@@ -208,27 +227,15 @@ class ContentCutter:
         self._blocks(data, bounds)
         return bounds[-1]
 
-    def _is(self, known: KnownStretch, data: bytes, at: int) -> bool:
-        digest = xxhash.xxh3_128_digest(memoryview(data)[at : at + known.size], self._seed) if known.digest else b""
-        return digest == known.digest
-
-    def _take(self, known: KnownStretch, part: Part) -> None:
-        """Some blocks of a stretch that are all known."""
-        index, low, high = known.index, part.low, part.high
-        if low == known.low:
-            self._marks.append((len(self._first), part.bounds[0]))
+    def _take(self, known: KnownStretch, passage: Passage) -> None:
+        """Some blocks that are all known, of this stretch and those after it."""
+        index, low, high = known.index, passage.low, passage.high
+        before = len(self._first) - low
+        self._marks += [(before + block, at, digest) for block, at, digest in passage.stretches]
         self._first.frombytes(index.first[low:high].tobytes())
         self._sizes.frombytes(index.sizes[low:high].tobytes())
         self._digests += index.digests[low:high].tobytes()
         self._old.extend(range(low, high))
-
-    def _key(self, data: bytes, at: int) -> int:
-        """The first cell of the record there, -1 if it is no number as boundaries have."""
-        cell = data[at : max(at, data.find(self._dialect.delimiter, at, at + DIGITS + 1))]
-        return int(cell) if cell.isdigit() else -1
-
-    def _begins_stretch(self, data: bytes, at: int) -> bool:
-        return data[at - 1] == _LF and self._key(data, at) % self._whole == 0
 
     def _last_stretch(self, data: bytes, bounds: list[int]) -> int:
         """The place in ``bounds`` of the last one where a stretch begins, so that it is cut as a whole; of the last
@@ -236,7 +243,7 @@ class ContentCutter:
         for place in range(len(bounds) - 1, 0, -1):
             if bounds[-1] - bounds[place] > _CHUNK // 2:
                 break
-            if self._begins_stretch(data, bounds[place]):
+            if begins_stretch(data, bounds[place], self._grammar):
                 return place
         return len(bounds) - 1
 
@@ -250,7 +257,7 @@ class ContentCutter:
                 return
             place, first = len(self._first), int(key)
             if first % whole == 0:
-                self._marks.append((place, start))
+                self._marks.append((place, start, b""))
             self._digests += xxhash.xxh3_128_digest(view[start:end], self._seed)
             self._first.append(first)
             self._old.append(-1)
@@ -263,16 +270,16 @@ class ContentCutter:
         view, fresh, marks = memoryview(data), self._fresh, self._marks
         if fresh:
             digests = np.frombuffer(bytes(self._digests[DIGEST * fresh[0][0] :]), np.uint64).reshape(-1, 2)
-            known = self._known.find(digests[[place - fresh[0][0] for place, _, _ in fresh]]).tolist()
-            for (place, start, stop), old in zip(fresh, known, strict=True):
+            olds = self._known.find(digests[[place - fresh[0][0] for place, _, _ in fresh]]).tolist()
+            for (place, start, stop), old in zip(fresh, olds, strict=True):
                 self._old[place] = old
                 if old < 0 and self._file is not None:
                     self._file.write(view[start:stop])
-        if marks and end > 0 and (end == len(data) or self._begins_stretch(data, end)):
-            marks.append((len(self._first), end))
-        for (low, start), (high, stop) in pairwise(marks):
+        if marks and end > 0 and (end == len(data) or begins_stretch(data, end, self._grammar)):
+            marks.append((len(self._first), end, b""))
+        for (low, start, known), (high, stop, _) in pairwise(marks):
             if stop - start <= _CHUNK and high > low:
-                digest = xxhash.xxh3_128_digest(view[start:stop], self._seed)
+                digest = known or xxhash.xxh3_128_digest(view[start:stop], self._seed)
                 self._stretches.append((low, high - low, digest))
         self._fresh, self._marks = [], []
 

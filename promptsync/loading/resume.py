@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import xxhash
 
 from promptsync.loading.boundaries import DIGITS, MARGIN
-from promptsync.merge.block_index import DIGEST, KnownStretch
+from promptsync.merge.block_index import DIGEST, KnownBlocks, KnownStretch
 
 _MOST_PARTS = 8
 """Of a stretch: one of more is cut as a whole."""
@@ -24,26 +24,75 @@ _LF = ord("\n")
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """How the file is cut. ``step``: of which the keys of boundaries are multiples; ``seed``: of the digests."""
+    """How the file is cut. ``step``: of which the keys of boundaries are multiples, ``whole``: of stretches; ``seed``:
+    of the digests."""
 
     delimiter: bytes
     step: int
+    whole: int
     seed: int
     record: re.Pattern[bytes]
 
 
-def grammar(delimiter: bytes, step: int, seed: int) -> Grammar:
-    """A record without a carriage return, its quotes where RFC 4180 has them, its first cell group 1 if it is a number
-    that a boundary can have."""
+def grammar(delimiter: bytes, steps: tuple[int, int], seed: int) -> Grammar:
+    """``steps``: of boundaries and of stretches. A record is without a carriage return, its quotes where RFC 4180 has
+    them, its first cell group 1 if it is a number that a boundary can have."""
     sign = re.escape(delimiter)
     cell = rb'(?:"(?:[^"\r]++|"")*+"|[^"\r\n%b]*+)' % sign
     record = rb"(?:([0-9]{1,%d})(?=%b))?%b(?:%b%b)*+\n" % (DIGITS, sign, cell, sign, cell)
-    return Grammar(delimiter, step, seed, re.compile(record))
+    return Grammar(delimiter, *steps, seed, re.compile(record))
 
 
 def place_of(data: bytes, key: int, delimiter: bytes, start: int, end: int) -> int:
     """Where a line begins between the two places whose first cell is ``key``, perhaps within quotes; 0: nowhere."""
     return data.find(b"\n%d%b" % (key, delimiter), start, end) + 1
+
+
+def key_at(data: bytes, at: int, delimiter: bytes) -> int:
+    """The first cell of the record there, -1 if it is no number as boundaries have."""
+    cell = data[at : max(at, data.find(delimiter, at, at + DIGITS + 1))]
+    return int(cell) if cell.isdigit() else -1
+
+
+def begins_stretch(data: bytes, at: int, cut: Grammar) -> bool:
+    """Whether a line begins there with a key as stretches have it."""
+    return data[at - 1] == _LF and key_at(data, at, cut.delimiter) % cut.whole == 0
+
+
+@dataclass(slots=True)
+class Passage:
+    """Known blocks that follow one another, from ``low`` to ``high`` of the index. ``stretches``: those that begin
+    there: block, where in the text, and their digest if all of them is there. ``end``: where the blocks end;
+    ``changed``: the known stretch that begins there and has changed; ``waits``: its end is still to come."""
+
+    low: int
+    high: int
+    stretches: list[tuple[int, int, bytes]]
+    end: int = 0
+    changed: KnownStretch | None = None
+    waits: bool = False
+
+
+def pass_over(data: bytes, at: int, known: tuple[KnownBlocks, KnownStretch], cut: Grammar, *, last: bool) -> Passage:
+    """Pass over a known stretch that begins at ``at``, and those after it, as far as they are what they were. ``last``:
+    nothing follows ``data``."""
+    view, (blocks, some) = memoryview(data), known
+    passage = Passage(some.low, some.low, [], at, some)
+    while (stretch := passage.changed) is not None:
+        end = passage.end + stretch.size
+        passage.waits = not last and end + MARGIN > len(data)
+        if passage.waits or not stretch.digest:
+            break
+        if xxhash.xxh3_128_digest(view[passage.end : end], cut.seed) != stretch.digest:
+            break
+        after = blocks.next_to(stretch)
+        if after is None or not begins_with(data, end, after.key, cut.delimiter):
+            if not begins_stretch(data, end, cut) and not (last and end == len(data)):
+                break
+            after = None
+        passage.stretches.append((stretch.low, passage.end, stretch.digest))
+        passage.high, passage.end, passage.changed = stretch.high, end, after
+    return passage
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,13 @@ class BlockIndex:
 
 @dataclass(slots=True)
 class KnownStretch:
-    """A stretch of the night before: the blocks from ``low`` to ``high`` of ``index``. ``size``: its bytes; ``digest``:
-    of these, None if some of its blocks may not be used, ``usable`` says which may."""
+    """A stretch of the night before: the blocks from ``low`` to ``high`` of ``index``. ``number``: which one, ``key``:
+    with which it begins. ``size``: its bytes; ``digest``: of these, None if some of its blocks may not be used,
+    ``usable`` says which may."""
 
     index: BlockIndex
+    number: int
+    key: int
     low: int
     high: int
     size: int
@@ -140,13 +143,20 @@ class KnownBlocks:
 
     def stretch_from(self, key: int) -> KnownStretch | None:
         """The stretch whose first key this is."""
-        n, index = bisect_left(self._keys, key), self._index
-        if index is None or n == len(self._keys) or self._keys[n] != key:
+        n = bisect_left(self._keys, key)
+        return self._stretch(n) if n < len(self._keys) and self._keys[n] == key else None
+
+    def next_to(self, known: KnownStretch) -> KnownStretch | None:
+        """The stretch that begins where this one ends."""
+        n = known.number + 1
+        return self._stretch(n) if n < len(self._keys) and self._at[n] == known.high else None
+
+    def _stretch(self, n: int) -> KnownStretch | None:
+        index, low = self._index, self._at[n]
+        if index is None:
             return None
-        low = self._at[n]
-        high = low + self._count[n]
         digest = index.stretches.digests[n].tobytes() if self._whole[n] else None
-        return KnownStretch(index, low, high, self._sizes[n], digest, self._usable)
+        return KnownStretch(index, n, self._keys[n], low, low + self._count[n], self._sizes[n], digest, self._usable)
 
     def key_after(self, key: int, count: int) -> int:
         """The first key of the ``count``-th of the stretches that begin after a key; of the last, if they are fewer; -1
