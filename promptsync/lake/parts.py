@@ -41,6 +41,8 @@ from promptsync.vendors import export_rows
 
 _EXPORT: Final = re.compile(r"([a-z_-]+)_([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})Z\.csv")
 
+_PART_ROWS: Final = 500_000
+
 _TOGETHER: Final = 20_000
 """Deliveries whose claims are in memory together."""
 
@@ -185,13 +187,15 @@ class Decoder:
         self._write(done, rows.table.name, batches)
 
     def _write(self, done: Decoded, table: str, batches: Iterable[pa.RecordBatch]) -> None:
-        """The batches as a part, unless there are none."""
-        path = self.folder / table / f"{uuid4().hex}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with parquet.PartWriter(path) as writer:
-            for batch in batches:
-                writer.write(batch)
-        if writer.columns:
+        """The batches as parts, unless there are none: several if they are long, for several machines to fold."""
+        waiting = iter(batches)
+        for first in waiting:
+            path = self.folder / table / f"{uuid4().hex}.parquet"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with parquet.PartWriter(path) as writer:
+                writer.write(first)
+                while writer.rows < _PART_ROWS and (batch := next(waiting, None)) is not None:
+                    writer.write(batch)
             done.parts.append((table, ClaimFile(path, writer.columns, writer.rows)))
 
 

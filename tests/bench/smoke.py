@@ -24,6 +24,7 @@ BENCHMARKS = (
         *("--rows", "5000", "--contacts", "60", "--messages", "400", "--rounds", "1"),
     ),
     ("tests.bench.bench_plugins", "--rows", "1000", "--rounds", "1"),
+    ("tests.bench.bench_lake", "--rows", "8000"),
     ("tests.bench.bench_erased", "--rows", "20000", "--people", "20", "--rounds", "1"),
 )
 
