@@ -139,7 +139,7 @@ class Tables:
             yield found
         finally:
             if self._storage.folder is None:
-                found.path.unlink(missing_ok=True)
+                (scratch / file.key).unlink(missing_ok=True)
 
     def widens(self, table: Table, onto: Present, parts: Iterable[ClaimFile]) -> bool:
         """Whether these claims bring columns, or versions of them, that the table has not."""
