@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -25,6 +25,7 @@ from promptsync.lake.lake import Lake
 from promptsync.lake.ledger import SCHEMAS
 from promptsync.lake.shape import ORG
 from promptsync.lake.storage import TABLES
+from promptsync.lake.tables import PresentFile
 from promptsync.model import Identity, Role, Table
 from promptsync.model.person import Identifier, identifier, identifiers_in
 from promptsync.people import find
@@ -134,15 +135,20 @@ class Finder:
         secret = Secret(_ANY_KEY)
         people = ErasedList([(kind, secret.hash(kind, value)) for kind, value in self._sought], secret)
         recogniser, tables = Recogniser(self._lake.schema, people), self._lake.tables
-        some = [table for table in self._lake.schema if table.role is not Role.OWN]
-        for number, table in enumerate(some):
-            self._progress(f"looking for them, round {self._rounds}", number, len(some))
-            present = tables.present(table)
-            for kept in present.files if present else ():
+        for number, (table, files) in enumerate(self._files):
+            self._progress(f"looking for them, round {self._rounds}", number, len(self._files))
+            for kept in files:
                 with tables.reading(kept, self._scratch) as file:
                     wanted = self._columns(table, file.columns)
                     for batch in parquet.read_batches(file.path, wanted):
                         self._take(table, wanted, recogniser, batch)
+
+    @cached_property
+    def _files(self) -> list[tuple[Table, tuple[PresentFile, ...]]]:
+        """What counted when the looking began, by table."""
+        some = [table for table in self._lake.schema if table.role is not Role.OWN]
+        found = ((table, self._lake.tables.present(table)) for table in some)
+        return [(table, present.files) for table, present in found if present is not None]
 
     def _take(self, table: Table, columns: Sequence[str], recogniser: Recogniser, batch: pa.RecordBatch) -> None:
         found = (batch if table.name == _NUMBERS else recogniser.naming(table.name, batch)).to_pylist()
