@@ -1,0 +1,77 @@
+"""Whom ``lake erase`` is about, where that is not certain."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from promptsync.cli import main
+from tests.merge.files import write_file
+from tests.merge.model import File
+from tests.merge.world_values import NIGHTS
+
+from .home import Home
+
+PHONE = "+14155550123"
+COLUMNS = ("id", "display_name", "phone")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """Two organizations with a contact each, who have one number; and one that both claim."""
+    home = Home(tmp_path)
+    home.run("init")
+    for org, row in ((1, (71, "Ann", PHONE)), (2, (82, "Bob", PHONE))):
+        write_file(home.incoming, File("contact", org, NIGHTS[0], COLUMNS, (row, (90, f"Cy {org}", None))))
+    assert home.run("run").exit_code == 0
+    return home
+
+
+def names(home: Home) -> list[str]:
+    return sorted(row["display_name"] for row in home.rows("contact"))
+
+
+def test_a_number_that_two_share_is_asked_about(home: Home) -> None:
+    result = home.run("erase", "--phone", PHONE, "--dry-run")
+    assert result.exit_code == 1
+    assert f"{PHONE} is shared" in result.output or f"{PHONE} is also that of" in result.output
+    result = home.run("erase", "--contact", 71, "--yes")
+    assert result.exit_code == 1 and "is also that of contact 82 (Bob)" in result.output
+    assert names(home) == ["Bob", "Cy 1", "Cy 2"]
+
+
+def test_it_is_the_same_person_if_that_is_said(home: Home) -> None:
+    arguments = ["--config", str(home.config), "lake", "erase", "--contact", "71"]
+    result = CliRunner().invoke(main, arguments, input="y\nn\n")
+    assert "Is this the same person?" in result.output and names(home) == ["Ann", "Bob", "Cy 1", "Cy 2"]
+    assert CliRunner().invoke(main, arguments, input="y\ny\n").exit_code == 0 and names(home) == ["Cy 1", "Cy 2"]
+
+
+def test_an_organization_says_which_of_them_is_meant(home: Home) -> None:
+    assert "has no contact" in home.run("erase", "--phone", PHONE, "--org", 3, "--dry-run").stderr
+    assert home.run("erase", "--phone", PHONE, "--org", 2, "--yes").exit_code == 1
+    assert names(home) == ["Ann", "Cy 1", "Cy 2"]
+    result = home.run("erase", "--contact", 90, "--yes")
+    assert result.exit_code == 1 and "contact 90 is claimed by organizations 1 and 2" in result.output
+    assert names(home) == ["Ann"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--undo", 1, "--contact", 7), ("--json", "--contact", 7), ("--undo", 7, "--yes")]
+)
+def test_what_cannot_be_is_said(home: Home, arguments: tuple[object, ...]) -> None:
+    result = home.run("erase", *arguments)
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
+
+
+def test_a_list_without_its_key_stops_everything(home: Home) -> None:
+    """Else they would come back."""
+    home.run("erase", "--contact", 71, "--yes")
+    key = home.folder / "lake" / "erased.key"
+    assert key.stat().st_mode & 0o777 == 0o600
+    key.rename(home.folder / "elsewhere")
+    for command in (("run",), ("erase", "--contact", 82, "--yes"), ("pull", 1, home.folder / "pulled")):
+        result = home.run(*command)
+        assert result.exit_code == 2 and "erased.key at" in result.stderr
+    (home.folder / "elsewhere").rename(key)
+    assert home.run("run").exit_code == 0
