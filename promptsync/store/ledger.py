@@ -5,7 +5,7 @@ Owns what is written to promptsync's own tables but the inbox's. Everything runs
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from promptsync.clock import parse_iso
 from promptsync.merge.sql import names, quote
@@ -240,11 +240,18 @@ def blocks_of_newest(connection: sqlite3.Connection, table: str, org: int) -> "B
         return BlockIndex.read(blob.read, size)
 
 
+_VOID: Final = b"no block index"
+
+
 def void_blocks(connection: sqlite3.Connection, table: str, org: int) -> None:
-    """Drop the block index before a snapshot is merged: if that is interrupted, no block may count as unchanged."""
-    connection.execute(
-        'UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND org_id = ? AND blocks IS NOT NULL', (table, org)
-    )
+    """Make the block index none before a snapshot is merged: if that is interrupted, no block may count as unchanged.
+
+    Only its beginning is written over: all of it is, once, when the next one takes its place.
+    """
+    sql = 'SELECT id, length(blocks) FROM sync_snapshot WHERE "table" = ? AND org_id = ? AND blocks IS NOT NULL'
+    for id_, size in connection.execute(sql, (table, org)).fetchall():
+        with connection.blobopen("sync_snapshot", "blocks", id_) as blob:
+            blob.write(_VOID[:size])
 
 
 def void_all_blocks(connection: sqlite3.Connection, table: str) -> None:
@@ -259,7 +266,9 @@ def keep_blocks(
 
     It can be large, so it is written in parts, none of which SQLite has to hold.
     """
-    void_blocks(connection, table, org)
+    connection.execute(
+        'UPDATE sync_snapshot SET blocks = NULL WHERE "table" = ? AND org_id = ? AND blocks IS NOT NULL', (table, org)
+    )
     if blocks is None:
         return
     parts, id_ = blocks.parts(), snapshot[0]

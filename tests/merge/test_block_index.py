@@ -28,6 +28,7 @@ from promptsync.loading.known_blocks import FirstPass
 from promptsync.merge.block_index import BlockIndex, Stretches
 from promptsync.merge.guards import Guards
 from promptsync.model.delivery import Delivery
+from promptsync.store import ledger
 from promptsync.store.inbox import insert_event
 from promptsync.store.mirror import Mirror
 from promptsync.vendors import declared_schema
@@ -191,6 +192,30 @@ def test_an_index_survives_being_stored() -> None:
     assert BlockIndex.read(BytesIO(b"something else").read, 14) is None
     assert BlockIndex.read(BytesIO(blob + b"x").read, len(blob) + 1) is None
     assert BlockIndex.read(BytesIO(b"x" + blob[1:]).read, len(blob)) is None
+
+
+def test_an_index_is_none_any_more_by_a_page_of_the_log(tmp_path: Path, empty: Path) -> None:
+    rows = {key: f"text {key}" for key in range(1, 60_000)}
+    shutil.copyfile(empty, tmp_path / "mirror.db")
+    mirror = Mirror(tmp_path / "mirror.db", declared_schema())
+    try:
+        loader = FileLoader(mirror, LoadSettings(ZoneInfo("UTC"), Guards(0.0, 1.0)), lambda: _START)
+        loader.load(file_kinds().at_door(LoadRequest(_file(tmp_path, 0, Night(rows)), "test")))
+
+        def index(connection: sqlite3.Connection) -> BlockIndex | None:
+            return ledger.blocks_of_newest(connection, "message", 9)
+
+        found = mirror.writer.run(index)
+        assert found is not None and sum(map(len, found.parts())) > 200_000
+        mirror.writer.run(lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone(), bare=True)
+        mirror.writer.run(lambda c: ledger.void_blocks(c, "message", 9))
+        assert (tmp_path / "mirror.db-wal").stat().st_size < 20_000
+        assert mirror.writer.run(index) is None
+        mirror.writer.run(lambda c: ledger.void_blocks(c, "message", 9))
+        mirror.writer.run(lambda c: ledger.keep_blocks(c, "message", 9, (1, _START), None))
+        assert mirror.writer.run(lambda c: c.execute("SELECT count(blocks) FROM sync_snapshot").fetchone()) == (0,)
+    finally:
+        mirror.close()
 
 
 READS_CELLS = (
