@@ -94,7 +94,10 @@ class FoldWork:
 
 
 class Engine(Protocol):
-    """Decodes all inputs of a run, and folds, one table at a time. Raises Unavailable if it cannot now."""
+    """Decodes all inputs of a run, and folds, ``at_once`` tables at a time, each on a thread of its own. Raises
+    Unavailable if it cannot now."""
+
+    at_once: int
 
     def decode(self, decoder: "Decoder", groups: Sequence[Sequence["Input"]]) -> Iterator[list["Decoded"]]:
         """What came of each group of inputs that is decoded together, in any order."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class DuckDBEngine:
     """Decodes and folds in this process. ``scratch``: a folder for what does not fit into memory."""
 
+    at_once = 1
+
     def __init__(self, scratch: Path, threads: int | None = None) -> None:
         scratch.mkdir(parents=True, exist_ok=True)
         with _translated():

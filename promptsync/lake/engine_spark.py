@@ -8,6 +8,7 @@ itself does is to bring the claims of a key together, and to fold and divide the
 import os
 import pickle
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,11 +46,16 @@ _LEFT_OVER: Final = 24 * 3600
 """Seconds after which parts are those of a run that was killed."""
 
 _TYPES: Final = {"int64": T.LongType(), "double": T.DoubleType(), "string": T.StringType(), "binary": T.BinaryType()}
+_PLANNING: Final = threading.Lock()
+"""Warnings are left out for all threads."""
+
 _SETTINGS: Final = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
 
 
 class SparkEngine:
     """Decodes and folds on a cluster. ``master``: its address; "" for the one that the process was started for."""
+
+    at_once = 4  # most tables are small, and leave workers idle
 
     def __init__(self, storage: Storage, master: str) -> None:
         self._storage = storage
@@ -79,7 +85,8 @@ class SparkEngine:
             if work.ends is None:
                 ended = self._spark.sql(fold.ended(view(rows)))
             else:
-                ends = view(self._spark.createDataFrame(work.ends).coalesce(1))
+                rows_of_ends = [tuple(row.values()) for row in work.ends.to_pylist()]
+                ends = view(self._spark.createDataFrame(rows_of_ends, _schema(work.ends.schema)).coalesce(1))
                 hint = "/*+ BROADCAST(g) */" if work.ends.num_rows < _BROADCAST_ROWS else ""
                 ended = self._spark.sql(fold.ended(view(rows), ends, hint))
             return self._written(work, fold, ended, tasks > 1)
@@ -117,9 +124,10 @@ class SparkEngine:
         return self._spark.range(0, count, 1, count)
 
     def _mapped(self, frame: DataFrame, task: Any, schema: pa.Schema) -> DataFrame:
-        fields = [T.StructField(field.name, _TYPES[str(field.type)]) for field in schema]
         frame = frame.toDF(*(f"c{n}" for n in range(len(frame.columns))))  # it takes no odd names
-        return frame.mapInArrow(task, T.StructType(fields))
+        with _PLANNING, warnings.catch_warnings():  # of versions of pandas, of which nothing is used here
+            warnings.simplefilter("ignore", FutureWarning)
+            return frame.mapInArrow(task, _schema(schema))
 
     def _answers(self, frame: DataFrame, task: Any) -> Iterator[Any]:
         """What each task answers. Raises its PromptsyncError."""
@@ -146,22 +154,25 @@ class SparkEngine:
                 self._spark.catalog.dropTempView(name)
 
 
+def _schema(schema: pa.Schema) -> T.StructType:
+    return T.StructType([T.StructField(field.name, _TYPES[str(field.type)]) for field in schema])
+
+
 def _flat(found: Iterable[list[MadeFile]]) -> list[MadeFile]:
     return [file for some in found for file in some]
 
 
 def _session(master: str) -> tuple[bool, SparkSession]:
-    """Whether it was begun here, and the session."""
-    running = SparkSession.getActiveSession()
-    if running is not None and not master:
-        return False, running
+    """Whether it is to be ended here, and the session. One that the process was started for is left alone."""
     builder = SparkSession.builder.appName("promptsync lake")
     for name, value in _SETTINGS.items():
         builder = builder.config(name, value)
     if master:
         builder = builder.master(master)
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    return True, builder.getOrCreate()
+    with _PLANNING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return bool(master), builder.getOrCreate()
 
 
 def _plain(found: Recognised | None) -> Recognised | None:
@@ -183,16 +194,13 @@ def _together(files: Sequence[ClaimFile]) -> list[list[ClaimFile]]:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Spark's errors; their texts quote what was computed. Not its warnings about versions of pandas, which it wants
-    to be there and of which nothing is used here."""
+    """Spark's errors. Their texts quote what was computed."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-            yield
+        yield
     except AnalysisException:  # a statement of ours
         raise
     except PySparkException as error:
-        if error.getCondition() == "JAVA_GATEWAY_EXITED":
+        if "JAVA_GATEWAY_EXITED" in str(error):
             raise ConfigError("Spark needs Java 17 or newer: install it, or say where it is in JAVA_HOME.") from error
         raise Unavailable(_failed(error)) from error
     except Py4JError as error:

@@ -7,6 +7,8 @@ the first has made of it. Knows nothing of where claims come from.
 
 import shutil
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -67,11 +69,15 @@ class Folding:
             whole = touched.setdefault(stamp.table, Touched())
             whole.buckets.add(bucket)
             whole.whole.add(bucket)
-        rows: dict[str, int] = {}
-        for number, name in enumerate(sorted(touched)):
-            self._progress("folding tables", number, len(touched))
-            if only in (None, name):
-                rows |= self._fold(schema[name], claims.parts.get(name, []), touched[name])
+        names, rows = [name for name in sorted(touched) if only in (None, name)], dict[str, int]()
+        fold = lambda name: self._fold(schema[name], claims.parts.get(name, []), touched[name])  # noqa: E731
+        with ExitStack() as threads:
+            several = self._engine.at_once > 1
+            made = threads.enter_context(ThreadPoolExecutor(self._engine.at_once)).map if several else map
+            found = made(fold, names)
+            for number in range(len(names)):
+                self._progress("folding tables", number, len(names))
+                rows |= next(found)
         return rows
 
     def _touched(self, name: str, files: Sequence[ClaimFile]) -> Touched:

@@ -56,7 +56,7 @@ class Timed:
     """An engine, and what its steps take."""
 
     def __init__(self, engine: Engine, spent: Spent) -> None:
-        self._engine, self._spent = engine, spent
+        self._engine, self._spent, self.at_once = engine, spent, engine.at_once
 
     def decode(self, decoder: Decoder, groups: Sequence[Sequence[Input]]) -> Iterator[list[Decoded]]:
         with self._spent.on("decode"):
