@@ -25,11 +25,11 @@ def fill_mirror(folder: Path) -> Path:
     return folder
 
 
-def put_files(mirror: Path, home: Home) -> None:
+def put_files(mirror: Path, home: Home, names: str = "*") -> None:
     """The files that the mirror was filled with, into the lake."""
-    for path in (mirror / "drop" / "done").iterdir():
+    for path in (mirror / "drop" / "done").glob(names):
         shutil.copy(path, home.incoming)
-    for path in (mirror / "data" / "exports").iterdir():
+    for path in (mirror / "data" / "exports").glob(names):
         kind = EXPORTED[path.stem.removeprefix("job-")]
         shutil.copy(path, home.incoming / f"{kind}_2026-11-04T08-00-00Z.csv")
 
@@ -41,16 +41,17 @@ def put_odd_files(mirror: Path, home: Home) -> None:
             shutil.copy(path, home.incoming)
 
 
-def lines(people: list[Someone] = PEOPLE) -> list[str]:
-    """Their deliveries, as listeners store them."""
+def lines(people: list[Someone] = PEOPLE, path: str = "") -> list[str]:
+    """Their deliveries, or those whose paths begin so, as listeners store them."""
     return [
-        json.dumps({"received_at": iso_micros(parse_iso(AT) + label * 1_000), "path": path, "body": body})
-        for label, path, body in sorted(deliveries(people))
+        json.dumps({"received_at": iso_micros(parse_iso(AT) + label * 1_000), "path": one, "body": body})
+        for label, one, body in sorted(deliveries(people))
+        if one.startswith(path)
     ]
 
 
-def put_deliveries(home: Home, name: str = "some", people: list[Someone] = PEOPLE) -> Path:
+def put_deliveries(home: Home, name: str = "some", people: list[Someone] = PEOPLE, paths: str = "") -> Path:
     """These into the lake, in one file."""
     path = home.incoming.parent / "deliveries" / f"{name}.jsonl"
-    path.write_text("\n".join(lines(people)) + "\n")
+    path.write_text("\n".join(lines(people, paths)) + "\n")
     return path

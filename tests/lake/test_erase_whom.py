@@ -1,5 +1,6 @@
 """Whom ``lake erase`` is about, where that is not certain."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,12 @@ def test_it_is_the_same_person_if_that_is_said(home: Home) -> None:
 
 
 def test_an_organization_says_which_of_them_is_meant(home: Home) -> None:
+    left = home.folder / "lake" / "tables" / "message" / "_bucket=1" / "killed.parquet"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"of a run that was killed before the table's first commit")
     assert "has no contact" in home.run("erase", "--phone", PHONE, "--org", 3, "--dry-run").stderr
     assert home.run("erase", "--phone", PHONE, "--org", 2, "--yes").exit_code == 1
-    assert names(home) == ["Ann", "Cy 1", "Cy 2"]
+    assert names(home) == ["Ann", "Cy 1", "Cy 2"] and not left.exists()
     result = home.run("erase", "--contact", 90, "--yes")
     assert result.exit_code == 1 and "contact 90 is claimed by organizations 1 and 2" in result.output
     assert names(home) == ["Ann"]
@@ -62,6 +66,18 @@ def test_an_organization_says_which_of_them_is_meant(home: Home) -> None:
 def test_what_cannot_be_is_said(home: Home, arguments: tuple[object, ...]) -> None:
     result = home.run("erase", *arguments)
     assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
+
+
+def test_they_come_back_once_it_is_undone(home: Home) -> None:
+    """With what is new from then on."""
+    home.run("erase", "--contact", 90, "--yes")
+    nights = [File("contact", 1, at, COLUMNS, ((71, "Ann", PHONE), (90, "Cy", None))) for at in NIGHTS[1:3]]
+    write_file(home.incoming, nights[0])
+    assert home.run("run").exit_code == 0 and names(home) == ["Ann", "Bob"]
+    assert home.run("erase", "--undo", 1, "--yes").exit_code == 0
+    write_file(home.incoming, nights[1])
+    assert home.run("run").exit_code == 0 and names(home) == ["Ann", "Bob", "Cy"]
+    assert json.loads(home.run("erase", "list", "--json").stdout)[0]["undone_at"]
 
 
 def test_a_list_without_its_key_stops_everything(home: Home) -> None:
