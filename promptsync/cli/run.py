@@ -21,6 +21,9 @@ from promptsync.errors import MirrorBroken, Unavailable
 from promptsync.store.memory import free_large_at_once
 from promptsync.store.owner import become_owner
 
+YOUNG: Final = 10_000
+"""Objects that are made before Python looks for cycles among them; by default 700, fewer than one batch of deliveries
+that is applied takes, and hardly any of them is in one."""
 _SWITCH_SECONDS: Final = 0.001
 """How long a thread that merges may keep Python from the loop that answers; by default five times as long."""
 
@@ -48,6 +51,7 @@ def run(app: App) -> None:
     tracebacks = app.verbosity >= 2
     set_up_service_logs(app.verbosity, config.log.format, config.log.level)
     take_over_process(tracebacks)
+    gc.set_threshold(YOUNG)
     sys.setswitchinterval(_SWITCH_SECONDS)
     free_large_at_once()
     try:

@@ -27,6 +27,7 @@ from pathlib import Path
 
 import structlog
 
+from promptsync.cli.run import YOUNG
 from promptsync.demo.prompt.days import happenings
 from promptsync.demo.world.world import World
 from promptsync.events.apply import EventApplier
@@ -106,6 +107,7 @@ def main() -> None:
     try:
         mirror = Mirror(folder / "mirror.db", declared_schema())
         store(mirror, burst)
+        gc.set_threshold(YOUNG)  # as the daemon does
         gc.freeze()  # what the benchmark itself holds is nothing the daemon would have to look through
         if arguments.profile:
             _profile(mirror)
