@@ -4,7 +4,7 @@ Owns the extra step: plugins are called with what deliveries say before the writ
 plugin never holds the write lock. Without such plugins this module is not used.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from promptsync.events.apply import EventApplier
 from promptsync.events.bodies import parse_body
@@ -31,38 +31,50 @@ class PluginApplier(EventApplier):
 
     def __init__(self, mirror: Mirror, extensions: Extensions, touched: Callable[[Merged], None]) -> None:
         super().__init__(mirror, extensions.handlers, touched)
-        self._extensions = extensions
+        self._part = PluginPart(extensions)
+
+    def _prepare(self, events: Sequence[StoredEvent]) -> dict[int, Reading]:
+        return {reading.event.id: reading for reading in self._part.of([self._read(event) for event in events])}
+
+
+class PluginPart:
+    """What plugins make of deliveries that were read: their handlers add to it, their filters take away."""
+
+    def __init__(self, extensions: Extensions) -> None:
+        self._schema = extensions.schema
         self._handling = [plugin for plugin in extensions.plugins if plugin.declared.event_handlers]
         self._filtering = [p for p in extensions.plugins if any(each.claims for each in p.declared.filters)]
 
-    def _prepare(self, events: Sequence[StoredEvent]) -> dict[int, Reading]:
-        readings = {event.id: self._read(event) for event in events}
+    def of(self, readings: Iterable[Reading]) -> list[Reading]:
+        """Each of the deliveries as it is then, in the same order."""
+        found = list(readings)
         for plugin in self._handling:
-            self._handle(plugin, readings)
+            self._handle(plugin, found)
         for plugin in self._filtering:
-            kept = [reading for reading in readings.values() if reading.claims is not None]
-            outcomes = filtered(plugin, self._extensions.schema, [(r.event.type, _claims(r)) for r in kept])
-            for reading, outcome in zip(kept, outcomes, strict=True):
-                if outcome is not reading.claims:
-                    readings[reading.event.id] = _settled(reading, outcome)
-        return readings
+            kept = [n for n, reading in enumerate(found) if reading.claims is not None]
+            outcomes = filtered(plugin, self._schema, [(found[n].event.type, _claims(found[n])) for n in kept])
+            for n, outcome in zip(kept, outcomes, strict=True):
+                if outcome is not found[n].claims:
+                    found[n] = _settled(found[n], outcome)
+        return found
 
-    def _handle(self, plugin: Plugin, readings: dict[int, Reading]) -> None:
+    def _handle(self, plugin: Plugin, readings: list[Reading]) -> None:
         """Add what a plugin's handlers claim to the readings of deliveries that they know."""
-        handlers, schema = plugin.declared.event_handlers, self._extensions.schema
-        known = [r for r in readings.values() if r.event.type in handlers and r.state != "failed"]
-        items = [(handlers[reading.event.type], reading, schema) for reading in known]
-        for reading, more in zip(known, plugin.calls.each("event_handlers", _run_handler, items), strict=True):
+        handlers = plugin.declared.event_handlers
+        known = [n for n, r in enumerate(readings) if r.event.type in handlers and r.state != "failed"]
+        items = [(handlers[readings[n].event.type], readings[n], self._schema) for n in known]
+        for n, more in zip(known, plugin.calls.each("event_handlers", _run_handler, items), strict=True):
             if isinstance(more, PluginPaused):
                 continue
+            reading = readings[n]
             if isinstance(more, Claims):
                 before = reading.claims or Claims(reading.event.id, more.org_id, more.at, [], latest=more.latest)
                 for name in ("problems", "rows", "mentions", "happened", "full_lists"):
                     getattr(before, name).extend(getattr(more, name))
                 errors = "; ".join(text for text in (reading.error, *more.problems) if text) or None
-                readings[reading.event.id] = reading._replace(state="applied", error=errors, claims=before)
+                readings[n] = reading._replace(state="applied", error=errors, claims=before)
             else:
-                readings[reading.event.id] = _settled(reading, more)
+                readings[n] = _settled(reading, more)
 
 
 def filtered(plugin: Plugin, schema: Schema, claims: Sequence[tuple[str, Claims]]) -> list[Claims | PluginFailed]:

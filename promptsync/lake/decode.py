@@ -5,8 +5,9 @@ instant, change sets and exports row by row. Pure functions of bytes and names, 
 likes; knows no engine, no object store and no ledger.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from promptsync.clock import CLOCKS_DIFFER, YEAR_2000, iso_micros, iso_millis
 from promptsync.events.claims import Claims
+from promptsync.events.plugin_apply import PluginPart
 from promptsync.events.reading import Reading, read
 from promptsync.events.suppression import Suppression
 from promptsync.formats.csv.reader import SnapshotReader
@@ -30,6 +32,12 @@ from promptsync.plugins.declared import EventHandler
 from promptsync.vendors import type_of_path
 
 FULL_LIST_TABLE = "sync_full_list"
+Entering = Callable[[str, pa.RecordBatch], pa.RecordBatch]
+"""What rows of a table are to be, before anything else is done with them."""
+
+_AT_ONCE = 500
+"""Deliveries that plugins are called with together."""
+
 _SHOWN = 1_000
 """Rejects of one input that are kept; the others are counted."""
 
@@ -66,6 +74,10 @@ class Learned:
         if len(self.rejects) < _SHOWN:
             row = {"class": class_, "table": table, "line": line, "reason": reason, "original": original}
             self.rejects.append(row)
+
+
+def _as_it_is(_: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+    return rows
 
 
 class Rows:
@@ -129,9 +141,21 @@ def deliveries(
     now: int,
     learned: Learned,
     door: Suppression,
+    plugins: PluginPart | None = None,
 ) -> Iterator[Claims]:
     """What deliveries claim, one a line as they are stored. ``now``: microseconds; what was received later, or before
-    2000, is none."""
+    2000, is none. ``plugins``: those that handle or filter deliveries, which are called with some at a time."""
+    waiting = _staying(lines, now, learned, door)
+    while some := list(islice(waiting, _AT_ONCE)):
+        readings = [_read(kept, handlers) for _, kept in some]
+        for (number, kept), reading in zip(some, plugins.of(readings) if plugins else readings, strict=True):
+            _note(reading, number, learned)
+            if reading.claims is not None:
+                yield from door.claims([as_received(reading.claims, kept.cut)])
+
+
+def _staying(lines: Iterable[str], now: int, learned: Learned, door: Suppression) -> Iterator[tuple[int, Line]]:
+    """The lines that are deliveries, numbered, without what is about erased people."""
     for number, text in enumerate(lines, 1):
         if not text.strip():
             continue
@@ -149,12 +173,8 @@ def deliveries(
         learned.rows += 1
         kept = forgetting(line, door, type_of_path(line.delivery.path))
         learned.forgotten += kept is not line
-        if kept.suppressed:
-            continue
-        reading = _read(kept, handlers)
-        _note(reading, number, learned)
-        if reading.claims is not None:
-            yield from door.claims([as_received(reading.claims, kept.cut)])
+        if not kept.suppressed:
+            yield number, kept
 
 
 def _read(line: Line, handlers: Mapping[str, EventHandler]) -> Reading:
@@ -177,16 +197,22 @@ def _note(reading: Reading, number: int, learned: Learned) -> None:
 
 
 def snapshot(
-    reader: SnapshotReader, table: Table, stated: FileName, learned: Learned, door: Suppression
+    reader: SnapshotReader,
+    table: Table,
+    stated: FileName,
+    learned: Learned,
+    door: Suppression,
+    entering: Entering = _as_it_is,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a snapshot: every unit of which the file has a column, at the row's time. A row that cannot be read
-    was there all the same, if its key can."""
+    was there all the same, if its key can. ``entering``: what plugins make of rows."""
     have = set(reader.schema.names)
     groups = {name: [c.name for c in columns if c.name in have] for name, columns in table.groups.items()}
     for batch in reader:
-        learned.rows += batch.rows.num_rows
-        rows, bad = door.rows(table.name, batch.rows), door.bad_rows(table.name, batch.rejects)
-        learned.forgotten += batch.rows.num_rows - rows.num_rows + len(batch.rejects) - len(bad)
+        given = entering(table.name, batch.rows)
+        learned.rows += given.num_rows
+        rows, bad = door.rows(table.name, given), door.bad_rows(table.name, batch.rejects)
+        learned.forgotten += given.num_rows - rows.num_rows + len(batch.rejects) - len(bad)
         learned.take_bad(table.name, bad, batch.not_shown)
         org = pa.scalar(stated.org_id or 0, pa.int64())
         at = rows.column("_at")
@@ -219,13 +245,16 @@ def _only_there(schema: pa.Schema, table: Table, keys: list[tuple[Any, ...]], st
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def change_set(reader: ChangeSetReader, table: Table, learned: Learned, door: Suppression) -> Iterator[pa.RecordBatch]:
-    """The rows of a change set, each at its own version."""
+def change_set(
+    reader: ChangeSetReader, table: Table, learned: Learned, door: Suppression, entering: Entering = _as_it_is
+) -> Iterator[pa.RecordBatch]:
+    """The rows of a change set, each at its own version. ``entering``: what plugins make of rows."""
     (group,) = table.groups
     for batch in reader:
-        learned.rows += batch.rows.num_rows
-        rows, bad = door.rows(table.name, batch.rows), door.bad_rows(table.name, batch.rejects)
-        learned.forgotten += batch.rows.num_rows - rows.num_rows + len(batch.rejects) - len(bad)
+        given = entering(table.name, batch.rows)
+        learned.rows += given.num_rows
+        rows, bad = door.rows(table.name, given), door.bad_rows(table.name, batch.rejects)
+        learned.forgotten += given.num_rows - rows.num_rows + len(batch.rejects) - len(bad)
         learned.take_bad(table.name, bad, batch.not_shown, "row")
         at = rows.column("_at")
         columns = {name: rows.column(name) for name in rows.schema.names if name not in ("_n", "_at")}

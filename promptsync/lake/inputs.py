@@ -5,6 +5,7 @@ its address below the lake, or the place's name and its key there, and by its ta
 """
 
 import asyncio
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ def inputs_of(storage: Storage, sources: Iterable[Source], kinds: FileKinds) -> 
 
 
 def copy(some: Sequence[Input], folder: Path) -> list[Path]:
-    """Inputs on this machine, each in a folder of its own. Raises Unavailable."""
+    """Inputs on this machine, each in a folder of its own, with the time that it has where it lies, by which a plugin
+    may go. Raises Unavailable."""
     paths = [folder / str(number) / one.item.file_name for number, one in enumerate(some)]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +105,8 @@ async def _copy(some: Sequence[Input], paths: Sequence[Path]) -> None:
             with path.open("wb") as file:
                 async for piece in place.read(one.item):
                     file.write(piece)
+            if one.item.modified is not None:
+                os.utime(path, ns=(one.item.modified * 1_000,) * 2)
 
     of_place: dict[PlaceSettings, list[tuple[Input, Path]]] = {}
     for one, path in zip(some, paths, strict=True):

@@ -25,6 +25,7 @@ from promptsync.loading.report import LoadSettings
 from promptsync.model import Schema, Table
 from promptsync.model.file_name import FileName
 from promptsync.plugins.declared import EventHandler
+from promptsync.plugins.loading import Extensions
 
 _FILES_AT_ONCE: Final = 2_000
 _BYTES_AT_ONCE: Final = 32 << 20
@@ -48,9 +49,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Lake:
-    """One lake, and how inputs are read. ``buckets``: as it was made with.
-    ``keep_deliveries``: how long their files stay, once folded; ``periods``: those of ``[retention]``;
-    ``listed``: the list of erased people, if it is asked; ``keeping``: what is not written any more."""
+    """One lake, and how inputs are read. ``buckets``: as it was made with; ``keep_deliveries``: how long their files
+    stay, once folded; ``periods``: those of ``[retention]``; ``plugins``: those that take part in decoding, if any
+    does; ``listed``: the list of erased people, if it is asked; ``keeping``: what is not written any more."""
 
     storage: Storage
     buckets: int
@@ -62,6 +63,7 @@ class Lake:
     keep_deliveries: Period
     clock: Clock
     periods: Mapping[str, Period] = field(default_factory=dict)
+    plugins: Extensions | None = None
     listed: Listed | None = None
     keeping: Keeping = field(default_factory=Keeping)
 

@@ -12,14 +12,14 @@ from promptsync.config import Config
 from promptsync.engine.built_in import load_extensions
 from promptsync.engine.engine import load_settings
 from promptsync.engine.keeping import check_retention
-from promptsync.errors import ConfigError
+from promptsync.errors import ConfigError, names_in_words
 from promptsync.fetch.sources import sources_of
 from promptsync.lake.engine import Engine
 from promptsync.lake.lake import Lake
 from promptsync.lake.settings import master_of, section_of, storage_of
 from promptsync.loading.kinds import FileKinds
 from promptsync.plugins.declared import FileKind
-from promptsync.plugins.loading import Extensions
+from promptsync.plugins.loading import Plugin
 
 _FORMAT: Final = 1
 
@@ -45,7 +45,13 @@ def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
     if found["buckets"] != section.buckets:
         raise ConfigError(f"The lake at {storage.name} has {found['buckets']} buckets: write so in [lake] buckets.")
     extensions = load_extensions(config)
-    _refuse_plugins(extensions)
+    plugins = extensions if any(map(_takes_part, extensions.plugins)) else None
+    if plugins is not None and section.engine == "spark":
+        names = names_in_words([plugin.name for plugin in plugins.plugins if _takes_part(plugin)], 5)
+        raise ConfigError(
+            f"Plugins that handle or filter what is merged ({names}) are called by [lake] engine duckdb alone, as the "
+            "machines of a cluster do not have them."
+        )
     check_retention(config, extensions.schema)
     kinds = FileKinds.of(extensions)
     return Lake(
@@ -59,18 +65,15 @@ def open_lake(config: Config, clock: Clock = system_clock) -> Lake:
         section.keep_deliveries,
         clock,
         config.retention.periods,
+        plugins,
     )
 
 
-def _refuse_plugins(extensions: Extensions) -> None:
-    """Plugins that would change what is merged are not called by a lake: its rows would differ from a mirror's."""
-    for plugin in extensions.plugins:
-        declared = plugin.declared
-        if declared.event_handlers or declared.filters or any(isinstance(k, FileKind) for k in declared.file_kinds):
-            raise ConfigError(
-                f"Plugin {plugin.name} handles or filters what is merged, which a lake does not do: take it out of "
-                "[plugins] enabled in the configuration that the lake is run with."
-            )
+def _takes_part(plugin: Plugin) -> bool:
+    """Whether a plugin changes what is merged."""
+    declared = plugin.declared
+    kinds = any(isinstance(kind, FileKind) for kind in declared.file_kinds)
+    return bool(declared.event_handlers or declared.filters or kinds)
 
 
 def engine_of(config: Config, scratch: Path) -> Engine:

@@ -20,23 +20,27 @@ from uuid import uuid4
 import pyarrow as pa
 
 from promptsync.clock import iso_millis, micros_of
-from promptsync.errors import Held, InputRefused
+from promptsync.errors import FileUnavailable, Held, InputRefused
 from promptsync.events.claims import Claims
+from promptsync.events.plugin_apply import PluginPart
 from promptsync.events.suppression import Suppression
 from promptsync.formats.csv.reader import SnapshotReader
 from promptsync.formats.parquet.proof import prove_parquet
 from promptsync.formats.parquet.reader import ChangeSetReader
 from promptsync.formats.proof import prove
 from promptsync.lake import decode, parquet
-from promptsync.lake.decode import Learned
+from promptsync.lake.decode import Entering, Learned
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import Input, copy
 from promptsync.lake.shape import ORG
+from promptsync.loading.decoded import FoundRows, claims_in
 from promptsync.loading.report import LoadSettings
 from promptsync.loading.rows import RowSource
 from promptsync.model import Schema
 from promptsync.model.file_name import ChangeSetName, FileName
-from promptsync.plugins.declared import EventHandler
+from promptsync.plugins.calls import PluginFailed, PluginPaused
+from promptsync.plugins.declared import EventHandler, FileKind
+from promptsync.plugins.loading import Extensions, Plugin
 from promptsync.vendors import export_rows
 
 _EXPORT: Final = re.compile(r"([a-z_-]+)_([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2})Z\.csv")
@@ -103,7 +107,7 @@ class Decoder:
     """Decodes inputs. ``folder``: for the parts; ``now``: microseconds since 1970, UTC; ``door``: leaves out whoever
     was erased; ``merged``: the snapshots that need not be merged again, as SHA-256, table, organization and ISO
     instant; ``accepted``: the names of inputs at which a person has looked; ``corrections``: which of those of
-    its night an input is that replaces another."""
+    its night an input is that replaces another; ``plugins``: those that take part, if any does."""
 
     schema: Schema
     handlers: Mapping[str, EventHandler]
@@ -114,6 +118,7 @@ class Decoder:
     merged: frozenset[tuple[str, str, int, str]] = frozenset()
     accepted: frozenset[str] = frozenset()
     corrections: Mapping[str, int] = field(default_factory=dict)
+    plugins: Extensions | None = None
 
     def take(self, some: Sequence[Input]) -> list[Decoded]:
         """Inputs wherever they lie: files of deliveries together, or others. Raises Unavailable."""
@@ -129,7 +134,9 @@ class Decoder:
         try:
             if one.found is None:
                 raise ValueError(one.name)
-            if export := export_of(path.name, self.schema):
+            if one.found.decoder is not None:
+                self._of_plugin(path, one.found.decoder, done, accept)
+            elif export := export_of(path.name, self.schema):
                 self._export(path, *export, done=done, accept=accept)
             elif isinstance(one.found.stated, FileName):
                 stated = replace(one.found.stated, correction=self.corrections.get(one.name, 0))
@@ -155,7 +162,8 @@ class Decoder:
         with path.open("rb") as file:
             done.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         with path.open(encoding="utf-8", errors="replace") as lines:
-            yield from decode.deliveries(lines, self.handlers, self.now, done.learned, self.door)
+            part = PluginPart(self.plugins) if self.plugins else None
+            yield from decode.deliveries(lines, self.handlers, self.now, done.learned, self.door, part)
 
     def _snapshot(self, path: Path, stated: FileName, done: Decoded, accept: bool) -> None:
         table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
@@ -164,7 +172,8 @@ class Decoder:
             done.state = "unchanged"
             return
         with SnapshotReader(path, table, stated, self.settings.zone, limits) as reader:
-            self._write(done, table.name, decode.snapshot(reader, table, stated, done.learned, self.door))
+            rows = decode.snapshot(reader, table, stated, done.learned, self.door, self._entering(done))
+            self._write(done, table.name, rows)
 
     def _change_set(self, path: Path, stated: ChangeSetName, done: Decoded, accept: bool) -> None:
         table, limits = self.schema[stated.table], replace(self.settings.limits, accept=accept)
@@ -177,7 +186,8 @@ class Decoder:
                     f"It lacks the column {table.order}, which says which rows are newer: have it exported again. "
                     f"Accepted without it, its rows give way to all that have one: {accepting(done.name)}",
                 )
-            self._write(done, table.name, decode.change_set(reader, table, done.learned, self.door))
+            rows = decode.change_set(reader, table, done.learned, self.door, self._entering(done))
+            self._write(done, table.name, rows)
 
     def _export(self, path: Path, rows: RowSource, at: int, *, done: Decoded, accept: bool) -> None:
         limits, times = self.settings.limits, (self.settings.zone, at)
@@ -185,6 +195,42 @@ class Decoder:
         done.sha256 = file.prove(lambda _: None, lambda _: None).file.sha256
         batches = (decode.export(batch, rows.table, done.learned, self.door) for batch in file)
         self._write(done, rows.table.name, batches)
+
+    def _of_plugin(self, path: Path, decoder: tuple[Plugin, FileKind], done: Decoded, accept: bool) -> None:
+        if self.plugins is None:
+            raise ValueError(done.name)
+        found, learned = FoundRows(), done.learned
+        with path.open("rb") as file:
+            done.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        try:
+            for some in claims_in(path, decoder, self.plugins):
+                for number, claims in enumerate(some, found.rows + 1):
+                    if claims.problems:
+                        table = claims.rows[0].table if claims.rows else ""
+                        learned.reject("plugin", table, number, "; ".join(claims.problems), b"")
+                found.add(some)
+                left = self.door.claims(some)
+                learned.forgotten += sum(one is not was for one, was in zip(left, some, strict=True))
+                for name, rows in decode.claimed(left, self.schema).items():
+                    self._write(done, name, rows.to_batches())
+        except PluginPaused as error:
+            raise FileUnavailable(f"{error}; files wait until it works again.") from error
+        except PluginFailed as error:
+            raise Held("plugin", f"{error}; put it right, then: {accepting(done.name)}") from error
+        learned.rows, learned.bad, learned.first_bad = found.rows - found.bad, found.bad, found.first_bad
+        if not accept and (early := found.too_early(self.now)):
+            raise Held("future", f"{early} If it is right all the same: {accepting(done.name)}")
+
+    def _entering(self, done: Decoded) -> Entering:
+        """What plugins make of an input's rows."""
+
+        def enter(table: str, rows: pa.RecordBatch) -> pa.RecordBatch:
+            try:
+                return self.settings.rows(table, rows) if self.settings.rows else rows
+            except Held as held:
+                raise Held(held.reason, f"{held.__cause__}; put it right, then: {accepting(done.name)}") from held
+
+        return enter
 
     def _write(self, done: Decoded, table: str, batches: Iterable[pa.RecordBatch]) -> None:
         """The batches as parts, unless there are none: several if they are long, for several machines to fold."""

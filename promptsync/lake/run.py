@@ -86,6 +86,7 @@ class _Run:
             merged_snapshots(known),
             accepted,
             replaced,
+            lake.plugins,
         )
         self._progress("decoding files", 0, len(new))
         for some in self._engine.decode(decoder, list(in_turn(new))):

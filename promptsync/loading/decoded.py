@@ -144,14 +144,13 @@ class _DecodedLoad(Load):
         self._digest = self._digest_of(self._request.path)
         if self._is_known():
             return
-        found, report = _Found(), self._report
+        found, report = FoundRows(), self._report
         for chunk in self._chunks():
             found.add(chunk)
             self._progress("checking", found.rows, 0)
         report.rows, report.rejected = found.rows - found.bad, found.bad
-        if found.latest > self._clock + LATEST_AHEAD:
-            said = f"{found.latest_where} says what is so at {iso_millis(found.latest)}, which has not come yet."
-            self._judge("future", said)
+        if early := found.too_early(self._clock):
+            self._judge("future", early)
         content = Content(found.rows - found.bad, found.bad, 0, found.first_bad)
         self._judge("guard", reason_in_bad_rows(content, self._settings.guards))
         self._open(lambda file_id: self._write(file_id, found.rows))
@@ -191,19 +190,8 @@ class _DecodedLoad(Load):
         writer.run(end)
 
     def _chunks(self) -> Iterator[list[Claims]]:
-        """The file's claims, checked and filtered, some at a time. Raises PluginFailed."""
-        plugin, kind, extensions = self._decoding.plugin, self._decoding.kind, self._decoding.extensions
-        schema = extensions.schema
-        claims = plugin.calls.one("file_kinds", lambda: iter(kind.decode(self._request.path)), limit=kind.limit)
-        taken = 0
-        while some := plugin.calls.one("file_kinds", _take, claims, schema, taken, limit=kind.limit):
-            taken += len(some)
-            for each in extensions.plugins:
-                some = filtered(each, schema, [(f"file:{kind.name}", one) for one in some])
-                for one in some:
-                    if isinstance(one, PluginFailed):
-                        raise one
-            yield some
+        decoding = self._decoding
+        return claims_in(self._request.path, (decoding.plugin, decoding.kind), decoding.extensions)
 
     def _merge_some(self, connection: sqlite3.Connection, some: Sequence[Claims], first: int, file_id: int) -> Merged:
         """Merge what can be. ``first``: number of the first."""
@@ -227,6 +215,22 @@ class _DecodedLoad(Load):
         if self._report.state == "staged":
             row |= {"sha256": self._digest, "source": f"{self._request.source}:{self._decoding.kind.name}"}
         return row
+
+
+def claims_in(path: Path, decoder: tuple[Plugin, FileKind], extensions: Extensions) -> Iterator[list[Claims]]:
+    """What a plugin reads in a file, checked and filtered, some rows at a time. Raises PluginFailed."""
+    plugin, kind = decoder
+    schema = extensions.schema
+    claims = plugin.calls.one("file_kinds", lambda: iter(kind.decode(path)), limit=kind.limit)
+    taken = 0
+    while some := plugin.calls.one("file_kinds", _take, claims, schema, taken, limit=kind.limit):
+        taken += len(some)
+        for each in extensions.plugins:
+            some = filtered(each, schema, [(f"file:{kind.name}", one) for one in some])
+            for one in some:
+                if isinstance(one, PluginFailed):
+                    raise one
+        yield some
 
 
 def _times(claims: Claims) -> Iterator[int]:
@@ -255,7 +259,7 @@ def _take(claims: Iterator[object], schema: Schema, before: int) -> list[Claims]
     return some
 
 
-class _Found:
+class FoundRows:
     """What a file turned out to claim. ``bad``: rows, of ``rows``, in which the plugin named a problem; ``latest``: the
     latest time, microseconds. Each with a row to begin looking at, in words."""
 
@@ -274,3 +278,9 @@ class _Found:
             latest = max(_times(claims))
             if latest > self.latest:
                 self.latest, self.latest_where = latest, f"Its {where}"
+
+    def too_early(self, now: int) -> str | None:
+        """A sentence if something is said of a time that has not come yet at ``now``, microseconds."""
+        if self.latest <= now + LATEST_AHEAD:
+            return None
+        return f"{self.latest_where} says what is so at {iso_millis(self.latest)}, which has not come yet."
