@@ -198,10 +198,10 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
         )
         click.echo(f"{what} also claimed by an organization with a lower number.", err=True)
     if done.erasures:
-        app.say(f"{done.erasures:,} erasures were carried out in the lake, too: promptsync lake erase list")
+        app.say(f"Erased in the lake, too: {done.erasures:,} (promptsync lake erase list).")
     if done.erasures_stay:
         click.echo(
-            f"{done.erasures_stay:,} erasures of the mirror stay with it, as the lake's list has another key: forget "
+            f"Erasures that stay with the mirror, as the lake's list has another key: {done.erasures_stay:,}. Forget "
             "these people in the lake as well, with promptsync lake erase.",
             err=True,
         )

@@ -62,10 +62,11 @@ class Plan:
         except (ValueError, KeyError, TypeError):
             raise ConfigError(f"{PLAN} is damaged; remove it, then forget them again.") from None
 
-    def hashes(self, secret: Secret) -> list[tuple[str, bytes]]:
-        """What the list keeps of them, by kind."""
+    @property
+    def people(self) -> list[tuple[str, str]]:
+        """What the list is given of them: kind and value."""
         known = [(one.kind.value, one.value) for one in self.identifiers]
-        return [(kind, secret.hash(kind, value)) for kind, value in (*known, *((t, str(i)) for t, i in self.records))]
+        return [*known, *((table, str(id_)) for table, id_ in self.records)]
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ class Erased:
 def held(lake: Lake, known: Iterable[Identifier], records: Iterable[Record], progress: Progress) -> Erased:
     """What a lake holds of somebody, without removing it."""
     plan, secret = Plan(0, "", frozenset(known), frozenset(records)), Secret(_ANY_KEY)
-    kept = tuple((0, kind, one) for kind, one in plan.hashes(secret))
+    kept = tuple((0, kind, secret.hash(kind, value)) for kind, value in plan.people)
     return _Erasing(lake, Listed(lake.schema, 0, kept, secret=secret), plan, progress).run(write=False)
 
 
@@ -121,9 +122,8 @@ def undo(lake: Lake, number: int) -> int:
 
 def carry_out(lake: Lake, plan: Plan, progress: Progress) -> Erased:
     """Do what a plan says that is kept, and keep it no more."""
-    secret = lake.people.make_key()
     if plan.number not in {one["id"] for one in lake.people.read().erasures}:
-        lake.people.begin(plan.number, lake.clock(), plan.why, plan.hashes(secret))
+        lake.people.begin(plan.number, lake.clock(), plan.why, plan.people)
     done = _Erasing(lake, lake.people.read(), plan, progress).run(write=True)
     lake.people.finish(plan.number, lake.clock(), done.tables, len(done.files))
     lake.storage.delete([PLAN])

@@ -67,10 +67,12 @@ class ErasedPeople:
         hashes = {(r["erasure_id"], r["kind"], r["hash"]) for r in rows if r["what"] == _HASH}
         kept = sorted(one for one in hashes if one[0] not in undone)
         secret = self.key()
-        if kept and secret is None:
+        probes = {r["hash"] for r in rows if r["what"] == _BEGUN and r["hash"]}
+        if kept and (secret is None or bytes.fromhex(secret.probe()) not in probes):
+            what = "is another key" if secret else "is not there or cannot be read"
             raise ConfigError(
-                f"{KEY_FILE} at {self._storage.name} is not there or cannot be read, so that people who were erased "
-                "would come back: put it there again."
+                f"{KEY_FILE} at {self._storage.name} {what}, so that people who were erased would come back: put the "
+                "right one there again."
             )
         return Listed(self._schema, found.version(), tuple(kept), tuple(erasures), secret)
 
@@ -97,9 +99,11 @@ class ErasedPeople:
             raise ConfigError(f"{KEY_FILE} at {self._storage.name} is no key; put the right one there.")
         return found
 
-    def begin(self, number: int, at: int, why: str, hashes: Iterable[tuple[str, bytes]]) -> None:
-        """Put an erasure and its people on the list. ``hashes``: by kind; ``at``: microseconds."""
-        self.take(rows_of_erasure(number, {"begun_at": iso_millis(at), "why": why}, hashes, ended=False))
+    def begin(self, number: int, at: int, why: str, people: Iterable[tuple[str, str]]) -> None:
+        """Put an erasure and its people on the list. ``people``: kind and value; ``at``: microseconds."""
+        secret, said = self.make_key(), {"begun_at": iso_millis(at), "why": why}
+        hashes = [(kind, secret.hash(kind, value)) for kind, value in people]
+        self.take(rows_of_erasure(number, said, hashes, secret))
 
     def finish(self, number: int, at: int, tables: Mapping[str, int], files: int) -> None:
         """That everything of it is removed. ``tables``: rows by table."""
@@ -119,13 +123,14 @@ class ErasedPeople:
 
 
 def rows_of_erasure(
-    number: int, said: Mapping[str, Any], hashes: Iterable[tuple[str, bytes]], *, ended: bool
+    number: int, said: Mapping[str, Any], hashes: Iterable[tuple[str, bytes]], secret: Secret
 ) -> Iterator[dict[str, Any]]:
-    """What the list says of an erasure. ``said``: as a mirror has it; ``hashes``: by kind."""
+    """What the list says of an erasure. ``said``: as a mirror has it; ``hashes``: by kind; ``secret``: what they are
+    made with, which is told from others by its probe."""
     row = {"erasure_id": number, "at": said["begun_at"]}
-    yield row | {"what": _BEGUN, "why": said["why"]}
+    yield row | {"what": _BEGUN, "why": said["why"], "hash": bytes.fromhex(secret.probe())}
     yield from (row | {"what": _HASH, "kind": kind, "hash": one} for kind, one in hashes)
-    if ended and said["finished_at"]:
+    if said.get("finished_at"):
         counts = {name: said[name] for name in ("rows", "tables", "files")}
         yield row | {"at": said["finished_at"], "what": _FINISHED, **counts}
 

@@ -56,13 +56,17 @@ def bring_list(lake: Lake, mirror: sqlite3.Connection, database: Path, progress:
     plan = Plan(first + len(new) - 1, str(new[-1]["why"]), frozenset(people), frozenset())
     if not lake.storage.write_once(PLAN, plan.content()):
         return bring_list(lake, mirror, database, progress)
-    lake.people.take(_rows(new, hashes, first))
+    lake.people.take(_rows(new, hashes, first, secret))
     return Brought(len(new), 0, carry_out(lake, plan, progress))
 
 
 def _rows(
-    new: Sequence[Mapping[str, Any]], hashes: Mapping[int, Sequence[tuple[str, bytes]]], first: int
+    new: Sequence[Mapping[str, Any]],
+    hashes: Mapping[int, Sequence[tuple[str, bytes]]],
+    first: int,
+    secret: erased.Secret,
 ) -> Iterator[dict[str, Any]]:
     """The rows of the list that say so; that the last of them has ended is said once it is carried out here."""
     for number, row in enumerate(new, first):
-        yield from rows_of_erasure(number, row, hashes[row["id"]], ended=row is not new[-1])
+        said = {**row, "finished_at": None} if row is new[-1] else row
+        yield from rows_of_erasure(number, said, hashes[row["id"]], secret)

@@ -89,5 +89,22 @@ def test_a_list_without_its_key_stops_everything(home: Home) -> None:
     for command in (("run",), ("erase", "--contact", 82, "--yes"), ("pull", 1, home.folder / "pulled")):
         result = home.run(*command)
         assert result.exit_code == 2 and "erased.key at" in result.stderr
+    key.write_text("ab" * 32)
+    assert "is another key" in home.run("run").stderr
     (home.folder / "elsewhere").rename(key)
     assert home.run("run").exit_code == 0
+
+
+def test_a_list_that_was_made_with_another_key_stays_with_its_mirror(home: Home, tmp_path: Path) -> None:
+    home.run("erase", "--contact", 71, "--yes")
+    night = write_file(
+        tmp_path / "mirror", File("contact", 1, NIGHTS[1], COLUMNS, ((72, "Dee", None), (90, "Cy", None)))
+    )
+    for command in (("load", night), ("erase", "--contact", 90, "--yes")):
+        assert CliRunner().invoke(main, ["--config", str(home.config), *map(str, command)]).exit_code == 0
+    result = home.run("push")
+    assert (
+        result.exit_code == 1
+        and "Erasures that stay with the mirror, as the lake's list has another key: 1." in result.stderr
+    )
+    assert "Dee" in names(home) and len(json.loads(home.run("erase", "list", "--json").stdout)) == 1
