@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 @click.group(invoke_without_command=True)
 @naming
+@click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io.")
 @click.option("--org", type=click.IntRange(1), metavar="N", help="Whose contact it is, where several share a number.")
 @click.option("--undo", type=int, metavar="ID", help="Let back in whom this erasure forgot ('erase list' has its ID).")
 @click.option("--resume", is_flag=True, help="Only finish what was begun and did not end.")
@@ -44,8 +45,9 @@ def erase(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, **want
 
     app.set_up_logs()
     named = Named(wanted["contact"], wanted["phone"], wanted["customer"], wanted["org"] or 0)
-    if wanted["resume"] + (wanted["undo"] is not None) + named.says_anybody > 1:
-        raise ConfigError("Give one of --resume, --undo and whom to forget.")
+    gone = wanted["gone_at_vendor"]
+    if gone + wanted["resume"] + (wanted["undo"] is not None) + named.says_anybody > 1:
+        raise ConfigError("Give one of --gone-at-vendor, --resume, --undo and whom to forget.")
     lake = open_lake(app.config)
     if wanted["undo"] is not None:
         _undo(app, lake, wanted["undo"], yes=yes, as_json=as_json)
@@ -54,10 +56,11 @@ def erase(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, **want
     if as_json and not (yes or dry_run):
         raise ConfigError("With --json nobody is asked: give --yes or --dry-run too.")
     with tidied():
-        _erase(app, lake, named, ask=not (yes or dry_run), dry_run=dry_run, as_json=as_json)
+        _erase(app, lake, None if gone else named, ask=not (yes or dry_run), dry_run=dry_run, as_json=as_json)
 
 
-def _erase(app: App, lake: "Lake", named: "Named", *, ask: bool, dry_run: bool, as_json: bool) -> NoReturn:
+def _erase(app: App, lake: "Lake", named: "Named | None", *, ask: bool, dry_run: bool, as_json: bool) -> NoReturn:
+    """``named``: whom; None: everyone who is gone at the vendor."""
     from promptsync.lake.erase import erase as erase_now
     from promptsync.lake.erase import held as held_now
     from promptsync.lake.erase import resume
@@ -67,7 +70,7 @@ def _erase(app: App, lake: "Lake", named: "Named", *, ask: bool, dry_run: bool, 
         with _showing(app) as show:
             resume(lake, show)
     with _showing(app) as show, finder(lake, show) as finding:
-        person = _settled(finding, named, ask=ask)
+        person = _settled(finding, named, ask=ask) if named else _gone(finding)
         with finding.archive() as archive:
             doubts = [*(in_words(archive, doubt) for doubt in person.doubts), *finding.not_sure(person)]
     with _showing(app) as show:
@@ -79,7 +82,7 @@ def _erase(app: App, lake: "Lake", named: "Named", *, ask: bool, dry_run: bool, 
     if ask:
         click.confirm("Remove all of this for good?", abort=True, err=True)
     with _showing(app) as show:
-        done = erase_now(lake, person.identifiers, person.records, "asked", show)
+        done = erase_now(lake, person.identifiers, person.records, "asked" if named else "gone", show)
     _say(app, done, doubts, as_json=as_json, words=_words(done))
 
 
@@ -115,6 +118,11 @@ def list_(app: App, as_json: bool) -> None:
     finish(bool(open_ones))
 
 
+def _gone(finding: "Finder") -> "Person":
+    people = finding.gone_at_vendor()
+    return finding.person(lambda _: [frozenset({one}) for one in people], people)
+
+
 def _settled(finding: "Finder", named: "Named", *, ask: bool) -> "Person":
     """Who is meant, once every doubt has been asked about that there is."""
     from promptsync.lake.finding import start_of
@@ -122,7 +130,7 @@ def _settled(finding: "Finder", named: "Named", *, ask: bool) -> "Person":
     same: set[Identifier] = set()
     refused: set[Identifier] = set()
     while True:
-        person = finding.person(lambda archive: start_of(archive, named) | same, named.candidates | same)
+        person = finding.person(lambda archive: [start_of(archive, named) | same], named.candidates | same)
         before = len(same)
         with finding.archive() as archive:
             for doubt in person.doubts if ask else ():

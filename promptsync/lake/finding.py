@@ -37,6 +37,8 @@ from promptsync.store.mirror import Mirror
 from promptsync.store.pulled import write_rows
 from promptsync.store.slices import Progress
 
+Starts = list[frozenset[Identifier]]
+"""Of each person some identifiers."""
 _NUMBERS: Final = "channel"
 """The table of the organizations' own numbers, which are nobody's."""
 _ANY_KEY: Final = bytes(32)
@@ -95,18 +97,32 @@ class Finder:
         with mirror.reading_apart() as connection:
             yield Archive(connection, mirror.schema, (), ReadOnly(mirror.reading), self._lake.kinds, ())
 
-    def person(self, start: Callable[[Archive], frozenset[Identifier]], named: Iterable[Identifier]) -> Person:
-        """Who is meant by ``start``, which reads what is known so far, with every row that is about them. ``named``:
-        the identifiers that ``start`` has to know of. Raises ConfigError if that is nobody's."""
+    def person(self, starts: Callable[[Archive], Starts], named: Iterable[Identifier]) -> Person:
+        """Who is meant by ``starts``, which reads what is known so far, with every row that is about them; several
+        people are one. ``named``: the identifiers that ``starts`` has to know of. Raises ConfigError if it is nobody.
+        """
         sought = {(one.kind.value, one.value) for one in named}
         person: Person | None = None
         while person is None or not sought <= self._sought:
             self._gather(sought)
             with self.archive() as archive:
-                person = person_of(archive, [start(archive)])
+                person = person_of(archive, starts(archive))
             sought = {(one.kind.value, one.value) for one in person.identifiers}
             sought |= {(table, str(id_)) for table, id_ in self._records(person)}
         return person
+
+    def gone_at_vendor(self) -> set[Identifier]:
+        """The ids of people who are deleted or suppressed at Customer.io."""
+        found, tables = set[Identifier](), self._lake.tables
+        present = tables.present(self._lake.schema["cio_people"])
+        for kept in present.files if present else ():
+            with tables.reading(kept, self._scratch) as file:
+                asked = [name for name in ("deleted", "suppressed") if name in file.columns]
+                for batch in parquet.read_batches(file.path, ["internal_customer_id", *asked]):
+                    for row in batch.to_pylist():
+                        if any(row[name] for name in asked):
+                            found.add(Identifier(Identity.CIO, row["internal_customer_id"]))
+        return found
 
     def not_sure(self, person: Person) -> list[str]:
         """What else is left open, each a sentence."""

@@ -67,7 +67,7 @@ def counted(person: Person) -> dict[str, Any]:
 
 def found_in_lake(home: Home, named: Named) -> Person:
     with finder(open_lake(load_config(home.config)).knowing()) as found:
-        return found.person(lambda archive: start_of(archive, named), named.candidates)
+        return found.person(lambda archive: [start_of(archive, named)], named.candidates)
 
 
 def test_whoever_is_meant_is_found_as_in_a_mirror(filled: Home, club: Path) -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -108,3 +110,18 @@ def test_a_list_that_was_made_with_another_key_stays_with_its_mirror(home: Home,
         and "Erasures that stay with the mirror, as the lake's list has another key: 1." in result.stderr
     )
     assert "Dee" in names(home) and len(json.loads(home.run("erase", "list", "--json").stdout)) == 1
+
+
+def test_whoever_is_gone_at_the_vendor_goes(home: Home) -> None:
+    stamp = pa.array([NIGHTS[0]] * 2, pa.timestamp("us", "UTC"))
+    people = {"workspace_id": [7, 7], "internal_customer_id": ["0300aa", "0300bb"], "updated_at": stamp}
+    people |= {"customer_id": ["ann", "eve"], "deleted": [False, True], "suppressed": [False, False]}
+    pq.write_table(
+        pa.table(people | {"email_addr": ["ann@club.example", "eve@club.example"]}),
+        home.incoming / "people_v5_7_1.parquet",
+    )
+    assert home.run("run").exit_code == 0
+    assert home.run("erase", "--gone-at-vendor", "--yes").exit_code == 0
+    assert [row["customer_id"] for row in home.rows("cio_people")] == ["ann"] and len(names(home)) == 4
+    assert json.loads(home.run("erase", "list", "--json").stdout)[0]["why"] == "gone"
+    assert "Nothing is held" in home.run("erase", "--gone-at-vendor", "--yes").output
