@@ -32,15 +32,7 @@ from promptsync.loading.resume import (
     pass_over,
     place_of,
 )
-from promptsync.merge.block_index import (
-    DIGEST,
-    NO_STRETCHES,
-    NOTHING_KNOWN,
-    Cut,
-    KnownBlocks,
-    KnownStretch,
-    Stretches,
-)
+from promptsync.merge.block_index import DIGEST, NO_STRETCHES, NOTHING_KNOWN, Cut, KnownBlocks, KnownStretch, Stretches
 
 _CHUNK = 1 << 20
 _LONGEST = 8 * _CHUNK
@@ -52,8 +44,8 @@ _LAST_STEP = 10_000
 _STRETCH, _LEAST = 16, 320
 """Of how many steps, and at least of what, the first key of a stretch is a multiple."""
 _VERSION = b"4"  # of how cells are read: another one makes every known block unknown
-_FARTHEST = 64
-"""Stretches ahead, at most, that is looked for where known ones may go on."""
+_FEW, _FARTHEST = 4, 64
+"""Changed stretches in a row of which single blocks are looked for; how far ahead, at most, a known one is."""
 _LF = ord("\n")
 
 
@@ -89,6 +81,7 @@ class ContentCutter:
         self._header = b""
         self._names, self._dialect = names, Dialect()
         self._grammar = grammar(self._dialect.delimiter, (step, self._whole), seed)
+        self._ahead = 1  # how many stretches ahead the next known one is looked for
         self._broken = False
 
     def feed(self, piece: bytes) -> None:
@@ -171,7 +164,7 @@ class ContentCutter:
     def _cut_known(self, data: bytes, *, last: bool) -> int | None:
         """Cut ``data``, from a boundary on, passing over what is known of it. Returns the end of what is cut, a
         boundary too; None if the file has no blocks."""
-        at, ahead = 0, 1
+        at = 0
         while at < len(data):
             key = key_at(data, at, self._dialect.delimiter)
             known, parts = self._known.stretch_from(key), None
@@ -180,16 +173,19 @@ class ContentCutter:
                 self._take(known, passage)
                 if passage.waits:
                     return passage.end
-                at, ahead, known = passage.end, 1 if passage.end > at else ahead, passage.changed
+                self._ahead = 1 if passage.end > at else self._ahead
+                at, known = passage.end, passage.changed
                 if known is None:
                     continue
-                key, parts = known.key, parts_of(data, at, known, self._grammar)
+                key = known.key
+                parts = parts_of(data, at, known, self._grammar) if self._ahead <= _FEW else None
             if parts is None:
-                end = self._resumed(data, at, key, ahead)
+                end = self._resumed(data, at, key)
+                self._ahead = min(2 * self._ahead, _FARTHEST)
                 bounds = self._bounds(data, at, end) if end else None
                 if bounds is None:
                     return self._cut_rest(data, at, last=last)
-                parts, ahead = [Part(bounds)], min(2 * ahead, _FARTHEST)
+                parts = [Part(bounds)]
             for part in parts:
                 if known is not None and part.low >= 0:
                     self._take(
@@ -200,9 +196,9 @@ class ContentCutter:
             at = parts[-1].bounds[-1]
         return at
 
-    def _resumed(self, data: bytes, at: int, key: int, ahead: int) -> int:
+    def _resumed(self, data: bytes, at: int, key: int) -> int:
         """Where a known stretch may begin, some stretches after the boundary with that key; 0: nowhere here."""
-        following = self._known.key_after(key, ahead) if key >= 0 else -1
+        following = self._known.key_after(key, self._ahead) if key >= 0 else -1
         return place_of(data, following, self._dialect.delimiter, at, len(data)) if following >= 0 else 0
 
     def _bounds(self, data: bytes, start: int, end: int) -> list[int] | None:
