@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from promptsync.lake.parts import Decoded, Decoder
 
 _TASK_ROWS: Final = 200_000
-"""Rows that one task folds, or reads."""
+"""Rows that one task reads."""
 
 _BROADCAST_ROWS: Final = 500_000
 """Of what ends rows: below it every task gets all of it."""
@@ -73,23 +73,29 @@ class SparkEngine:
 
     def fold(self, work: FoldWork) -> list[MadeFile]:
         """The rows that the files make, as new files in the lake."""
-        fold = Fold(work.layout, SPARK)
+        fold, layout = Fold(work.layout, SPARK), work.layout
         files = [store(self._storage, self._part, file) for file in work.files]
-        tasks = -(-sum(file.rows for file in files) // _TASK_ROWS) or 1
+        tasks = -(-sum(file.rows for file in files) // SHELF_ROWS) or 1
         with _translated(), self._views() as view:
-            read = ReadTask(_together(files), work.layout)
-            claims = self._mapped(self._numbers(len(read.groups)), read, schema_of(work.layout))
-            key = [SPARK.name(name) for name in row_key(work.table)]
-            claims = claims.repartition(tasks, *key) if tasks > 1 else claims.coalesce(1)
-            rows = self._spark.sql(fold.folded(view(claims)))
+            read = ReadTask(_together(files), layout)
+            claims = self._mapped(self._numbers(len(read.groups)), read, schema_of(layout))
+            key, shelf = row_key(work.table), shelf_of(work.table)
+            ranged = tasks > 1 and shelf in key
+            if ranged:  # as the files are to be divided: no claim has to move again
+                claims = _in_bucket(claims, work).repartitionByRange(tasks, BUCKET, SPARK.name(shelf))
+            else:
+                claims = claims.repartition(tasks, *map(SPARK.name, key)) if tasks > 1 else claims.coalesce(1)
+            rows = self._spark.sql(fold.folded(view(claims), (BUCKET, shelf) if ranged else ()))
+            lies_apart = not ranged
             if work.ends is None:
                 ended = self._spark.sql(fold.ended(view(rows)))
             else:
-                rows_of_ends = [tuple(row.values()) for row in work.ends.to_pylist()]
-                ends = view(self._spark.createDataFrame(rows_of_ends, _schema(work.ends.schema)).coalesce(1))
-                hint = "/*+ BROADCAST(g) */" if work.ends.num_rows < _BROADCAST_ROWS else ""
-                ended = self._spark.sql(fold.ended(view(rows), ends, hint))
-            return self._written(work, fold, ended, tasks > 1)
+                known = [tuple(row.values()) for row in work.ends.to_pylist()]
+                ends = view(self._spark.createDataFrame(known, _schema(work.ends.schema)).coalesce(1))
+                everywhere = len(known) < _BROADCAST_ROWS
+                ended = self._spark.sql(fold.ended(view(rows), ends, "/*+ BROADCAST(g) */" if everywhere else ""))
+                lies_apart |= not everywhere
+            return self._written(work, fold, _in_bucket(ended, work), tasks if lies_apart else 1)
 
     def close(self) -> None:
         """End the session, if it was begun here, and delete the parts of this run, and of runs that were killed."""
@@ -101,23 +107,20 @@ class SparkEngine:
                 with _translated():
                     self._spark.stop()
 
-    def _written(self, work: FoldWork, fold: Fold, rows: DataFrame, several: bool) -> list[MadeFile]:
-        bucket = f"{ORG} % {work.buckets:d}" if is_owned(work.table) else "0"
-        divided = rows.withColumn(BUCKET, functions.expr(bucket).cast("int"))
+    def _written(self, work: FoldWork, fold: Fold, rows: DataFrame, apart: int) -> list[MadeFile]:
+        """Write rows; those that lie apart, in so many tasks, are divided first."""
         order = list(map(SPARK.name, dict.fromkeys((BUCKET, shelf_of(work.table), *row_key(work.table)))))
         columns = schema_of(work.layout)
         if fold.end:
             columns = columns.append(pa.field(fold.end, pa.string()))
         task = WriteTask(work.layout, columns, self._storage, work.keeping)
-        if not several:
-            return _flat(self._answers(divided.coalesce(1).sortWithinPartitions(*order), task))
-        divided = divided.persist()  # counted, sampled for its ranges, and written
+        rows = rows.persist() if apart > 1 else rows  # looked at for its ranges, and written
         try:
-            shelves = -(-divided.count() // SHELF_ROWS)
-            found = divided.repartitionByRange(shelves, *order[:2]).sortWithinPartitions(*order)
-            return _flat(self._answers(found, task))
+            divided = rows.repartitionByRange(apart, *order[:2]) if apart > 1 else rows
+            found: Iterator[list[MadeFile]] = self._answers(divided.sortWithinPartitions(*order), task)
+            return [file for some in found for file in some]
         finally:
-            divided.unpersist()
+            rows.unpersist()
 
     def _numbers(self, count: int) -> DataFrame:
         """0, 1, 2, each in a task of its own."""
@@ -158,8 +161,9 @@ def _schema(schema: pa.Schema) -> T.StructType:
     return T.StructType([T.StructField(field.name, _TYPES[str(field.type)]) for field in schema])
 
 
-def _flat(found: Iterable[list[MadeFile]]) -> list[MadeFile]:
-    return [file for some in found for file in some]
+def _in_bucket(frame: DataFrame, work: FoldWork) -> DataFrame:
+    bucket = f"{ORG} % {work.buckets:d}" if is_owned(work.table) else "0"
+    return frame.withColumn(BUCKET, functions.expr(bucket).cast("int"))
 
 
 def _session(master: str) -> tuple[bool, SparkSession]:

@@ -77,12 +77,13 @@ class Fold:
         parts = [f"claims AS ({claims})", *self._folded, *([self._gone(ends)] if self.end and ends else [])]
         return f"WITH {', '.join(parts)} {self._rows(ends)} ORDER BY {self.dialect.names(self._key)}"
 
-    def folded(self, claims: str) -> str:
+    def folded(self, claims: str, by: Sequence[str] = ()) -> str:
         """The rows that claims make, none of them ended, where a relation that is read twice would be made twice.
-        ``claims``: a relation in the layout's shape."""
+        ``claims``: a relation in the layout's shape; ``by``: what it is divided by, which follows from the key."""
         named, key = self.dialect.name, self.dialect.names(self._key)
+        group = self.dialect.names(tuple(dict.fromkeys((*by, *self._key))))
         if self.layout.table.role is Role.HAPPENED:
-            return f"SELECT {key}, {self._greatest()} FROM {claims} GROUP BY {key}"
+            return f"SELECT {key}, {self._greatest()} FROM {claims} GROUP BY {group}"
         newest = {unit.at: named(f"newest {unit.at}") for unit in self.layout.units}
         picked = [key]
         for unit in self.layout.units:
@@ -92,8 +93,8 @@ class Fold:
         picked += [f"max({column}) AS {column}" for column in self._instants]
         over = "".join(f", max({named(at)}) OVER same AS {top}" for at, top in newest.items())
         return (
-            f"SELECT {', '.join(picked)} FROM (SELECT *{over} FROM {claims} WINDOW same AS (PARTITION BY {key})) "
-            f"GROUP BY {key}"
+            f"SELECT {', '.join(picked)} FROM (SELECT *{over} FROM {claims} WINDOW same AS (PARTITION BY {group})) "
+            f"GROUP BY {group}"
         )
 
     def ended(self, rows: str, ends: str = "", hint: str = "") -> str:
