@@ -81,11 +81,11 @@ class Lake:
 
     def _fold(self, name: str, more: Sequence[ClaimFile]) -> None:
         target = self.folder / uuid4().hex
-        self.engine.fold(FoldWork(SCHEMA[name], [*self.rows.get(name, ()), *more], self._ends(name), 4, target))
+        self.engine.fold(FoldWork(SCHEMA[name], [*self.rows.get(name, ()), *more], self.ends(name), 4, target))
         made = sorted(target.rglob("*.parquet"))
         self.rows[name] = [ClaimFile(path, tuple(pq.read_schema(path).names)) for path in made]
 
-    def _ends(self, name: str) -> pa.Table | None:
+    def ends(self, name: str) -> pa.Table | None:
         table = SCHEMA[name]
         if table.full_list:
             ends = [one for one in self.lists if one["list"] == table.full_list]

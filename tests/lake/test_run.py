@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,23 @@ def test_of_two_runs_at_once_the_second_folds_onto_the_first(
     table = home.folder / "lake" / "tables" / "contact_tag"
     written = {line["add"]["path"] for text in log(table).splitlines() if "add" in (line := json.loads(text))}
     assert {str(path.relative_to(table)) for path in table.glob("_bucket*/**/*.parquet")} == written
+
+
+def test_a_job_ends_as_the_command_does(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But that it returns when all is well, as some that start jobs call every exit a failure."""
+    (job,) = (found.load() for found in entry_points(group="console_scripts", name="promptsync-lake"))
+    monkeypatch.setattr(sys, "argv", ["promptsync-lake", "--config", str(home.config)])
+    write_file(home.incoming, tags(0, "a"))
+    job()
+    assert state(home) == {1: ("a", None)}
+    (home.incoming / "holiday.png").write_text("x")
+    with pytest.raises(SystemExit) as ended:
+        job()
+    assert ended.value.code == 1
+    home.config.write_text("")
+    with pytest.raises(SystemExit) as ended:
+        job()
+    assert ended.value.code == 2
 
 
 def test_without_its_packages_it_says_what_installs_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from promptsync.clock import iso_micros, iso_millis
 from promptsync.config import load_config
 from promptsync.demo.cluster import Cluster
+from promptsync.lake import parquet
+from promptsync.lake.decode import FULL_LIST_TABLE
 from promptsync.lake.engine import ClaimFile, Engine, FoldWork
 from promptsync.lake.engine_duckdb import DuckDBEngine
 from promptsync.lake.lake import Wanted
@@ -30,9 +33,11 @@ from promptsync.model import Role, Table
 from promptsync.vendors import declared_schema
 from tests.merge.files import write_file
 from tests.merge.model import File
+from tests.merge.world import World, worlds
 from tests.merge.world_values import NIGHTS
 
 from .home import Home
+from .test_model import Lake, claims_of
 from .test_run import tags
 
 pytest.importorskip("pyspark")
@@ -187,3 +192,33 @@ def test_spark_makes_the_rows_that_duckdb_makes_while_executors_die(
     assert one.run("run").exit_code == 1
     assert contents(one) == contents(other)
     assert not (other.folder / "lake" / "parts").exists()
+
+
+@pytest.mark.skipif("SPARK_BY_HAND" not in os.environ, reason="takes minutes; set SPARK_BY_HAND")
+def test_so_it_does_of_worlds(cluster: Cluster, tmp_path: Path) -> None:
+    """The claims of many worlds together, which contradict each other more than those of one."""
+    from promptsync.lake.engine_spark import SparkEngine
+
+    home = Home(tmp_path / "home")
+    assert home.run("init").exit_code == 0
+    found, duckdb = list[tuple[str, ClaimFile]](), DuckDBEngine(tmp_path / "scratch", 1)
+    lake = Lake(tmp_path, duckdb)
+
+    @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(world=worlds())
+    def gather(world: World) -> None:
+        found.extend(claims_of(lake, world))
+
+    gather()
+    lake.lists += [r for t, f in found if t == FULL_LIST_TABLE for r in parquet.read(f.path).to_pylist()]
+    storage = storage_of(load_config(home.config))
+    spark, tables = SparkEngine(storage, cluster.master), sorted({t for t, _ in found} - {FULL_LIST_TABLE})
+    try:
+        assert len(tables) > 10
+        for name in tables:
+            files, end, ways = [file for t, file in found if t == name], lake.ends(name), ("duckdb", "spark")
+            work = [FoldWork(SCHEMA[name], files, end, 4, tmp_path / name / way / "made") for way in ways]
+            assert rows_of(duckdb, work[0], storage) == rows_of(spark, work[1], storage), name
+    finally:
+        spark.close()
+        duckdb.close()
