@@ -12,6 +12,7 @@ from promptsync.config import Period
 from promptsync.errors import ConfigError
 from promptsync.events.suppression import Suppression
 from promptsync.fetch.sources import Source
+from promptsync.lake.delta import ListChanged
 from promptsync.lake.erased import ErasedPeople, Listed
 from promptsync.lake.inputs import Input, inputs_of
 from promptsync.lake.keeping import keeping_now, wanted_of
@@ -96,6 +97,14 @@ class Lake:
     def wanted(self) -> dict[str, str]:
         """Before when (ISO) what ``[retention]`` names is too old by now."""
         return wanted_of(self.periods, self.schema, self.clock(), self.settings.zone)
+
+    def list_changed(self) -> bool:
+        """Whether the list has changed since it was asked."""
+        try:
+            self._check()
+        except ListChanged:
+            return True
+        return False
 
     def _check(self) -> None:
         if self.listed is not None:

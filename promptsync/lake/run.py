@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from promptsync.clock import iso_millis, local_date
+from promptsync.errors import PromptsyncError
 from promptsync.lake.cutting import carry_over, cut_deliveries
-from promptsync.lake.delta import ListChanged
 from promptsync.lake.engine import ClaimFile, Engine
 from promptsync.lake.folding import Claimed, Folding
 from promptsync.lake.inputs import Input, remove
@@ -50,13 +50,14 @@ def run(lake: Lake, engine: Engine, wanted: Wanted, progress: Progress = lambda 
     it begins anew.
     """
     for attempt in range(1, _ATTEMPTS + 1):
+        knowing = lake.knowing()
         try:
             with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-                return _Run(lake.knowing(), engine, wanted, Path(scratch), progress).run()
-        except ListChanged:
-            wanted = replace(wanted, discard=frozenset())
-            if attempt == _ATTEMPTS:
+                return _Run(knowing, engine, wanted, Path(scratch), progress).run()
+        except PromptsyncError:  # of a file that is gone, too: an erasure deletes those of older versions at once
+            if attempt == _ATTEMPTS or not knowing.list_changed():
                 raise
+            wanted = replace(wanted, discard=frozenset())
     raise AssertionError
 
 

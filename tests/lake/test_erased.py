@@ -1,5 +1,6 @@
 """Whoever a lake has forgotten stays away, whatever comes in."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,25 +103,35 @@ def test_a_run_that_has_decoded_them_before_begins_anew(
     assert told(home, BO) <= {*earlier, "sync_full_list", "sync_reject"} and "contact" not in earlier
 
 
-def test_a_run_and_an_erasure_at_once_leave_nothing(home: Home, club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of the erasure happens when the run has read a table, has put its files there, and is about to commit."""
+@pytest.mark.parametrize("when", ["about to commit", "about to read"])
+def test_a_run_and_an_erasure_at_once_leave_nothing(
+    home: Home, club: Path, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    """All of the erasure happens when the run has looked at a table, or has put its files there."""
     lake, engine = open_lake(load_config(home.config)), DuckDBEngine(home.folder / "scratch", 1)
     put_deliveries(home, "all", paths="customer/")
     home.run("run")
     put_files(club, home, "contact*")
-    original, erased = delta.commit, list[int]()
+    erased = list[int]()
 
-    def commit(onto: Any, name: str, *args: Any) -> None:
-        if name == "contact" and not erased:
-            erased.append(0)
-            erased[0] = home.run("erase", "--contact", BO.number, "--yes").exit_code
-        original(onto, name, *args)
+    def erasing(original: Any, is_it: Callable[[tuple[Any, ...]], bool]) -> Any:
+        def after(*args: Any) -> Any:
+            if not erased and is_it(args):
+                erased.append(0)
+                erased[0] = home.run("erase", "--contact", BO.number, "--yes").exit_code
+            return original(*args)
 
-    monkeypatch.setattr("promptsync.lake.tables.commit", commit)
+        return after
+
+    if when == "about to commit":
+        commit = erasing(delta.commit, lambda args: args[1] == "contact")
+        monkeypatch.setattr("promptsync.lake.tables.commit", commit)
+    else:
+        local = erasing(Tables.local, lambda args: any("/contact/" in file.key for file in args[1]))
+        monkeypatch.setattr(Tables, "local", local)
     run_lake(lake, engine, Wanted())
     engine.close()
     assert erased == [0] and told(home, BO) == set() and told(home, AL) == told(home, CY)
-    words = [
-        word for path in (home.folder / "lake").rglob("*.jsonl") for word in BO.canaries if word in path.read_bytes()
-    ]
-    assert not words and home.run("run").exit_code == 0
+    files = [path.read_bytes() for path in (home.folder / "lake").rglob("*.jsonl")]
+    assert not [word for content in files for word in BO.canaries if word in content]
+    assert home.run("run").exit_code == 0
