@@ -1,7 +1,7 @@
 """The object store, or folder, that a lake is in.
 
 Owns where things are below the lake's location, and moving files between there and this machine. Every name is used
-once, so that whoever reads sees a whole file or none; only erasing writes over what is there, each file as a whole.
+once, so that whoever reads sees a whole file or none; only ``keeping.json``, and erasing, write over what is there, each as a whole.
 
     deliveries/   webhook deliveries as JSON Lines, as they are exported; listeners and people put them there
     incoming/     files that a person puts there: nightly exports, change sets, exports of the Qlara account
@@ -10,6 +10,7 @@ once, so that whoever reads sees a whole file or none; only erasing writes over 
     lake.json     what was decided when the lake was made
     erased.key    what the list of erased people is made with, once there is one
     erasing.json  an erasure that is to be carried out, until it is
+    keeping.json  up to when has been swept what is kept for a limited time
 """
 
 import asyncio
