@@ -1,7 +1,7 @@
 """The object store, or folder, that a lake is in.
 
 Owns where things are below the lake's location, and moving files between there and this machine. Every name is used
-once, so that whoever reads sees a whole file or none; only ``keeping.json``, and erasing, write over what is there, each
+once, so that whoever reads sees a whole file or none; only ``keeping.json`` and erasing write over what is there, each
 file as a whole.
 
     deliveries/   webhook deliveries as JSON Lines, as they are exported; listeners and people put them there
