@@ -48,8 +48,8 @@ def told(*command: str | Path) -> float:
 
 def ways(folder: Path, loader: FileLoader, others: Path | None) -> Iterator[tuple[str, Way]]:
     """Name and a function from a file to seconds. Plain CSV is made beforehand for those that cannot read gzip."""
-    yield "promptsync", lambda file: load(loader, file)
-    yield "sqlite3 .import", lambda file: sqlite_import(file, folder)
+    yield "promptsync", lambda file: load(loader, file).clock
+    yield "sqlite3 .import", lambda file: sqlite_import(file, folder).clock
     upsert = (Path(sys.executable).parent / "sqlite-utils", "upsert", folder / "utils.db", "message")
     yield "sqlite-utils upsert", lambda file: timed(*upsert, file.with_suffix(""), "--csv", "--pk", "id")
     if others is not None:
