@@ -2,8 +2,8 @@
 
 Owns the order. What is to be done is written down first (``erasing.json``), then they are on the list, so that nothing
 about them comes in any more; then rows leave the tables, with all that Delta keeps of them, then what lies there as it
-came, promptsync's own tables last. It can be killed anywhere: whoever erases next, or runs ``--resume``, does it all
-again, to no other effect.
+came, promptsync's own tables and the claims of runs under way last. It can be killed anywhere: whoever erases next, or
+runs ``--resume``, does it all again, to no other effect.
 """
 
 import json
@@ -23,6 +23,7 @@ from promptsync.lake.cutting import Cut, ListJudge, carry_over, cut_deliveries, 
 from promptsync.lake.erased import Listed
 from promptsync.lake.lake import Lake
 from promptsync.lake.leaving import Leaving, count, leave, rewrite
+from promptsync.lake.storage import PARTS
 from promptsync.model import Identity, Role
 from promptsync.model.delivery import Delivery
 from promptsync.model.person import Identifier
@@ -161,6 +162,7 @@ class _Erasing:
             for name in _OWN:
                 rows[name] += rewrite(lake.storage, name, partial(self._own, name, whole))
             carry_over(lake, whole.names | cut.names | files.names, lake.clock())
+            lake.storage.remove_below(PARTS)
         else:
             for name in _OWN:
                 rows[name] += sum(self._own(name, whole, row) is not row for row in lake.ledger.rows(name))

@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, Final
 import obstore
 from obstore.store import LocalStore
 
-from promptsync.errors import ConfigError
+from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.places.object_listing import MISSING, Store
 from promptsync.places.objects import object_store, translated
 from promptsync.places.place import PlaceSettings, public_name
@@ -201,7 +201,10 @@ class Storage:
     @contextmanager
     def reaching(self, key: str) -> Iterator[None]:
         """Whatever goes wrong with a file within becomes an error of promptsync."""
-        with translated(self.name, ConfigError(f"{self.name} has no {key}; was it removed?"), f" for {key}"):
+        missing: PromptsyncError = ConfigError(f"{self.name} has no {key}; was it removed?")
+        if key.startswith(f"{PARTS}/"):
+            missing = Unavailable("Somebody is being erased, and claims of this run went, too; run it again.")
+        with translated(self.name, missing, f" for {key}"):
             yield
 
 

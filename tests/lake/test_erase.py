@@ -56,6 +56,8 @@ def leave_older_versions(club: Path, home: Home) -> None:
     DeltaTable(tables / "contact").create_checkpoint()
     part = next((tables / "contact").glob("_bucket=*/*/*.parquet"))
     shutil.copy(part, tables / "contact" / "_bucket=1" / "killed.parquet")
+    (tables.parent / "parts" / "killed").mkdir(parents=True)
+    shutil.copy(part, tables.parent / "parts" / "killed" / "one.parquet")
 
 
 def counted(person: Person) -> dict[str, Any]:
