@@ -1,5 +1,6 @@
 """What a table, a column, a name of a file and a delivery are, and promptsync's own tables; nothing of any vendor."""
 
+from promptsync.model.schema import Schema, Target
 from promptsync.model.table import (
     Column,
     DayCount,
@@ -10,9 +11,7 @@ from promptsync.model.table import (
     Key,
     Kind,
     Role,
-    Schema,
     Table,
-    Target,
     Value,
     View,
 )
