@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from promptsync.errors import ConfigError
@@ -23,6 +22,7 @@ from promptsync.lake.cutting import Cut, ListJudge, carry_over, cut_deliveries, 
 from promptsync.lake.erased import Listed
 from promptsync.lake.lake import Lake
 from promptsync.lake.leaving import Leaving, count, leave, rewrite
+from promptsync.lake.scratch import scratch_folder
 from promptsync.lake.storage import PARTS
 from promptsync.model import Identity, Role
 from promptsync.model.delivery import Delivery
@@ -142,8 +142,8 @@ class _Erasing:
         self._needles = needles(self._judge.person, numbers=False)
 
     def run(self, *, write: bool) -> Erased:
-        with TemporaryDirectory(prefix="promptsync-lake-") as folder:
-            return self._run(Path(folder), write=write)
+        with scratch_folder() as folder:
+            return self._run(folder, write=write)
 
     def _run(self, scratch: Path, *, write: bool) -> Erased:
         lake, rows = self._lake, Counter[str]()

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from promptsync.lake import parquet
 from promptsync.lake.erased import Listed
 from promptsync.lake.lake import Lake
 from promptsync.lake.ledger import SCHEMAS
+from promptsync.lake.scratch import scratch_folder
 from promptsync.lake.shape import ORG
 from promptsync.lake.storage import TABLES
 from promptsync.lake.tables import PresentFile
@@ -71,10 +71,10 @@ class Named:
 @contextmanager
 def finder(lake: Lake, progress: Progress = lambda *_: None) -> Iterator["Finder"]:
     """What finds people, with room for what it finds."""
-    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        mirror = Mirror(Path(scratch) / "mirror.db", lake.schema)
+    with scratch_folder() as scratch:
+        mirror = Mirror(scratch / "mirror.db", lake.schema)
         try:
-            yield Finder(lake, mirror, Path(scratch), progress)
+            yield Finder(lake, mirror, scratch, progress)
         finally:
             mirror.close()
 

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from promptsync.clock import iso_millis
@@ -25,6 +24,7 @@ from promptsync.lake.lake import Lake, in_turn
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.lines import Line, counted_now, forgetting, line_of
 from promptsync.lake.parts import organizations
+from promptsync.lake.scratch import scratch_folder
 from promptsync.lake.shape import ORG, SEEN, SNAP, folded, is_owned, layout_of
 from promptsync.merge.layout import Layout, Unit
 from promptsync.merge.version import PER_MICRO
@@ -55,14 +55,14 @@ class Pulled:
 def check_known(lake: Lake, orgs: frozenset[int]) -> None:
     """Raises ConfigError if the lake has no rows of one of these organizations."""
     known = {one.org for one in lake.ledger.snapshots()}
-    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
+    with scratch_folder() as scratch:
         for table in lake.schema:
             if orgs <= known:
                 return
             if is_owned(table) and table.role is Role.MIRROR:
                 buckets = {lake.bucket_of(table, org) for org in orgs}
                 present = lake.tables.present(table)
-                files = lake.tables.local(present.of(buckets) if present else (), Path(scratch))
+                files = lake.tables.local(present.of(buckets) if present else (), scratch)
                 known = known.union(*map(organizations, files))
     if missing := sorted(orgs - known):
         raise ConfigError(
@@ -72,8 +72,8 @@ def check_known(lake: Lake, orgs: frozenset[int]) -> None:
 
 def pull(lake: Lake, orgs: frozenset[int], mirror: Mirror, progress: Progress = lambda *_: None) -> Pulled:
     """Fill a fresh mirror. Raises Unavailable if the lake cannot be reached."""
-    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        return _Pull(lake.knowing(), orgs, mirror, Path(scratch), progress).run()
+    with scratch_folder() as scratch:
+        return _Pull(lake.knowing(), orgs, mirror, scratch, progress).run()
 
 
 class _Pull:

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import uuid4
 
@@ -34,6 +33,7 @@ from promptsync.lake.ledger import Snapshot
 from promptsync.lake.lines import line_of, lines_in, received_as
 from promptsync.lake.push_deliveries import KeptDeliveries
 from promptsync.lake.push_erased import Brought, bring_list
+from promptsync.lake.scratch import scratch_folder
 from promptsync.lake.shape import FULL_LISTS, ORG, Field, fields_of, is_owned, row_key
 from promptsync.lake.storage import DELIVERIES
 from promptsync.merge.layout import Layout
@@ -74,8 +74,8 @@ def push(
     """Do it. ``database``: where the mirror is, with its key beside it. Raises Unavailable if the lake cannot be
     reached, ListChanged if somebody is forgotten there meanwhile, KeyLost."""
     brought = Brought() if dry_run else bring_list(lake, mirror, database, progress)
-    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        done = _Push(lake.knowing(), engine, mirror, Path(scratch), progress).run(dry_run=dry_run)
+    with scratch_folder() as scratch:
+        done = _Push(lake.knowing(), engine, mirror, scratch, progress).run(dry_run=dry_run)
     done.erasures, done.erasures_stay = brought.erasures, brought.stay
     return done
 

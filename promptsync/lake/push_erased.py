@@ -9,13 +9,13 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from promptsync.lake.erase import PLAN, Erased, Plan, carry_out, resume
 from promptsync.lake.erased import Listed, rows_of_erasure
 from promptsync.lake.finding import people_on
 from promptsync.lake.lake import Lake
+from promptsync.lake.scratch import scratch_folder
 from promptsync.store import erased
 from promptsync.store.slices import Progress
 
@@ -51,8 +51,8 @@ def bring_list(lake: Lake, mirror: sqlite3.Connection, database: Path, progress:
         return Brought(stay=len(new))
     first = max((one["id"] for one in listed.erasures), default=0) + 1
     kept = tuple((first, kind, one) for row in new for kind, one in hashes[row["id"]])
-    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        people = people_on(lake, Listed(lake.schema, kept=kept, secret=secret), Path(scratch))
+    with scratch_folder() as scratch:
+        people = people_on(lake, Listed(lake.schema, kept=kept, secret=secret), scratch)
     plan = Plan(first + len(new) - 1, str(new[-1]["why"]), frozenset(people), frozenset())
     if not lake.storage.write_once(PLAN, plan.content()):
         return bring_list(lake, mirror, database, progress)

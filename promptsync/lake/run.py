@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from promptsync.clock import iso_millis, local_date
@@ -22,6 +21,7 @@ from promptsync.lake.keeping import Sweep
 from promptsync.lake.lake import Known, Lake, Wanted, corrections, held_named, in_turn, merged_snapshots, new_of
 from promptsync.lake.ledger import Snapshot
 from promptsync.lake.parts import Decoded, Decoder
+from promptsync.lake.scratch import scratch_folder
 from promptsync.store.slices import Progress
 
 _ATTEMPTS = 5
@@ -52,8 +52,8 @@ def run(lake: Lake, engine: Engine, wanted: Wanted, progress: Progress = lambda 
     for attempt in range(1, _ATTEMPTS + 1):
         knowing = lake.knowing()
         try:
-            with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-                return _Run(knowing, engine, wanted, Path(scratch), progress).run()
+            with scratch_folder() as scratch:
+                return _Run(knowing, engine, wanted, scratch, progress).run()
         except PromptsyncError:  # of a file that is gone, too: an erasure deletes those of older versions at once
             if attempt == _ATTEMPTS or not knowing.list_changed():
                 raise

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from promptsync.lake.lake import Wanted
 from promptsync.lake.opening import open_lake
 from promptsync.lake.parts import Decoded, Decoder
 from promptsync.lake.run import run as run_lake
+from promptsync.lake.scratch import scratch_folder
 from promptsync.lake.tables import Present, Tables
 from tests.merge.files import write_file
 from tests.merge.model import File
@@ -353,3 +355,18 @@ def test_inputs_may_be_decoded_in_any_order(home: Home) -> None:
     )
     gone = "2026-02-02T08:00:00.000Z"
     assert state(home) == {1: ("A", None), 2: ("b", None), 3: ("c", None), 4: ("d", None), 5: ("e", gone)}
+
+
+def test_files_in_between_are_gone_even_if_a_signal_comes_amid_their_removal(monkeypatch: pytest.MonkeyPatch) -> None:
+    original, calls = shutil.rmtree, list[int]()
+
+    def interrupted(*args: Any, **more: Any) -> None:
+        calls.append(1)
+        if len(calls) == 1:
+            sys.exit(143)
+        original(*args, **more)
+
+    monkeypatch.setattr("shutil.rmtree", interrupted)
+    with pytest.raises(SystemExit), scratch_folder() as folder:
+        (folder / "said").write_text("by somebody")
+    assert not folder.exists()

@@ -1,0 +1,24 @@
+"""A folder for files in between, which hold what people wrote: it is gone afterwards, however that comes about.
+
+Owns its removal where a signal ends the process amid it, which leaves half of it to Python's own.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A new one."""
+    folder = Path(tempfile.mkdtemp(prefix="promptsync-lake-"))
+    try:
+        yield folder
+    finally:
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
