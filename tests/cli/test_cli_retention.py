@@ -62,12 +62,20 @@ def test_a_misspelt_name_is_refused_by_every_command_that_would_sweep(place: Pla
         assert result.exit_code == (1 if command == ["doctor"] else 2)
 
 
+async def swept(place: Place) -> None:
+    """Until a sweep is on record."""
+    async with asyncio.timeout(60):
+        while not place.rows("SELECT 1 FROM sync_run WHERE task = 'retention' AND outcome <> ''"):
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.parametrize("daemon", [False, True])
 async def test_a_sweep_says_what_went_and_is_on_record(place: Place, daemon: bool) -> None:
     if not daemon:
         received(place, 40, 35, 3)
     async with perhaps(place, daemon):
-        if daemon:  # which has swept once, as it was never done before
+        if daemon:  # which sweeps once, as it was never done before
+            await swept(place)
             await asyncio.to_thread(received, place, 40, 35, 3)
         would = json.loads((await asyncio.to_thread(place.run, "retention", "run", "--dry-run", "--json")).stdout)
         counts = {part["key"]: (part["count"], part["kept"]) for part in would["parts"]}
@@ -86,9 +94,7 @@ async def test_a_sweep_says_what_went_and_is_on_record(place: Place, daemon: boo
 async def test_the_daemon_sweeps_by_itself(place: Place) -> None:
     received(place, 40, 35, 3)
     async with running(place.config):
-        async with asyncio.timeout(60):
-            while not place.rows("SELECT 1 FROM sync_run WHERE task = 'retention'"):
-                await asyncio.sleep(0.05)
+        await swept(place)
     assert place.rows("SELECT count(*) FROM sync_event") == [(2,)]
 
 
