@@ -13,6 +13,7 @@ from promptsync.lake.lake import Lake, Wanted
 from promptsync.lake.lines import line_of
 from promptsync.lake.opening import open_lake
 from promptsync.lake.run import run as run_lake
+from promptsync.lake.storage import Storage
 from promptsync.lake.tables import Tables
 from promptsync.model import Identity
 from tests.people.people_world import AL, BO, CY, OWN, Someone
@@ -127,8 +128,7 @@ def test_a_run_and_an_erasure_at_once_leave_nothing(
         commit = erasing(delta.commit, lambda args: args[1] == "contact")
         monkeypatch.setattr("promptsync.lake.tables.commit", commit)
     else:
-        local = erasing(Tables.local, lambda args: any("/contact/" in file.key for file in args[1]))
-        monkeypatch.setattr(Tables, "local", local)
+        monkeypatch.setattr(Storage, "get", erasing(Storage.get, lambda args: "/contact/" in args[1]))
     run_lake(lake, engine, Wanted())
     engine.close()
     assert erased == [0] and told(home, BO) == set() and told(home, AL) == told(home, CY)
