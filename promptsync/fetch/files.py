@@ -82,7 +82,8 @@ class Files:
         except Unavailable as error:
             self._tried(item, "waiting", error)
             self._strikes += 1
-            self.down = error if self._strikes >= _STRIKES else None
+            if self._strikes >= _STRIKES:
+                self.down = self.down or error  # which no file makes undone that was begun before
         except (Gone, InputRefused, ConfigError) as error:
             self._tried(item, "gone" if isinstance(error, Gone) else "failed", error)
         else:

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from changes_home import SEQUENCE, ChangesHome, content, metrics
 from fetch_home import QUICK, rows
 
 from promptsync.errors import ConfigError, Unavailable
+from promptsync.fetch.files import Files
+from promptsync.model.file_name import TableFileName
 from promptsync.places.folder import FolderPlace
 from promptsync.places.place import Item
 from promptsync.store import place_ledger
@@ -274,6 +276,38 @@ def test_a_place_that_is_lost_ends_the_run_once_what_is_here_is_loaded(
             len(set(asked)) <= 2 + 2 * 4
         )  # the two, and on each of four lines what failed and what was begun meanwhile
         assert home.fetch(engine).loaded == 37
+
+
+def test_a_place_that_is_lost_stays_lost_whatever_still_ends_well(
+    home: ChangesHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of four downloads at once two fail, then one ends well that was begun before, then the last fails."""
+    home.put_metrics(*range(1, 40))
+    well, failed, asked = list[str](), list[str](), list[str]()
+    read, fetch = FolderPlace.read, Files.fetch
+
+    async def reading(place: FolderPlace, item: Item, offset: int = 0) -> AsyncIterator[bytes]:
+        turn = asked.index(item.key) if item.key in asked else len(asked)
+        asked.extend([item.key] if turn == len(asked) else ())
+        while (turn in (0, 3) and len(failed) < 2) or (turn == 3 and not well):
+            await asyncio.sleep(0.001)
+        if turn:
+            raise Unavailable("the line is cut")
+        async for piece in read(place, item, offset):
+            yield piece
+
+    async def fetching(files: Files, item: Item, stated: TableFileName) -> bool:
+        here = await fetch(files, item, stated)
+        (well if here else failed).append(item.key)
+        return here
+
+    with home.engine() as engine:
+        with monkeypatch.context() as patch:
+            patch.setattr(FolderPlace, "read", reading)
+            patch.setattr(Files, "fetch", fetching)
+            report = home.fetch(engine)
+        assert (report.loaded, report.error, report.retryable) == (1, "the line is cut", True)
+        assert home.fetch(engine).loaded == 38
 
 
 @pytest.mark.parametrize(
