@@ -20,6 +20,8 @@ from promptsync.plugins.declared import EventHandler, PluginError
 from promptsync.plugins.loading import Extensions, Plugin
 from promptsync.store.mirror import Mirror
 
+Missed = Callable[[int, PluginPaused], None]
+
 
 def take_part(extensions: Extensions) -> bool:
     """Whether any plugin wants to see deliveries before they are merged."""
@@ -45,11 +47,12 @@ class PluginPart:
         self._handling = [plugin for plugin in extensions.plugins if plugin.declared.event_handlers]
         self._filtering = [p for p in extensions.plugins if any(each.claims for each in p.declared.filters)]
 
-    def of(self, readings: Iterable[Reading]) -> list[Reading]:
-        """Each of the deliveries as it is then, in the same order."""
+    def of(self, readings: Iterable[Reading], missed: Missed = lambda *_: None) -> list[Reading]:
+        """Each of the deliveries as it is then, in the same order. ``missed`` gets the places of those that a paused
+        plugin's handlers would have been called with, and why they were not: they are merged without them."""
         found = list(readings)
         for plugin in self._handling:
-            self._handle(plugin, found)
+            self._handle(plugin, found, missed)
         for plugin in self._filtering:
             kept = [n for n, reading in enumerate(found) if reading.claims is not None]
             outcomes = filtered(plugin, self._schema, [(found[n].event.type, _claims(found[n])) for n in kept])
@@ -58,13 +61,14 @@ class PluginPart:
                     found[n] = _settled(found[n], outcome)
         return found
 
-    def _handle(self, plugin: Plugin, readings: list[Reading]) -> None:
+    def _handle(self, plugin: Plugin, readings: list[Reading], missed: Missed) -> None:
         """Add what a plugin's handlers claim to the readings of deliveries that they know."""
         handlers = plugin.declared.event_handlers
         known = [n for n, r in enumerate(readings) if r.event.type in handlers and r.state != "failed"]
         items = [(handlers[readings[n].event.type], readings[n], self._schema) for n in known]
         for n, more in zip(known, plugin.calls.each("event_handlers", _run_handler, items), strict=True):
             if isinstance(more, PluginPaused):
+                missed(n, more)
                 continue
             reading = readings[n]
             if isinstance(more, Claims):

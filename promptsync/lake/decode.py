@@ -28,6 +28,7 @@ from promptsync.merge.version import PER_MICRO
 from promptsync.model import Schema, Table
 from promptsync.model.delivery import Delivery, StoredEvent
 from promptsync.model.file_name import FileName
+from promptsync.plugins.calls import PluginPaused
 from promptsync.plugins.declared import EventHandler
 from promptsync.vendors import type_of_path
 
@@ -148,7 +149,9 @@ def deliveries(
     waiting = _staying(lines, now, learned, door)
     while some := list(islice(waiting, _AT_ONCE)):
         readings = [_read(kept, handlers) for _, kept in some]
-        for (number, kept), reading in zip(some, plugins.of(readings) if plugins else readings, strict=True):
+        if plugins:
+            readings = plugins.of(readings, lambda n, why: _note_missed(some[n], why, learned))
+        for (number, kept), reading in zip(some, readings, strict=True):
             _note(reading, number, learned)
             if reading.claims is not None:
                 yield from door.claims([as_received(reading.claims, kept.cut)])
@@ -185,6 +188,14 @@ def _read(line: Line, handlers: Mapping[str, EventHandler]) -> Reading:
         return read(event, handlers)
     except Exception as error:  # noqa: BLE001  one delivery must never stop the others
         return Reading(event, "failed", error=f"could not be read ({type(error).__name__})")
+
+
+def _note_missed(line: tuple[int, Line], why: PluginPaused, learned: Learned) -> None:
+    """That a delivery is merged without what a plugin would have made of it, which no later run makes good."""
+    number, kept = line
+    learned.bad += 1
+    reason = f"Delivery {kept.id}: {why}; it is merged without what that makes of it."
+    learned.reject("delivery", "", number, reason, kept.delivery.body.encode())
 
 
 def _note(reading: Reading, number: int, learned: Learned) -> None:

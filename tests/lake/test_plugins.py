@@ -125,6 +125,17 @@ def test_a_delivery_whose_handler_fails_is_a_reject_and_the_others_are_merged(ho
     assert "pledges" in reject["reason"] and "KeyError" in reject["reason"]
 
 
+def test_what_a_paused_plugin_has_not_seen_is_merged_and_said(home: Home) -> None:
+    (home.folder / "plugins" / "pledges.py").write_text(FAILING.replace("pledge/added", "customer/optOut"))
+    lines = [delivery(n, "customer/optOut", customer={"id": n}, type="GLOBAL") for n in range(1, 41)]
+    (home.incoming.parent / "deliveries" / "all.jsonl").write_text("".join(lines))
+    assert home.run("run").exit_code == 1
+    reasons = [row["reason"] for row in home.rows("sync_reject") if row["class"] == "delivery"]
+    without = [reason for reason in reasons if "is merged without what that makes of it" in reason]
+    merged = [row["id"] for row in home.rows("contact")]
+    assert len(reasons) == 40 and len(without) == len(merged) and 0 < len(merged) < 40
+
+
 def test_a_cluster_does_not_have_them(tmp_path: Path) -> None:
     (tmp_path / "plugins").mkdir()
     shutil.copy(PLUGINS / "pledges.py", tmp_path / "plugins")
