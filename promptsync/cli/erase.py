@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from promptsync.cli.context import App, finish, print_json, print_table
-from promptsync.cli.person import chosen, described, doubts_of, looking, naming, print_counts
+from promptsync.cli.person import chosen, described, doubts_of, erasing, looking, naming, print_counts
 from promptsync.daemon.client import daemon_runs
 from promptsync.errors import ConfigError, Unavailable
 from promptsync.model import Identity
@@ -20,13 +20,8 @@ from promptsync.store.person_rows import gone_at_vendor
 
 @click.group(invoke_without_command=True)
 @naming
-@click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io.")
-@click.option("--undo", type=int, metavar="ID", help="Let back in whom this erasure forgot ('erase list' has its ID).")
-@click.option("--resume", is_flag=True, help="Only finish what was begun and did not end.")
+@erasing
 @click.option("--compact", is_flag=True, help="Only write the mirror's file anew, while no daemon runs.")
-@click.option("--dry-run", is_flag=True, help="Only show what is held.")
-@click.option("--yes", is_flag=True, help="Do not ask; take only what is certain.")
-@click.option("--json", "as_json", is_flag=True, help="For programs; does not ask either, so give --yes or --dry-run.")
 @click.pass_context
 def erase(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, **named: Any) -> None:
     """Forget a person: show what is held of them at every vendor, ask, then remove all of it for good.

@@ -4,7 +4,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 
 from promptsync.cli.context import App, about_file, finish, print_json, print_table, tidied
 from promptsync.cli.lake_erase import erase
-from promptsync.cli.lake_needs import engine_for, require_packages
+from promptsync.cli.lake_needs import engine_for, require_packages, say_collisions, showing
 from promptsync.errors import ConfigError, PromptsyncError, Unavailable
 from promptsync.lake.readers import READERS, statements
 
@@ -138,8 +138,7 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
     opened, zone = open_lake(app.config), app.config.mirror.timezone
     database = first(folder.absolute(), zone.key)[1].mirror.database
     check_known(opened, frozenset(orgs))
-    with tidied(), _filling(database.parent) as unfinished, app.progress() as progress:
-        show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
+    with tidied(), _filling(database.parent) as unfinished, showing(app) as show:
         mirror = Mirror(unfinished / database.name, opened.schema, zone=zone)
         try:
             done = pull_lake(opened, frozenset(orgs), mirror, show)
@@ -147,13 +146,7 @@ def pull(app: App, orgs: tuple[int, ...], folder: Path) -> None:
             mirror.close()
     made = make(folder.absolute(), zone.key)
     app.say(f"{sum(done.tables.values()):,} rows in {len(done.tables):,} tables, {done.deliveries:,} deliveries.")
-    if done.collisions:
-        what = (
-            "1 row is a reject: its id is"
-            if done.collisions == 1
-            else f"{done.collisions:,} rows are rejects: their ids are"
-        )
-        click.echo(f"{what} also claimed by an organization with a lower number.", err=True)
+    say_collisions(done.collisions)
     app.say(f"To look: promptsync --config {shlex.quote(str(made.path))} browse")
     finish(bool(done.collisions))
 
@@ -176,10 +169,9 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
     with (
         tidied(),
         app.reading() as mirror,
-        app.progress() as progress,
+        showing(app) as show,
         engine_for(app) as engine,
     ):
-        show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
         done = push_mirror(opened, engine, mirror, app.config.mirror.database, dry_run=dry_run, progress=show)
     if as_json:
         print_json({name: getattr(done, name) for name in done.__slots__})
@@ -190,13 +182,7 @@ def push(app: App, dry_run: bool, as_json: bool) -> None:
     )
     if done.waiting:
         app.say(f"{done.waiting:,} deliveries wait to be applied: promptsync lake run")
-    if done.collisions:
-        what = (
-            "1 row is a reject: its id is"
-            if done.collisions == 1
-            else f"{done.collisions:,} rows are rejects: their ids are"
-        )
-        click.echo(f"{what} also claimed by an organization with a lower number.", err=True)
+    say_collisions(done.collisions)
     if done.erasures:
         app.say(f"Erased in the lake, too: {done.erasures:,} (promptsync lake erase list).")
     if done.erasures_stay:
@@ -245,8 +231,7 @@ def _run(app: App, wanted: dict[str, Any], as_json: bool) -> "RunReport":
     if wanted["table"] is not None and wanted["table"] not in opened.schema:
         raise ConfigError(f"There is no table {wanted['table']}; promptsync schema lists them.")
     names = {name: frozenset(wanted.get(name, ())) for name in ("accept", "discard", "corrects")}
-    with app.progress() as progress, engine_for(app) as engine:
-        show: Callable[[str, int, int], None] = lambda *step: progress.show({"progress": [*step]})  # noqa: E731
+    with showing(app) as show, engine_for(app) as engine:
         report = run_lake(opened, engine, Wanted(wanted["dry_run"], wanted["table"], **names), show)
     _show(app, report, as_json)
     return report

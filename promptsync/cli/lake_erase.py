@@ -1,14 +1,12 @@
 """``promptsync lake erase``: forget a person in a lake, for good."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from promptsync.cli.context import App, finish, print_json, print_table, tidied
-from promptsync.cli.lake_needs import require_packages
-from promptsync.cli.person import described, in_words, naming
+from promptsync.cli.lake_needs import require_packages, showing
+from promptsync.cli.person import described, erasing, in_words, naming
 from promptsync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,18 +15,12 @@ if TYPE_CHECKING:
     from promptsync.lake.lake import Lake
     from promptsync.model.person import Identifier
     from promptsync.people.find import Person
-    from promptsync.store.slices import Progress
 
 
 @click.group(invoke_without_command=True)
 @naming
-@click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io.")
+@erasing
 @click.option("--org", type=click.IntRange(1), metavar="N", help="Whose contact it is, where several share a number.")
-@click.option("--undo", type=int, metavar="ID", help="Let back in whom this erasure forgot ('erase list' has its ID).")
-@click.option("--resume", is_flag=True, help="Only finish what was begun and did not end.")
-@click.option("--dry-run", is_flag=True, help="Only show what is held.")
-@click.option("--yes", is_flag=True, help="Do not ask; take only what is certain.")
-@click.option("--json", "as_json", is_flag=True, help="For programs; does not ask either, so give --yes or --dry-run.")
 @click.pass_context
 def erase(ctx: click.Context, /, dry_run: bool, yes: bool, as_json: bool, **wanted: Any) -> None:
     """Forget a person: show what the lake holds of them, ask, then remove all of it for good.
@@ -67,13 +59,13 @@ def _erase(app: App, lake: "Lake", named: "Named | None", *, ask: bool, dry_run:
     from promptsync.lake.finding import finder
 
     if not dry_run:
-        with _showing(app) as show:
+        with showing(app) as show:
             resume(lake, show)
-    with _showing(app) as show, finder(lake, show) as finding:
+    with showing(app) as show, finder(lake, show) as finding:
         person = _settled(finding, named, ask=ask) if named else _gone(finding)
         with finding.archive() as archive:
             doubts = [*(in_words(archive, doubt) for doubt in person.doubts), *finding.not_sure(person)]
-    with _showing(app) as show:
+    with showing(app) as show:
         held = held_now(lake, person.identifiers, person.records, show)
     if not as_json:
         _print(app, person, held, doubts)
@@ -81,15 +73,9 @@ def _erase(app: App, lake: "Lake", named: "Named | None", *, ask: bool, dry_run:
         _say(app, held, doubts, as_json=as_json, words="Nothing was removed." if held else "")
     if ask:
         click.confirm("Remove all of this for good?", abort=True, err=True)
-    with _showing(app) as show:
+    with showing(app) as show:
         done = erase_now(lake, person.identifiers, person.records, "asked" if named else "gone", show)
     _say(app, done, doubts, as_json=as_json, words=_words(done))
-
-
-@contextmanager
-def _showing(app: App) -> Iterator["Progress"]:
-    with app.progress() as progress:
-        yield lambda *step: progress.show({"progress": [*step]})
 
 
 @erase.command("list")
@@ -174,7 +160,7 @@ def _say(app: App, done: "Erased", doubts: list[str], *, as_json: bool, words: s
 def _resume(app: App, lake: "Lake", *, as_json: bool) -> NoReturn:
     from promptsync.lake.erase import resume
 
-    with tidied(), _showing(app) as show:
+    with tidied(), showing(app) as show:
         done = resume(lake, show)
     _say(app, done, [], as_json=as_json, words=_words(done) if done.id else "There was nothing to do.")
 

@@ -1,22 +1,23 @@
-"""What the commands of a lake need before they begin: packages that not everybody has, and an engine.
+"""What several commands of a lake need: packages that not everybody has, an engine, and what they say alike.
 
 Owns the sentence that says what is missing. Imported by every command of a lake, so it imports neither.
 """
 
 import shlex
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from promptsync.cli.context import App
 from promptsync.errors import ConfigError
 
 if TYPE_CHECKING:
     from promptsync.lake.engine import Engine
+    from promptsync.store.slices import Progress
 
 _PACKAGES = {"duckdb": ("deltalake", "duckdb"), "spark": ("deltalake", "pandas", "pyspark")}
 
@@ -38,10 +39,25 @@ def require_packages(app: App) -> None:
 def engine_for(app: App) -> "Iterator[Engine]":
     """What decodes and folds, as configured."""
     from promptsync.lake.opening import engine_of
+    from promptsync.lake.scratch import scratch_folder
 
-    with tempfile.TemporaryDirectory(prefix="promptsync-engine-") as scratch:
-        engine = engine_of(app.config, Path(scratch))
+    with scratch_folder() as scratch:
+        engine = engine_of(app.config, scratch)
         try:
             yield engine
         finally:
             engine.close()
+
+
+@contextmanager
+def showing(app: App) -> "Iterator[Progress]":
+    """What takes the steps of long work, and shows them."""
+    with app.progress() as progress:
+        yield lambda *step: progress.show({"progress": [*step]})
+
+
+def say_collisions(count: int) -> None:
+    """That rows became rejects, as an organization with a lower number has their ids."""
+    if count:
+        what = "1 row is a reject: its id is" if count == 1 else f"{count:,} rows are rejects: their ids are"
+        click.echo(f"{what} also claimed by an organization with a lower number.", err=True)

@@ -21,6 +21,8 @@ from promptsync.store.person_rows import stating, undeclared
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTION_OF = {Identity.CONTACT: "contact", Identity.PHONE: "phone", Identity.CIO: "customer"}
+_FOR_PROGRAMS = "For programs; does not ask either, so give --yes or --dry-run."
+_UNDO = "Let back in whom this erasure forgot ('erase list' has its ID)."
 _VENDORS = ("Prompt", "Customer.io", "Qlara")
 
 
@@ -32,6 +34,20 @@ def naming(function: F) -> F:
         ("contact", "ID", "Number of the contact at Prompt."),
     ):
         function = click.option(f"--{name}", name, multiple=True, metavar=metavar, help=words)(function)
+    return function
+
+
+def erasing(function: F) -> F:
+    """The options with which somebody is forgotten, in a mirror or in a lake."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help=_FOR_PROGRAMS),
+        click.option("--yes", is_flag=True, help="Do not ask; take only what is certain."),
+        click.option("--dry-run", is_flag=True, help="Only show what is held."),
+        click.option("--resume", is_flag=True, help="Only finish what was begun and did not end."),
+        click.option("--undo", type=int, metavar="ID", help=_UNDO),
+        click.option("--gone-at-vendor", is_flag=True, help="Everyone who was deleted or suppressed in Customer.io."),
+    ):
+        function = option(function)
     return function
 
 

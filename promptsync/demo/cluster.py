@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -56,18 +56,20 @@ class Cluster:
         }
 
     def __enter__(self) -> Self:
-        try:
+        with ExitStack() as failing:
+            failing.callback(self._end)
             port = int(self.master.rpartition(":")[2])
             self._start("Master", "--host", _HOST, "--port", str(port), "--webui-port", "0")
             self._await(port)
             for _ in range(self._count):
                 self._start("Worker", "-c", "1", "-m", "2g", "-d", str(self._folder / "work"), self.master)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+            failing.pop_all()
         return self
 
     def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for process in self._processes[::-1]:  # a worker ends its executors
             process.terminate()
             with suppress(subprocess.TimeoutExpired):

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 from uuid import uuid4
 
@@ -32,6 +31,7 @@ from promptsync.lake import decode, parquet
 from promptsync.lake.decode import Entering, Learned
 from promptsync.lake.engine import ClaimFile
 from promptsync.lake.inputs import Input, copy
+from promptsync.lake.scratch import scratch_folder
 from promptsync.lake.shape import ORG
 from promptsync.loading.decoded import FoundRows, claims_in
 from promptsync.loading.report import LoadSettings
@@ -122,8 +122,8 @@ class Decoder:
 
     def take(self, some: Sequence[Input]) -> list[Decoded]:
         """Inputs wherever they lie: files of deliveries together, or others. Raises Unavailable."""
-        with TemporaryDirectory(prefix="promptsync-lake-") as folder:
-            paths = copy(some, Path(folder))
+        with scratch_folder() as folder:
+            paths = copy(some, folder)
             if some[0].found is None:
                 return self.deliveries(some, paths)
             return [self.decode(one, path) for one, path in zip(some, paths, strict=True)]

@@ -6,19 +6,15 @@ Owns its removal where a signal ends the process amid it, which leaves half of i
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A new one."""
-    folder = Path(tempfile.mkdtemp(prefix="promptsync-lake-"))
-    try:
+    with ExitStack() as ending:
+        folder = Path(tempfile.mkdtemp(prefix="promptsync-lake-"))
+        for _ in range(2):  # should a signal end the first, the second still comes
+            ending.callback(shutil.rmtree, folder, ignore_errors=True)
         yield folder
-    finally:
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from promptsync.lake.engine import BUCKET, SHELF_ROWS, ClaimFile, MadeFile, made
 from promptsync.lake.inputs import Input
 from promptsync.lake.kept import Keeping
 from promptsync.lake.parts import Decoded, Decoder
+from promptsync.lake.scratch import scratch_folder
 from promptsync.lake.shape import claiming, fields_of, folded
 from promptsync.lake.storage import TABLES, Storage, Stored
 from promptsync.merge.layout import Layout
@@ -49,8 +49,8 @@ class DecodeTask:
             yield _answer(lambda number=number: self._decode(self.groups[number]))
 
     def _decode(self, some: Sequence[Input]) -> list[Decoded]:
-        with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-            done = replace(self.decoder, folder=Path(scratch)).take(some)
+        with scratch_folder() as scratch:
+            done = replace(self.decoder, folder=scratch).take(some)
             for one in done:
                 one.parts = [(table, store(self.storage, self.part, file)) for table, file in one.parts]
         return done
@@ -80,8 +80,8 @@ class WriteTask:
     keeping: Keeping
 
     def __call__(self, batches: Batches) -> Batches:
-        with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-            yield _answer(lambda: list(self._written(batches, Path(scratch))))
+        with scratch_folder() as scratch:
+            yield _answer(lambda: list(self._written(batches, scratch)))
 
     def _written(self, batches: Batches, scratch: Path) -> Iterator[MadeFile]:
         bucket, writer = -1, parquet.PartWriter(scratch / "rows")
@@ -142,8 +142,8 @@ def _rows(file: ClaimFile) -> Batches:
     if not isinstance(file.path, Stored):
         yield from parquet.read_batches(file.path, size=_BATCH)
         return
-    with TemporaryDirectory(prefix="promptsync-lake-") as scratch:
-        path = file.path.storage.get(file.path.key, Path(scratch) / "rows.parquet")
+    with scratch_folder() as scratch:
+        path = file.path.storage.get(file.path.key, scratch / "rows.parquet")
         yield from parquet.read_batches(path, size=_BATCH)
 
 
